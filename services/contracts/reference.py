@@ -1,0 +1,158 @@
+"""Reference data that travels in control messages: symbols, and what a trade costs on one date.
+
+Owns one invariant: every amount of commission and tax in the system comes out of `TradeCosts`,
+from Decimal rates and whole won, each charge floored by itself (market rules 3.1 and 3.3). The
+tables by date that these values are taken from belong to the market package.
+"""
+
+from decimal import ROUND_FLOOR, Decimal
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from services.contracts.terms import Market, Symbol, TradingDate, Venue
+
+NXT_SUFFIX = "_NX"
+"""What the broker appends to a code to name the NXT feed of the same share (Kiwoom sheet 4.1)."""
+
+TICK_BANDS: tuple[tuple[int, int], ...] = (
+    (0, 1),
+    (2_000, 5),
+    (5_000, 10),
+    (20_000, 50),
+    (50_000, 100),
+    (200_000, 500),
+    (500_000, 1_000),
+)
+"""(lowest price of the band in KRW, tick in KRW); KRX since 2023-01-25, NXT the same (market rules 2.1)."""
+
+Rate = Annotated[Decimal, Field(ge=0, lt=Decimal("0.1"), allow_inf_nan=False)]
+"""A share of an amount: 0.00015 is 0.015 %. A tenth or more is a percent mistaken for a rate."""
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SymbolEntry(Frozen):
+    """One share the desk trades, as `symbol_map.csv` names it on both venues."""
+
+    krx_code: Annotated[Symbol, Field(pattern=r"^[0-9][0-9A-Z]{5}$")]
+    nxt_code: str
+    name: Annotated[str, Field(min_length=1)]
+    market: Market
+    group: Annotated[str, Field(min_length=1)]
+    enabled: bool
+
+    @model_validator(mode="after")
+    def _codes_name_one_share(self) -> Self:
+        if self.nxt_code != self.krx_code + NXT_SUFFIX:
+            raise ValueError(f"nxt_code {self.nxt_code!r} must be {self.krx_code + NXT_SUFFIX!r}")
+        return self
+
+
+class CommissionRates(Frozen):
+    """The broker's commission rate by venue, and the unit it drops fractions below (market rules 3.3)."""
+
+    krx: Rate
+    nxt: Rate
+    truncate_to_krw: Literal[1, 10] = 1
+
+    def rate(self, venue: Venue) -> Decimal:
+        return self.krx if venue is Venue.KRX else self.nxt
+
+
+class TradeCosts(Frozen):
+    """What buying and selling a share of one market costs on one trading date.
+
+    Every amount is a whole number of won; commissions and both taxes are floored separately. An
+    amount is that of one order: a broker that rounds each execution charges at most as much.
+    """
+
+    trading_date: TradingDate
+    market: Market
+    commission: CommissionRates
+    transaction_tax_rate: Rate
+    rural_tax_rate: Rate
+
+    def commission_krw(self, venue: Venue, amount_krw: int) -> int:
+        unit = self.commission.truncate_to_krw
+        return floor_share_krw(amount_krw, self.commission.rate(venue)) // unit * unit
+
+    def sell_tax_krw(self, amount_krw: int) -> int:
+        """Transaction tax plus rural special tax of a sale; the same on either venue (market rules 3.1)."""
+        return floor_share_krw(amount_krw, self.transaction_tax_rate) + floor_share_krw(
+            amount_krw, self.rural_tax_rate
+        )
+
+    def buy_outlay_krw(self, venue: Venue, amount_krw: int) -> int:
+        """Cash that leaves the account when shares worth `amount_krw` are bought."""
+        return amount_krw + self.commission_krw(venue, amount_krw)
+
+    def sell_proceeds_krw(self, venue: Venue, amount_krw: int) -> int:
+        """Cash that reaches the account when shares worth `amount_krw` are sold."""
+        return amount_krw - self.commission_krw(venue, amount_krw) - self.sell_tax_krw(amount_krw)
+
+    def round_trip_krw(
+        self, buy_venue: Venue, buy_amount_krw: int, sell_venue: Venue, sell_amount_krw: int
+    ) -> int:
+        """All charges of a purchase and a sale together."""
+        return (
+            self.commission_krw(buy_venue, buy_amount_krw)
+            + self.commission_krw(sell_venue, sell_amount_krw)
+            + self.sell_tax_krw(sell_amount_krw)
+        )
+
+    def net_krw(self, buy_venue: Venue, buy_amount_krw: int, sell_venue: Venue, sell_amount_krw: int) -> int:
+        """Profit or loss of a purchase and a sale after every charge."""
+        return self.sell_proceeds_krw(sell_venue, sell_amount_krw) - self.buy_outlay_krw(
+            buy_venue, buy_amount_krw
+        )
+
+    def round_trip_bps(self, buy_venue: Venue, sell_venue: Venue) -> Decimal:
+        """The sum of all rates in basis points of price: 22.95 at list rates in 2026 (market rules 3.4)."""
+        rate = self.commission.rate(buy_venue) + self.commission.rate(sell_venue)
+        return (rate + self.transaction_tax_rate + self.rural_tax_rate) * 10_000
+
+    def break_even_sell_price_krw(
+        self, buy_venue: Venue, buy_price_krw: int, sell_venue: Venue, qty_shares: int
+    ) -> int:
+        """The lowest price on the tick grid at which selling what was bought loses nothing.
+
+        Raises ValueError where price or quantity is not positive.
+        """
+        if buy_price_krw <= 0 or qty_shares <= 0:
+            raise ValueError(f"price {buy_price_krw} KRW and quantity {qty_shares} must be positive")
+        bought_krw = buy_price_krw * qty_shares
+        price_krw = self._price_below_break_even_krw(buy_venue, bought_krw, sell_venue, qty_shares)
+        price_krw += -price_krw % tick_size(price_krw)
+        while self.net_krw(buy_venue, bought_krw, sell_venue, price_krw * qty_shares) < 0:
+            price_krw += tick_size(price_krw)
+        return price_krw
+
+    def _price_below_break_even_krw(
+        self, buy_venue: Venue, bought_krw: int, sell_venue: Venue, qty_shares: int
+    ) -> int:
+        """A price no break-even can lie under: flooring spares a sale at most one unit per charge."""
+        kept = 1 - self.commission.rate(sell_venue) - self.transaction_tax_rate - self.rural_tax_rate
+        spared_krw = self.commission.truncate_to_krw + 2
+        outlay_krw = self.buy_outlay_krw(buy_venue, bought_krw)
+        lowest_krw = (outlay_krw - spared_krw) / (kept * qty_shares)
+        return max(1, int(lowest_krw.to_integral_value(ROUND_FLOOR)))
+
+
+def tick_size(price_krw: int) -> int:
+    """The price step in KRW at an order price; the order price itself decides (market rules 2.1).
+
+    Raises ValueError for a price below 1.
+    """
+    if price_krw < 1:
+        raise ValueError(f"a price is at least 1 KRW, not {price_krw}")
+    return next(tick for lowest, tick in reversed(TICK_BANDS) if price_krw >= lowest)
+
+
+def floor_share_krw(amount_krw: int, rate: Decimal) -> int:
+    """`amount_krw` times `rate`, fractions of a won dropped. Raises ValueError for a negative amount."""
+    if amount_krw < 0:
+        raise ValueError(f"an amount is not negative: {amount_krw} KRW")
+    return int((amount_krw * rate).to_integral_value(ROUND_FLOOR))

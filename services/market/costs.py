@@ -1,0 +1,79 @@
+"""Costs by date: which commission and which sell tax a sale of a given day pays.
+
+Owns the invariant that a rate is looked up by the date of the *sale* although the law dates it by
+settlement: the table's rows start at the first sale that settles in the new year (market rules 3.1).
+Past `covered_through` there is no rate and no guess: `NotCovered`.
+"""
+
+import datetime as dt
+from itertools import pairwise
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from services.contracts.reference import CommissionRates, Frozen, Rate, TradeCosts
+from services.contracts.terms import Market, TradingDate
+from services.market.dates import parse_trading_date
+from services.market.errors import NotCovered
+
+__all__ = ["CommissionRow", "CostTable", "SellTaxRow", "TradeCosts"]
+
+
+class SellTaxRow(Frozen):
+    """The two taxes on a sale of one market from a sale date on."""
+
+    effective_from: dt.date
+    market: Market
+    transaction: Rate
+    rural: Rate
+
+
+class CommissionRow(Frozen):
+    """The broker's commission from a date on."""
+
+    effective_from: dt.date
+    krx: Rate
+    nxt: Rate
+    truncate_to_krw: Literal[1, 10] = 1
+
+    @property
+    def rates(self) -> CommissionRates:
+        return CommissionRates.model_validate(self.model_dump(exclude={"effective_from"}))
+
+
+class CostTable(Frozen):
+    """`costs.toml`: dated rows, each kind in ascending order of its date."""
+
+    covered_from: dt.date
+    covered_through: dt.date
+    sell_tax: tuple[SellTaxRow, ...]
+    commission: tuple[CommissionRow, ...]
+
+    @model_validator(mode="after")
+    def _rows_cover_every_date(self) -> Self:
+        for market in Market:
+            rows = tuple(row.effective_from for row in self.sell_tax if row.market is market)
+            self._check_dates(f"sell_tax of {market}", rows)
+        self._check_dates("commission", tuple(row.effective_from for row in self.commission))
+        return self
+
+    def _check_dates(self, what: str, starts: tuple[dt.date, ...]) -> None:
+        if not starts or starts[0] > self.covered_from:
+            raise ValueError(f"{what} needs a row that is in force on covered_from {self.covered_from}")
+        if any(later <= earlier for earlier, later in pairwise(starts)):
+            raise ValueError(f"{what} rows must be in ascending order of effective_from, each date once")
+
+    def costs_of(self, trading_date: TradingDate, market: Market) -> TradeCosts:
+        """What a trade on that date costs. Raises NotCovered outside the table's dates."""
+        day = parse_trading_date(trading_date)
+        if not self.covered_from <= day <= self.covered_through:
+            raise NotCovered("costs.toml", trading_date, str(self.covered_from), str(self.covered_through))
+        taxes = [row for row in self.sell_tax if row.market is market and row.effective_from <= day]
+        commissions = [row for row in self.commission if row.effective_from <= day]
+        return TradeCosts(
+            trading_date=trading_date,
+            market=market,
+            commission=commissions[-1].rates,
+            transaction_tax_rate=taxes[-1].transaction,
+            rural_tax_rate=taxes[-1].rural,
+        )

@@ -1,0 +1,178 @@
+"""From wall time to market time, so that a simulated day can pass in minutes.
+
+Wall time is what messages are stamped with (Redis time, Unix nanoseconds); market time is
+nanoseconds since midnight in Korea, on one trading date. A `DayPlan` joins the two by straight
+lines between breakpoints. Invariants: market time never runs backwards, stands still outside the
+plan, and `wall_ns(m)` is the first wall moment at which market time has reached `m`.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Annotated, Protocol, Self
+
+from pydantic import Field, model_validator
+
+from services.contracts.reference import Frozen
+from services.contracts.terms import TradingDate
+from services.market.dates import (
+    DAY_NS,
+    KST,
+    SECOND_NS,
+    midnight_wall_ns,
+    parse_trading_date,
+    time_of_day_ns,
+    to_trading_date,
+)
+from services.market.sessions import DaySchedule, Window
+
+COMPRESSED_START_NS = time_of_day_ns(dt.time(7, 55))
+COMPRESSED_END_NS = time_of_day_ns(dt.time(20, 5))
+_SHARES = 1_000_000
+_OVERLAP_SHARE = 600_000
+_EVEN_SHARE = 200_000
+
+Breakpoint = tuple[
+    Annotated[int, Field(strict=True, ge=0)], Annotated[int, Field(strict=True, ge=0, le=DAY_NS)]
+]
+"""(wall offset from the anchor in ns, market time in ns since midnight)."""
+
+
+class MarketClock(Protocol):
+    """Reads market time off a wall time; a `DayPlan` and `REAL_TIME` are the two there are."""
+
+    def plan_at(self, wall_ns: int) -> "DayPlan": ...
+    def trading_date_at(self, wall_ns: int) -> TradingDate: ...
+    def market_ns(self, wall_ns: int) -> int: ...
+    def market_time(self, wall_ns: int) -> dt.datetime: ...
+    def hhmmss(self, wall_ns: int) -> str: ...
+
+
+class DayPlan(Frozen):
+    """One trading date laid out over wall time. Written to and read from a JSON file."""
+
+    trading_date: TradingDate
+    anchor_wall_ns: Annotated[int, Field(strict=True, ge=0)]
+    breakpoints: Annotated[tuple[Breakpoint, ...], Field(min_length=2)]
+
+    @model_validator(mode="after")
+    def _strictly_increasing(self) -> Self:
+        parse_trading_date(self.trading_date)
+        for (wall, market), (next_wall, next_market) in pairwise(self.breakpoints):
+            if next_wall <= wall or next_market <= market:
+                raise ValueError("breakpoints must increase strictly in wall and in market time")
+        return self
+
+    def plan_at(self, wall_ns: int) -> "DayPlan":
+        return self
+
+    def trading_date_at(self, wall_ns: int) -> TradingDate:
+        return self.trading_date
+
+    def market_ns(self, wall_ns: int) -> int:
+        """Nanoseconds since midnight in Korea; the plan's first or last moment outside it."""
+        offset = wall_ns - self.anchor_wall_ns
+        if offset <= self.breakpoints[0][0]:
+            return self.breakpoints[0][1]
+        for (wall, market), (next_wall, next_market) in pairwise(self.breakpoints):
+            if offset < next_wall:
+                return market + (offset - wall) * (next_market - market) // (next_wall - wall)
+        return self.breakpoints[-1][1]
+
+    def wall_ns(self, market_ns: int) -> int:
+        """The first wall time at which market time is `market_ns`; the plan's ends outside it."""
+        if market_ns <= self.breakpoints[0][1]:
+            return self.anchor_wall_ns + self.breakpoints[0][0]
+        for (wall, market), (next_wall, next_market) in pairwise(self.breakpoints):
+            if market_ns <= next_market:
+                passed = -(-(market_ns - market) * (next_wall - wall) // (next_market - market))
+                return self.anchor_wall_ns + wall + passed
+        return self.anchor_wall_ns + self.breakpoints[-1][0]
+
+    def market_time(self, wall_ns: int) -> dt.datetime:
+        """The market's date and time of day in Korea, to the microsecond."""
+        midnight = dt.datetime.combine(parse_trading_date(self.trading_date), dt.time(), KST)
+        return midnight + dt.timedelta(microseconds=self.market_ns(wall_ns) // 1000)
+
+    def hhmmss(self, wall_ns: int) -> str:
+        """Market time as the broker writes it, `090030`."""
+        return f"{self.market_time(wall_ns):%H%M%S}"
+
+
+class _RealTime:
+    """Market time is Korean time: every wall moment lies on the Korean date it falls on."""
+
+    def plan_at(self, wall_ns: int) -> DayPlan:
+        return real_day(self.trading_date_at(wall_ns))
+
+    def trading_date_at(self, wall_ns: int) -> TradingDate:
+        return to_trading_date(dt.datetime.fromtimestamp(wall_ns // SECOND_NS, KST).date())
+
+    def market_ns(self, wall_ns: int) -> int:
+        return wall_ns - midnight_wall_ns(self.trading_date_at(wall_ns))
+
+    def market_time(self, wall_ns: int) -> dt.datetime:
+        return self.plan_at(wall_ns).market_time(wall_ns)
+
+    def hhmmss(self, wall_ns: int) -> str:
+        return f"{self.market_time(wall_ns):%H%M%S}"
+
+
+REAL_TIME: MarketClock = _RealTime()
+
+
+def real_day(trading_date: TradingDate) -> DayPlan:
+    """The plan of a date that passes at its own pace, from midnight to midnight in Korea."""
+    return DayPlan(
+        trading_date=trading_date,
+        anchor_wall_ns=midnight_wall_ns(trading_date),
+        breakpoints=((0, 0), (DAY_NS, DAY_NS)),
+    )
+
+
+def compressed_day(schedule: DaySchedule, anchor_wall_ns: int, seconds: int) -> DayPlan:
+    """The day from 07:55 to 20:05, squeezed into `seconds` that begin at `anchor_wall_ns`.
+
+    60 % of the seconds go to the windows in which both venues trade continuously, by length; 20 %
+    evenly to every other stretch between two boundaries, so that none is too short to see; 20 % to
+    those by length. Raises ValueError for a date on which the venues never trade together, or for
+    less than a second.
+    """
+    overlaps = schedule.overlaps()
+    if not overlaps:
+        raise ValueError(f"{schedule.trading_date} has no window in which both venues trade")
+    if seconds < 1:
+        raise ValueError(f"a compressed day takes at least one second, not {seconds}")
+    edges = _edges(schedule)
+    stretches = [Window(start, end) for start, end in pairwise(edges)]
+    together = [any(overlap.contains(s.start_ns) for overlap in overlaps) for s in stretches]
+    offsets = _cumulative(list(_weights(stretches, together)), seconds * SECOND_NS)
+    return DayPlan(
+        trading_date=schedule.trading_date,
+        anchor_wall_ns=anchor_wall_ns,
+        breakpoints=tuple(zip(offsets, edges, strict=True)),
+    )
+
+
+def _edges(schedule: DaySchedule) -> tuple[int, ...]:
+    inner = (e for e in schedule.boundaries_ns() if COMPRESSED_START_NS < e < COMPRESSED_END_NS)
+    return (COMPRESSED_START_NS, *inner, COMPRESSED_END_NS)
+
+
+def _weights(stretches: Sequence[Window], together: Sequence[bool]) -> Iterator[int]:
+    """Each stretch's part of the wall time, in millionths (rounded down)."""
+    lengths = [s.end_ns - s.start_ns for s in stretches]
+    both_ns = sum(length for length, both in zip(lengths, together, strict=True) if both)
+    other_ns = sum(lengths) - both_ns
+    others = together.count(False)
+    for length, both in zip(lengths, together, strict=True):
+        if both:
+            yield _OVERLAP_SHARE * length // both_ns
+        else:
+            yield _EVEN_SHARE // others + (_SHARES - _OVERLAP_SHARE - _EVEN_SHARE) * length // other_ns
+
+
+def _cumulative(weights: list[int], total: int) -> tuple[int, ...]:
+    """The offsets at which the stretches begin, ending exactly at `total`."""
+    sums = [sum(weights[:count]) for count in range(len(weights) + 1)]
+    return tuple(total * passed // sums[-1] for passed in sums)
