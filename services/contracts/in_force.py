@@ -1,0 +1,34 @@
+"""What is in force: symbol map, costs and limits, published together by one owner with one hash.
+
+Two machines never read two files: risk reads the files, publishes this, and everyone
+computes with the published copy. A decision names the hash it was made under.
+"""
+
+from services.contracts.envelope import Part
+from services.contracts.ids import derive_id
+from services.contracts.reference import SymbolEntry, TradeCosts
+from services.contracts.terms import Market, Symbol, TradingDate
+from services.contracts.trading_limits import TradingLimits
+
+
+class Reference(Part):
+    """Symbol map, costs by listing market, and limits for one trading date."""
+
+    trading_date: TradingDate
+    symbols: tuple[SymbolEntry, ...]
+    costs: dict[Market, TradeCosts]
+    limits: TradingLimits
+
+    @property
+    def hash(self) -> str:
+        """A 20-character fingerprint of all of it."""
+        return derive_id("reference", self.model_dump_json())
+
+    def entry(self, symbol: Symbol) -> SymbolEntry | None:
+        """Return the enabled entry of a symbol, or None."""
+        return next((item for item in self.symbols if item.krx_code == symbol and item.enabled), None)
+
+    def costs_of(self, symbol: Symbol) -> TradeCosts | None:
+        """Return the costs of a symbol's market, or None where either is unknown."""
+        entry = self.entry(symbol)
+        return None if entry is None else self.costs.get(entry.market)

@@ -1,0 +1,63 @@
+"""Every fixed limit, in one place, with the relations between them asserted at import.
+
+What a desk tunes is in `TradingLimits` (published by risk); what stands here cannot be
+changed at run time, and bounds those.
+"""
+
+from typing import Final
+
+NS_PER_MS: Final = 1_000_000
+NS_PER_S: Final = 1_000_000_000
+
+# The broker (Kiwoom sheet 5.1): 5 orders and 5 queries in any sliding second, counted apart.
+BROKER_ORDERS_PER_SECOND: Final = 5
+BROKER_QUERIES_PER_SECOND: Final = 5
+LIMITER_WINDOW_NS: Final = 1_100 * NS_PER_MS
+"""We count over 1.1 s: the broker counts arrivals, and ours may bunch by some 10 ms on the way."""
+QUERY_LADDER: Final = ((5, LIMITER_WINDOW_NS), (50, 180 * NS_PER_S), (1_000, 3_600 * NS_PER_S))
+"""Sustained query guard as (count, window): community figures, Kiwoom sheet 5.1."""
+QUERIES_KEPT_FOR_UNKNOWNS: Final = 2
+"""Query tokens that only the resolving of unknown orders may use."""
+
+# Real-time registration (Kiwoom sheet 5.2).
+CODES_PER_SCREEN: Final = 100
+FIDS_PER_REGISTRATION: Final = 100
+SCREENS: Final = 200
+
+# Ages. All in Redis time.
+INTENT_TTL_MS: Final = 800
+APPROVAL_TTL_MS: Final = 1_500
+COMMAND_TTL_MS: Final = 1_500
+CLOCK_SKEW_MS: Final = 250
+"""A message stamped this much in the future means that clocks disagree."""
+
+# The trading lease (design, 6).
+LEASE_MS: Final = 2_000
+LEASE_RENEW_MS: Final = 400
+LEASE_CANCEL_AFTER_MS: Final = 3_000
+"""Lapsed for longer than this, the gateway cancels its open entry orders itself."""
+
+# Hard ceilings of one order and one day, above whatever TradingLimits say.
+HARD_CLIP_SHARES: Final = 50
+HARD_ORDER_KRW: Final = 50_000_000
+HARD_TRIPS_PER_SYMBOL: Final = 20
+HARD_OPEN_PAIRS: Final = 4
+HARD_FLATTEN_ATTEMPTS: Final = 12
+
+# Reading and keeping.
+READ_COUNT: Final = 256
+READ_BLOCK_MS: Final = 100
+TICK_MS: Final = 100
+"""Every core gets a Tick at least this often."""
+HEARTBEAT_MS: Final = 1_000
+TICKS_KEPT: Final = 20_000
+STATUS_KEPT: Final = 2_000
+LEASE_KEPT: Final = 100
+LOSSLESS_ALARM: Final = 50_000
+"""A stream that must lose nothing is alarming at this length, and entries pause at twice it."""
+
+assert LIMITER_WINDOW_NS > NS_PER_S
+assert LEASE_RENEW_MS * 3 < LEASE_MS < LEASE_CANCEL_AFTER_MS
+assert INTENT_TTL_MS <= APPROVAL_TTL_MS
+assert TICK_MS * 2 < LEASE_RENEW_MS
+assert HARD_OPEN_PAIRS < BROKER_ORDERS_PER_SECOND

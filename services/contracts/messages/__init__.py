@@ -1,0 +1,29 @@
+"""Every message type, by the stream that carries it. Importing this package registers them all."""
+
+from services.contracts.messages import (
+    alerts,
+    commands,
+    control,
+    dead,
+    intents,
+    lease,
+    market_data,
+    orders,
+    pairs,
+    status,
+    venue_state,
+)
+
+__all__ = [
+    "alerts",
+    "commands",
+    "control",
+    "dead",
+    "intents",
+    "lease",
+    "market_data",
+    "orders",
+    "pairs",
+    "status",
+    "venue_state",
+]

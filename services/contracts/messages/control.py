@@ -1,0 +1,113 @@
+"""Decisions of people and of risk: each with who and why."""
+
+from pydantic import Field
+
+from services.contracts.envelope import Message
+from services.contracts.in_force import Reference
+from services.contracts.terms import Latch, Symbol, TradingState
+
+
+class TradingStateRequested(Message):
+    """A person asks for a state. A halt is obeyed by the gateway at once, without risk."""
+
+    target: TradingState
+    by: str = Field(min_length=1)
+    reason: str = Field(min_length=1)
+
+
+class TradingStateChanged(Message):
+    """The state in force. Only risk says so. `latches` still hold; `gates` close by themselves."""
+
+    state: TradingState
+    by: str
+    reason: str
+    latches: tuple[Latch, ...]
+
+
+class ArmRefused(Message):
+    """`arb arm` was not obeyed; `problems` says why, a sentence each."""
+
+    by: str
+    problems: tuple[str, ...]
+
+
+class LatchSet(Message):
+    latch: Latch
+    detail: str
+
+
+class LatchClearRequested(Message):
+    latch: Latch
+    by: str = Field(min_length=1)
+    reason: str = Field(min_length=1)
+
+
+class LatchCleared(Message):
+    latch: Latch
+    by: str
+    reason: str
+
+
+class ReferencePublished(Message):
+    """Symbol map, costs and limits in force, with their hash: what all services compute with."""
+
+    reference: Reference
+    reference_hash: str
+    by: str
+    reason: str
+
+
+class LimitChangeRequested(Message):
+    """A person asks to change one limit; `value` is its text, bounded by the hard ceilings."""
+
+    name: str
+    value: str
+    by: str = Field(min_length=1)
+    reason: str = Field(min_length=1)
+
+
+class LimitChangeRefused(Message):
+    name: str
+    value: str
+    by: str
+    problem: str
+
+
+class ReferenceReloadRequested(Message):
+    """Read the symbol map, costs and limits again from the owner's files."""
+
+    by: str = Field(min_length=1)
+    reason: str = Field(min_length=1)
+
+
+class FlattenRequested(Message):
+    """Sell what open pairs hold now, also in a halt. Empty `symbol` means all."""
+
+    symbol: str = ""
+    by: str = Field(min_length=1)
+    reason: str = Field(min_length=1)
+
+
+class ResidualClaimed(Message):
+    """A person sold a stranded position by hand, wholly, for `amount_krw` after costs."""
+
+    pair_id: str
+    qty_shares: int = Field(gt=0)
+    amount_krw: int = Field(ge=0)
+    by: str = Field(min_length=1)
+    reason: str = Field(min_length=1)
+
+
+class SymbolPauseRequested(Message):
+    """Pause or resume one symbol; a resume says whose the unknown order was."""
+
+    symbol: Symbol
+    paused: bool
+    by: str = Field(min_length=1)
+    reason: str = Field(min_length=1)
+
+
+class AlertAcknowledged(Message):
+    alert_id: str
+    by: str = Field(min_length=1)
+    reason: str = ""

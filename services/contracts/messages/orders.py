@@ -1,0 +1,144 @@
+"""What became of orders: facts from the broker, and the gateway's own refusals.
+
+Every event carries the order's whole fill state so far, so that readers merge by maximum:
+a late, doubled or reordered event can do no harm.
+"""
+
+from enum import StrEnum
+
+from services.contracts.envelope import Message, Part
+from services.contracts.reasons import GateReason
+from services.contracts.terms import OrderKind, Purpose, Side, Symbol, TradingDate, Venue
+
+
+class OrderFacts(Part):
+    """What an order is and how far it got.
+
+    `cum_qty_shares` and `cum_amount_krw` are cumulative, `commission_krw` and `tax_krw` as the
+    broker reports them for this order today (FIDs 938, 939). `closed`: nothing can fill any more.
+    """
+
+    order_id: str
+    pair_id: str
+    symbol: Symbol
+    venue: Venue
+    side: Side
+    kind: OrderKind
+    purpose: Purpose
+    qty_shares: int
+    price_krw: int
+    trading_date: TradingDate
+    broker_order_no: str = ""
+    cum_qty_shares: int = 0
+    cum_amount_krw: int = 0
+    commission_krw: int = 0
+    tax_krw: int = 0
+    closed: bool = False
+
+
+class OrderSent(Message):
+    """SendOrder returned 0: the request left the machine. Nothing is accepted yet."""
+
+    facts: OrderFacts
+
+
+class OrderAccepted(Message):
+    facts: OrderFacts
+
+
+class OrderFilled(Message):
+    """The fill state grew by `last_qty_shares` for `last_amount_krw`."""
+
+    facts: OrderFacts
+    last_qty_shares: int
+    last_amount_krw: int
+    by_query: bool = False
+
+
+class OrderClosed(Message):
+    """Nothing is left working: filled, cancelled, or the rest of an IOC died."""
+
+    facts: OrderFacts
+    reason: str
+
+
+class OrderRejected(Message):
+    """Definite evidence that the broker did not take the order: it never worked."""
+
+    facts: OrderFacts
+    code: str
+    text: str
+
+
+class OrderUnknown(Message):
+    """Nobody knows whether the order arrived. Never sent again, never taken as failed."""
+
+    facts: OrderFacts
+    reason: str
+
+
+class Resolution(StrEnum):
+    FOUND = "found"
+    NEVER_ARRIVED = "never_arrived"
+    AMBIGUOUS = "ambiguous"
+
+
+class OrderResolved(Message):
+    """Evidence turned an unknown order into a known one. `ambiguous` needs a person."""
+
+    facts: OrderFacts
+    resolution: Resolution
+    evidence: str
+
+
+class CancelRejected(Message):
+    """The broker refused a cancel or amend; the target lives on as `facts` says."""
+
+    facts: OrderFacts
+    code: str
+    text: str
+
+
+class CommandDenied(Message):
+    """The gateway's own refusal at the last gate: nothing was sent.
+
+    `order_id` is the command's own id; `target_order_id` the order that a cancel or amend named.
+    """
+
+    order_id: str
+    pair_id: str
+    symbol: Symbol
+    reason: GateReason
+    detail: str
+    target_order_id: str = ""
+
+
+class ForeignOrderSeen(Message):
+    """An order in the account that is not ours: placed by hand, or forgotten."""
+
+    broker_order_no: str
+    symbol: Symbol
+    venue: Venue
+    side: Side
+    qty_shares: int
+    cum_qty_shares: int
+    cum_amount_krw: int
+    closed: bool
+    trading_date: TradingDate
+
+
+class AccountReported(Message):
+    """The account as the broker's own query says. Cash is the deposit; orderable is at 100 % margin."""
+
+    cash_krw: int
+    orderable_krw: int
+    holdings: dict[Symbol, int]
+    trading_date: TradingDate
+
+
+class ReconciliationCompleted(Message):
+    """Stream and broker were compared; `differences` is empty when they agree."""
+
+    trading_date: TradingDate
+    connection_epoch: int
+    differences: tuple[str, ...]

@@ -1,0 +1,128 @@
+"""The life of a pair, from the verdict to flat."""
+
+from enum import StrEnum
+
+from services.contracts.envelope import Message
+from services.contracts.messages.intents import QuoteSeen
+from services.contracts.reasons import DenialReason
+from services.contracts.terms import Symbol, TradingDate, Venue
+
+
+class PairApproved(Message):
+    """Risk reserved both legs. `qty_shares` is the most that may be bought, in clips of `clip_shares`."""
+
+    pair_id: str
+    intent_id: str
+    symbol: Symbol
+    trading_date: TradingDate
+    buy_venue: Venue
+    sell_venue: Venue
+    qty_shares: int
+    clip_shares: int
+    buy_limit_krw: int
+    sell_limit_krw: int
+    approved_at_ns: int
+    expires_at_ns: int
+    reference_hash: str
+
+
+class PairDenied(Message):
+    """Risk said no. `detail` holds `key=value` pairs of the figures that decided."""
+
+    intent_id: str
+    symbol: Symbol
+    reason: DenialReason
+    detail: str
+    decided_at_ns: int
+
+
+class ClipCompleted(Message):
+    """One clip is over; amounts are KRW of fills, costs as the broker reported them."""
+
+    pair_id: str
+    symbol: Symbol
+    clip: int
+    bought_shares: int
+    bought_krw: int
+    sold_shares: int
+    sold_krw: int
+    residual_shares: int
+
+
+class ResidualOpened(Message):
+    """Bought and not sold in time: it is being flattened. `cost_krw` is what it was bought for."""
+
+    pair_id: str
+    symbol: Symbol
+    qty_shares: int
+    cost_krw: int
+    opened_at_ns: int
+    reason: str
+
+
+class StrandReason(StrEnum):
+    ATTEMPTS_SPENT = "attempts_spent"
+    LOSS_BOUND = "loss_bound"
+    NO_VENUE = "no_venue"
+    NO_QUOTE = "no_quote"
+    AFTER_HOURS = "after_hours"
+
+
+class ResidualMarked(Message):
+    """A residual that cannot be sold now became a named stranded position: a person is needed."""
+
+    pair_id: str
+    symbol: Symbol
+    qty_shares: int
+    cost_krw: int
+    reason: StrandReason
+    detail: str
+
+
+class PairOutcome(StrEnum):
+    FLAT = "flat"
+    NOT_FILLED = "not_filled"
+    EXPIRED = "expired"
+    STOPPED = "stopped"
+    CLAIMED = "claimed"
+
+
+class PairClosed(Message):
+    """The pair is over and holds nothing. Money in KRW; `realised_pnl_krw` is after all costs.
+
+    `uncovered_krw_ms` is the integral of (bought and not yet sold) value over time,
+    `neutral_ms` the longest time from a first fill to flat again. `trip` says whether it had
+    a fill. A `claimed` pair was made flat by a person: `bought_shares` then exceeds `sold_shares`.
+    """
+
+    pair_id: str
+    symbol: Symbol
+    outcome: PairOutcome
+    trip: bool
+    clips: int
+    bought_shares: int
+    bought_krw: int
+    sold_shares: int
+    sold_krw: int
+    commission_krw: int
+    tax_krw: int
+    realised_pnl_krw: int
+    residual_shares_max: int
+    neutral_ms: int
+    uncovered_krw_ms: int
+    opened_at_ns: int
+    closed_at_ns: int
+
+
+class ClipRecomputed(Message):
+    """The executor looked at fresh quotes before the next clip, and went on or stopped."""
+
+    pair_id: str
+    symbol: Symbol
+    clip: int
+    proceed: bool
+    net_edge_krw: int
+    quote_buy: QuoteSeen | None
+    quote_sell: QuoteSeen | None
+    decided_at_ns: int
+    reason: str

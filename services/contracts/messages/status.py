@@ -1,0 +1,117 @@
+"""What services say of themselves, about once a second. Only the newest of each counts."""
+
+from services.contracts.envelope import Message, Part
+from services.contracts.messages.venue_state import ConnectionState
+from services.contracts.terms import GatewayMode, Latch, SessionPhase, Symbol, TradingState, Venue
+
+
+class Heartbeat(Message):
+    """A service is alive. `positions` are its committed stream positions; `lag` counts entries not read."""
+
+    service: str
+    instance: str
+    epoch: int
+    build_id: str
+    pid: int
+    started_at_ns: int
+    reference_hash: str
+    positions: dict[str, str]
+    handled: int
+    clock_offset_us: int
+
+
+class GatewayStatus(Message):
+    """`tokens` are orders and queries that could be sent now; ages in ms, -1 where nothing came yet."""
+
+    mode: GatewayMode
+    connection: ConnectionState
+    connection_epoch: int
+    account: str
+    trading_date: str
+    market_time: str
+    phases: dict[Venue, SessionPhase]
+    entry_window_open: bool
+    last_event_age_ms: dict[str, int]
+    queue_depths: dict[str, int]
+    order_tokens: int
+    query_tokens: int
+    orders_sent: int
+    queries_sent: int
+    orders_in_window_max: int
+    quotes_published: int
+    quotes_conflated: int
+    subscribed: int
+    lease_left_ms: int
+
+
+class SpreadSeen(Part):
+    """The best direction of one symbol now; money per share in KRW, negative when it would lose."""
+
+    symbol: Symbol
+    name: str
+    buy_venue: Venue
+    sell_venue: Venue
+    ask_krw: int
+    bid_krw: int
+    qty_shares: int
+    net_edge_krw: int
+    net_edge_bps: int
+    age_ms: int
+
+
+class DetectorStatus(Message):
+    """The widest spreads of a group, best first."""
+
+    group: str
+    symbols: int
+    quotes: int
+    quotes_skipped: int
+    intents: int
+    crosses: int
+    spreads: tuple[SpreadSeen, ...]
+
+
+class OpenPairSeen(Part):
+    pair_id: str
+    symbol: Symbol
+    state: str
+    clip: int
+    uncovered_shares: int
+    uncovered_krw: int
+    age_ms: int
+
+
+class RiskStatus(Message):
+    """Money in KRW. `marked_pnl_krw` values what is held at the better bid."""
+
+    state: TradingState
+    latches: tuple[Latch, ...]
+    gates: tuple[str, ...]
+    open_pairs: int
+    exposure_krw: int
+    realised_pnl_krw: int
+    marked_pnl_krw: int
+    trips: int
+    intents: int
+    approvals: int
+    denials: dict[str, int]
+    cash_krw: int
+    cash_change_krw: int
+
+
+class ExecutorStatus(Message):
+    pairs: tuple[OpenPairSeen, ...]
+    stranded: tuple[OpenPairSeen, ...]
+    pairs_closed: int
+    clips: int
+    uncovered_krw_ms: int
+    neutral_ms_max: int
+
+
+class NotifierStatus(Message):
+    journal_lines: int
+    journal_lag_ms: int
+    alerts: int
+    delivered: int
+    failed: int
+    unacknowledged: tuple[str, ...]

@@ -1,0 +1,100 @@
+"""What the venues are doing: phases, halts, limits of the day, connection, liveness of the feed.
+
+The timetable and FID 215 are combined once, in the gateway; all others read the result here.
+"""
+
+from enum import StrEnum
+
+from services.contracts.envelope import Message, Part
+from services.contracts.terms import SessionPhase, Symbol, TradingDate, Venue
+
+
+class ConfirmedBy(StrEnum):
+    TIMETABLE = "timetable"
+    FID215 = "fid215"
+
+
+class SessionPhaseChanged(Message):
+    """A venue entered a phase. `market_time` is KST `HH:MM:SS`."""
+
+    venue: Venue
+    phase: SessionPhase
+    trading_date: TradingDate
+    market_time: str
+    confirmed_by: ConfirmedBy
+
+
+class EntryWindowChanged(Message):
+    """Whether entries are allowed by the clock: both venues continuous, guards taken off.
+
+    `closes_at_ns` (Redis time) holds even if no further message comes. `sweep` asks for every
+    order left on a venue to be cancelled before its pause.
+    """
+
+    open: bool
+    reason: str
+    trading_date: TradingDate
+    market_time: str
+    closes_at_ns: int
+    sweep: bool = False
+
+
+class HaltKind(StrEnum):
+    TRADING_HALT = "trading_halt"
+    VOLATILITY_INTERRUPTION = "volatility_interruption"
+    NOT_ELIGIBLE = "not_eligible"
+
+
+class SymbolHaltChanged(Message):
+    """A symbol stopped or resumed continuous trading on one venue; either blocks it on both."""
+
+    symbol: Symbol
+    venue: Venue
+    kind: HaltKind
+    halted: bool
+    detail: str = ""
+
+
+class PriceBand(Part):
+    """The broker's own figures for the day, all KRW."""
+
+    base_krw: int
+    lower_krw: int
+    upper_krw: int
+
+
+class DayFactsPublished(Message):
+    """What the broker says of the day: eligible symbols, price bands, symbols that raise a dialog.
+
+    `bands` lacks a symbol until its figures are known; no band means no order.
+    """
+
+    trading_date: TradingDate
+    nxt_eligible: tuple[Symbol, ...]
+    order_warnings: tuple[Symbol, ...]
+    bands: dict[Symbol, PriceBand]
+
+
+class ConnectionState(StrEnum):
+    DISCONNECTED = "disconnected"
+    CONNECTING = "connecting"
+    SYNCHRONISING = "synchronising"
+    READY = "ready"
+    CLOSED = "closed"
+
+
+class ConnectionChanged(Message):
+    """The gateway's connection to the broker. `closed` is the planned nightly cut: nobody is woken."""
+
+    state: ConnectionState
+    connection_epoch: int
+    planned: bool
+    detail: str = ""
+
+
+class FeedLivenessChanged(Message):
+    """Whether any book of a venue has moved lately while the venue trades."""
+
+    venue: Venue
+    alive: bool
+    last_event_ns: int

@@ -1,0 +1,100 @@
+"""What goes into a core and what comes out: the shape that all five services share.
+
+A core is a pure function `decide(state, event) -> Step`. Time is `event.now_ns`, ids derive
+from the event, and randomness is never needed. The same function runs in a service, in a
+test and in the simulation.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from services.contracts.envelope import Envelope, Message
+
+
+class State(BaseModel):
+    """Base of every service's state: frozen, with the fields that survive a restart named.
+
+    Only fields in `DURABLE` are stored; the rest (books, ages, counters for a screen) is
+    rebuilt from streams. A durable field is stored when it is another object than before, so
+    a core replaces what it changes and never mutates.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    DURABLE: ClassVar[frozenset[str]] = frozenset()
+
+    def but(self, **changes: Any) -> "Any":
+        """Return a copy with `changes`. Not validated: cores write what they have just computed."""
+        return self.model_copy(update=changes)
+
+
+StateT = TypeVar("StateT", bound=State)
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time passed. Every core gets one at least each `TICK_MS`."""
+
+    now_ns: int
+
+    @property
+    def cause_id(self) -> str:
+        return f"tick-{self.now_ns}"
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message that was read. `entry_id` is Redis's own, `now_ns` when the core is asked."""
+
+    envelope: Envelope
+    stream_key: str
+    entry_id: str
+    now_ns: int
+
+    @property
+    def message(self) -> Message:
+        body = self.envelope.body
+        assert isinstance(body, Message)
+        return body
+
+    @property
+    def cause_id(self) -> str:
+        return self.envelope.id
+
+
+Event = Tick | Received
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message to write. `name` picks the group or gateway where a stream has several keys."""
+
+    message: Message
+    correlation_id: str = ""
+    name: str = ""
+    event_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[StateT]):
+    """The new state and what is to be written, in order."""
+
+    state: StateT
+    out: tuple[Outgoing, ...] = ()
+
+
+class Decide(Protocol[StateT]):
+    def __call__(self, state: StateT, event: Event) -> Step[StateT]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """How far each committed stream was read: stream key -> last entry id."""
+
+    by_key: Mapping[str, str] = field(default_factory=dict)
+
+    def after(self, key: str, entry_id: str) -> "Positions":
+        return Positions({**self.by_key, key: entry_id})

@@ -1,0 +1,119 @@
+"""The closed vocabularies that every message and every core shares.
+
+Wire values are the enum values: short, upper or lower case as the field's own words
+are, and never renamed once a message with them has been written.
+"""
+
+from enum import StrEnum
+from typing import NewType
+
+TradingDate = NewType("TradingDate", str)
+"""A Korean trading date, `YYYY-MM-DD`."""
+
+Symbol = NewType("Symbol", str)
+"""The six-character KRX code, kept as text (`005930`, `0126Z0`)."""
+
+
+class Venue(StrEnum):
+    KRX = "KRX"
+    NXT = "NXT"
+
+    @property
+    def other(self) -> "Venue":
+        return Venue.NXT if self is Venue.KRX else Venue.KRX
+
+
+class Market(StrEnum):
+    """The listing market: it decides the sell tax, not where a share trades."""
+
+    KOSPI = "KOSPI"
+    KOSDAQ = "KOSDAQ"
+
+
+class Side(StrEnum):
+    BUY = "buy"
+    SELL = "sell"
+
+    @property
+    def opposite(self) -> "Side":
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+class OrderKind(StrEnum):
+    """How an order meets the book; `config/venues.toml` maps it to a hoga code by venue and session."""
+
+    LIMIT = "limit"
+    LIMIT_IOC = "limit_ioc"
+    MARKET = "market"
+
+
+class Purpose(StrEnum):
+    """Why an order exists. Only ENTRY adds exposure; all others take it away."""
+
+    ENTRY = "entry"
+    EXIT = "exit"
+    FLATTEN = "flatten"
+
+    @property
+    def adds_exposure(self) -> bool:
+        return self is Purpose.ENTRY
+
+
+class SessionPhase(StrEnum):
+    """What one venue is doing now (market rules, sections 1.1 to 1.4)."""
+
+    CLOSED = "closed"
+    PRE_MARKET = "pre_market"
+    OPENING_AUCTION = "opening_auction"
+    PAUSE = "pause"
+    CONTINUOUS = "continuous"
+    CLOSING_AUCTION = "closing_auction"
+    CLOSING_PRICE = "closing_price"
+    AFTER_INTAKE = "after_intake"
+    AFTER_MARKET = "after_market"
+
+    @property
+    def matches_continuously(self) -> bool:
+        return self in (SessionPhase.PRE_MARKET, SessionPhase.CONTINUOUS, SessionPhase.AFTER_MARKET)
+
+
+class TradingState(StrEnum):
+    """How much the desk allows, from nothing to everything."""
+
+    DISARMED = "disarmed"
+    HALTED = "halted"
+    REDUCE_ONLY = "reduce_only"
+    PAUSE_ENTRY = "pause_entry"
+    ARMED = "armed"
+
+    @property
+    def allows_entries(self) -> bool:
+        return self is TradingState.ARMED
+
+    @property
+    def allows_exits(self) -> bool:
+        return self in (TradingState.ARMED, TradingState.PAUSE_ENTRY, TradingState.REDUCE_ONLY)
+
+
+class Latch(StrEnum):
+    """A stop that only a person with a reason can lift."""
+
+    UNPLANNED_DISCONNECT = "unplanned_disconnect"
+    REPEATED_ERRORS = "repeated_errors"
+    CUMULATIVE_LOSS = "cumulative_loss"
+    RESIDUAL_STRANDED = "residual_stranded"
+    RECONCILIATION_DIFFERENCE = "reconciliation_difference"
+    CLOCKS = "clocks"
+    MIXED_BUILDS = "mixed_builds"
+
+
+class GatewayMode(StrEnum):
+    OBSERVE = "observe"
+    SIMULATED = "simulated"
+    LIVE = "live"
+
+
+class Severity(StrEnum):
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"

@@ -1,0 +1,245 @@
+"""The bus over Redis Streams: read, and commit one step in one transaction.
+
+An entry has the field `m`, an envelope as JSON, and on tick streams `k`, the book it
+replaces, so that a late reader can skip without decoding. What a service knows lives in one
+hash: `epoch`, `positions`, and a field for each durable part of its state.
+
+Writing clients do not retry: redis-py would send a write again whose reply was lost, and
+double it. After any error in a commit the caller drops its memory and loads again.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from services.contracts.envelope import Envelope
+from services.contracts.limits import NS_PER_S
+from services.contracts.streams import BOOK_FIELD, ENTRY_FIELD, state_key
+
+# KEYS: the state hash, then one stream for each output. ARGV: epoch, number of fields, the
+# fields and values, then for each output: maxlen ("" for none), number of parts, the parts.
+_COMMIT: Final = """
+if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then
+  return redis.error_reply('FENCED another instance has taken over')
+end
+local at = 3 + tonumber(ARGV[2])
+for i = 2, #KEYS do
+  local maxlen, parts = ARGV[at], tonumber(ARGV[at + 1])
+  local entry = {unpack(ARGV, at + 2, at + 1 + parts)}
+  if maxlen == '' then
+    redis.call('XADD', KEYS[i], '*', unpack(entry))
+  else
+    redis.call('XADD', KEYS[i], 'MAXLEN', '~', maxlen, '*', unpack(entry))
+  end
+  at = at + 2 + parts
+end
+if tonumber(ARGV[2]) > 0 then
+  redis.call('HSET', KEYS[1], unpack(ARGV, 3, 2 + tonumber(ARGV[2])))
+end
+return #KEYS - 1
+"""
+
+
+class Fenced(RuntimeError):
+    """Another instance has taken this service's epoch: this one must stop writing, for good."""
+
+
+class BusUnavailable(ConnectionError):
+    """Redis did not answer, or refused. Whether a write took place is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One raw entry. `book` is the tick stream's conflation key, empty elsewhere."""
+
+    key: str
+    entry_id: str
+    text: bytes
+    book: str = ""
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Sorts entries of several streams by the time Redis took them."""
+        ms, _, seq = self.entry_id.partition("-")
+        return int(ms), int(seq or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One entry to append: where, what, and how many to keep (None: all)."""
+
+    key: str
+    envelope: Envelope
+    kept: int | None = None
+    book: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a service had committed: its new epoch, positions by stream key, parts of its state."""
+
+    epoch: int
+    positions: Mapping[str, str]
+    parts: Mapping[str, str]
+
+
+class Bus(Protocol):
+    """What a service needs of the bus; the simulation has its own."""
+
+    def time_ns(self) -> int: ...
+    def read(self, cursors: Mapping[str, str], *, count: int, block_ms: int) -> list[Entry]: ...
+    def tail(self, key: str, count: int) -> list[Entry]: ...
+    def take_over(self, service: str) -> Stored: ...
+    def commit(
+        self, service: str, epoch: int, parts: Mapping[str, str], positions: Mapping[str, str],
+        writes: Sequence[Write],
+    ) -> None: ...  # fmt: skip
+    def append(self, writes: Sequence[Write]) -> None: ...
+
+
+class RedisBus:
+    """The bus over a real Redis (or fakeredis). Not shared between threads: make one each.
+
+    Every method raises `BusUnavailable` when Redis does not answer or refuses.
+    """
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._redis = client
+        self._commit = client.register_script(_COMMIT)
+
+    def time_ns(self) -> int:
+        """Return Redis's own time, ns since the epoch (1 us resolution)."""
+        seconds, micros = _guard(lambda: self._redis.time())
+        return int(seconds) * NS_PER_S + int(micros) * 1_000
+
+    def read(self, cursors: Mapping[str, str], *, count: int, block_ms: int) -> list[Entry]:
+        """Return up to `count` entries of each stream after its cursor, in the order Redis took them.
+
+        Waits up to `block_ms` if there is none; 0 does not wait.
+        """
+        if not cursors:
+            return []
+        wanted: dict[Any, Any] = dict(cursors)
+        block = block_ms if block_ms > 0 else None
+        reply = _guard(lambda: self._redis.xread(wanted, count=count, block=block))
+        entries = [
+            _entry(_text(key), entry_id, fields) for key, rows in _rows(reply) for entry_id, fields in rows
+        ]
+        return sorted(entries, key=lambda entry: entry.order)
+
+    def tail(self, key: str, count: int) -> list[Entry]:
+        """Return the last `count` entries of a stream, oldest first."""
+        rows = _guard(lambda: self._redis.xrevrange(key, count=count))
+        return [_entry(key, entry_id, fields) for entry_id, fields in reversed(rows)]
+
+    def length(self, key: str) -> int:
+        return int(_guard(lambda: self._redis.xlen(key)))
+
+    def take_over(self, service: str) -> Stored:
+        """Take the next epoch of a service and return what it had committed. Fences all earlier instances."""
+        key = state_key(service)
+        epoch = int(_guard(lambda: self._redis.hincrby(key, "epoch", 1)))
+        stored = {
+            _text(name): _text(value) for name, value in _guard(lambda: self._redis.hgetall(key)).items()
+        }
+        stored.pop("epoch", None)
+        positions = json.loads(stored.pop("positions", "{}"))
+        return Stored(epoch, positions, stored)
+
+    def commit(
+        self, service: str, epoch: int, parts: Mapping[str, str], positions: Mapping[str, str],
+        writes: Sequence[Write],
+    ) -> None:  # fmt: skip
+        """Write outputs, state and positions of one step, all or nothing, if the epoch is still ours.
+
+        Raises:
+            Fenced: another instance took over; nothing was written.
+            BusUnavailable: no answer; the write may have taken place.
+        """
+        fields: list[str] = [item for pair in parts.items() for item in pair]
+        if positions:
+            fields += ["positions", json.dumps(dict(positions), sort_keys=True)]
+        argv: list[str | int] = [epoch, len(fields), *fields]
+        for write in writes:
+            entry = _fields(write)
+            argv += ["" if write.kept is None else write.kept, len(entry), *entry]
+        keys = [state_key(service), *(write.key for write in writes)]
+        _guard(lambda: self._commit(keys=keys, args=argv))
+
+    def append(self, writes: Sequence[Write]) -> None:
+        """Append without a state: people's requests and ticks. One transaction."""
+        if not writes:
+            return
+        pipeline = self._redis.pipeline(transaction=False)
+        for write in writes:
+            entry = _fields(write)
+            fields: dict[Any, Any] = dict(zip(entry[::2], entry[1::2], strict=True))
+            pipeline.xadd(write.key, fields, maxlen=write.kept, approximate=True)
+        _guard(pipeline.execute)
+
+    def positions(self, service: str) -> Mapping[str, str]:
+        """Return what a service has committed reading, by stream key; empty if it never ran."""
+        stored = _guard(lambda: self._redis.hget(state_key(service), "positions"))
+        return dict(json.loads(stored)) if stored else {}
+
+    def trim_before(self, key: str, entry_id: str) -> int:
+        """Drop entries older than `entry_id`; returns how many went."""
+        return int(_guard(lambda: self._redis.xtrim(key, minid=entry_id, approximate=True)))
+
+
+def connect(url: str, *, timeout_s: int = 5) -> RedisBus:
+    """Return a bus over `url` (`redis://`, `rediss://` or `unix://`) whose client never retries a write.
+
+    Raises:
+        ValueError: not an address that redis-py understands.
+    """
+    client = redis.Redis.from_url(
+        url,
+        retry=Retry(NoBackoff(), 0),
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        health_check_interval=0,
+    )
+    return RedisBus(client)
+
+
+def _fields(write: Write) -> list[str]:
+    fields = [ENTRY_FIELD, write.envelope.encode()]
+    return [*fields, BOOK_FIELD, write.book] if write.book else fields
+
+
+def _entry(key: str, entry_id: Any, fields: Any) -> Entry:
+    named = {_text(name): value for name, value in (fields or {}).items()}
+    text = named.get(ENTRY_FIELD, b"")
+    return Entry(
+        key,
+        _text(entry_id),
+        text if isinstance(text, bytes) else str(text).encode(),
+        _text(named.get(BOOK_FIELD, "")),
+    )
+
+
+def _rows(reply: Any) -> list[tuple[Any, Any]]:
+    if isinstance(reply, dict):
+        return [(key, rows[0] if rows and isinstance(rows[0], list) else rows) for key, rows in reply.items()]
+    return list(reply or [])
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _guard(call: Any) -> Any:
+    try:
+        return call()
+    except redis.exceptions.ResponseError as error:
+        if str(error).startswith("FENCED"):
+            raise Fenced(str(error)) from error
+        raise BusUnavailable(f"Redis refused: {error}") from error
+    except (redis.exceptions.RedisError, OSError) as error:
+        raise BusUnavailable(f"Redis did not answer: {error}") from error

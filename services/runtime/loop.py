@@ -1,0 +1,276 @@
+"""The loop that every service on Redis is driven by.
+
+One turn: read what is new, ask the pure core for each entry, then write outputs, changed
+state and positions in one transaction. Start is recovery: take the epoch, load the state,
+read on from its positions. After any error of the bus the memory is dropped and loaded
+again, because nobody knows whether the write took place; ids derive from their cause, so
+that doing it again writes nothing new.
+
+An entry that cannot be read, or at which the core fails `MAX_TRIES` times, is buried in the
+dead stream with the reason, with an alert, and the loop goes on.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Generic
+
+import structlog
+
+from services.contracts.envelope import Envelope, Message, Unreadable, decode
+from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS, READ_BLOCK_MS, READ_COUNT, TICK_MS
+from services.contracts.messages.alerts import AlertKind, AlertRaised
+from services.contracts.messages.dead import EntryBuried
+from services.contracts.messages.market_data import QuoteUpdated
+from services.contracts.messages.status import Heartbeat
+from services.contracts.step import Decide, Event, Outgoing, Received, StateT, Tick
+from services.contracts.streams import home_of, key_of
+from services.contracts.terms import Severity
+from services.runtime.bus import Bus, BusUnavailable, Entry, Fenced, Write
+from services.runtime.clock import RedisClock
+from services.runtime.metrics import LoopMetrics
+from services.runtime.parts import changed_parts, restore
+
+MAX_TRIES: Final = 3
+LOCAL: Final = "local"
+"""The stream key of what a shell observed itself: it has no entry and no position."""
+COMMIT_IDLE_NS: Final = 1_000 * NS_PER_MS
+"""Positions that moved without any effect are written at least this often."""
+CLOCK_SAMPLE_NS: Final = 1_000 * NS_PER_MS
+RETRY_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Service(Generic[StateT]):
+    """What makes a service: its name, its core, and the stream keys it reads.
+
+    `name` is the identity that is fenced: of two processes with one name only the later writes.
+    `committed` keys are read once each, `newest` keys from where they stand at start. `observe`
+    is asked once a turn for what the shell saw outside Redis (a file read, a delivery made); it
+    must not block, and what it returns reaches the core as received from `LOCAL`.
+    """
+
+    name: str
+    decide: Decide[StateT]
+    initial: StateT
+    committed: tuple[str, ...]
+    newest: tuple[str, ...] = ()
+    instance: str = ""
+    build_id: str = ""
+    reference_hash_of: Callable[[StateT], str] = field(default=lambda state: "")
+    observe: Callable[[StateT, int], Sequence[Message]] = field(default=lambda state, now_ns: ())
+
+
+class ServiceLoop(Generic[StateT]):
+    """Runs one service. `turn()` is one round; `run(stop)` goes on until told to stop."""
+
+    def __init__(
+        self, service: Service[StateT], bus: Bus, clock: RedisClock, metrics: LoopMetrics | None = None
+    ) -> None:
+        self._service = service
+        self._bus = bus
+        self._clock = clock
+        self._metrics = metrics or LoopMetrics(service.name)
+        self._log = structlog.get_logger(service=service.name)
+        self._ready = False
+        self.state: StateT = service.initial
+        self._stored: StateT | None = None
+        self._epoch = 0
+        self._positions: dict[str, str] = {}
+        self._cursors: dict[str, str] = {}
+        self._dirty = False
+        self._tries: dict[str, int] = {}
+        self._handled = 0
+        self._started_ns = 0
+        self._ticked_ns = self._committed_ns = self._beat_ns = self._sampled_ns = 0
+
+    def run(self, stop: threading.Event) -> None:
+        """Turn until `stop` is set.
+
+        Raises:
+            Fenced: another instance took over; the process should end.
+            StateUnreadable: what is stored does not fit this build.
+        """
+        failures = 0
+        while not stop.is_set():
+            try:
+                self.turn(READ_BLOCK_MS)
+                failures = 0
+            except BusUnavailable as error:
+                self._forget()
+                self._metrics.bus_errors.inc()
+                self._log.warning("bus unavailable", error=str(error), failures=failures)
+                stop.wait(RETRY_S[min(failures, len(RETRY_S) - 1)])
+                failures += 1
+
+    def turn(self, block_ms: int = 0) -> int:
+        """Read, decide, commit once; returns how many entries were handled."""
+        if not self._ready:
+            self._recover()
+        self._sample_clock()
+        entries = self._read(block_ms)
+        writes: list[Write] = []
+        for entry in entries:
+            if not self._handle(entry, writes):
+                break
+        self._observe(writes)
+        self._tick(writes)
+        self._commit(writes)
+        return len(entries)
+
+    # -- start and error -------------------------------------------------------------
+
+    def _recover(self) -> None:
+        self._clock.sample()
+        stored = self._bus.take_over(self._service.name)
+        self._epoch = stored.epoch
+        self.state = restore(self._service.initial, stored.parts)
+        self._stored = self.state if stored.parts else None
+        self._positions = {key: stored.positions.get(key, "0-0") for key in self._service.committed}
+        self._cursors = {key: self._newest_id(key) for key in self._service.newest}
+        self._started_ns = self._started_ns or self._clock.now_ns()
+        self._ticked_ns = self._beat_ns = 0
+        self._ready = True
+        self._log.info("recovered", epoch=self._epoch, positions=self._positions)
+
+    def _newest_id(self, key: str) -> str:
+        tail = self._bus.tail(key, 1)
+        return tail[-1].entry_id if tail else "0-0"
+
+    def _forget(self) -> None:
+        self._ready = False
+        self._dirty = False
+
+    # -- reading ---------------------------------------------------------------------
+
+    def _read(self, block_ms: int) -> list[Entry]:
+        entries = self._bus.read({**self._cursors, **self._positions}, count=READ_COUNT, block_ms=block_ms)
+        newest_of_book = {entry.book: entry.entry_id for entry in entries if entry.book}
+        kept = []
+        for entry in entries:
+            if entry.key in self._cursors:
+                self._cursors[entry.key] = entry.entry_id
+            if entry.book and newest_of_book[entry.book] != entry.entry_id:
+                self._metrics.ticks_skipped.inc()
+            else:
+                kept.append(entry)
+        return kept
+
+    def _handle(self, entry: Entry, writes: list[Write]) -> bool:
+        """Ask the core for one entry. False: stop here and try this entry again in the next turn."""
+        try:
+            event = Received(decode(entry.text), entry.key, entry.entry_id, self._clock.now_ns())
+        except Unreadable as reason:
+            self._bury(entry, str(reason), 1, writes)
+            return True
+        try:
+            self._ask(event, writes)
+        except Exception as error:
+            tries = self._tries[entry.entry_id] = self._tries.get(entry.entry_id, 0) + 1
+            self._log.exception("core failed", entry=entry.entry_id, stream=entry.key, tries=tries)
+            if tries < MAX_TRIES and entry.key in self._positions:
+                return False
+            self._bury(entry, f"{type(error).__name__}: {error}", tries, writes)
+            self._tries.pop(entry.entry_id, None)
+            return True
+        self._passed(entry)
+        return True
+
+    def _passed(self, entry: Entry) -> None:
+        self._handled += 1
+        if entry.key in self._positions:
+            self._positions = {**self._positions, entry.key: entry.entry_id}
+            self._dirty = True
+
+    def _bury(self, entry: Entry, reason: str, tries: int, writes: list[Write]) -> None:
+        cause = f"{entry.key}/{entry.entry_id}"
+        text = entry.text.decode(errors="replace")
+        buried = EntryBuried(
+            stream_key=entry.key, entry_id=entry.entry_id, service=self._service.name,
+            reason=reason, tries=tries, text=text,
+        )  # fmt: skip
+        alert = AlertRaised(
+            alert_id=f"dead-{self._service.name}-{entry.entry_id}", kind=AlertKind.DEAD_LETTER,
+            severity=Severity.CRITICAL, title=f"{self._service.name} could not handle a message",
+            detail=f"{entry.key} {entry.entry_id}: {reason}",
+            next_step="Look at it with `arb dead show`, mend the cause, then `arb dead retry`.",
+        )  # fmt: skip
+        for ordinal, message in enumerate((buried, alert)):
+            writes.append(self._write(Outgoing(message), cause, ordinal, self._clock.now_ns()))
+        self._passed(entry)
+
+    # -- deciding and writing ----------------------------------------------------------
+
+    def _ask(self, event: Event, writes: list[Write]) -> None:
+        step = self._service.decide(self.state, event)
+        made = [
+            self._write(out, event.cause_id, ordinal, event.now_ns) for ordinal, out in enumerate(step.out)
+        ]
+        self.state = step.state
+        writes.extend(made)
+
+    def _write(self, out: Outgoing, cause_id: str, ordinal: int, now_ns: int) -> Write:
+        stream = home_of(type(out.message))
+        envelope = Envelope.wrap(
+            out.message, source=self._service.name, now_ns=now_ns, causation_id=cause_id,
+            ordinal=ordinal, correlation_id=out.correlation_id, event_ns=out.event_ns,
+        )  # fmt: skip
+        return Write(key_of(stream, out.name), envelope, stream.kept, book_of(out.message))
+
+    def _observe(self, writes: list[Write]) -> None:
+        now_ns = self._clock.now_ns()
+        for ordinal, message in enumerate(self._service.observe(self.state, now_ns)):
+            seen = Envelope.wrap(
+                message,
+                source=self._service.name,
+                now_ns=now_ns,
+                causation_id=f"{LOCAL}-{now_ns}",
+                ordinal=ordinal,
+            )
+            self._ask(Received(seen, LOCAL, "", now_ns), writes)
+
+    def _tick(self, writes: list[Write]) -> None:
+        now_ns = self._clock.now_ns()
+        if now_ns - self._ticked_ns >= TICK_MS * NS_PER_MS:
+            self._ticked_ns = now_ns
+            self._ask(Tick(now_ns), writes)
+        if now_ns - self._beat_ns >= HEARTBEAT_MS * NS_PER_MS:
+            self._beat_ns = now_ns
+            writes.append(self._write(Outgoing(self._heartbeat()), f"beat-{now_ns}", 0, now_ns))
+
+    def _heartbeat(self) -> Heartbeat:
+        return Heartbeat(
+            service=self._service.name, instance=self._service.instance, epoch=self._epoch,
+            build_id=self._service.build_id, pid=os.getpid(), started_at_ns=self._started_ns,
+            reference_hash=self._service.reference_hash_of(self.state), positions=self._positions,
+            handled=self._handled, clock_offset_us=self._clock.offset_us,
+        )  # fmt: skip
+
+    def _commit(self, writes: Sequence[Write]) -> None:
+        parts = changed_parts(self._stored, self.state)
+        now_ns = self._clock.now_ns()
+        idle = self._dirty and now_ns - self._committed_ns >= COMMIT_IDLE_NS
+        if not (parts or writes or idle):
+            return
+        started = time.monotonic()
+        self._bus.commit(self._service.name, self._epoch, parts, self._positions, writes)
+        self._metrics.commit_seconds.observe(time.monotonic() - started)
+        self._stored, self._dirty, self._committed_ns = self.state, False, now_ns
+        self._metrics.handled.inc(self._handled - self._metrics.seen)
+        self._metrics.seen = self._handled
+
+    def _sample_clock(self) -> None:
+        mono = time.monotonic_ns()
+        if mono - self._sampled_ns >= CLOCK_SAMPLE_NS:
+            self._sampled_ns = mono
+            self._clock.sample()
+
+
+def book_of(message: Message) -> str:
+    """Return the conflation key of a book update, empty for everything else."""
+    return f"{message.symbol}:{message.venue}" if isinstance(message, QuoteUpdated) else ""
+
+
+__all__ = ["LOCAL", "Fenced", "Service", "ServiceLoop", "book_of"]

@@ -1,0 +1,68 @@
+"""How a service becomes a process: settings, logs, signals, metrics, the loop, a clean end."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from services.contracts.step import StateT
+from services.runtime.build import build_id
+from services.runtime.bus import Fenced, connect
+from services.runtime.clock import RedisClock
+from services.runtime.logs import configure_logs
+from services.runtime.loop import Service, ServiceLoop
+from services.runtime.metrics import serve
+from services.runtime.parts import StateUnreadable
+from services.runtime.settings import RuntimeSettings, SettingsError, load_settings
+
+EXIT_BAD_SETTINGS = 2
+EXIT_FENCED = 3
+EXIT_STATE = 4
+
+
+def instance_name() -> str:
+    """Return what tells this process from another of the same service: host and pid."""
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+def stop_on_signals() -> threading.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def run_service(build: Callable[[RuntimeSettings], Service[StateT]]) -> int:
+    """Run one service until a signal; returns the exit code.
+
+    2: settings cannot be used; 3: another instance took over; 4: the stored state does not fit.
+    """
+    try:
+        runtime = load_settings(RuntimeSettings)
+        configure_logs(runtime.log_level, runtime.log_file)
+        service = replace(build(runtime), instance=instance_name(), build_id=build_id())
+    except SettingsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_BAD_SETTINGS
+    log = structlog.get_logger(service=service.name)
+    stop = stop_on_signals()
+    serve(runtime.metrics_port)
+    bus = connect(runtime.redis_url)
+    loop: ServiceLoop[Any] = ServiceLoop(service, bus, RedisClock(bus.time_ns))
+    try:
+        loop.run(stop)
+    except Fenced as error:
+        log.error("fenced", error=str(error))
+        return EXIT_FENCED
+    except StateUnreadable as error:
+        log.error("state unreadable", error=str(error))
+        return EXIT_STATE
+    log.info("stopped")
+    return 0

@@ -1,0 +1,108 @@
+"""Settings: a TOML file a person edits, overridden by `.env` and the environment.
+
+Each service has one frozen model and one file `config/<section>.toml`; `[ARB_<SECTION>_<KEY>]`
+in the environment or in `.env` overrides a key, the environment first. Unknown keys and
+contradictions are refused before anything starts. Secrets have no place in TOML.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+CONFIG_DIR_VARIABLE = "ARB_CONFIG_DIR"
+
+
+class SettingsError(ValueError):
+    """Settings that cannot be used: says which key of which file or variable, and how to mend it."""
+
+
+class _TomlSection(PydanticBaseSettingsSource):
+    """The lowest source: `<config dir>/<section>.toml`, if it is there."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        settings = self.settings_cls
+        assert issubclass(settings, SectionSettings)
+        path = config_dir() / f"{settings.SECTION}.toml"
+        if not path.is_file():
+            return {}
+        try:
+            return tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{path}: not TOML: {error}. Mend the line it names.") from error
+
+
+class SectionSettings(BaseSettings):
+    """Base of all settings. A subclass names its `SECTION` and the matching `env_prefix`."""
+
+    SECTION: ClassVar[str] = ""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_file=".env", env_file_encoding="utf-8")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, dotenv_settings, _TomlSection(settings_cls)
+
+
+SettingsT = TypeVar("SettingsT", bound=SectionSettings)
+
+
+def config_dir() -> Path:
+    """Return the folder with the TOML and CSV files: `ARB_CONFIG_DIR`, else `config`."""
+    return Path(os.environ.get(CONFIG_DIR_VARIABLE, "config"))
+
+
+def load_settings(settings_class: type[SettingsT], **overrides: Any) -> SettingsT:
+    """Return the settings of one section.
+
+    Raises:
+        SettingsError: a key is unknown, missing, out of range or contradicts another.
+    """
+    section = settings_class.SECTION
+    prefix = f"ARB_{section.upper()}_"
+    known = {prefix + name.upper() for name in settings_class.model_fields}
+    strangers = sorted(name for name in os.environ if name.startswith(prefix) and name not in known)
+    if strangers:
+        raise SettingsError(
+            f"environment: {', '.join(strangers)} is no setting; known are {', '.join(sorted(known))}"
+        )
+    try:
+        return settings_class(**overrides)
+    except ValidationError as error:
+        path = config_dir() / f"{section}.toml"
+        problems = [
+            f"  {'.'.join(str(part) for part in problem['loc']) or 'together'}: {problem['msg']}"
+            for problem in error.errors(include_url=False, include_input=False)
+        ]
+        raise SettingsError(
+            f"settings of {section} ({path}, overridden by {prefix}* and .env):\n" + "\n".join(problems)
+        ) from None
+
+
+class RuntimeSettings(SectionSettings):
+    """What every process needs. File `config/runtime.toml`, variables `ARB_RUNTIME_*`."""
+
+    SECTION: ClassVar[str] = "runtime"
+    model_config = SettingsConfigDict(env_prefix="ARB_RUNTIME_")
+
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    log_file: str = ""
+    """Where structured lines go; empty writes to stderr."""
+    metrics_port: int = Field(0, ge=0, le=65_535)
+    """Prometheus port of this process; 0 serves nothing."""
+    day_plan: str = ""
+    """File of a compressed simulated day; empty is real time."""

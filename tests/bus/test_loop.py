@@ -1,0 +1,211 @@
+"""The bus and the loop, on fakeredis and on a real Redis: one behaviour, two servers."""
+
+import threading
+from typing import ClassVar
+
+import pytest
+import redis
+
+from services.contracts.envelope import Envelope, decode
+from services.contracts.messages.alerts import AlertRaised
+from services.contracts.messages.control import TradingStateChanged, TradingStateRequested
+from services.contracts.messages.dead import EntryBuried
+from services.contracts.messages.market_data import QuoteUpdated
+from services.contracts.messages.status import Heartbeat
+from services.contracts.step import Event, Outgoing, Received, State, Step
+from services.contracts.streams import ALERTS, CONTROL, DEAD, LEASE, STATUS, TICKS, key_of
+from services.contracts.terms import TradingState, Venue
+from services.runtime.bus import BusUnavailable, Fenced, RedisBus, Write
+from services.runtime.clock import RedisClock
+from services.runtime.loop import Service, ServiceLoop
+
+TICKS_G1 = key_of(TICKS, "g1")
+
+
+class Tally(State):
+    """Counts what it was told, answers each request once, and fails on demand."""
+
+    DURABLE: ClassVar[frozenset[str]] = frozenset({"seen"})
+    seen: tuple[str, ...] = ()
+    quotes: int = 0
+
+
+def tally(state: Tally, event: Event) -> Step[Tally]:
+    if not isinstance(event, Received):
+        return Step(state)
+    match event.message:
+        case TradingStateRequested(reason="poison"):
+            raise ZeroDivisionError("poison")
+        case TradingStateRequested() as request:
+            answer = TradingStateChanged(
+                state=request.target, by=request.by, reason=request.reason, latches=()
+            )
+            return Step(state.but(seen=(*state.seen, request.reason)), (Outgoing(answer),))
+        case QuoteUpdated():
+            return Step(state.but(quotes=state.quotes + 1))
+    return Step(state)
+
+
+def loop_on(client: "redis.Redis") -> ServiceLoop[Tally]:
+    bus = RedisBus(client)
+    service = Service("tally", tally, Tally(), committed=(CONTROL.key,), newest=(TICKS_G1,))
+    return ServiceLoop(service, bus, RedisClock(bus.time_ns))
+
+
+def request(client: "redis.Redis", reason: str) -> None:
+    message = TradingStateRequested(target=TradingState.HALTED, by="desk", reason=reason)
+    bus = RedisBus(client)
+    envelope = Envelope.wrap(message, source="cli", now_ns=bus.time_ns(), causation_id=reason)
+    bus.append([Write(CONTROL.key, envelope)])
+
+
+def quote(client: "redis.Redis", price_krw: int) -> None:
+    message = QuoteUpdated(
+        symbol="005930",
+        venue=Venue.KRX,
+        bids=((price_krw, 1),),
+        asks=(),
+        exchange_time="090100",
+        connection_epoch=1,
+        feed_seq=price_krw,
+    )
+    envelope = Envelope.wrap(message, source="gateway", now_ns=1, causation_id=str(price_krw))
+    RedisBus(client).append([Write(TICKS_G1, envelope, 100, "005930:KRX")])
+
+
+def answers(client: "redis.Redis") -> list[str]:
+    bodies = [decode(entry.text).body for entry in RedisBus(client).tail(CONTROL.key, 100)]
+    return [body.reason for body in bodies if isinstance(body, TradingStateChanged)]
+
+
+def test_each_request_is_answered_once_across_restarts(client: "redis.Redis") -> None:
+    request(client, "one")
+    loop_on(client).turn()
+    request(client, "two")
+    second = loop_on(client)
+    second.turn()
+    second.turn()
+    assert second.state.seen == ("one", "two")
+    assert answers(client) == ["one", "two"]
+
+
+def test_state_positions_and_outputs_are_one_write(client: "redis.Redis") -> None:
+    request(client, "one")
+    loop = loop_on(client)
+    loop.turn()
+    bus = RedisBus(client)
+    control = bus.tail(CONTROL.key, 10)
+    assert bus.positions("tally")[CONTROL.key] == control[0].entry_id
+    assert loop_on(client).turn() == 1, "its own answer is the only entry left to read"
+
+
+def test_an_instance_that_was_overtaken_can_write_nothing_more(client: "redis.Redis") -> None:
+    paused = loop_on(client)
+    paused.turn()
+    successor = loop_on(client)
+    successor.turn()
+    request(client, "one")
+    with pytest.raises(Fenced):
+        paused.turn()
+    assert answers(client) == []
+    successor.turn()
+    assert answers(client) == ["one"]
+
+
+def test_what_cannot_be_read_is_buried_with_its_reason_and_an_alert(client: "redis.Redis") -> None:
+    client.xadd(CONTROL.key, {"m": '{"type": "Nonsense"}'})
+    request(client, "after")
+    loop = loop_on(client)
+    loop.turn()
+    buried = decode(RedisBus(client).tail(DEAD.key, 1)[0].text).body
+    assert isinstance(buried, EntryBuried)
+    assert buried.stream_key == CONTROL.key and "Nonsense" in buried.text
+    assert isinstance(decode(RedisBus(client).tail(ALERTS.key, 1)[0].text).body, AlertRaised)
+    assert loop.state.seen == ("after",)
+
+
+def test_a_message_that_breaks_the_core_is_tried_three_times_then_buried(client: "redis.Redis") -> None:
+    for reason in ("before", "poison", "after"):
+        request(client, reason)
+    loop = loop_on(client)
+    turns = 0
+    while "after" not in loop.state.seen:
+        loop.turn()
+        turns += 1
+        assert turns < 10
+    buried = decode(RedisBus(client).tail(DEAD.key, 1)[0].text).body
+    assert isinstance(buried, EntryBuried)
+    assert buried.tries == 3 and "ZeroDivisionError" in buried.reason
+    assert loop.state.seen == ("before", "after")
+
+
+def test_a_late_reader_takes_only_the_newest_of_each_book(client: "redis.Redis") -> None:
+    loop = loop_on(client)
+    loop.turn()
+    for price_krw in range(100, 150):
+        quote(client, price_krw)
+    loop.turn()
+    assert loop.state.quotes == 1
+
+
+def test_ticks_from_before_the_start_are_not_read(client: "redis.Redis") -> None:
+    quote(client, 100)
+    loop = loop_on(client)
+    loop.turn()
+    assert loop.state.quotes == 0
+
+
+def test_a_tick_alone_stores_nothing(client: "redis.Redis") -> None:
+    loop = loop_on(client)
+    loop.turn()
+    before = client.hgetall("{arb}:state:tally")
+    quote(client, 100)
+    loop.turn()
+    assert client.hgetall("{arb}:state:tally") == before
+
+
+def test_a_heartbeat_says_what_was_read(client: "redis.Redis") -> None:
+    request(client, "one")
+    loop_on(client).turn()
+    beat = decode(RedisBus(client).tail(STATUS.key, 1)[0].text).body
+    assert isinstance(beat, Heartbeat)
+    assert beat.service == "tally" and beat.epoch == 1 and CONTROL.key in beat.positions
+
+
+def test_a_lost_reply_to_a_commit_does_not_double_it(client: "redis.Redis") -> None:
+    class ReplyLost(RedisBus):
+        lose = True
+
+        def commit(self, *args: object, **kwargs: object) -> None:
+            super().commit(*args, **kwargs)  # type: ignore[arg-type]
+            if self.lose:
+                self.lose = False
+                raise BusUnavailable("the reply was lost")
+
+    bus = ReplyLost(client)
+    service = Service("tally", tally, Tally(), committed=(CONTROL.key,))
+    loop = ServiceLoop(service, bus, RedisClock(bus.time_ns))
+    request(client, "one")
+    stop = threading.Event()
+    runner = threading.Thread(target=loop.run, args=(stop,))
+    runner.start()
+    try:
+        for _ in range(100):
+            if loop.state.seen:
+                break
+            stop.wait(0.05)
+        stop.wait(0.3)
+    finally:
+        stop.set()
+        runner.join(5)
+    assert loop.state.seen == ("one",)
+    assert answers(client) == ["one"]
+
+
+def test_a_capped_stream_stays_near_its_cap(client: "redis.Redis") -> None:
+    bus = RedisBus(client)
+    message = TradingStateChanged(state=TradingState.HALTED, by="x", reason="y", latches=())
+    for number in range(3_000):
+        envelope = Envelope.wrap(message, source="t", now_ns=1, causation_id=str(number))
+        bus.append([Write(LEASE.key, envelope, 100)])
+    assert bus.length(LEASE.key) < 400
