@@ -1,6 +1,6 @@
 """Settings: a TOML file a person edits, overridden by `.env` and the environment.
 
-Each service has one frozen model and one file `config/<section>.toml`; `[ARB_<SECTION>_<KEY>]`
+Each service has one frozen model and one file `config/<section>.toml`; `ARB_<SECTION>_<KEY>`
 in the environment or in `.env` overrides a key, the environment first. Unknown keys and
 contradictions are refused before anything starts. Secrets have no place in TOML.
 """
@@ -38,6 +38,29 @@ class _TomlSection(PydanticBaseSettingsSource):
             raise SettingsError(f"{path}: not TOML: {error}. Mend the line it names.") from error
 
 
+class _OurDotenv(PydanticBaseSettingsSource):
+    """`.env` without the keys of other sections, which one file holds beside ours."""
+
+    def __init__(self, settings_cls: type[BaseSettings], whole: PydanticBaseSettingsSource) -> None:
+        super().__init__(settings_cls)
+        self._whole = whole
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        fields = self.settings_cls.model_fields
+        ours = {name.lower() for name in fields} | {
+            str(field.validation_alias).lower() for field in fields.values()
+        }
+        prefix = str(self.settings_cls.model_config.get("env_prefix", "")).lower()
+        return {
+            name: value
+            for name, value in self._whole().items()
+            if name.lower() in ours or name.lower().startswith(prefix)
+        }
+
+
 class SectionSettings(BaseSettings):
     """Base of all settings. A subclass names its `SECTION` and the matching `env_prefix`."""
 
@@ -54,7 +77,12 @@ class SectionSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, dotenv_settings, _TomlSection(settings_cls)
+        return (
+            init_settings,
+            env_settings,
+            _OurDotenv(settings_cls, dotenv_settings),
+            _TomlSection(settings_cls),
+        )
 
 
 SettingsT = TypeVar("SettingsT", bound=SectionSettings)

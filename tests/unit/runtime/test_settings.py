@@ -1,0 +1,77 @@
+"""Settings: TOML under `.env` under the environment, and refusals that say what to mend."""
+
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from pydantic_settings import SettingsConfigDict
+
+from services.runtime.settings import CONFIG_DIR_VARIABLE, SectionSettings, SettingsError, load_settings
+
+
+class KettleSettings(SectionSettings):
+    SECTION: ClassVar[str] = "kettle"
+    model_config = SettingsConfigDict(env_prefix="ARB_KETTLE_")
+
+    litres: int = 1
+    label: str = "plain"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(CONFIG_DIR_VARIABLE, str(tmp_path))
+    return tmp_path
+
+
+def test_defaults_hold_without_any_file(folder: Path) -> None:
+    assert load_settings(KettleSettings).litres == 1
+
+
+def test_environment_beats_dotenv_beats_toml(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "kettle.toml").write_text('litres = 2\nlabel = "toml"\n')
+    assert load_settings(KettleSettings).litres == 2
+    (folder / ".env").write_text("ARB_KETTLE_LITRES=3\n")
+    assert load_settings(KettleSettings).litres == 3
+    monkeypatch.setenv("ARB_KETTLE_LITRES", "4")
+    settings = load_settings(KettleSettings)
+    assert (settings.litres, settings.label) == (4, "toml")
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ("liters = 2\n", "liters"),
+        ('litres = "many"\n', "litres"),
+        ("litres = = 2\n", "not TOML"),
+    ],
+)
+def test_a_bad_file_is_refused_with_key_and_file(folder: Path, toml: str, said: str) -> None:
+    (folder / "kettle.toml").write_text(toml)
+    with pytest.raises(SettingsError) as refusal:
+        load_settings(KettleSettings)
+    assert said in str(refusal.value) and "kettle.toml" in str(refusal.value)
+
+
+def test_an_unknown_variable_is_refused_by_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARB_KETTLE_LITERS", "4")
+    with pytest.raises(SettingsError, match="ARB_KETTLE_LITERS"):
+        load_settings(KettleSettings)
+
+
+def test_an_unknown_key_of_this_section_in_dotenv_is_refused(folder: Path) -> None:
+    (folder / ".env").write_text("ARB_KETTLE_LITERS=3\n")
+    with pytest.raises(SettingsError, match="liters"):
+        load_settings(KettleSettings)
+
+
+def test_keys_of_other_sections_and_secrets_in_dotenv_are_not_ours(folder: Path) -> None:
+    (folder / ".env").write_text("ARB_TEAPOT_SIZE=3\nSLACK_WEBHOOK_URL=https://example.invalid/x\n")
+    assert load_settings(KettleSettings).litres == 1
+
+
+def test_a_refusal_does_not_print_the_value(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARB_KETTLE_LITRES", "s3cret")
+    with pytest.raises(SettingsError) as refusal:
+        load_settings(KettleSettings)
+    assert "s3cret" not in str(refusal.value)
