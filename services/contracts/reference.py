@@ -31,6 +31,9 @@ Rate = Annotated[Decimal, Field(ge=0, lt=Decimal("0.1"), allow_inf_nan=False)]
 
 
 class Frozen(BaseModel):
+    """A record that refuses keys it does not know, in a file and on the wire alike: a charge that
+    this build has never heard of must not be left out of a sum."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 

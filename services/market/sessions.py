@@ -12,6 +12,7 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Self
 
@@ -62,17 +63,17 @@ class Segment(Frozen):
             raise ValueError(f"a segment ends after it starts, not at {self.end} after {self.start}")
         return self
 
+    @cached_property
+    def window(self) -> Window:
+        return Window(time_of_day_ns(self.start), time_of_day_ns(self.end))
+
     @property
     def start_ns(self) -> int:
-        return time_of_day_ns(self.start)
+        return self.window.start_ns
 
     @property
     def end_ns(self) -> int:
-        return time_of_day_ns(self.end)
-
-    @property
-    def window(self) -> Window:
-        return Window(self.start_ns, self.end_ns)
+        return self.window.end_ns
 
 
 def _in_order(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:

@@ -133,22 +133,34 @@ def check_eligibility(
 
 def _read_rows(text: str, filename: str, columns: Sequence[str]) -> tuple[list[Row], list[Problem]]:
     """The data rows with their lines, blank lines left out, and what is wrong with their shape."""
-    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
-    header = [cell.strip() for cell in next(reader, [])]
-    problems = _header_problems(header, filename, columns)
-    if problems:
-        return [], problems
+    lines, problems = _split(text, filename)
+    header = lines[0][1] if lines else []
+    problems += _header_problems(header, filename, columns)
     rows: list[Row] = []
-    for cells in reader:
-        if not any(cell.strip() for cell in cells):
+    for line, cells in lines[1:] if not problems else []:
+        if not any(cells):
             continue
         if len(cells) != len(header):
             what = f"{len(cells)} fields where the header has {len(header)}"
             mend = "give every column one value; quote a value that holds a comma"
-            problems.append(Problem(filename, f"line {reader.line_num}", what, mend))
+            problems.append(Problem(filename, f"line {line}", what, mend))
             continue
-        rows.append((reader.line_num, dict(zip(header, (c.strip() for c in cells), strict=True))))
+        rows.append((line, dict(zip(header, cells, strict=True))))
     return rows, problems
+
+
+def _split(text: str, filename: str) -> tuple[list[tuple[int, list[str]]], list[Problem]]:
+    """(line, trimmed cells) of every record, up to the first that is not CSV."""
+    source = io.StringIO(text.removeprefix("\ufeff"), newline=None)
+    reader = csv.reader(source, strict=True)
+    lines: list[tuple[int, list[str]]] = []
+    try:
+        for cells in reader:
+            lines.append((reader.line_num, [cell.strip() for cell in cells]))
+    except csv.Error as error:
+        where, what = f"line {reader.line_num}", f"the line is not proper CSV: {error}"
+        return lines, [Problem(filename, where, what, "quote a whole value, and double a quote inside it")]
+    return lines, []
 
 
 def _header_problems(header: Sequence[str], filename: str, columns: Sequence[str]) -> list[Problem]:
@@ -176,7 +188,7 @@ def _market_faults(market: str) -> list[tuple[str, str]]:
 def _map_row_faults(row: Mapping[str, str], groups: Sequence[str]) -> list[tuple[str, str]]:
     faults = _market_faults(row["market"])
     expected = row["KRX_code"] + NXT_SUFFIX
-    if row["NXT_code"] != expected:
+    if _CODE.fullmatch(row["KRX_code"]) and row["NXT_code"] != expected:
         faults.append((f"NXT_code {row['NXT_code']!r} does not belong to this KRX_code", f"write {expected}"))
     if row["group"] not in groups:
         faults.append((f"group {row['group']!r} is unknown", f"write one of {', '.join(groups)}"))
