@@ -40,7 +40,7 @@ class Side(StrEnum):
 
 
 class OrderKind(StrEnum):
-    """How an order meets the book; `config/venues.toml` maps it to a hoga code by venue and session."""
+    """How an order meets the book; `config/hoga.toml` maps it to a hoga code by venue and session."""
 
     LIMIT = "limit"
     LIMIT_IOC = "limit_ioc"
