@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# Starts the Linux services of one machine against the Redis of `.env`; the gateway runs on Windows.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+exec .venv/bin/arb up --no-gateway "$@"

@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# Stops what deploy/start-services.sh started. Open pairs stay as they are and go on at the next start.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+exec .venv/bin/arb down "$@"
