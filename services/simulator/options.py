@@ -1,0 +1,191 @@
+"""What a simulated world is made of, and which faults it may show.
+
+Every number that shapes behaviour is here, frozen, and readable from one JSON object with the
+keys of `SimulatorOptions`. Rates are probabilities per occasion (0.0 to 1.0) unless the name says
+otherwise; times are wall time, also on a compressed day, because networks do not compress.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+
+class OptionsError(ValueError):
+    """An options file that cannot be used; the text says which key and why."""
+
+
+@dataclass(frozen=True)
+class WorldOptions:
+    """How the two venues' books move."""
+
+    levels: int = 10
+    book_updates_per_s: float = 2.5
+    """Background changes of each venue's book of each symbol, per second."""
+    drift_rate: float = 0.25
+    """Chance, at each KRX update, that the common price of a symbol moves one tick."""
+    lag_rate: float = 0.10
+    """Chance, at each update, that a venue stands one tick off the common price until its next."""
+    wide_rate: float = 0.10
+    """Chance, at each update, that the spread is two ticks and not one."""
+    trade_rate: float = 0.35
+    """Chance, at each update, that background flow trades at the best price."""
+    crosses_per_symbol_min: float = 0.6
+    """Dislocations of one venue against the other, per symbol and minute of continuous overlap."""
+    cross_bps: tuple[int, int] = (5, 60)
+    """How far the rich bid stands above the cheap ask: both below and above break-even (about 23)."""
+    cross_ms: tuple[int, int] = (300, 3000)
+    cross_shares: tuple[int, int] = (5, 150)
+    """Shares shown at the best price of the dislocated venue."""
+    level_value_krw: tuple[int, int] = (10_000_000, 120_000_000)
+    nxt_depth_share: float = 0.4
+    """Depth of NXT against KRX."""
+    auction_shares: tuple[int, int] = (200, 5000)
+    """Shares of background flow that an auction print offers to our side."""
+    vi_per_symbol_hour: float = 0.0
+    """Volatility interruptions by chance; each is a jump of `vi_bps` on one venue (market rules 2.3)."""
+    vi_bps: int = 300
+    vi_market_s: int = 120
+    session_poll_ms: int = 20
+    krx_only: tuple[str, ...] = ()
+    """Symbols that NXT does not trade today."""
+
+
+@dataclass(frozen=True)
+class FaultOptions:
+    """What goes wrong. Everything but mild delays is off by default."""
+
+    order_delay_ms: tuple[int, int] = (5, 25)
+    """From SendOrder to the venue."""
+    event_delay_ms: tuple[int, int] = (3, 15)
+    """From the venue or the server to the control; events keep their order."""
+    query_delay_ms: tuple[int, int] = (10, 50)
+    login_delay_ms: tuple[int, int] = (20, 80)
+    stall_rate: float = 0.0
+    """Chance, per event batch, that everything behind it is held for `stall_ms`."""
+    stall_ms: tuple[int, int] = (800, 2500)
+    reject_rate: float = 0.0
+    """The broker refuses a good new order: blank order number and a message."""
+    late_reject_rate: float = 0.0
+    """The order gets a number, then a frame with status 거부; nothing fills."""
+    fade_rate: float = 0.0
+    """The liquidity an incoming order aims at shrinks before it arrives (partial or no fill)."""
+    never_arrives_rate: float = 0.0
+    """SendOrder returns 0, the order never reaches the broker, nothing answers."""
+    send_fail_rate: float = 0.0
+    """SendOrder returns -307; half of these orders arrive all the same."""
+    lost_ack_rate: float = 0.0
+    """The order is worked but its OnReceiveTrData never comes."""
+    lost_chejan_rate: float = 0.0
+    """An order none of whose frames ever come; only queries show it."""
+    silent_close_rate: float = 0.0
+    """The dead remainder of an IOC is closed without a frame."""
+    chejan_first_rate: float = 0.0
+    """An order's frames come before the OnReceiveTrData that carries its number."""
+    duplicate_chejan_rate: float = 0.0
+    query_fail_rate: float = 0.0
+    """A query is accepted and never answered."""
+    disconnects_per_hour: float = 0.0
+    freezes_per_hour: float = 0.0
+    """One venue's real-time feed goes silent for `freeze_ms`; its market goes on."""
+    freeze_ms: tuple[int, int] = (3000, 10000)
+    hand_orders_per_hour: float = 0.0
+    """Orders of a person in the same account, through another terminal."""
+    venue_fids: bool = True
+    """False: an old build, where FIDs 2134 to 2136 and 9081 are blank."""
+
+
+@dataclass(frozen=True)
+class BrokerOptions:
+    """The broker's own limits and habits (Kiwoom sheet 5.1)."""
+
+    orders_per_s: int = 5
+    queries_per_s: int = 5
+    sustained_queries: tuple[tuple[int, int], ...] = ((1000, 3600),)
+    """(count, seconds): more queries than this trips the load guard until the next login."""
+    page_rows: int = 100
+    tr_registers_realtime: bool = True
+    """A query about a symbol also registers its real-time types on that screen."""
+    server_gubun: str = "1"
+    """"1" is the simulated server, anything else the real one."""
+    nxt_pause_takes_cancels: bool = True
+    relogin_ms: int = 0
+    """How long after a lost connection a login is refused with -101."""
+
+
+@dataclass(frozen=True)
+class AccountOptions:
+    number: str = "8012345611"
+    user_id: str = "arbdesk"
+    user_name: str = "모의투자"
+    cash_krw: int = 100_000_000
+    holdings: tuple[tuple[str, int, int], ...] = ()
+    """(symbol, shares, average price in KRW) held at the start."""
+
+
+@dataclass(frozen=True)
+class SimulatorOptions:
+    world: WorldOptions = field(default_factory=WorldOptions)
+    faults: FaultOptions = field(default_factory=FaultOptions)
+    broker: BrokerOptions = field(default_factory=BrokerOptions)
+    account: AccountOptions = field(default_factory=AccountOptions)
+
+
+T = TypeVar("T")
+
+
+def load_options(path: Path) -> SimulatorOptions:
+    """Read options from a JSON file. Raises OptionsError naming the file and the key."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise OptionsError(f"{path}: cannot be read as JSON: {error}") from error
+    try:
+        return parse_options(data)
+    except OptionsError as error:
+        raise OptionsError(f"{path}: {error}") from error
+
+
+def parse_options(data: Any) -> SimulatorOptions:
+    """Build options from a JSON-like object of sections. Raises OptionsError naming the key."""
+    return _build(SimulatorOptions, data, "options")
+
+
+def _build(kind: type[T], data: Any, where: str) -> T:
+    if not isinstance(data, dict):
+        raise OptionsError(f"{where}: expected an object, got {type(data).__name__}")
+    hints = get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for key, value in data.items():
+        if key not in hints:
+            raise OptionsError(f"{where}.{key}: no such option; known are {', '.join(sorted(hints))}")
+        values[key] = _value(hints[key], value, f"{where}.{key}")
+    return kind(**values)
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return _build(hint, value, where)
+    if hint in (int, float, str, bool):
+        return _scalar(hint, value, where)
+    if not isinstance(value, list):
+        raise OptionsError(f"{where}: expected a list, got {value!r}")
+    if hint == tuple[int, int]:
+        if len(value) != 2 or not all(isinstance(v, int) and v >= 0 for v in value) or value[0] > value[1]:
+            raise OptionsError(f"{where}: expected [low, high] of whole numbers, got {value!r}")
+        return tuple(value)
+    return tuple(tuple(row) if isinstance(row, list) else row for row in value)
+
+
+def _scalar(hint: type, value: Any, where: str) -> Any:
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        number = float(value)
+        if number < 0 or (where.endswith("_rate") and number > 1):
+            raise OptionsError(f"{where}: {number} is out of range")
+        return number
+    if type(value) is not hint:
+        raise OptionsError(f"{where}: expected {hint.__name__}, got {value!r}")
+    if isinstance(value, int) and value < 0:
+        raise OptionsError(f"{where}: must not be negative, got {value}")
+    return value
