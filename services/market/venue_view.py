@@ -1,0 +1,118 @@
+"""What the venue stream adds up to: the state of both venues and of the day, as every reader sees it.
+
+A fold over the messages that the gateway publishes. It is durable in whoever keeps it, because the
+stream is committed and is not read again. Fails closed: what was never said does not hold, and what
+was said of another trading date is forgotten when a new one begins.
+"""
+
+from typing import Any, Self
+
+from pydantic import Field
+
+from services.contracts.envelope import Message, Part
+from services.contracts.messages.venue_state import (
+    ConnectionChanged,
+    ConnectionState,
+    DayFactsPublished,
+    EntryWindowChanged,
+    FeedLivenessChanged,
+    PriceBand,
+    SessionPhaseChanged,
+    SymbolHaltChanged,
+)
+from services.contracts.terms import SessionPhase, Symbol, TradingDate, Venue
+
+
+class VenueView(Part):
+    """Phases, entry window, halts, facts of the day, connection and feeds; no trading date at first."""
+
+    trading_date: TradingDate = TradingDate("")
+    phases: dict[Venue, SessionPhase] = Field(default_factory=dict)
+    window: EntryWindowChanged | None = None
+    halts: dict[Symbol, tuple[SymbolHaltChanged, ...]] = Field(default_factory=dict)
+    facts: DayFactsPublished | None = None
+    connection: ConnectionChanged | None = None
+    feeds: dict[Venue, FeedLivenessChanged] = Field(default_factory=dict)
+
+    def after(self, message: Message) -> Self:
+        """Return the view with one message of the venue stream taken in; the same object for any other."""
+        match message:
+            case SessionPhaseChanged(venue=venue, phase=phase, trading_date=date):
+                day = self._on(date)
+                return day.model_copy(update={"phases": {**day.phases, venue: phase}})
+            case EntryWindowChanged(trading_date=date):
+                return self._on(date).model_copy(update={"window": message})
+            case DayFactsPublished(trading_date=date):
+                return self._on(date).model_copy(update={"facts": message})
+            case SymbolHaltChanged():
+                return self.model_copy(update={"halts": self._halts_after(message)})
+            case ConnectionChanged():
+                return self.model_copy(update={"connection": message})
+            case FeedLivenessChanged(venue=venue):
+                return self.model_copy(update={"feeds": {**self.feeds, venue: message}})
+        return self
+
+    def _on(self, trading_date: TradingDate) -> Self:
+        if trading_date == self.trading_date:
+            return self
+        fresh: dict[str, Any] = {
+            "trading_date": trading_date,
+            "phases": {},
+            "window": None,
+            "halts": {},
+            "facts": None,
+        }
+        return self.model_copy(update=fresh)
+
+    def _halts_after(self, change: SymbolHaltChanged) -> dict[Symbol, tuple[SymbolHaltChanged, ...]]:
+        others = tuple(
+            halt
+            for halt in self.halts.get(change.symbol, ())
+            if (halt.venue, halt.kind) != (change.venue, change.kind)
+        )
+        left = (*others, change) if change.halted else others
+        rest = {symbol: halts for symbol, halts in self.halts.items() if symbol != change.symbol}
+        return {**rest, change.symbol: left} if left else rest
+
+    # -- what holds ------------------------------------------------------------------
+
+    @property
+    def ready(self) -> bool:
+        return self.connection is not None and self.connection.state is ConnectionState.READY
+
+    @property
+    def connection_epoch(self) -> int:
+        """The newest connection's number, -1 while none is known."""
+        return -1 if self.connection is None else self.connection.connection_epoch
+
+    @property
+    def both_continuous(self) -> bool:
+        """Whether both venues match continuously now; a venue of unknown phase does not."""
+        krx, nxt = self.phases.get(Venue.KRX), self.phases.get(Venue.NXT)
+        return krx is not None and nxt is not None and krx.matches_continuously and nxt.matches_continuously
+
+    def window_open(self, now_ns: int) -> bool:
+        """Whether entries are allowed by the clock; a window closes by itself at `closes_at_ns`."""
+        return self.window is not None and self.window.open and now_ns < self.window.closes_at_ns
+
+    def feed_alive(self, venue: Venue) -> bool:
+        feed = self.feeds.get(venue)
+        return feed is not None and feed.alive
+
+    @property
+    def feeds_alive(self) -> bool:
+        return all(self.feed_alive(venue) for venue in Venue)
+
+    def halted(self, symbol: Symbol) -> bool:
+        """Whether a halt or VI on either venue holds: it blocks the symbol on both (market rules 2.3)."""
+        return symbol in self.halts
+
+    def eligible(self, symbol: Symbol) -> bool:
+        return self.facts is not None and symbol in self.facts.nxt_eligible
+
+    def warned(self, symbol: Symbol) -> bool:
+        """Whether the broker would raise a dialog for an order of this symbol."""
+        return self.facts is None or symbol in self.facts.order_warnings
+
+    def band(self, symbol: Symbol) -> PriceBand | None:
+        return None if self.facts is None else self.facts.bands.get(symbol)
