@@ -1,0 +1,86 @@
+"""Measures crosses above cost: when one opened, the best it was, and how long it lasted.
+
+The answer to whether the business exists, so it does not depend on what we do: not on a cooldown, a
+pair, the trading state or the age of a quiet book, only on the market (conditions.MARKET).
+"""
+
+from services.contracts.limits import NS_PER_MS
+from services.contracts.messages.alerts import AlertKind, AlertRaised
+from services.contracts.messages.intents import CrossEnded
+from services.contracts.step import Outgoing, Step
+from services.contracts.terms import Severity
+from services.contracts.trading_limits import TradingLimits
+from services.detector.state import DetectorState, Direction, OpenCross
+from services.market.edge import Edge
+
+
+def measured(
+    state: DetectorState, direction: Direction, edge: Edge | None, now_ns: int
+) -> Step[DetectorState]:
+    """Take in what a direction is worth now (None: it does not cross, or the market is not there)."""
+    known = state.crosses.get(direction)
+    if edge is None or edge.net_krw <= 0:
+        return Step(state) if known is None else _ended(state, direction, known, now_ns)
+    limits = state.reference.limits if state.reference is not None else TradingLimits()
+    cross = _grown(known or OpenCross(now_ns, 0, 0), edge, edge.beyond_ceiling(limits))
+    if cross == known:
+        return Step(state)
+    out = _anomaly(direction, known, cross, edge)
+    return Step(state.but(crosses={**state.crosses, direction: cross}), out)
+
+
+def _grown(cross: OpenCross, edge: Edge, beyond_ceiling: bool) -> OpenCross:
+    if edge.net_krw > cross.peak_net_edge_krw:
+        return OpenCross(cross.opened_at_ns, edge.net_krw, edge.qty_shares, beyond_ceiling)
+    return OpenCross(cross.opened_at_ns, cross.peak_net_edge_krw, cross.peak_qty_shares, beyond_ceiling)
+
+
+def _ended(state: DetectorState, direction: Direction, cross: OpenCross, now_ns: int) -> Step[DetectorState]:
+    symbol, buy_venue = direction
+    ended = CrossEnded(
+        symbol=symbol,
+        buy_venue=buy_venue,
+        sell_venue=buy_venue.other,
+        opened_at_ns=cross.opened_at_ns,
+        duration_ms=(now_ns - cross.opened_at_ns) // NS_PER_MS,
+        peak_net_edge_krw=cross.peak_net_edge_krw,
+        peak_qty_shares=cross.peak_qty_shares,
+    )
+    left = {key: value for key, value in state.crosses.items() if key != direction}
+    out: tuple[Outgoing, ...] = (Outgoing(ended),)
+    if cross.beyond_ceiling:
+        out += (Outgoing(_alert(direction, None)),)
+    return Step(state.but(crosses=left, crosses_ended=state.crosses_ended + 1), out)
+
+
+def _anomaly(
+    direction: Direction, known: OpenCross | None, cross: OpenCross, edge: Edge
+) -> tuple[Outgoing, ...]:
+    was_beyond = known is not None and known.beyond_ceiling
+    if cross.beyond_ceiling == was_beyond:
+        return ()
+    return (Outgoing(_alert(direction, edge if cross.beyond_ceiling else None)),)
+
+
+def _alert(direction: Direction, edge: Edge | None) -> AlertRaised:
+    """The alert of a spread too good to be true, or that it is over (`edge` None)."""
+    symbol, buy_venue = direction
+    where = f"bought on {buy_venue}, sold on {buy_venue.other}"
+    detail = "The spread is back under the ceiling."
+    if edge is not None:
+        detail = (
+            f"{symbol} {where}: ask {edge.buy_price_worst_krw} KRW, bid {edge.sell_price_worst_krw} KRW, "
+            f"net {edge.net_bps} bps of the price. Nothing is traded on it."
+        )
+    return AlertRaised(
+        alert_id=f"spread-{symbol}-{buy_venue}",
+        kind=AlertKind.SPREAD_ANOMALY,
+        severity=Severity.WARNING,
+        title=f"{symbol}: a spread too good to be true",
+        detail=detail,
+        next_step="Compare both books with the broker's own screen; if they are right, raise "
+        "sanity_ceiling_bps with `arb limits set`.",
+        symbol=symbol,
+        amount_krw=None if edge is None else edge.net_krw,
+        resolved=edge is None,
+    )

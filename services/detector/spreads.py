@@ -1,0 +1,65 @@
+"""The widest spreads of a group, for a screen: what each symbol is worth now in its better direction."""
+
+from services.contracts.in_force import Reference
+from services.contracts.limits import NS_PER_MS
+from services.contracts.messages.status import DetectorStatus, SpreadSeen
+from services.contracts.reference import SymbolEntry
+from services.contracts.terms import Venue
+from services.detector.intents import figures
+from services.detector.state import DetectorState
+from services.market.books import Books, Legs, legs_of
+from services.market.edge import Edge, edge
+
+
+def status_of(state: DetectorState, now_ns: int) -> DetectorStatus:
+    """Return the group's counters and its `spreads_shown` best spreads, best first."""
+    reference = state.reference
+    entries = (
+        ()
+        if reference is None
+        else tuple(e for e in reference.symbols if e.enabled and e.group == state.group)
+    )
+    found = [_best_of(state.books, reference, entry, now_ns) for entry in entries if reference is not None]
+    spreads = sorted((s for s in found if s is not None), key=lambda spread: -spread.net_edge_bps)
+    return DetectorStatus(
+        group=state.group,
+        symbols=len(entries),
+        quotes=state.quotes,
+        quotes_skipped=state.quotes_skipped,
+        intents=state.intents,
+        crosses=state.crosses_ended + len(state.crosses),
+        spreads=tuple(spreads[: state.spreads_shown]),
+    )
+
+
+def _best_of(books: Books, reference: Reference, entry: SymbolEntry, now_ns: int) -> SpreadSeen | None:
+    both = [_spread(legs_of(books, entry.krx_code, venue), reference, entry, now_ns) for venue in Venue]
+    return max((s for s in both if s is not None), key=lambda spread: spread.net_edge_krw, default=None)
+
+
+def _spread(legs: Legs | None, reference: Reference, entry: SymbolEntry, now_ns: int) -> SpreadSeen | None:
+    if legs is None:
+        return None
+    worth = figures(reference, entry.krx_code, legs) or _one_share(legs, reference, entry)
+    if worth is None:
+        return None
+    oldest_ns = min(legs.buy.ts_event_ns, legs.sell.ts_event_ns)
+    return SpreadSeen(
+        symbol=entry.krx_code,
+        name=entry.name,
+        buy_venue=legs.buy_venue,
+        sell_venue=legs.sell_venue,
+        ask_krw=legs.buy.quote.asks[0][0],
+        bid_krw=legs.sell.quote.bids[0][0],
+        qty_shares=worth.qty_shares,
+        net_edge_krw=worth.net_krw // worth.qty_shares,
+        net_edge_bps=worth.net_bps,
+        age_ms=max(0, now_ns - oldest_ns) // NS_PER_MS,
+    )
+
+
+def _one_share(legs: Legs, reference: Reference, entry: SymbolEntry) -> Edge | None:
+    """What one share would lose where the books do not cross."""
+    costs = reference.costs.get(entry.market)
+    asks, bids = legs.buy.quote.asks, legs.sell.quote.bids
+    return None if costs is None else edge(costs, legs.buy_venue, asks, legs.sell_venue, bids, 1)

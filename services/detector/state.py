@@ -1,0 +1,94 @@
+"""What a detector knows. Durable is what decides whether it may speak; books and measurements are not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pydantic import Field
+
+from services.contracts.envelope import Part
+from services.contracts.in_force import Reference
+from services.contracts.limits import NS_PER_MS
+from services.contracts.step import State
+from services.contracts.terms import Symbol, TradingDate, Venue
+from services.market.books import Books
+from services.market.venue_view import VenueView
+
+Direction = tuple[Symbol, Venue]
+"""A symbol and the venue to buy it on."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCross:
+    """A cross above cost that has not ended: since when, and the best it was."""
+
+    opened_at_ns: int
+    peak_net_edge_krw: int
+    peak_qty_shares: int
+    beyond_ceiling: bool = False
+
+
+class OpenPair(Part):
+    """A pair between its approval and its close; `trading_date` is the day its trip counts on."""
+
+    symbol: Symbol
+    trading_date: TradingDate
+
+
+class Said(Part):
+    """The last intent of one symbol, whether its verdict is still due, and when it last cooled down from."""
+
+    intent_id: str = ""
+    expires_at_ns: int = 0
+    verdict_due: bool = False
+    settled_at_ns: int = 0
+
+    def awaits_verdict(self, now_ns: int) -> bool:
+        """Whether the intent still pends: no verdict came and it has not expired."""
+        return self.verdict_due and now_ns < self.expires_at_ns
+
+    def cools_down(self, cooldown_ms: int, now_ns: int) -> bool:
+        return now_ns < self.settled_at_ns + cooldown_ms * NS_PER_MS
+
+
+class Trips(Part):
+    """Pairs with a fill, by symbol, on one trading date."""
+
+    trading_date: TradingDate = TradingDate("")
+    by_symbol: dict[Symbol, int] = Field(default_factory=dict)
+
+    def of(self, symbol: Symbol, trading_date: TradingDate) -> int:
+        return self.by_symbol.get(symbol, 0) if trading_date == self.trading_date else 0
+
+    def plus(self, symbol: Symbol, trading_date: TradingDate) -> "Trips":
+        """One trip more; another date starts at nothing. A trip of an earlier date is not today's."""
+        if trading_date < self.trading_date:
+            return self
+        counted = self.by_symbol if trading_date == self.trading_date else {}
+        return Trips(trading_date=trading_date, by_symbol={**counted, symbol: counted.get(symbol, 0) + 1})
+
+
+class DetectorState(State):
+    """The state of one group's detector. `group` and `spreads_shown` are configured."""
+
+    DURABLE: ClassVar[frozenset[str]] = frozenset(
+        {"venue", "reference", "reference_hash", "pairs", "said", "trips"}
+    )
+
+    group: str
+    spreads_shown: int = 20
+
+    venue: VenueView = VenueView()
+    reference: Reference | None = None
+    reference_hash: str = ""
+    pairs: dict[str, OpenPair] = Field(default_factory=dict)
+    said: dict[Symbol, Said] = Field(default_factory=dict)
+    trips: Trips = Trips()
+
+    books: Books = Field(default_factory=dict)
+    crosses: Mapping[Direction, OpenCross] = Field(default_factory=dict)
+    quotes: int = 0
+    quotes_skipped: int = 0
+    intents: int = 0
+    crosses_ended: int = 0
+    status_at_ns: int = 0
