@@ -66,6 +66,12 @@ class StrandReason(StrEnum):
     NO_VENUE = "no_venue"
     NO_QUOTE = "no_quote"
     AFTER_HOURS = "after_hours"
+    TRADING_STATE = "trading_state"
+    """The trading state allowed no sell for too long."""
+    DENIED = "denied"
+    """The gateway refused every attempt."""
+    AMBIGUOUS = "ambiguous"
+    """Several broker orders match one of ours, or more was sold than bought: what is held is not known."""
 
 
 class ResidualMarked(Message):
