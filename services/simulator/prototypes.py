@@ -77,9 +77,8 @@ def resolve(
         return None
     given = tuple(part.strip() for part in match.group(2).split(",") if part.strip())
     if not _same(declared, given):
-        say(
-            f"QAxBase::dynamicCallHelper: {prototype}: No such method, candidates are: {name}({','.join(declared)})"
-        )
+        signature = f"{name}({','.join(declared)})"
+        say(f"QAxBase::dynamicCallHelper: {prototype}: No such method, candidates are: {signature}")
         return None
     if len(values) != len(declared):
         say(f"QAxBase: Error calling IDispatch member {name}: Bad parameter count")
