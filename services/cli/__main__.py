@@ -1,0 +1,11 @@
+"""`arb`, or `python -m services.cli`."""
+
+from services.cli.app import app
+
+
+def main() -> None:
+    app(prog_name="arb")
+
+
+if __name__ == "__main__":
+    main()

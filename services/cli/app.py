@@ -1,0 +1,24 @@
+"""The command `arb`: the groups of commands, joined."""
+
+import typer
+
+from services.cli import commands_stack
+from services.cli.faults import ArbGroup
+
+app = typer.Typer(
+    cls=ArbGroup,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+commands_stack.add_to(app)
+
+
+@app.callback()
+def arb() -> None:
+    """Watch and steer the KRX/NXT arbitrage system.
+
+    Start with [bold]arb demo[/]: a whole simulated trading day in about two minutes. Every change asks
+    for a reason, is written to the control stream under your name, and says what was answered.
+    """

@@ -1,0 +1,221 @@
+"""The board: what is known of the running system, built from what it says of itself.
+
+Pure: `seen` takes an envelope and returns the new board. It owns no truth; each figure is the
+newest one of the service that owns it, with its age, and a service that fell silent shows as stale.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from services.cli.wording import sentence
+from services.contracts.envelope import Envelope, Message
+from services.contracts.in_force import Reference
+from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS
+from services.contracts.messages.alerts import AlertRaised
+from services.contracts.messages.control import (
+    AlertAcknowledged,
+    LatchCleared,
+    LatchSet,
+    ReferencePublished,
+    TradingStateChanged,
+)
+from services.contracts.messages.orders import AccountReported, ReconciliationCompleted
+from services.contracts.messages.pairs import PairApproved, PairClosed, ResidualMarked
+from services.contracts.messages.status import (
+    DetectorStatus,
+    ExecutorStatus,
+    GatewayStatus,
+    Heartbeat,
+    NotifierStatus,
+    RiskStatus,
+    SpreadSeen,
+)
+from services.contracts.messages.venue_state import (
+    ConnectionChanged,
+    EntryWindowChanged,
+    FeedLivenessChanged,
+    SessionPhaseChanged,
+)
+from services.contracts.streams import ALERTS, CONTROL, ORDERS, PAIRS, STATUS, VENUE, key_of
+from services.contracts.terms import SessionPhase, TradingState, Venue
+
+STALE_NS: Final = 5 * HEARTBEAT_MS * NS_PER_MS
+EVENTS_KEPT: Final = 50
+ALERTS_KEPT: Final = 100
+CLOSED_KEPT: Final = 50
+
+BOARD_KEYS: Final = tuple(key_of(stream) for stream in (STATUS, CONTROL, VENUE, PAIRS, ORDERS, ALERTS))
+"""What a board is built from. Ticks are not among them: detectors report the best spreads."""
+
+
+@dataclass(frozen=True, slots=True)
+class HappenedLine:
+    at_ns: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSeen:
+    """One service's last heartbeat, and when it was made (Redis time)."""
+
+    beat: Heartbeat
+    at_ns: int
+
+    def age_ms(self, now_ns: int) -> int:
+        return max(0, now_ns - self.at_ns) // NS_PER_MS
+
+    def is_stale(self, now_ns: int) -> bool:
+        return now_ns - self.at_ns > STALE_NS
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The newest of everything. Dictionaries are replaced, never changed in place."""
+
+    services: dict[str, ServiceSeen] = field(default_factory=dict)
+    gateway: GatewayStatus | None = None
+    risk: RiskStatus | None = None
+    executor: ExecutorStatus | None = None
+    notifier: NotifierStatus | None = None
+    detectors: dict[str, DetectorStatus] = field(default_factory=dict)
+    phases: dict[Venue, SessionPhase] = field(default_factory=dict)
+    window: EntryWindowChanged | None = None
+    connection: ConnectionChanged | None = None
+    feeds: dict[Venue, bool] = field(default_factory=dict)
+    reconciled: ReconciliationCompleted | None = None
+    account: AccountReported | None = None
+    reference: Reference | None = None
+    reference_hash: str = ""
+    trading: TradingStateChanged | None = None
+    latches: frozenset[str] = frozenset()
+    open_pairs: dict[str, PairApproved] = field(default_factory=dict)
+    stranded: dict[str, ResidualMarked] = field(default_factory=dict)
+    closed: tuple[PairClosed, ...] = ()
+    alerts: dict[str, AlertRaised] = field(default_factory=dict)
+    acknowledged: frozenset[str] = frozenset()
+    events: tuple[HappenedLine, ...] = ()
+
+    @property
+    def state(self) -> TradingState | None:
+        """The trading state as risk says, None before it said anything."""
+        if self.risk is not None:
+            return self.risk.state
+        return None if self.trading is None else self.trading.state
+
+    def best_spreads(self, count: int) -> tuple[SpreadSeen, ...]:
+        """The widest spreads of all groups, best first."""
+        spreads = [spread for status in self.detectors.values() for spread in status.spreads]
+        return tuple(sorted(spreads, key=lambda s: s.net_edge_bps, reverse=True)[:count])
+
+    def open_alerts(self) -> tuple[AlertRaised, ...]:
+        """Alerts that last and that nobody has acknowledged, oldest first."""
+        return tuple(alert for name, alert in self.alerts.items() if name not in self.acknowledged)
+
+    def builds(self, now_ns: int) -> frozenset[str]:
+        """The builds of the services that are alive."""
+        return frozenset(s.beat.build_id for s in self.services.values() if not s.is_stale(now_ns))
+
+    def alive(self, service: str, now_ns: int) -> bool:
+        seen = self.services.get(service)
+        return seen is not None and not seen.is_stale(now_ns)
+
+
+def seen(board: Board, envelope: Envelope) -> Board:
+    """Return the board after one message. What it does not know changes nothing."""
+    message = envelope.body
+    change = _CHANGES.get(type(message))
+    if change is not None:
+        board = change(board, message, envelope.ts_init_ns)
+    if not isinstance(message, _TOLD):
+        return board
+    text = sentence(message)
+    return replace(board, events=(*board.events, HappenedLine(envelope.ts_init_ns, text))[-EVENTS_KEPT:])
+
+
+_TOLD: Final = (
+    PairApproved, PairClosed, ResidualMarked, TradingStateChanged, LatchSet, LatchCleared,
+    SessionPhaseChanged, EntryWindowChanged, ConnectionChanged, AlertRaised, AlertAcknowledged,
+)  # fmt: skip
+
+
+def _beat(board: Board, message: Heartbeat, at_ns: int) -> Board:
+    return replace(board, services={**board.services, message.service: ServiceSeen(message, at_ns)})
+
+
+def _gateway(board: Board, message: GatewayStatus, at_ns: int) -> Board:
+    return replace(board, gateway=message, phases={**board.phases, **message.phases})
+
+
+def _detector(board: Board, message: DetectorStatus, at_ns: int) -> Board:
+    return replace(board, detectors={**board.detectors, message.group: message})
+
+
+def _risk(board: Board, message: RiskStatus, at_ns: int) -> Board:
+    return replace(board, risk=message, latches=frozenset(message.latches))
+
+
+def _phase(board: Board, message: SessionPhaseChanged, at_ns: int) -> Board:
+    return replace(board, phases={**board.phases, message.venue: message.phase})
+
+
+def _feed(board: Board, message: FeedLivenessChanged, at_ns: int) -> Board:
+    return replace(board, feeds={**board.feeds, message.venue: message.alive})
+
+
+def _reference(board: Board, message: ReferencePublished, at_ns: int) -> Board:
+    return replace(board, reference=message.reference, reference_hash=message.reference_hash)
+
+
+def _trading(board: Board, message: TradingStateChanged, at_ns: int) -> Board:
+    return replace(board, trading=message, latches=frozenset(message.latches))
+
+
+def _approved(board: Board, message: PairApproved, at_ns: int) -> Board:
+    return replace(board, open_pairs={**board.open_pairs, message.pair_id: message})
+
+
+def _closed(board: Board, message: PairClosed, at_ns: int) -> Board:
+    without = {name: pair for name, pair in board.open_pairs.items() if name != message.pair_id}
+    stranded = {name: mark for name, mark in board.stranded.items() if name != message.pair_id}
+    closed = (*board.closed, message)[-CLOSED_KEPT:]
+    return replace(board, open_pairs=without, stranded=stranded, closed=closed)
+
+
+def _marked(board: Board, message: ResidualMarked, at_ns: int) -> Board:
+    return replace(board, stranded={**board.stranded, message.pair_id: message})
+
+
+def _alert(board: Board, message: AlertRaised, at_ns: int) -> Board:
+    others = {name: alert for name, alert in board.alerts.items() if name != message.alert_id}
+    if not message.resolved:
+        others[message.alert_id] = message
+    return replace(board, alerts=dict(list(others.items())[-ALERTS_KEPT:]))
+
+
+def _acknowledged(board: Board, message: AlertAcknowledged, at_ns: int) -> Board:
+    return replace(board, acknowledged=board.acknowledged | {message.alert_id})
+
+
+_CHANGES: Final[dict[type[Message], Any]] = {
+    Heartbeat: _beat,
+    GatewayStatus: _gateway,
+    DetectorStatus: _detector,
+    RiskStatus: _risk,
+    ExecutorStatus: lambda board, message, at_ns: replace(board, executor=message),
+    NotifierStatus: lambda board, message, at_ns: replace(board, notifier=message),
+    SessionPhaseChanged: _phase,
+    EntryWindowChanged: lambda board, message, at_ns: replace(board, window=message),
+    ConnectionChanged: lambda board, message, at_ns: replace(board, connection=message),
+    FeedLivenessChanged: _feed,
+    ReconciliationCompleted: lambda board, message, at_ns: replace(board, reconciled=message),
+    AccountReported: lambda board, message, at_ns: replace(board, account=message),
+    ReferencePublished: _reference,
+    TradingStateChanged: _trading,
+    LatchSet: lambda board, message, at_ns: replace(board, latches=board.latches | {message.latch}),
+    LatchCleared: lambda board, message, at_ns: replace(board, latches=board.latches - {message.latch}),
+    PairApproved: _approved,
+    PairClosed: _closed,
+    ResidualMarked: _marked,
+    AlertRaised: _alert,
+    AlertAcknowledged: _acknowledged,
+}

@@ -1,0 +1,149 @@
+"""How a demo is shown: a live screen on a terminal, plain lines everywhere else, and its report."""
+
+import time
+from typing import Final
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from services.cli.board import Board
+from services.cli.board_view import render
+from services.cli.demo import Watcher
+from services.cli.link import Seen
+from services.cli.report import DayReport
+from services.cli.wording import krw, sentence, signed_krw
+from services.contracts.messages.alerts import AlertRaised
+from services.contracts.messages.control import ArmRefused, LatchSet, TradingStateChanged
+from services.contracts.messages.pairs import PairClosed, ResidualMarked, ResidualOpened
+from services.contracts.messages.venue_state import SessionPhaseChanged
+from services.contracts.terms import Severity
+
+SUMMARY_S: Final = 10.0
+REFRESH_PER_S: Final = 4
+_TOLD: Final = (
+    SessionPhaseChanged,
+    TradingStateChanged,
+    LatchSet,
+    ArmRefused,
+    ResidualOpened,
+    ResidualMarked,
+)
+
+
+class LiveWatcher(Watcher):
+    """The board, redrawn a few times a second, with the demo's own steps above it."""
+
+    def __init__(self, console: Console) -> None:
+        self._live = Live(console=console, refresh_per_second=REFRESH_PER_S, auto_refresh=False)
+        self._drawn_s = 0.0
+
+    def __enter__(self) -> "LiveWatcher":
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._live.__exit__(None, None, None)
+
+    def said(self, text: str) -> None:
+        self._live.console.print(Text(f"· {text}", style="cyan"))
+
+    def passed(self, board: Board, now_ns: int, fresh: list[Seen]) -> None:
+        if time.monotonic() - self._drawn_s >= 1 / REFRESH_PER_S:
+            self._drawn_s = time.monotonic()
+            self._live.update(render(board, now_ns, "demo"), refresh=True)
+
+
+class PlainWatcher(Watcher):
+    """One line for each thing that matters, and a summary every ten seconds."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._summed_s = time.monotonic()
+
+    def said(self, text: str) -> None:
+        self._line(text)
+
+    def passed(self, board: Board, now_ns: int, fresh: list[Seen]) -> None:
+        for item in fresh:
+            if _matters(item):
+                self._line(sentence(item.message))
+        if time.monotonic() - self._summed_s >= SUMMARY_S:
+            self._summed_s = time.monotonic()
+            self._line(_summary(board))
+
+    def _line(self, text: str) -> None:
+        self._console.print(Text(f"{time.strftime('%H:%M:%S')} {text}"), soft_wrap=True)
+
+
+def _matters(item: Seen) -> bool:
+    match item.message:
+        case PairClosed(trip=trip):
+            return trip
+        case AlertRaised(severity=severity):
+            return severity is not Severity.INFO
+        case message:
+            return isinstance(message, _TOLD)
+
+
+def _summary(board: Board) -> str:
+    gateway, risk = board.gateway, board.risk
+    if gateway is None or risk is None:
+        return "waiting for " + " and ".join(
+            name for name, status in (("gateway", gateway), ("risk", risk)) if status is None
+        )
+    return (
+        f"{gateway.market_time} {risk.state}: quotes {krw(gateway.quotes_published)}, "
+        f"intents {risk.intents}, "
+        f"trips {risk.trips}, profit {signed_krw(risk.realised_pnl_krw)} KRW, orders {gateway.orders_sent}"
+    )
+
+
+def report_view(report: DayReport) -> RenderableType:
+    """Return a day's report as a person reads it: what was seen, done and earned, and whether it is true."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    for name, words in _rows(report):
+        table.add_row(name, words)
+    title = f"Simulated {report.trading_date} in {report.seconds} s (seed {report.seed})"
+    return Group(Text(title, style="bold"), table, *_verdict(report))
+
+
+def _rows(r: DayReport) -> list[tuple[str, str]]:
+    killed = [("killed", f"{r.killed} (SIGKILL), and started again")] if r.killed else []
+    return [
+        ("quotes", f"{krw(r.quotes)}; crosses above cost {r.crosses}, the longest {krw(r.cross_ms_max)} ms"),
+        ("intents", f"{r.intents}: {r.pairs_approved} approved, {sum(r.denials.values())} denied"),
+        ("denied", _counted(r.denials)),
+        ("last gate", _counted(r.gate_denials)),
+        ("pairs", f"{r.pairs_closed} closed ({_counted(r.outcomes)}), {r.trips} trips, {r.clips} clips"),
+        ("fills", f"{r.fills}: bought {r.bought_shares} for {krw(r.bought_krw)} KRW, "
+                  f"sold {r.sold_shares} for {krw(r.sold_krw)} KRW"),
+        ("residuals", f"{r.residuals}, stranded {r.stranded}"),
+        ("to neutral", f"{krw(r.neutral_ms_max)} ms at the longest"),
+        ("uncovered", f"{krw(r.uncovered_krw_ms // 1_000)} KRW x s"),
+        ("orders", f"{r.orders_sent} sent, {r.orders_rejected} rejected, {r.orders_unknown} unknown"),
+        ("rates", f"at most {r.max_orders_in_any_second} orders and {r.max_queries_in_any_second} queries "
+                  "in any second, as the broker counted"),
+        ("costs", f"commission {krw(r.commission_krw)} KRW, tax {krw(r.tax_krw)} KRW"),
+        ("phases", f"{len(r.phases_seen)} seen"),
+        *killed,
+        ("position", f"{r.net_position_shares} shares"),
+        ("profit", f"{signed_krw(r.realised_pnl_krw)} KRW by the services, "
+                   f"{signed_krw(r.account_cash_change_krw)} KRW in the account"),
+    ]  # fmt: skip
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
+
+
+def _verdict(report: DayReport) -> list[Text]:
+    if report.is_clean:
+        return [Text("Flat, and the money agrees to the won.", style="bold green")]
+    return [
+        Text("Not clean:", style="bold red"),
+        *(Text(f"  {error}", style="red") for error in report.errors),
+    ]

@@ -1,0 +1,120 @@
+"""Which programs make the system on one machine, in the order they start."""
+
+import csv
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from services.cli.faults import UsageFault
+from services.cli.stack import Program
+from services.contracts.terms import GatewayMode
+from services.market.files import SYMBOL_MAP_FILE, load_symbol_map, read_text
+
+LONGEST_SOCKET_PATH: Final = 100
+"""Unix sockets take about 107 bytes of path."""
+WORKER: Final = "notifier-worker"
+SIMULATOR: Final = "simulator"
+GATEWAY: Final = "gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class FleetPlan:
+    """What to run: where the configuration lies, which day, and against what.
+
+    `day_plan` is None in real time. `simulator_seed` None starts no simulator and no gateway: the
+    gateway then runs on the broker's machine.
+    """
+
+    folder: Path
+    config_dir: Path
+    groups: tuple[str, ...]
+    mode: GatewayMode = GatewayMode.SIMULATED
+    day_plan: Path | None = None
+    simulator_seed: int | None = 1
+    simulator_options: Path | None = None
+
+
+def programs(plan: FleetPlan) -> tuple[Program, ...]:
+    """Return the programs of a plan; they are stopped in the opposite order."""
+    shared = {"ARB_CONFIG_DIR": str(plan.config_dir), "QT_QPA_PLATFORM": "offscreen"}
+    if plan.day_plan is not None:
+        shared["ARB_RUNTIME_DAY_PLAN"] = str(plan.day_plan)
+    world = [] if plan.simulator_seed is None else [_simulator(plan), _gateway(plan, shared)]
+    return (
+        *world,
+        _service("risk", shared),
+        _service("executor", shared),
+        _service("notifier", shared),
+        _python(WORKER, ("services.notifier.worker",), shared),
+        *(_service("detector", {**shared, "ARB_DETECTOR_GROUP": group}, f"detector-{group}")
+          for group in plan.groups),
+    )  # fmt: skip
+
+
+def heartbeats_of(plan: FleetPlan) -> tuple[str, ...]:
+    """Return the names of the services that a plan's programs beat under."""
+    silent = {SIMULATOR, WORKER}
+    return tuple(program.name for program in programs(plan) if program.name not in silent)
+
+
+def simulator_address(folder: Path) -> str:
+    """Return where the simulator of a run folder listens."""
+    return f"unix:{socket_path(folder, 'simulator.sock')}"
+
+
+def socket_path(folder: Path, name: str) -> Path:
+    """Return the path of a socket in a run folder.
+
+    Raises:
+        UsageFault: longer than the system takes.
+    """
+    path = folder.resolve() / name
+    if len(str(path)) > LONGEST_SOCKET_PATH:
+        longest = LONGEST_SOCKET_PATH - len(name) - 1
+        raise UsageFault(
+            f"{path} is too long for a socket ({len(str(path))} bytes)",
+            f"Choose a run folder whose path has at most {longest} bytes.",
+        )
+    return path
+
+
+def groups_of(config_dir: Path) -> tuple[str, ...]:
+    """Return the symbol groups that have an enabled symbol, one detector each.
+
+    Raises:
+        ConfigError: the symbol map cannot be used; lists every problem.
+    """
+    rows = list(csv.DictReader(read_text(config_dir / SYMBOL_MAP_FILE).splitlines()))
+    named = sorted({group for row in rows if (group := (row.get("group") or "").strip())})
+    entries = load_symbol_map(config_dir, named)
+    return tuple(group for group in named if any(e.enabled and e.group == group for e in entries))
+
+
+def _service(module: str, env: Mapping[str, str], name: str = "") -> Program:
+    return _python(name or module, (f"services.{module}",), env)
+
+
+def _python(name: str, module_and_args: Sequence[str], env: Mapping[str, str]) -> Program:
+    return Program(name, (sys.executable, "-m", *module_and_args), env)
+
+
+def _simulator(plan: FleetPlan) -> Program:
+    args = ["--listen", simulator_address(plan.folder), "--config-dir", str(plan.config_dir)]
+    args += ["--seed", str(plan.simulator_seed)]
+    if plan.day_plan is not None:
+        args += ["--day-plan", str(plan.day_plan)]
+    if plan.simulator_options is not None:
+        args += ["--options", str(plan.simulator_options)]
+    return _python(SIMULATOR, ("services.simulator", *args), {})
+
+
+def _gateway(plan: FleetPlan, shared: Mapping[str, str]) -> Program:
+    env = {
+        **shared,
+        "ARB_SIMULATOR": simulator_address(plan.folder),
+        "ARB_GATEWAY_MODE": plan.mode.value,
+        "ARB_GATEWAY_RECONNECT": "in_process",
+    }
+    return _python(GATEWAY, ("services.simulator.host", "services.gateway"), env)

@@ -1,0 +1,181 @@
+"""The command's line to Redis: which server, what time it is there, what has been written.
+
+Where the address comes from, first found wins: `--redis`, `ARB_RUNTIME_REDIS_URL`, the stack that
+runs in the run folder, `config/runtime.toml`.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
+
+import redis
+
+from services.cli.faults import Fault, UsageFault
+from services.cli.stack_file import read_stack_file
+from services.contracts.envelope import Envelope, Message, Unreadable, decode
+from services.contracts.streams import home_of, key_of
+from services.runtime.bus import RedisBus, Write, connect
+from services.runtime.settings import RuntimeSettings, load_settings
+
+ADDRESS_VARIABLE = "ARB_RUNTIME_REDIS_URL"
+READ_AT_ONCE = 1_000
+OWN_KEYS = ("{arb}:*", "ticks:{*", "rq:*")
+"""Everything the services write: state and streams, ticks, and the queue of side jobs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One entry that was read."""
+
+    envelope: Envelope
+    key: str
+    entry_id: str
+
+    @property
+    def message(self) -> Message:
+        body = self.envelope.body
+        assert isinstance(body, Message)
+        return body
+
+
+@dataclass
+class Link:
+    """An open line. `url` may hold a password and is never printed; `address` may be."""
+
+    url: str
+    bus: RedisBus
+    client: "redis.Redis"
+
+    @property
+    def address(self) -> str:
+        return without_password(self.url)
+
+    def follow(self, keys: Iterable[str], *, tail: int | None = None) -> "Follower":
+        """Read `keys` on from their beginning, or from their last `tail` entries."""
+        if tail is None:
+            return Follower(self.bus, dict.fromkeys(keys, "0-0"))
+        cursors = {key: self._before_tail(key, tail) for key in keys}
+        return Follower(self.bus, cursors)
+
+    def append(self, message: Message, *, cause: str, source: str = "cli") -> Envelope:
+        """Write a person's request; returns its envelope, whose id the answers name as their cause."""
+        envelope = Envelope.wrap(message, source=source, now_ns=self.bus.time_ns(), causation_id=cause)
+        stream = home_of(type(message))
+        self.bus.append([Write(key_of(stream), envelope, stream.kept)])
+        return envelope
+
+    def entries_added(self, key: str) -> int:
+        """How many entries a stream ever took, trimmed ones included."""
+        try:
+            info: Any = self.client.xinfo_stream(key)
+        except redis.exceptions.ResponseError:
+            return 0
+        return int(info["entries-added"])
+
+    def tick_keys(self) -> list[str]:
+        return sorted(key.decode() for key in self.client.scan_iter(match="ticks:{*", count=1_000))
+
+    def own_keys(self) -> list[str]:
+        """Every key that services have written in this database."""
+        found = {
+            key.decode() for match in OWN_KEYS for key in self.client.scan_iter(match=match, count=1_000)
+        }
+        return sorted(found)
+
+    def erase(self) -> None:
+        """Delete every key of ours. Only for a database that was empty when we came."""
+        keys = self.own_keys()
+        if keys:
+            self.client.delete(*keys)
+
+    def close(self) -> None:
+        self.client.close()
+
+    def _before_tail(self, key: str, tail: int) -> str:
+        entries = self.bus.tail(key, tail)
+        if not entries:
+            return "0-0"
+        if tail and len(entries) < tail:
+            return "0-0"
+        ms, seq = entries[0].order
+        return f"{ms}-{seq - 1}" if seq else f"{ms - 1}-{2**64 - 1}"
+
+
+@dataclass
+class Follower:
+    """Reads streams onward; what cannot be decoded is counted and passed over."""
+
+    bus: RedisBus
+    cursors: dict[str, str]
+    unreadable: int = 0
+    counted: dict[str, int] = field(default_factory=dict)
+
+    def read(self, block_ms: int = 0) -> list[Seen]:
+        """Return what is new, in the order Redis took it; waits up to `block_ms` if there is nothing."""
+        seen: list[Seen] = []
+        entries = self.bus.read(self.cursors, count=READ_AT_ONCE, block_ms=block_ms)
+        for entry in entries:
+            self.cursors[entry.key] = entry.entry_id
+            self.counted[entry.key] = self.counted.get(entry.key, 0) + 1
+            try:
+                seen.append(Seen(decode(entry.text), entry.key, entry.entry_id))
+            except Unreadable:
+                self.unreadable += 1
+        return seen
+
+    def drain(self) -> list[Seen]:
+        """Return everything up to now."""
+        seen: list[Seen] = []
+        while batch := self.read():
+            seen += batch
+        return seen
+
+
+def open_link(url: str, timeout_s: int = 5) -> Link:
+    """Return a line to a server that answers.
+
+    Raises:
+        Fault: it does not answer; says its address without the password.
+    """
+    try:
+        client = redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=timeout_s)
+        client.ping()
+    except ValueError as error:
+        raise UsageFault(f"{without_password(url)!r} is no Redis address: {error}",
+                         "Write redis://HOST:PORT/DB, rediss://... or unix://PATH.") from error  # fmt: skip
+    except (redis.exceptions.RedisError, OSError) as error:
+        raise Fault(
+            f"Redis at {without_password(url)} does not answer: {error}",
+            "Start the stack with `arb up`, or name the server with `--redis URL`.",
+        ) from error
+    return Link(url, connect(url, timeout_s=timeout_s), client)
+
+
+def address_in_use(given: str, run_folder: Path, environ: Mapping[str, str] = os.environ) -> str:
+    """Return the Redis address that a command talks to (see the module's docstring)."""
+    if given or environ.get(ADDRESS_VARIABLE):
+        return given or environ[ADDRESS_VARIABLE]
+    stack = read_stack_file(run_folder)
+    return stack.redis_url if stack is not None else load_settings(RuntimeSettings).redis_url
+
+
+def without_password(url: str) -> str:
+    """Return an address that may be shown."""
+    parts = urlsplit(url)
+    if "@" not in parts.netloc:
+        return url
+    return urlunsplit(parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]))
+
+
+def with_database(url: str, number: int) -> str:
+    """Return the address with a database number, where it names none itself."""
+    parts = urlsplit(url)
+    query = parse_qs(parts.query)
+    if "db" in query or (parts.scheme != "unix" and parts.path.strip("/")):
+        return url
+    if parts.scheme == "unix":
+        return urlunsplit(parts._replace(query=urlencode({**query, "db": [number]}, doseq=True)))
+    return urlunsplit(parts._replace(path=f"/{number}"))

@@ -1,0 +1,89 @@
+"""Options that many commands share, spelled and explained once."""
+
+import getpass
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from services.cli.faults import UsageFault
+from services.cli.link import Link, address_in_use, open_link
+from services.runtime.settings import config_dir
+
+RedisOption = Annotated[
+    str,
+    typer.Option("--redis", metavar="URL", help="Redis address; default: ARB_RUNTIME_REDIS_URL, the running "
+                 "stack's, or config/runtime.toml.", show_default=False),
+]  # fmt: skip
+RunOption = Annotated[
+    Path, typer.Option("--run", metavar="FOLDER", help="Folder of logs, sockets and the record of what runs.")
+]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", "-r", help="Why; kept in the journal. Asked for on a terminal.")
+]
+ByOption = Annotated[str, typer.Option("--by", metavar="NAME", help="Who asks; default: the login user.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+WaitOption = Annotated[
+    float, typer.Option("--wait", metavar="SECONDS", min=0.1, max=60, help="How long to wait for the answer.")
+]
+DEFAULT_RUN = Path("run")
+DEFAULT_WAIT_S = 3.0
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console that writes where the command's output goes now."""
+    return Console(stderr=stderr, highlight=False)
+
+
+def open_desk(redis: str, run: Path = DEFAULT_RUN) -> Link:
+    """Return a line to the Redis that a command means."""
+    return open_link(address_in_use(redis, run))
+
+
+def configuration() -> Path:
+    """Return the configuration folder, absolute.
+
+    Raises:
+        UsageFault: there is none.
+    """
+    folder = config_dir().resolve()
+    if not folder.is_dir():
+        raise UsageFault(f"there is no configuration folder {folder}",
+                         "Run `arb` in the project's folder, or set ARB_CONFIG_DIR.")  # fmt: skip
+    return folder
+
+
+def reason_or_ask(reason: str) -> str:
+    """Return the reason given, or ask for it on a terminal.
+
+    Raises:
+        UsageFault: none given and nobody to ask.
+    """
+    if not reason.strip() and sys.stdin.isatty():
+        reason = str(typer.prompt("Reason"))
+    if not reason.strip():
+        raise UsageFault("a reason is needed", 'Add --reason "why".')
+    return reason.strip()
+
+
+def name_or_login(by: str) -> str:
+    """Return the name given, or that of the login user.
+
+    Raises:
+        UsageFault: the system does not say who that is.
+    """
+    if by.strip():
+        return by.strip()
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError) as error:
+        raise UsageFault("nobody knows who asks", "Add --by NAME.") from error
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value, for scripts: no colour, no wrapping."""
+    import json
+
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))

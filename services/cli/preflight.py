@@ -1,0 +1,115 @@
+"""What keeps the system from being armed, judged from the board alone.
+
+Pure. Risk judges again when it is asked (its answer is `ArmRefused`); this says it beforehand, with
+the next step, and names what risk cannot see of itself: that it is not there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.cli.board import Board
+from services.contracts.messages.venue_state import ConnectionState
+from services.contracts.terms import GatewayMode
+
+NEEDED = ("gateway", "risk", "executor", "notifier")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of a preflight. `detail` says what was found, `mend` what to do where it is not ok."""
+
+    name: str
+    ok: bool
+    detail: str
+    mend: str = ""
+
+
+def preflight(board: Board, now_ns: int, services: Sequence[str] = NEEDED) -> tuple[Check, ...]:
+    """Return every check, in the order in which a person would mend them."""
+    return (
+        _services(board, now_ns, services),
+        _builds(board, now_ns),
+        _mode(board),
+        _connection(board),
+        _reconciled(board),
+        _reference(board, now_ns),
+        _account(board),
+        _latches(board),
+        _residuals(board),
+    )
+
+
+def is_clean(checks: Sequence[Check]) -> bool:
+    return all(check.ok for check in checks)
+
+
+def _services(board: Board, now_ns: int, services: Sequence[str]) -> Check:
+    silent = [name for name in services if not board.alive(name, now_ns)]
+    detectors = [
+        name for name in board.services if name.startswith("detector-") and board.alive(name, now_ns)
+    ]
+    if not detectors and not any(name.startswith("detector-") for name in services):
+        silent.append("any detector")
+    detail = f"silent: {', '.join(silent)}" if silent else "all are alive"
+    return Check("services", not silent, detail, "Start them (`arb up`), or look at their logs.")
+
+
+def _builds(board: Board, now_ns: int) -> Check:
+    builds = sorted(board.builds(now_ns))
+    return Check("one build", len(builds) == 1, ", ".join(builds) or "none seen",
+                 "Deploy the same build everywhere and restart.")  # fmt: skip
+
+
+def _mode(board: Board) -> Check:
+    if board.gateway is None:
+        return Check("mode", False, "the gateway has not said", "Start the gateway.")
+    observing = board.gateway.mode is GatewayMode.OBSERVE
+    return Check("mode", not observing, board.gateway.mode.value,
+                 "This gateway cannot send orders; set its mode and restart it.")  # fmt: skip
+
+
+def _connection(board: Board) -> Check:
+    state = board.connection.state if board.connection else (board.gateway and board.gateway.connection)
+    return Check("broker connection", state is ConnectionState.READY, str(state or "unknown"),
+                 "Wait until the gateway is ready, or look at its log.")  # fmt: skip
+
+
+def _reconciled(board: Board) -> Check:
+    compared = board.reconciled
+    if compared is None:
+        return Check("reconciliation", False, "not seen yet", "Wait for the gateway to compare the books.")
+    return Check("reconciliation", not compared.differences, "; ".join(compared.differences) or "books agree",
+                 "Find out whose the difference is, then `arb latch clear`.")  # fmt: skip
+
+
+def _reference(board: Board, now_ns: int) -> Check:
+    if board.reference is None:
+        return Check("reference data", False, "none in force", "Look at risk's log: a file cannot be used.")
+    others = sorted(
+        name for name, seen in board.services.items()
+        if not seen.is_stale(now_ns) and seen.beat.reference_hash not in ("", board.reference_hash)
+    )  # fmt: skip
+    enabled = sum(entry.enabled for entry in board.reference.symbols)
+    detail = f"{board.reference_hash[:8]}, {enabled} symbols for {board.reference.trading_date}"
+    if others:
+        detail += f"; other data at {', '.join(others)}"
+    return Check("reference data", not others and enabled > 0, detail,
+                 "Wait a moment; if it stays so, `arb limits reload`.")  # fmt: skip
+
+
+def _account(board: Board) -> Check:
+    if board.account is None:
+        return Check("account", False, "not reported yet", "Wait for the gateway to ask the broker.")
+    return Check("account", board.account.orderable_krw > 0, f"{board.account.orderable_krw:,} KRW orderable",
+                 "Put cash into the account.")  # fmt: skip
+
+
+def _latches(board: Board) -> Check:
+    return Check("latches", not board.latches, ", ".join(sorted(board.latches)) or "none",
+                 "Mend the cause, then `arb latch clear NAME --reason ...`.")  # fmt: skip
+
+
+def _residuals(board: Board) -> Check:
+    names = sorted({mark.symbol for mark in board.stranded.values()})
+    return Check("stranded positions", not names, ", ".join(names) or "none",
+                 "`arb residual list` names them; `arb flatten` or `arb residual resolve`.")  # fmt: skip

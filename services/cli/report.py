@@ -1,0 +1,136 @@
+"""What a day came to, and whether it is true: the services' figures beside the account's own books.
+
+Pure. The profit comes from the services (each closed pair), the cash change from the broker's
+books; the day is clean when they agree to the won, nothing is held, and nothing went wrong.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from services.cli.books import Books
+from services.cli.figures import DayFigures
+from services.contracts.limits import BROKER_ORDERS_PER_SECOND, BROKER_QUERIES_PER_SECOND
+from services.contracts.terms import SessionPhase, Venue
+from services.market.sessions import DaySchedule
+
+
+class DayReport(BaseModel):
+    """The figures of one day; money in KRW, times in ms. `errors` is empty for a clean day."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trading_date: str
+    seconds: int
+    seed: int
+    quotes: int
+    crosses: int
+    cross_ms_max: int
+    intents: int
+    denials: dict[str, int]
+    gate_denials: dict[str, int]
+    pairs_approved: int
+    pairs_closed: int
+    trips: int
+    outcomes: dict[str, int]
+    clips: int
+    fills: int
+    bought_shares: int
+    bought_krw: int
+    sold_shares: int
+    sold_krw: int
+    residuals: int
+    stranded: int
+    neutral_ms_max: int
+    uncovered_krw_ms: int
+    orders_sent: int
+    orders_rejected: int
+    orders_unknown: int
+    queries_sent: int
+    max_orders_in_any_second: int
+    max_queries_in_any_second: int
+    net_position_shares: int
+    commission_krw: int
+    tax_krw: int
+    realised_pnl_krw: int
+    account_cash_change_krw: int
+    phases_seen: tuple[str, ...]
+    phases_missed: tuple[str, ...]
+    killed: str
+    errors: tuple[str, ...]
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.errors
+
+
+def report_of(
+    figures: DayFigures, books: Books, schedule: DaySchedule, *,
+    seconds: int, seed: int, quotes: int, killed: str = "", troubles: Sequence[str] = (),
+) -> DayReport:  # fmt: skip
+    """Return the report of a day; `troubles` are what the one who ran it saw go wrong."""
+    closed = figures.closed.values()
+    missed = tuple(sorted(expected_phases(schedule) - figures.phases))
+    errors = (*troubles, *figures.troubles, *_disagreements(figures, books), *_missing(missed))
+    return DayReport(
+        trading_date=schedule.trading_date, seconds=seconds, seed=seed, quotes=quotes,
+        crosses=figures.crosses, cross_ms_max=figures.cross_ms_max, intents=figures.intents,
+        denials=dict(figures.denials.most_common()), gate_denials=dict(figures.gate_denials.most_common()),
+        pairs_approved=len(figures.approved), pairs_closed=len(closed),
+        trips=sum(pair.trip for pair in closed), outcomes=_counts(pair.outcome for pair in closed),
+        clips=figures.clips, fills=figures.fills,
+        bought_shares=sum(pair.bought_shares for pair in closed),
+        bought_krw=sum(pair.bought_krw for pair in closed),
+        sold_shares=sum(pair.sold_shares for pair in closed),
+        sold_krw=sum(pair.sold_krw for pair in closed),
+        residuals=figures.residuals, stranded=len(figures.stranded),
+        neutral_ms_max=max((pair.neutral_ms for pair in closed), default=0),
+        uncovered_krw_ms=sum(pair.uncovered_krw_ms for pair in closed),
+        orders_sent=len(figures.sent_at_ns), orders_rejected=figures.orders_rejected,
+        orders_unknown=figures.orders_unknown, queries_sent=books.queries_admitted,
+        max_orders_in_any_second=books.max_orders_per_s,
+        max_queries_in_any_second=books.max_queries_per_s,
+        net_position_shares=books.net_position_shares,
+        commission_krw=sum(pair.commission_krw for pair in closed),
+        tax_krw=sum(pair.tax_krw for pair in closed),
+        realised_pnl_krw=figures.realised_pnl_krw, account_cash_change_krw=books.cash_change_krw,
+        phases_seen=tuple(sorted(figures.phases)), phases_missed=missed, killed=killed, errors=errors,
+    )  # fmt: skip
+
+
+def expected_phases(schedule: DaySchedule) -> frozenset[str]:
+    """Return every phase of a day as `VENUE:phase`, the sessions that are not enabled left out."""
+    of_segments = {f"{v}:{s.phase}" for v in Venue for s in schedule.segments(v) if s.enabled}
+    return frozenset(of_segments | {f"{venue}:{SessionPhase.CLOSED}" for venue in Venue})
+
+
+def _disagreements(figures: DayFigures, books: Books) -> list[str]:
+    """What must hold at the end of a day, each as a sentence when it does not."""
+    profit, change = figures.realised_pnl_krw, books.cash_change_krw
+    checks = (
+        (profit != change, f"money differs: services say {profit:+,} KRW, the account {change:+,} KRW"),
+        (books.net_position_shares != 0, f"the account is not flat: it holds {books.holdings}"),
+        (figures.net_position_shares != books.net_position_shares,
+         f"positions differ: fills say {dict(figures.position)}, the account {books.holdings}"),
+        (bool(figures.open_pairs), f"pairs still open: {', '.join(sorted(figures.open_pairs))}"),
+        (bool(figures.stranded), f"stranded positions: {', '.join(sorted(figures.stranded))}"),
+        (books.working_orders != 0, f"{books.working_orders} orders still work at the broker"),
+        (books.orders_refused != 0, f"the broker refused {books.orders_refused} orders for their rate"),
+        (books.queries_refused != 0, f"the broker refused {books.queries_refused} queries for their rate"),
+        (books.max_orders_per_s > BROKER_ORDERS_PER_SECOND, f"{books.max_orders_per_s} orders in one second"),
+        (books.max_queries_per_s > BROKER_QUERIES_PER_SECOND,
+         f"{books.max_queries_per_s} queries in one second"),
+        (books.self_trades != 0, f"own orders met {books.self_trades} times on one venue"),
+    )  # fmt: skip
+    return [words for wrong, words in checks if wrong]
+
+
+def _missing(phases: Sequence[str]) -> list[str]:
+    return [f"phases never seen: {', '.join(phases)}"] if phases else []
+
+
+def _counts(values: Iterable[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for value in values:
+        counts[str(value)] = counts.get(str(value), 0) + 1
+    return counts

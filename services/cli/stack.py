@@ -1,0 +1,218 @@
+"""The processes of one machine: start them, see who died, kill one, stop all in order.
+
+Each process gets its own session, so that Ctrl-C reaches only the command, which then stops the
+others in the order that leaves nothing half done: last started, first stopped. Structured lines go
+to `logs/<name>.log`, what a process prints besides (a traceback at its start) to `logs/<name>.out`.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from services.cli.faults import UsageFault
+from services.cli.stack_file import (
+    ProcessRecord,
+    StackRecord,
+    read_stack_file,
+    remove_stack_file,
+    write_stack_file,
+)
+
+STOP_TIMEOUT_S: Final = 8.0
+POLL_S: Final = 0.02
+LAST_LINES: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What to run: `argv` whole, and the environment on top of the stack's own."""
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """A process that ended without being told to."""
+
+    name: str
+    exit_code: int | None
+    """Negative: the signal that ended it. None: not our child, nobody knows."""
+    last_lines: tuple[str, ...]
+
+    def __str__(self) -> str:
+        how = "ended" if self.exit_code is None else _exit_words(self.exit_code)
+        return f"{self.name} {how}"
+
+
+class Process:
+    """One running program, started here or found by its record."""
+
+    def __init__(self, record: ProcessRecord, child: "subprocess.Popen[bytes] | None" = None) -> None:
+        self.record = record
+        self._child = child
+
+    @property
+    def alive(self) -> bool:
+        if self._child is not None:
+            return self._child.poll() is None
+        return _runs(self.record)
+
+    @property
+    def exit_code(self) -> int | None:
+        return None if self._child is None else self._child.poll()
+
+    def send(self, number: int) -> None:
+        if self.alive:
+            os.kill(self.record.pid, number)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until it is gone; returns whether it is."""
+        deadline = time.monotonic() + timeout_s
+        while self.alive:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(POLL_S)
+        return True
+
+
+class Stack:
+    """The processes of one run folder.
+
+    `redis_url` is what all of them talk to, `environ` what they inherit, and `cwd` where they run:
+    settings read the `.env` of that folder.
+    """
+
+    def __init__(
+        self, folder: Path, redis_url: str, environ: Mapping[str, str] = os.environ, cwd: Path | None = None
+    ) -> None:
+        self.folder = folder
+        self.redis_url = redis_url
+        self.environ = dict(environ)
+        self.cwd = cwd or folder
+        self.processes: dict[str, Process] = {}
+        self.programs: dict[str, Program] = {}
+
+    @classmethod
+    def attach(cls, folder: Path) -> "Stack | None":
+        """Return the stack that another command started in `folder`, None where there is none."""
+        record = read_stack_file(folder)
+        if record is None:
+            return None
+        stack = cls(folder, record.redis_url)
+        stack.processes = {item.name: Process(item) for item in record.processes}
+        return stack
+
+    def start(self, program: Program) -> None:
+        """Start one program, or start it again.
+
+        Raises:
+            UsageFault: it cannot be run at all.
+        """
+        logs = self.folder / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        own = {
+            "ARB_RUNTIME_REDIS_URL": self.redis_url,
+            "ARB_RUNTIME_LOG_FILE": str(logs / f"{program.name}.log"),
+        }
+        with (logs / f"{program.name}.out").open("ab") as out:
+            try:
+                child = subprocess.Popen(
+                    program.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                    cwd=self.cwd, env={**self.environ, **own, **program.env}, start_new_session=True,
+                )  # fmt: skip
+            except OSError as error:
+                raise UsageFault(f"{program.name} cannot be started: {' '.join(program.argv)}: {error}",
+                                 "Run `arb doctor` to see what this machine lacks.") from error  # fmt: skip
+        record = ProcessRecord(name=program.name, pid=child.pid, born=_born(child.pid))
+        self.processes[program.name] = Process(record, child)
+        self.programs[program.name] = program
+        self._write_record()
+
+    def adopt(self, name: str, child: "subprocess.Popen[bytes]") -> None:
+        """Take in a process that was started elsewhere (the embedded Redis), to be stopped last."""
+        record = ProcessRecord(name=name, pid=child.pid, born=_born(child.pid))
+        self.processes = {name: Process(record, child), **self.processes}
+        self._write_record()
+
+    def deaths(self) -> list[Death]:
+        """Return every process that is gone although nobody stopped it."""
+        return [
+            Death(name, process.exit_code, self.last_lines(name))
+            for name, process in self.processes.items()
+            if not process.alive
+        ]
+
+    def last_lines(self, name: str, count: int = LAST_LINES) -> tuple[str, ...]:
+        """Return the end of what a process said: what it printed if it printed, else its log."""
+        for path in (self.folder / "logs" / f"{name}.out", self.folder / "logs" / f"{name}.log"):
+            if path.is_file() and (text := _end_of(path).strip()):
+                return tuple(text.splitlines()[-count:])
+        return ()
+
+    def kill(self, name: str) -> None:
+        """End one process as a crash would (SIGKILL) and wait until it is gone."""
+        self.processes[name].send(signal.SIGKILL)
+        self.processes[name].wait(STOP_TIMEOUT_S)
+
+    def restart(self, name: str) -> None:
+        self.start(self.programs[name])
+
+    def stop_all(self) -> list[str]:
+        """Stop every process, last started first; returns the names that had to be killed."""
+        stubborn = []
+        for name, process in reversed(list(self.processes.items())):
+            process.send(signal.SIGTERM)
+            if not process.wait(STOP_TIMEOUT_S):
+                process.send(signal.SIGKILL)
+                process.wait(STOP_TIMEOUT_S)
+                stubborn.append(name)
+        self.processes.clear()
+        remove_stack_file(self.folder)
+        return stubborn
+
+    def _write_record(self) -> None:
+        records = tuple(process.record for process in self.processes.values())
+        write_stack_file(self.folder, StackRecord(redis_url=self.redis_url, processes=records))
+
+
+def _stat(pid: int) -> list[str]:
+    """The kernel's line about a process, from its state on; empty where there is none to read."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return []
+    return stat.rpartition(")")[2].split()
+
+
+def _born(pid: int) -> str:
+    """Start time of a process in kernel ticks, so that a reused pid is never taken for ours."""
+    fields = _stat(pid)
+    return fields[19] if fields else ""
+
+
+def _runs(record: ProcessRecord) -> bool:
+    fields = _stat(record.pid)
+    if record.born or fields:
+        return bool(fields) and fields[0] != "Z" and fields[19] == record.born
+    try:
+        os.kill(record.pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _end_of(path: Path, size: int = 16_384) -> str:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - size))
+        return file.read().decode(errors="replace")
+
+
+def _exit_words(code: int) -> str:
+    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"

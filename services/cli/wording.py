@@ -1,0 +1,130 @@
+"""What happened, in one sentence a person can read: the same words on the board and as an answer."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from services.contracts.envelope import Message
+from services.contracts.messages.alerts import AlertRaised
+from services.contracts.messages.control import (
+    AlertAcknowledged,
+    ArmRefused,
+    FlattenRequested,
+    LatchCleared,
+    LatchSet,
+    LimitChangeRefused,
+    ReferencePublished,
+    SymbolPauseRequested,
+    TradingStateChanged,
+)
+from services.contracts.messages.orders import CommandDenied, OrderRejected, OrderResolved, OrderUnknown
+from services.contracts.messages.pairs import PairApproved, PairClosed, ResidualMarked, ResidualOpened
+from services.contracts.messages.venue_state import (
+    ConnectionChanged,
+    EntryWindowChanged,
+    SessionPhaseChanged,
+    SymbolHaltChanged,
+)
+
+
+def krw(amount: int) -> str:
+    """Return whole won, grouped: `1,234,567`."""
+    return f"{amount:,}"
+
+
+def signed_krw(amount: int) -> str:
+    """Return whole won with a sign: `+1,234` or `-5`."""
+    return f"{amount:+,}" if amount else "0"
+
+
+def sentence(message: Message) -> str:
+    """Return one sentence about a message, empty for those nobody needs to read as they pass."""
+    words = _WORDS.get(type(message))
+    return words(message) if words is not None else ""
+
+
+def _pair_closed(message: PairClosed) -> str:
+    closed = f"pair {message.symbol} closed ({message.outcome})"
+    if not message.trip:
+        return f"{closed}: nothing filled"
+    money = signed_krw(message.realised_pnl_krw)
+    return f"{closed}: {message.bought_shares} bought, {message.sold_shares} sold, {money} KRW"
+
+
+def _pair_approved(message: PairApproved) -> str:
+    return (
+        f"pair {message.symbol} approved: buy {message.buy_venue} at most {krw(message.buy_limit_krw)}, "
+        f"sell {message.sell_venue} at least {krw(message.sell_limit_krw)}, {message.qty_shares} shares"
+    )
+
+
+def _residual_opened(message: ResidualOpened) -> str:
+    return f"residual {message.symbol}: {message.qty_shares} shares unsold ({message.reason}), flattening"
+
+
+def _stranded(message: ResidualMarked) -> str:
+    return f"stranded {message.symbol}: {message.qty_shares} shares, {message.reason}: {message.detail}"
+
+
+def _state(message: TradingStateChanged) -> str:
+    latches = f"; latched: {', '.join(message.latches)}" if message.latches else ""
+    return f"trading is {message.state} (by {message.by}: {message.reason}){latches}"
+
+
+def _refused(message: ArmRefused) -> str:
+    return "arming refused: " + "; ".join(message.problems)
+
+
+def _reference(message: ReferencePublished) -> str:
+    enabled = sum(entry.enabled for entry in message.reference.symbols)
+    short = message.reference_hash[:8]
+    return f"reference {short} in force: {enabled} symbols ({message.by}: {message.reason})"
+
+
+def _window(message: EntryWindowChanged) -> str:
+    return f"{message.market_time} entries {'open' if message.open else 'closed'}: {message.reason}"
+
+
+def _phase(message: SessionPhaseChanged) -> str:
+    return f"{message.market_time} {message.venue} is in {message.phase} (by {message.confirmed_by})"
+
+
+def _halt(message: SymbolHaltChanged) -> str:
+    return f"{message.symbol} on {message.venue}: {message.kind} {'began' if message.halted else 'is over'}"
+
+
+def _connection(message: ConnectionChanged) -> str:
+    return f"broker connection is {message.state}" + (f": {message.detail}" if message.detail else "")
+
+
+def _paused(message: SymbolPauseRequested) -> str:
+    return f"{message.symbol} {'paused' if message.paused else 'resumed'} by {message.by}: {message.reason}"
+
+
+def _alert(message: AlertRaised) -> str:
+    return f"{message.severity}: {message.title}" + (" (over)" if message.resolved else "")
+
+
+_WORDS: Final[dict[type[Message], Callable[[Any], str]]] = {
+    PairClosed: _pair_closed,
+    PairApproved: _pair_approved,
+    ResidualOpened: _residual_opened,
+    ResidualMarked: _stranded,
+    TradingStateChanged: _state,
+    ArmRefused: _refused,
+    LatchSet: lambda m: f"latch {m.latch} set: {m.detail}",
+    LatchCleared: lambda m: f"latch {m.latch} lifted by {m.by}: {m.reason}",
+    ReferencePublished: _reference,
+    LimitChangeRefused: lambda m: f"limit {m.name}={m.value} refused: {m.problem}",
+    FlattenRequested: lambda m: f"flatten {m.symbol or 'everything'} asked by {m.by}: {m.reason}",
+    SymbolPauseRequested: _paused,
+    AlertAcknowledged: lambda m: f"alert {m.alert_id} acknowledged by {m.by}",
+    OrderUnknown: lambda m: f"order {m.facts.order_id} unknown: {m.reason}",
+    OrderResolved: lambda m: f"order {m.facts.order_id} resolved: {m.resolution} ({m.evidence})",
+    OrderRejected: lambda m: f"order {m.facts.order_id} rejected by the broker: {m.code} {m.text}",
+    CommandDenied: lambda m: f"order {m.order_id} denied at the last gate: {m.reason} {m.detail}".rstrip(),
+    SessionPhaseChanged: _phase,
+    EntryWindowChanged: _window,
+    SymbolHaltChanged: _halt,
+    ConnectionChanged: _connection,
+    AlertRaised: _alert,
+}
