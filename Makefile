@@ -1,0 +1,57 @@
+# Everything here works from a fresh clone: `make setup` comes first by itself.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all lint format types imports docs docs-check lock lock-check check clean
+
+PYTEST := .venv/bin/python -m pytest
+export QT_QPA_PLATFORM := offscreen
+export PYTHON UPGRADE
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## make .venv from the lock, with `arb` in it (PYTHON=/path picks the Python)
+	@requirements/setup.sh
+
+demo: setup ## one compressed simulated trading day through real processes
+	@.venv/bin/arb demo
+
+test: setup ## all fast tests, on fakeredis and on a real Redis
+	$(PYTEST) -n 2 -m "not slow"
+
+test-all: setup ## all tests, also those that start the whole system
+	$(PYTEST) -n 2 -m "not slow"
+	$(PYTEST) -m slow --timeout=600
+
+lint: setup ## ruff: rules and format
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+
+format: setup ## ruff: mend what can be mended
+	.venv/bin/ruff check --fix-only .
+	.venv/bin/ruff format .
+
+types: setup ## mypy, strict
+	.venv/bin/mypy
+
+imports: setup ## import-linter: which package may import which
+	.venv/bin/lint-imports
+
+docs: setup ## write the generated tables of docs/ARCHITECTURE.md again
+	.venv/bin/python docs/generate.py
+
+docs-check: setup ## fail when a generated table is stale
+	.venv/bin/python docs/generate.py --check
+
+lock: setup ## write the lock files again (UPGRADE=1 takes newer releases)
+	requirements/lock.sh
+
+lock-check: setup ## prove the locks, and that the gateway installs on 32-bit Windows
+	requirements/lock.sh --check
+
+check: ## everything CI does
+	.ci/run
+
+clean: ## drop .venv, caches and run files
+	rm -rf .venv build dist run .mypy_cache .ruff_cache .hypothesis .import_linter_cache .pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
