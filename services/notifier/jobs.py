@@ -1,0 +1,90 @@
+"""Side jobs, run by rq workers: what may wait a minute and must not slow the notifier.
+
+A job carries plain JSON and never the webhook's address: the worker looks that up itself.
+"""
+
+from typing import Any, Final
+
+import redis
+from rq import Queue, Retry, get_current_job
+from rq.exceptions import DuplicateJobError
+from rq.serializers import JSONSerializer
+
+from services.contracts.terms import Symbol
+from services.notifier.poster import Names
+from services.notifier.state import Digest
+from services.notifier.webhook import Webhook, webhook_url
+from services.notifier.wording import Language, digest_message
+from services.runtime.settings import config_dir
+
+QUEUE: Final = "arb-digests"
+TRIES: Final = 8
+RETRY_S: Final = (10, 30, 60, 120, 300, 600, 1_200)
+JOB_TIMEOUT_S: Final = 60
+KEPT_S: Final = 86_400
+"""A digest older than a day is no news; everything in it is in the journal."""
+
+
+class DigestUndelivered(RuntimeError):
+    """The webhook did not take a digest; rq tries again later."""
+
+
+def digest_queue(client: "redis.Redis") -> Queue:
+    return Queue(QUEUE, connection=client, serializer=JSONSerializer)
+
+
+def enqueue_digest(client: "redis.Redis", digest: Digest, names: Names, language: Language) -> None:
+    """Put a digest into the queue; doing it again changes nothing.
+
+    Raises:
+        ConnectionError: Redis does not answer.
+    """
+    mine = {line.alert.symbol for line in digest.lines} - {None}
+    used = {str(symbol): name for symbol, name in names.items() if symbol in mine}
+    try:
+        digest_queue(client).enqueue_call(
+            post_digest,
+            args=(digest.model_dump(mode="json"), used, language.value),
+            job_id=f"digest-{digest.digest_id}",
+            unique=True,
+            retry=Retry(max=TRIES - 1, interval=list(RETRY_S)),
+            timeout=JOB_TIMEOUT_S,
+            ttl=KEPT_S,
+            result_ttl=KEPT_S,
+            failure_ttl=KEPT_S,
+            description=f"digest of {len(digest.lines)} alerts",
+        )
+    except DuplicateJobError:
+        return
+    except redis.RedisError as error:
+        raise ConnectionError(f"Redis did not take the digest: {error}") from error
+
+
+def post_digest(digest: dict[str, Any], names: dict[str, str], language: str) -> str:
+    """Post one digest. Runs in a worker; returns what was done, in words.
+
+    Raises:
+        DigestUndelivered: not taken; rq retries after the intervals of `RETRY_S`.
+        WebhookUnusable: the address given cannot be used.
+    """
+    url = webhook_url(config_dir())
+    if url is None:
+        return "no webhook: nothing posted, the alerts are in the journal"
+    known = {Symbol(symbol): name for symbol, name in names.items()}
+    message = digest_message(Digest.model_validate(digest), Language(language), known)
+    delivery = Webhook(url).post(message)
+    if delivery.unacceptable:
+        delivery = Webhook(url).post(message, plain=True)
+    if delivery.delivered:
+        return "posted"
+    _wait_as_asked(delivery.retry_after_s)
+    raise DigestUndelivered(delivery.problem)
+
+
+def _wait_as_asked(retry_after_s: float | None) -> None:
+    """Make rq wait at least as long as Slack asked for."""
+    job = get_current_job()
+    if job is None or retry_after_s is None or not job.retry_intervals:
+        return
+    seconds = int(retry_after_s) + 1
+    job.retry_intervals = [max(seconds, interval) for interval in job.retry_intervals]

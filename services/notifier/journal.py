@@ -1,0 +1,256 @@
+"""The journal thread: reads every stream, writes it down, trims what all have read.
+
+It runs beside the service loop with a connection of its own, so that a slow webhook or a slow
+core delays no line. Whatever goes wrong (Redis gone, disk full, another journal in the folder)
+it goes on trying from the last safe position, and says so in its report.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+import structlog
+
+from services.contracts.limits import NS_PER_MS
+from services.contracts.messages.alerts import AlertKind
+from services.contracts.streams import Reading
+from services.contracts.terms import Severity
+from services.notifier.journal_folder import JournalLocked, lock, recover, stream_of
+from services.notifier.journal_line import Gap, order_of
+from services.notifier.journal_source import StreamSource
+from services.notifier.journal_writer import Batch, DateOf, JournalWriter
+from services.notifier.reported import JournalReported, Trouble
+from services.notifier.retention import length_severity, may_be_trimmed, reader_positions, trim_point
+from services.runtime.bus import BusUnavailable
+
+DISCOVER_S: Final = 1.0
+RETENTION_S: Final = 10.0
+RETRY_S: Final = 1.0
+DOUBT_AFTER_S: Final = 2.0
+"""A key not read for this long may have been overtaken by trimming."""
+WAKES_A_PERSON: Final = 10
+"""A journal that failed this often in a row (once a second) is critical."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalOptions:
+    """How the journal is kept; the meaning of each is in `config/notifier.toml`."""
+
+    root: Path
+    date_of: DateOf
+    max_bytes: int = 256 * 1024 * 1024
+    sync_ms: int = 1_000
+    poll_ms: int = 100
+    count: int = 2_000
+    keep_s: int = 172_800
+    retired: tuple[str, ...] = ()
+    drain_s: float = 3.0
+
+
+class Journal:
+    """Writes the journal until told to stop. `report` is read by other threads; it is only replaced."""
+
+    def __init__(self, options: JournalOptions, connect: Callable[[], StreamSource]) -> None:
+        self._options = options
+        self._connect = connect
+        self._log = structlog.get_logger(service="notifier", part="journal")
+        self._source: StreamSource | None = None
+        self._writer: JournalWriter | None = None
+        self._lock: IO[bytes] | None = None
+        self._keys: list[str] = []
+        self._in_doubt: set[str] = set()
+        self._read_s = self._synced_s = self._discovered_s = self._retained_s = 0.0
+        self._failures = 0
+        self._lengths: tuple[Trouble, ...] = ()
+        self._gaps: dict[str, Trouble] = {}
+        self._failure: Trouble | None = None
+        self.report = JournalReported(lines=0, lag_ms=0)
+
+    def run(self, stop: threading.Event) -> None:
+        """Journal until `stop`; then write what is left, sync and close."""
+        while not stop.is_set():
+            busy = self._attempt(self.step)
+            stop.wait(0 if busy else self._options.poll_ms / 1_000)
+            if self._failure is not None:
+                stop.wait(RETRY_S)
+        self._attempt(self._drain)
+        self.close()
+
+    def step(self) -> bool:
+        """Read and write one round; True when more may be waiting.
+
+        Raises:
+            BusUnavailable: Redis does not answer.
+            OSError: the disk refuses; positions stay at what is safe.
+            JournalLocked: another process writes this journal.
+        """
+        source, writer = self._opened()
+        writer.settle()
+        now = time.monotonic()
+        if now - self._discovered_s >= DISCOVER_S:
+            self._discover(source)
+        if now - self._read_s > DOUBT_AFTER_S:
+            self._in_doubt.update(self._keys)
+        batches = self._read(source, writer)
+        for batch in batches:
+            writer.append(batch)
+        self._read_s = time.monotonic()
+        full = {batch.key for batch in batches if len(batch.entries) >= self._options.count}
+        self._in_doubt |= full
+        self._sync_when_due(writer)
+        self._retain_when_due(source, writer)
+        self._say(writer, source, batches if full else [])
+        return bool(full)
+
+    def close(self) -> None:
+        """Sync and give up files, connection and lock."""
+        if self._writer is not None:
+            try:
+                self._writer.close()
+            except OSError as error:
+                self._log.error("journal not synced at the end", error=str(error))
+        if self._lock is not None:
+            self._lock.close()
+        self._writer = self._lock = self._source = None
+
+    # -- reading -----------------------------------------------------------------------
+
+    def _opened(self) -> tuple[StreamSource, JournalWriter]:
+        if self._lock is None:
+            self._lock = lock(self._options.root)
+        if self._writer is None:
+            positions, moved = recover(self._options.root)
+            for path in moved:
+                self._log.warning("torn end of a journal file moved", to=str(path))
+            self._writer = JournalWriter(
+                self._options.root, positions, self._options.date_of, self._options.max_bytes
+            )
+        if self._source is None:
+            self._source = self._connect()
+            self._in_doubt.update(self._keys)
+        return self._source, self._writer
+
+    def _discover(self, source: StreamSource) -> None:
+        keys = source.keys()
+        self._in_doubt.update(set(keys) - set(self._keys))
+        self._keys = keys
+        self._discovered_s = time.monotonic()
+
+    def _read(self, source: StreamSource, writer: JournalWriter) -> list[Batch]:
+        count = self._options.count
+        doubtful = sorted(self._in_doubt)
+        checked = [source.read_checked(key, writer.position(key), count) for key in doubtful]
+        self._in_doubt.clear()
+        certain = {key: writer.position(key) for key in self._keys if key not in doubtful}
+        batches = [*checked, *source.read(certain, count)]
+        for batch in batches:
+            if batch.gap is not None:
+                self._mark_gap(batch.key, batch.gap)
+        return [batch for batch in batches if batch.entries]
+
+    def _drain(self) -> bool:
+        """Write what is still in the streams, for a bounded time."""
+        until = time.monotonic() + self._options.drain_s
+        while self.step() and time.monotonic() < until:
+            pass
+        return False
+
+    # -- now and then --------------------------------------------------------------------
+
+    def _sync_when_due(self, writer: JournalWriter) -> None:
+        now = time.monotonic()
+        if now - self._synced_s >= self._options.sync_ms / 1_000:
+            writer.sync()
+            self._synced_s = now
+
+    def _retain_when_due(self, source: StreamSource, writer: JournalWriter) -> None:
+        now = time.monotonic()
+        if now - self._retained_s < RETENTION_S:
+            return
+        self._retained_s = now
+        services = {name: source.bus.positions(name) for name in source.services()}
+        keep_from_ms = max(0, source.bus.time_ns() // NS_PER_MS - self._options.keep_s * 1_000)
+        loud = []
+        for key in self._keys:
+            found = stream_of(key)
+            if found is None or found[0].kept is not None:
+                continue
+            stream = found[0]
+            readers = reader_positions(stream, key, services, writer.synced(key), self._options.retired)
+            trim = trim_point(readers, f"{keep_from_ms}-0")
+            if may_be_trimmed(stream) and order_of(trim.before_id) > (0, 0):
+                source.bus.trim_before(key, trim.before_id)
+            held_by = trim.held_by if stream.reading is Reading.COMMITTED else "a person"
+            loud += self._too_long(key, source.bus.length(key), held_by)
+        self._lengths = tuple(loud)
+
+    def _too_long(self, key: str, length: int, held_by: str) -> list[Trouble]:
+        severity = length_severity(length)
+        if severity is None:
+            return []
+        return [Trouble(
+            alert_id=f"stream-length-{key}", kind=AlertKind.BUS, severity=severity,
+            title=f"The stream {key} has grown to {length} entries",
+            detail=f"It is trimmed only as far as its slowest reader has come, which is {held_by}.",
+            next_step=f"See with `arb status` whether {held_by} runs and keeps up. A service that is "
+            "gone for good is named in `retired_readers` of config/notifier.toml.",
+        )]  # fmt: skip
+
+    # -- what went wrong -------------------------------------------------------------------
+
+    def _attempt(self, act: Callable[[], bool]) -> bool:
+        try:
+            busy = act()
+        except BusUnavailable as error:
+            self._source = None
+            self._fail("The journal cannot read Redis", error, "Look at Redis with `arb doctor`.")
+        except JournalLocked as error:
+            self._fail("Another process writes this journal", error, "Stop the other notifier.")
+        except OSError as error:
+            self._fail(
+                "The journal cannot be written", error,
+                "Make room on the disk or mend it; the streams keep everything until then.",
+            )  # fmt: skip
+        except Exception as error:
+            self._log.exception("journal failed")
+            self._writer = None
+            self._fail("The journal failed", error, "Read the notifier's log, then restart the notifier.")
+        else:
+            self._failure, self._failures = None, 0
+            return busy
+        return False
+
+    def _fail(self, title: str, error: Exception, next_step: str) -> None:
+        self._failures += 1
+        self._log.error(title, error=str(error), failures=self._failures)
+        severity = Severity.CRITICAL if self._failures >= WAKES_A_PERSON else Severity.WARNING
+        if isinstance(error, OSError) and not isinstance(error, BusUnavailable):
+            severity = Severity.CRITICAL
+        self._failure = Trouble(
+            alert_id="journal-stopped", kind=AlertKind.JOURNAL, severity=severity,
+            title=title, detail=str(error), next_step=next_step,
+        )  # fmt: skip
+        self.report = self.report.model_copy(update={"troubles": self._troubles()})
+
+    def _mark_gap(self, key: str, gap: Gap) -> None:
+        self._log.warning("journal gap", stream=key, after=gap.from_id, before=gap.to_id)
+        self._gaps[key] = Trouble(
+            alert_id=f"journal-gap-{key}-{gap.to_id}", kind=AlertKind.JOURNAL, severity=Severity.WARNING,
+            title=f"The journal of {key} has a hole",
+            detail=f"Entries after {gap.from_id} and before {gap.to_id} went before they were written.",
+            next_step="Nothing to do if the notifier was stopped; else see why it fell behind.",
+        )  # fmt: skip
+
+    def _troubles(self) -> tuple[Trouble, ...]:
+        failure = () if self._failure is None else (self._failure,)
+        return (*failure, *self._lengths, *self._gaps.values())
+
+    def _say(self, writer: JournalWriter, source: StreamSource, waiting: list[Batch]) -> None:
+        lag_ms = 0
+        if waiting:
+            newest_ms = min(order_of(batch.entries[-1][0])[0] for batch in waiting)
+            lag_ms = max(0, source.bus.time_ns() // NS_PER_MS - newest_ms)
+        self.report = JournalReported(lines=writer.lines, lag_ms=lag_ms, troubles=self._troubles())

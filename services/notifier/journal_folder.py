@@ -1,0 +1,216 @@
+"""Where the journal's lines lie, and how far each file got.
+
+    <root>/<date>/<stream>[-<name>].jsonl, then .1.jsonl, .2.jsonl when one grew too large
+
+One file holds one stream key, so that its last line is the position: nothing else stores it.
+A kill can tear the last line; what is torn is moved to `<date>/torn/` before the file is cut,
+so that nothing vanishes silently, and the entry is read from Redis again.
+"""
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+from urllib.parse import quote
+
+from services.contracts.streams import TABLE, Stream
+from services.contracts.terms import TradingDate
+from services.notifier.journal_line import FIRST_ID, JournalLine, LineUnreadable, order_of, read_line
+
+SUFFIX: Final = ".jsonl"
+TORN_FOLDER: Final = "torn"
+LOCK_FILE: Final = ".lock"
+TAIL_BYTES: Final = 64 * 1024
+TAIL_BYTES_NEWEST: Final = 4 * 1024 * 1024
+"""In the newest folder this much is checked line by line: more than could be unsynced at a power cut."""
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+class JournalLocked(RuntimeError):
+    """Another process writes this journal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file: the `part`-th of the key that `stem` stands for, on one date."""
+
+    path: Path
+    date: TradingDate
+    stem: str
+    part: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The end of a file: bytes that are whole lines, the last entry in them, bytes that are torn."""
+
+    good_bytes: int
+    position: str
+    torn_bytes: int
+
+
+def stream_of(key: str) -> tuple[Stream, str] | None:
+    """Return the row of the streams table that a key belongs to, and its group or gateway name."""
+    for stream in TABLE:
+        before, several, after = stream.key.partition("<name>")
+        if not several and key == stream.key:
+            return stream, ""
+        named = key.startswith(before) and key.endswith(after) and len(key) > len(before) + len(after)
+        if several and named:
+            return stream, key[len(before) : len(key) - len(after)]
+    return None
+
+
+def stem_of(key: str) -> str:
+    """Return the file name of a key, without part and suffix.
+
+    Raises:
+        ValueError: the streams table has no such key.
+    """
+    found = stream_of(key)
+    if found is None:
+        raise ValueError(f"{key!r} is no stream of ours")
+    stream, name = found
+    return f"{stream.name}-{quote(name, safe='').replace('.', '%2E')}" if name else stream.name
+
+
+def path_of(root: Path, date: TradingDate, stem: str, part: int) -> Path:
+    return root / date / (f"{stem}.{part}{SUFFIX}" if part else f"{stem}{SUFFIX}")
+
+
+def dates_in(root: Path) -> list[TradingDate]:
+    """Return the dates that have a folder, oldest first."""
+    if not root.is_dir():
+        return []
+    names = (entry.name for entry in os.scandir(root) if entry.is_dir() and _DATE.fullmatch(entry.name))
+    return [TradingDate(name) for name in sorted(names)]
+
+
+def parts_in(folder: Path) -> list[Part]:
+    """Return the files of one date's folder, each key's in the order they were written."""
+    if not folder.is_dir():
+        return []
+    found = [_part(folder, entry.name) for entry in os.scandir(folder) if entry.is_file()]
+    return sorted((part for part in found if part), key=lambda part: (part.stem, part.part))
+
+
+def _part(folder: Path, name: str) -> Part | None:
+    if not name.endswith(SUFFIX):
+        return None
+    stem, _, number = name.removesuffix(SUFFIX).partition(".")
+    if number and not number.isdigit():
+        return None
+    return Part(folder / name, TradingDate(folder.name), stem, int(number or 0))
+
+
+def recover(root: Path) -> tuple[dict[str, str], list[Path]]:
+    """Cut every torn end and return the last entry id by stem, and where the torn bytes went.
+
+    Raises:
+        OSError: a file cannot be read or mended.
+    """
+    positions: dict[str, str] = {}
+    moved: list[Path] = []
+    dates = dates_in(root)
+    for date in dates:
+        window = TAIL_BYTES_NEWEST if date == dates[-1] else TAIL_BYTES
+        for part in parts_in(root / date):
+            tail = read_tail(part.path, window)
+            if tail.torn_bytes:
+                moved.append(_move_torn(part, tail))
+            known = positions.get(part.stem, FIRST_ID)
+            positions[part.stem] = max(known, tail.position, key=order_of)
+    return positions, moved
+
+
+def read_tail(path: Path, window: int = TAIL_BYTES) -> Tail:
+    """Return where the whole lines of a file end, looking at its last `window` bytes, more if need be."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        while True:
+            start = max(0, size - window)
+            file.seek(start)
+            tail = _scan(file.read(size - start), start)
+            if tail is not None:
+                return Tail(tail.good_bytes, tail.position, size - tail.good_bytes)
+            window *= 4
+
+
+def _scan(data: bytes, start: int) -> Tail | None:
+    """Walk the lines of a file's end; None: no whole entry in it, and there is more before it."""
+    at = data.find(b"\n") + 1 if start else 0
+    good, position = at, ""
+    while (end := data.find(b"\n", at)) >= 0:
+        line = _whole(data[at:end])
+        if line is None:
+            break
+        at = end + 1
+        if line.gap is None:
+            good, position = at, line.entry_id
+    if not position and start:
+        return None
+    return Tail(start + good, position or FIRST_ID, 0)
+
+
+def _whole(line: bytes) -> JournalLine | None:
+    try:
+        return read_line(line)
+    except LineUnreadable:
+        return None
+
+
+def _move_torn(part: Part, tail: Tail) -> Path:
+    side = part.path.parent / TORN_FOLDER / f"{part.path.name}.{tail.good_bytes}"
+    side.parent.mkdir(exist_ok=True)
+    with part.path.open("r+b") as file:
+        file.seek(tail.good_bytes)
+        side.write_bytes(file.read())
+        sync_path(side)
+        file.truncate(tail.good_bytes)
+        os.fsync(file.fileno())
+    return side
+
+
+def sync_path(path: Path) -> None:
+    """Force a file's bytes, or a folder's entries, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def lock(root: Path) -> IO[bytes]:
+    """Take the journal for this process; closing the returned file, or dying, gives it up.
+
+    Raises:
+        JournalLocked: another process holds it.
+        OSError: the folder cannot be made.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    file = (root / LOCK_FILE).open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise JournalLocked(f"another process writes the journal in {root}") from error
+    return file
+
+
+def lines_of(path: Path) -> Iterator[JournalLine]:
+    """Yield the whole lines of a file, oldest first; stops at a line still being written.
+
+    Raises:
+        LineUnreadable: a line in the middle is damaged; says which.
+    """
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                yield read_line(line[:-1])
+            except LineUnreadable as error:
+                raise LineUnreadable(f"{path}, line {number}: {error}") from error

@@ -1,0 +1,88 @@
+"""Reads every stream for the journal, and notices what a capped stream lost before it was read.
+
+Keys are found in Redis itself, so that a new group or gateway is journalled from its first
+entry without anybody telling. In steady state one XREAD serves all keys; a key whose position
+may have been overtaken by trimming is read together with its oldest entry in one transaction,
+so that the verdict "nothing was lost" is exact.
+"""
+
+from collections.abc import Mapping
+from itertools import groupby
+from typing import Any, Final
+
+import redis
+
+from services.contracts.streams import ENTRY_FIELD, TABLE, state_key
+from services.notifier.journal_folder import stream_of
+from services.notifier.journal_line import FIRST_ID, Gap, order_of
+from services.notifier.journal_writer import Batch
+from services.runtime.bus import BusUnavailable, RedisBus
+
+_SCAN_COUNT: Final = 500
+
+
+class StreamSource:
+    """One connection of the journal. Every method raises `BusUnavailable` when Redis does not answer."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._redis = client
+        self.bus = RedisBus(client)
+
+    def keys(self) -> list[str]:
+        """Return the keys of all streams: those with one key always, the others as they exist."""
+        found = [stream.key for stream in TABLE if "<name>" not in stream.key]
+        for stream in TABLE:
+            if "<name>" in stream.key:
+                found += self._scan(stream.key.replace("<name>", "*"), "stream")
+        return sorted(key for key in set(found) if stream_of(key))
+
+    def services(self) -> list[str]:
+        """Return the names of all services that ever stored a state."""
+        before = state_key("")
+        return sorted(key.removeprefix(before) for key in self._scan(before + "*", "hash"))
+
+    def read(self, cursors: Mapping[str, str], count: int) -> list[Batch]:
+        """Return what is new after each cursor, without waiting; does not look for gaps."""
+        entries = self.bus.read(cursors, count=count, block_ms=0)
+        by_key = sorted(entries, key=lambda entry: entry.key)
+        return [
+            Batch(key, [(entry.entry_id, entry.text) for entry in group])
+            for key, group in groupby(by_key, key=lambda entry: entry.key)
+        ]
+
+    def read_checked(self, key: str, position: str, count: int) -> Batch:
+        """Return what is new after `position`, with a gap where older entries are no longer there."""
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.xrange(key, min=f"({position}", count=count)
+        pipeline.xrange(key, count=1)
+        pipeline.xinfo_stream(key)
+        rows, head, info = _ask(lambda: pipeline.execute(raise_on_error=False))
+        if isinstance(rows, redis.RedisError):
+            raise BusUnavailable(f"Redis refused to read {key}: {rows}") from rows
+        entries = [(_text(entry_id), _envelope(fields)) for entry_id, fields in rows]
+        if not entries or isinstance(info, redis.RedisError):
+            return Batch(key, entries)
+        head_id = _text(head[0][0])
+        trimmed = int(info["entries-added"]) > int(info["length"])
+        lost = trimmed if position == FIRST_ID else order_of(head_id) > order_of(position)
+        return Batch(key, entries, Gap(position, entries[0][0]) if lost else None)
+
+    def _scan(self, pattern: str, kind: str) -> list[str]:
+        found = _ask(lambda: list(self._redis.scan_iter(match=pattern, count=_SCAN_COUNT, _type=kind)))
+        return [_text(key) for key in found]
+
+
+def _envelope(fields: Any) -> bytes:
+    text = (fields or {}).get(ENTRY_FIELD.encode(), b"")
+    return text if isinstance(text, bytes) else str(text).encode()
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _ask(call: Any) -> Any:
+    try:
+        return call()
+    except (redis.RedisError, OSError) as error:
+        raise BusUnavailable(f"Redis did not answer: {error}") from error

@@ -1,0 +1,210 @@
+"""Appends entries to the journal's files, and knows what is written and what is safe on disk.
+
+Invariants: a file's position moves only with the bytes that carry it; `synced` moves only after
+fsync. After any error of the disk a file is cut back to what was synced and its position with
+it, because nobody knows what a failed write or fsync left; Redis still holds the rest.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.contracts.terms import TradingDate
+from services.notifier.journal_folder import parts_in, path_of, stem_of, sync_path
+from services.notifier.journal_line import FIRST_ID, Gap, entry_line, gap_line, order_of, prefix_of
+
+DateOf = Callable[[int], TradingDate]
+"""The trading date of a moment (Unix ns)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Entries of one key as (entry id, raw envelope), oldest first; `gap` lies before the first."""
+
+    key: str
+    entries: Sequence[tuple[str, bytes]]
+    gap: Gap | None = None
+
+
+class KeyFile:
+    """The open file of one stream key."""
+
+    def __init__(self, root: Path, key: str, position: str, date_of: DateOf, max_bytes: int) -> None:
+        self.key = key
+        self.position = self.synced_position = position
+        self.lines = 0
+        self._root = root
+        self._stem = stem_of(key)
+        self._prefix = prefix_of(key)
+        self._date_of = date_of
+        self._max_bytes = max_bytes
+        self._date = TradingDate("")
+        self._part = 0
+        self._fd = -1
+        self._size = self._synced_size = 0
+        self._synced_lines = 0
+        self._in_doubt = False
+
+    def append(self, batch: Batch) -> None:
+        """Write a batch, over as many files as its dates and sizes ask for.
+
+        Raises:
+            OSError: the disk refused; position and file are back at what was synced.
+        """
+        try:
+            self._mend()
+            chunk: list[bytes] = []
+            size, last = 0, ""
+            for number, (entry_id, text) in enumerate(batch.entries):
+                date = self._date_of(order_of(entry_id)[0] * 1_000_000)
+                if date != self._date or self._size + size >= self._max_bytes:
+                    self._write(chunk, last)
+                    chunk, size = [], 0
+                    self._turn_to(date)
+                line = entry_line(self._prefix, entry_id, text)
+                if number == 0 and batch.gap is not None:
+                    line = gap_line(self._prefix, batch.gap) + line
+                chunk.append(line)
+                size, last = size + len(line), entry_id
+            self._write(chunk, last)
+        except OSError:
+            self._in_doubt = True
+            raise
+
+    def sync(self) -> None:
+        """Force what was written to the disk.
+
+        Raises:
+            OSError: as `append`.
+        """
+        try:
+            self._mend()
+            if self._size != self._synced_size:
+                os.fsync(self._fd)
+                self._mark_synced()
+        except OSError:
+            self._in_doubt = True
+            raise
+
+    def close(self) -> None:
+        """Give the file up without syncing it; `sync` comes first."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _mend(self) -> None:
+        """Cut back to what was synced after an error. Not possible: the next call tries again."""
+        if not self._in_doubt:
+            return
+        if self._fd >= 0:
+            os.ftruncate(self._fd, self._synced_size)
+        self._size, self.position = self._synced_size, self.synced_position
+        self.lines = self._synced_lines
+        self._in_doubt = False
+
+    def settle(self) -> None:
+        """After an error: put file and position back to what was synced, so that reading starts there.
+
+        Raises:
+            OSError: the disk still refuses.
+        """
+        self._mend()
+
+    def _write(self, chunk: Sequence[bytes], last_id: str) -> None:
+        if not chunk:
+            return
+        data = memoryview(b"".join(chunk))
+        length = len(data)
+        while data:
+            data = data[os.write(self._fd, data) :]
+        self._size += length
+        self.position = last_id
+        self.lines += len(chunk)
+
+    def _turn_to(self, date: TradingDate) -> None:
+        """Open the file that the next line goes to, after the one before is safe on disk."""
+        if self._fd >= 0:
+            if self._size != self._synced_size:
+                os.fsync(self._fd)
+                self._mark_synced()
+            self.close()
+        folder = self._root / date
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+            sync_path(self._root)
+        mine = [part for part in parts_in(folder) if part.stem == self._stem]
+        newest = mine[-1] if mine else None
+        full = newest is not None and newest.path.stat().st_size >= self._max_bytes
+        part = 0 if newest is None else newest.part + full
+        path = path_of(self._root, date, self._stem, part)
+        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        sync_path(folder)
+        self._date, self._part = date, part
+        self._size = os.fstat(self._fd).st_size
+        self._mark_synced()
+
+    def _mark_synced(self) -> None:
+        self._synced_size, self.synced_position, self._synced_lines = self._size, self.position, self.lines
+
+
+class JournalWriter:
+    """All files of one journal. `positions` are the last entry ids by stem, as `recover` found them."""
+
+    def __init__(self, root: Path, positions: dict[str, str], date_of: DateOf, max_bytes: int) -> None:
+        self._root = root
+        self._found = positions
+        self._date_of = date_of
+        self._max_bytes = max_bytes
+        self._files: dict[str, KeyFile] = {}
+
+    def position(self, key: str) -> str:
+        """Return the last entry of a key that was written: read on from here."""
+        return self._file(key).position
+
+    def synced(self, key: str) -> str:
+        """Return the last entry of a key that a power cut cannot take."""
+        return self._file(key).synced_position
+
+    @property
+    def lines(self) -> int:
+        """Entries written since the start."""
+        return sum(file.lines for file in self._files.values())
+
+    def append(self, batch: Batch) -> None:
+        """Write one batch. Raises OSError: see `KeyFile.append`; batches written before stay."""
+        self._file(batch.key).append(batch)
+
+    def sync(self) -> None:
+        """Sync every file, the others also when one fails. Raises the first OSError."""
+        self._each(KeyFile.sync)
+
+    def settle(self) -> None:
+        """Put every file that met an error back to what was synced. Raises the first OSError."""
+        self._each(KeyFile.settle)
+
+    def close(self) -> None:
+        """Sync and close. Raises OSError where that fails; everything is closed even then."""
+        try:
+            self.sync()
+        finally:
+            for file in self._files.values():
+                file.close()
+
+    def _each(self, act: Callable[[KeyFile], None]) -> None:
+        first: OSError | None = None
+        for file in self._files.values():
+            try:
+                act(file)
+            except OSError as error:
+                first = first or error
+        if first is not None:
+            raise first
+
+    def _file(self, key: str) -> KeyFile:
+        file = self._files.get(key)
+        if file is None:
+            position = self._found.get(stem_of(key), FIRST_ID)
+            file = KeyFile(self._root, key, position, self._date_of, self._max_bytes)
+            self._files[key] = file
+        return file

@@ -1,0 +1,43 @@
+"""What the notifier's own threads tell its core. These messages travel on no stream."""
+
+from services.contracts.envelope import Message, Part
+from services.contracts.messages.alerts import AlertKind
+from services.contracts.terms import Severity
+
+
+class Trouble(Part):
+    """Something wrong with the journal or a stream, named so that it is told once."""
+
+    alert_id: str
+    kind: AlertKind
+    severity: Severity
+    title: str
+    detail: str
+    next_step: str
+
+
+class JournalReported(Message):
+    """How the journal stands. `lag_ms` is the age of the newest line while more wait, else 0."""
+
+    lines: int
+    lag_ms: int
+    troubles: tuple[Trouble, ...] = ()
+
+
+class NoticesDelivered(Message):
+    """The webhook (or the terminal) took these notices."""
+
+    notice_ids: tuple[str, ...]
+
+
+class DeliveryFailed(Message):
+    """An attempt came to nothing; the notices stay in the outbox."""
+
+    notice_ids: tuple[str, ...]
+    problem: str
+
+
+class DigestHandedOver(Message):
+    """The digest lies in the queue of side jobs."""
+
+    digest_id: str

@@ -1,0 +1,70 @@
+"""Settings of the notifier: `config/notifier.toml`, overridden by `ARB_NOTIFIER_*`."""
+
+from pathlib import Path
+from typing import ClassVar, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from services.contracts.limits import NS_PER_S
+from services.contracts.messages.alerts import AlertKind
+from services.contracts.terms import Severity
+from services.notifier.policy import AlertPolicy
+from services.notifier.wording import Language
+from services.runtime.settings import SectionSettings
+
+
+class NotifierSettings(SectionSettings):
+    """How the journal is kept and who is told what.
+
+    Raises:
+        ValidationError: a key is unknown or out of range, or two contradict.
+    """
+
+    SECTION: ClassVar[str] = "notifier"
+    model_config = SettingsConfigDict(env_prefix="ARB_NOTIFIER_")
+
+    language: Language = Language.ENGLISH
+
+    journal_dir: Path = Path("journal")
+    journal_max_mb: int = Field(256, ge=1, le=10_240)
+    journal_sync_ms: int = Field(1_000, ge=10, le=10_000)
+    journal_poll_ms: int = Field(100, ge=10, le=1_000)
+    keep_hours: int = Field(48, ge=1, le=2_400)
+    retired_readers: tuple[str, ...] = ()
+
+    immediate_severities: tuple[Severity, ...] = (Severity.CRITICAL,)
+    immediate_kinds: tuple[AlertKind, ...] = ()
+    digest_severities: tuple[Severity, ...] = (Severity.WARNING, Severity.INFO)
+    muted_kinds: tuple[AlertKind, ...] = ()
+    digest_interval_s: int = Field(300, ge=1, le=86_400)
+    escalate_after_s: int = Field(300, ge=1, le=86_400)
+    forget_after_s: int = Field(21_600, ge=60, le=604_800)
+
+    post_timeout_s: int = Field(5, ge=1, le=30)
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if Severity.CRITICAL not in self.immediate_severities:
+            raise ValueError(
+                'immediate_severities must hold "critical": what needs a person now is never quiet'
+            )
+        both = sorted(set(self.immediate_kinds) & set(self.muted_kinds))
+        if both:
+            raise ValueError(
+                f"{', '.join(both)} is in immediate_kinds and in muted_kinds; take it out of one"
+            )
+        return self
+
+    def policy(self, *, digests: bool) -> AlertPolicy:
+        """Return what the core decides by; without `digests` nothing waits for one."""
+        return AlertPolicy(
+            immediate_severities=frozenset(self.immediate_severities),
+            immediate_kinds=frozenset(self.immediate_kinds),
+            digest_severities=frozenset(self.digest_severities),
+            muted_kinds=frozenset(self.muted_kinds),
+            digest_interval_ns=self.digest_interval_s * NS_PER_S,
+            escalate_after_ns=self.escalate_after_s * NS_PER_S,
+            forget_after_ns=self.forget_after_s * NS_PER_S,
+            digests=digests,
+        )

@@ -1,0 +1,146 @@
+"""Ties the notifier together: the core in the service loop, the journal and the poster beside it."""
+
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import redis
+import structlog
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from services.contracts.envelope import Message
+from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS
+from services.contracts.streams import ALERTS, CONTROL
+from services.market.errors import ConfigError
+from services.market.files import read_day_plan
+from services.market.market_clock import REAL_TIME, MarketClock
+from services.notifier.core import decide
+from services.notifier.jobs import enqueue_digest
+from services.notifier.journal import Journal, JournalOptions
+from services.notifier.journal_source import StreamSource
+from services.notifier.poster import Channel, Names, Poster, SlackChannel, TerminalChannel
+from services.notifier.settings import NotifierSettings
+from services.notifier.state import Digest, NotifierState
+from services.notifier.webhook import Webhook, WebhookUnusable, masked, webhook_url
+from services.runtime.loop import Service
+from services.runtime.settings import RuntimeSettings, SettingsError, config_dir, load_settings
+
+NAME: Final = "notifier"
+REDIS_TIMEOUT_S: Final = 5
+JOIN_S: Final = 15.0
+"""An answer of the webhook is awaited this long at the end, the journal's last sync too."""
+
+
+def say(line: str) -> None:
+    """Write one plain line to the terminal."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+class NotifierShell:
+    """`build` makes the service and starts the threads; `close` stops them with everything synced."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._journal: Journal | None = None
+        self._poster: Poster | None = None
+        self._reported_ns = 0
+        self._log = structlog.get_logger(service=NAME)
+
+    def build(self, runtime: RuntimeSettings) -> Service[NotifierState]:
+        """Return the alerts service, with journal and poster running.
+
+        Raises:
+            SettingsError: settings, webhook or day plan cannot be used.
+        """
+        settings = load_settings(NotifierSettings)
+        url = _webhook_url()
+        self._log.info("alerts go to", target=masked(url) if url else "the terminal")
+        self._journal = Journal(
+            journal_options(settings, _market_clock(runtime)),
+            lambda: StreamSource(_client(runtime.redis_url)),
+        )
+        self._poster = Poster(_channel(settings, url, runtime.redis_url), say, settings.language)
+        self._start("journal", self._journal.run)
+        self._start("poster", self._poster.run)
+        return Service(
+            name=NAME, decide=decide, initial=NotifierState(policy=settings.policy(digests=url is not None)),
+            committed=(ALERTS.key, CONTROL.key), observe=self.observe,
+        )  # fmt: skip
+
+    def observe(self, state: NotifierState, now_ns: int) -> Sequence[Message]:
+        """Offer the outbox to the poster; return what became of it and, each second, the journal's report."""
+        if self._poster is None or self._journal is None:
+            return ()
+        found = self._poster.results()
+        self._poster.offer(state.outbox, state.handing_over, state.names, now_ns)
+        if now_ns - self._reported_ns >= HEARTBEAT_MS * NS_PER_MS:
+            self._reported_ns = now_ns
+            found.append(self._journal.report)
+        return found
+
+    def close(self) -> None:
+        """Stop the threads; the journal writes what is left and syncs."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(JOIN_S)
+            if thread.is_alive():
+                self._log.error("thread did not end in time", thread=thread.name)
+
+    def _start(self, name: str, run: Callable[[threading.Event], None]) -> None:
+        thread = threading.Thread(target=run, args=(self._stop,), name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+
+def journal_options(settings: NotifierSettings, clock: MarketClock) -> JournalOptions:
+    """Return the journal's options as the settings say, dated by `clock`."""
+    return JournalOptions(
+        root=settings.journal_dir,
+        date_of=clock.trading_date_at,
+        max_bytes=settings.journal_max_mb * 1024 * 1024,
+        sync_ms=settings.journal_sync_ms,
+        poll_ms=settings.journal_poll_ms,
+        keep_s=settings.keep_hours * 3_600,
+        retired=settings.retired_readers,
+    )
+
+
+def _channel(settings: NotifierSettings, url: str | None, redis_url: str) -> Channel:
+    if url is None:
+        return TerminalChannel(settings.language, say)
+    client = _client(redis_url)
+
+    def enqueue(digest: Digest, names: Names) -> None:
+        enqueue_digest(client, digest, names, settings.language)
+
+    return SlackChannel(Webhook(url, settings.post_timeout_s), settings.language, enqueue)
+
+
+def _webhook_url() -> str | None:
+    try:
+        return webhook_url(config_dir())
+    except WebhookUnusable as error:
+        raise SettingsError(str(error)) from None
+
+
+def _market_clock(runtime: RuntimeSettings) -> MarketClock:
+    if not runtime.day_plan:
+        return REAL_TIME
+    try:
+        return read_day_plan(Path(runtime.day_plan))
+    except ConfigError as error:
+        raise SettingsError(f"day_plan {runtime.day_plan}: {error}") from error
+
+
+def _client(url: str) -> "redis.Redis":
+    return redis.Redis.from_url(
+        url,
+        retry=Retry(NoBackoff(), 0),
+        socket_timeout=REDIS_TIMEOUT_S,
+        socket_connect_timeout=REDIS_TIMEOUT_S,
+    )
