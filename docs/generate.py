@@ -1,0 +1,168 @@
+"""Fills the generated tables of the documents from the code, so that they cannot disagree.
+
+A region starts with `<!-- generated:NAME -->` and ends with `<!-- /generated -->`; what stands
+between is replaced by the table NAME. `python docs/generate.py` writes, `--check` only compares
+and ends with 1 where a table is stale. The text around the regions is a person's.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from pydantic.fields import FieldInfo
+
+from services.contracts.envelope import Message
+from services.contracts.reasons import DenialReason, GateReason
+from services.contracts.streams import TABLE, Stream
+from services.contracts.trading_limits import TradingLimits
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+DOCUMENTS: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+_REGION: Final = re.compile(
+    r"<!-- generated:(?P<name>[a-z_]+) -->\n(?P<body>.*?)<!-- /generated -->", re.DOTALL
+)
+_OPENING: Final = "<!-- generated:"
+
+
+class BadRegion(ValueError):
+    """A region that cannot be filled; says which document and which name."""
+
+
+def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a markdown table. A `|` inside a cell is escaped."""
+    heads = tuple(heads)
+    lines = [heads, ("---",) * len(heads), *rows]
+    return (
+        "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines) + "\n"
+    )
+
+
+def streams() -> str:
+    """Return the streams table: who writes, who reads, how it is read, what a lost entry costs."""
+    return table(
+        ("stream", "key", "written by", "read by", "reading", "kept", "a lost entry costs"),
+        (
+            (
+                stream.name, f"`{stream.key}`", ", ".join(stream.written_by), ", ".join(stream.read_by),
+                stream.reading.value, kept(stream), stream.if_lost,
+            )
+            for stream in TABLE
+        ),
+    )  # fmt: skip
+
+
+def kept(stream: Stream) -> str:
+    return "all until read" if stream.kept is None else f"about {stream.kept:,}"
+
+
+def reasons() -> str:
+    """Return both closed lists of refusals: risk's verdicts and the gateway's last gate."""
+    return (
+        "Why risk denies an intent (`DenialReason`):\n\n"
+        + meanings(DenialReason)
+        + "\nWhy the gateway refuses a command at the last gate (`GateReason`):\n\n"
+        + meanings(GateReason)
+    )
+
+
+def meanings(reason: type[DenialReason] | type[GateReason]) -> str:
+    members: Iterable[StrEnum] = reason
+    return table(("reason", "meaning"), ((f"`{item.value}`", item.meaning) for item in members))  # type: ignore[attr-defined]
+
+
+def messages() -> str:
+    """Return the catalogue: every message by its stream, with version, meaning and fields."""
+    parts = []
+    for stream in TABLE:
+        rows = (
+            (f"`{kind.__name__}`", str(kind.VERSION), summary(kind), fields(kind)) for kind in stream.types
+        )
+        parts.append(f"### {stream.name}\n\n" + table(("message", "version", "says", "fields"), rows))
+    return "\n".join(parts)
+
+
+def summary(kind: type[Message]) -> str:
+    """Return the first sentence of a message's own docstring, or nothing."""
+    text = " ".join((kind.__dict__.get("__doc__") or "").split("\n\n")[0].split())
+    return re.split(r"(?<=[.!?])\s", text, maxsplit=1)[0]
+
+
+def fields(kind: type[Message]) -> str:
+    """Return the field names; one that may be left out ends in `?`."""
+    return ", ".join(f"`{name}{'' if f.is_required() else '?'}`" for name, f in kind.model_fields.items())
+
+
+def limits() -> str:
+    """Return what a desk may tune, with its default and the bounds nobody can pass."""
+    rows = ((f"`{name}`", value(field), bounds(field)) for name, field in TradingLimits.model_fields.items())
+    return table(("limit", "default", "allowed"), rows)
+
+
+def value(field: FieldInfo) -> str:
+    default = field.default
+    return f"{default:,}" if isinstance(default, int) else f"`{default}`"
+
+
+def bounds(field: FieldInfo) -> str:
+    low = next((f"{item.ge:,}" for item in field.metadata if hasattr(item, "ge")), "")
+    high = next((f"{item.le:,}" for item in field.metadata if hasattr(item, "le")), "")
+    if isinstance(field.annotation, type) and issubclass(field.annotation, StrEnum):
+        return " or ".join(f"`{item.value}`" for item in field.annotation)
+    return f"{low} to {high}" if high else f"{low} or more"
+
+
+TABLES: Final[Mapping[str, Callable[[], str]]] = {
+    "streams": streams, "reasons": reasons, "messages": messages, "limits": limits,
+}  # fmt: skip
+
+
+def filled(text: str, where: str) -> str:
+    """Return `text` with every generated region filled.
+
+    Raises:
+        BadRegion: a region has no end, or a name that no table has.
+    """
+
+    def fill(region: re.Match[str]) -> str:
+        name = region["name"]
+        if name not in TABLES:
+            raise BadRegion(f"{where}: no table is called {name!r}; known are {', '.join(TABLES)}")
+        return f"{_OPENING}{name} -->\n{TABLES[name]()}<!-- /generated -->"
+
+    result, count = _REGION.subn(fill, text)
+    if count != text.count(_OPENING):
+        raise BadRegion(f"{where}: a generated region has no end (<!-- /generated -->)")
+    return result
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check all documents; returns the exit code: 1 stale, 2 a region that cannot be filled."""
+    parser = argparse.ArgumentParser(description="Fill the generated tables of the documents.")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when a table is stale")
+    check: bool = parser.parse_args(arguments).check
+    stale = []
+    try:
+        for path in DOCUMENTS:
+            old = path.read_text(encoding="utf-8")
+            new = filled(old, path.relative_to(ROOT).as_posix())
+            if new == old:
+                continue
+            stale.append(path.relative_to(ROOT).as_posix())
+            if not check:
+                path.write_text(new, encoding="utf-8", newline="\n")
+    except BadRegion as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    if stale and check:
+        sys.stderr.write(f"stale: {', '.join(stale)}; run: make docs\n")
+        return 1
+    sys.stdout.write(f"written: {', '.join(stale)}\n" if stale else "all tables are current\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
