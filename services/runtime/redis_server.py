@@ -63,7 +63,9 @@ def start_redis(binary: str, folder: Path, origin: str = "") -> RedisServer:
         "logfile": str(folder / "redis.log"),
     }  # fmt: skip
     command = [binary, *(word for key, value in options.items() for word in (f"--{key}", value))]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=folder)
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=folder, start_new_session=True
+    )
     url = f"unix://{socket}"
     try:
         _ping(url, START_TIMEOUT_S)
