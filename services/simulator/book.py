@@ -21,6 +21,21 @@ class Resting:
     remaining_shares: int
     ahead_shares: int
     seq: int
+    market: bool = False
+    """A market order that waits for an auction; what its print leaves of it does not rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """Our order on arrival. `limit` is the last index it trades at; `whole`: all or none (FOK)."""
+
+    order_no: int
+    side: Side
+    limit: int
+    qty_shares: int
+    rests: bool = True
+    whole: bool = False
+    market: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +86,7 @@ class VenueBook:
 
     # -- our orders ------------------------------------------------------------
 
-    def rest(self, order_no: int, side: Side, index: int, qty_shares: int) -> None:
+    def rest(self, order_no: int, side: Side, index: int, qty_shares: int, market: bool = False) -> None:
         """Queue our order behind everything that stands at its price. Raises ValueError if it is there."""
         if order_no in self.own or qty_shares <= 0:
             raise ValueError(
@@ -79,7 +94,7 @@ class VenueBook:
             )
         self._seq += 1
         ahead = self._background(side).get(index, 0)
-        self.own[order_no] = Resting(order_no, side, index, qty_shares, ahead, self._seq)
+        self.own[order_no] = Resting(order_no, side, index, qty_shares, ahead, self._seq, market)
 
     def withdraw(self, order_no: int, qty_shares: int | None = None) -> int:
         """Take shares (all by default) of our order off the book; returns how many were taken."""
@@ -150,22 +165,25 @@ class VenueBook:
 
     # -- background flow -------------------------------------------------------
 
-    def reshape(self, bids: dict[int, int], asks: dict[int, int], matching: bool) -> list[Execution]:
+    def reshape(
+        self, bids: dict[int, int], asks: dict[int, int], matching: bool, resumes: bool = False
+    ) -> list[Execution]:
         """Replace the background. Where it now crosses our resting orders, it trades with them first.
 
-        Returns the executions against our orders, at our price. Shares that leave a level leave
-        from before our order as well as from behind it: our queue position never gets worse.
+        Returns the executions against our orders: at our price, because ours stood there first, or
+        at theirs when matching `resumes` after an auction. Shares that leave a level leave from
+        before our order as well as from behind it: our queue position never gets worse.
         """
         self.bids, self.asks = bids, asks
         executions: list[Execution] = []
         if self.own:
             if matching:
-                executions = self._meet(Side.SELL) + self._meet(Side.BUY)
+                executions = self._meet(Side.SELL, resumes) + self._meet(Side.BUY, resumes)
             for order in self.own.values():
                 order.ahead_shares = min(order.ahead_shares, self._background(order.side).get(order.index, 0))
         return executions
 
-    def _meet(self, makers: Side) -> list[Execution]:
+    def _meet(self, makers: Side, at_their_price: bool) -> list[Execution]:
         """Let background of the other side that crosses our resting orders fill them."""
         takers = self._background(makers.opposite)
         ours = sorted(
@@ -183,7 +201,7 @@ class VenueBook:
                 if takers[index] == 0:
                     del takers[index]
                 self.withdraw(order.order_no, fill)
-                executions.append(Execution(order.index, fill, order.order_no))
+                executions.append(Execution(index if at_their_price else order.index, fill, order.order_no))
                 if order.remaining_shares == 0:
                     break
         return executions

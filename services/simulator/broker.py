@@ -14,6 +14,7 @@ from services.contracts.terms import Market, Side, Venue
 from services.simulator import acceptance
 from services.simulator.account import Account, Costs, OrderMoney
 from services.simulator.agenda import Agenda
+from services.simulator.book import Incoming
 from services.simulator.chejan import balance_frame, order_frame, order_trcode
 from services.simulator.events import Answered, Chejan, Event, Told
 from services.simulator.exchange import Exchange
@@ -178,16 +179,10 @@ class Broker:
         hoga = order.hoga
         rests = not hoga.immediate and not (hoga.market and self.exchange.matches(order.code, order.venue))
         self._taking = order
-        left = self.exchange.enter(
-            order.number,
-            order.code,
-            order.venue,
-            order.side,
-            limit,
-            order.remaining_shares,
-            rests,
-            hoga.all_or_none,
+        incoming = Incoming(
+            order.number, order.side, limit, order.remaining_shares, rests, hoga.all_or_none, hoga.market
         )
+        left = self.exchange.enter(order.code, order.venue, incoming)
         self._taking = None
         if left and not rests:
             self._close(order, left, "killed", "취소")

@@ -13,7 +13,7 @@ from typing import Protocol
 from services.contracts.terms import SessionPhase, Side, Venue
 from services.market.ticks import price_limits, tick_size
 from services.simulator.agenda import Agenda
-from services.simulator.book import Execution
+from services.simulator.book import Execution, Incoming
 from services.simulator.day import SECOND_NS, TradingDay, announcements
 from services.simulator.instrument import Dislocation, Instrument, Interruption, Listing, Stall
 from services.simulator.ladder import PriceLadder
@@ -92,33 +92,22 @@ class Exchange:
         stall = instrument.stalls[venue]
         return self.phases[venue].matches_continuously and not instrument.halted and stall.vi is None
 
-    def enter(
-        self,
-        order_no: int,
-        code: str,
-        venue: Venue,
-        side: Side,
-        limit: int,
-        qty_shares: int,
-        rest: bool,
-        whole: bool,
-    ) -> int:
-        """An order arrives. Returns the shares left: resting when `rest`, else for the broker to close.
+    def enter(self, code: str, venue: Venue, order: Incoming) -> int:
+        """An order arrives. Returns the shares left: resting if it rests, else for the broker to close.
 
-        `whole`: all or none (FOK). While the venue does not match, the order rests or dies.
+        While the venue does not match, the order rests or dies.
         """
-        stall = self.instruments[code].stalls[venue]
-        ts_ns = self.agenda.now_ns
-        left = qty_shares
+        book, ts_ns = self.instruments[code].stalls[venue].book, self.agenda.now_ns
+        left = order.qty_shares
         if self.matches(code, venue):
-            if whole and stall.book.available(side, limit) < qty_shares:
-                return qty_shares
-            executions = stall.book.take(side, limit, qty_shares)
+            if order.whole and book.available(order.side, order.limit) < left:
+                return left
+            executions = book.take(order.side, order.limit, left)
             left -= sum(execution.qty_shares for execution in executions)
-            self._report_taker(order_no, code, venue, side, executions, ts_ns)
-        if left and rest:
-            stall.book.rest(order_no, side, limit, left)
-        if left != qty_shares or rest:
+            self._report_taker(order, code, venue, executions, ts_ns)
+        if left and order.rests:
+            book.rest(order.order_no, order.side, order.limit, left, order.market)
+        if left != order.qty_shares or order.rests:
             self.listener.on_book(venue, code, ts_ns)
         return left
 
@@ -214,7 +203,7 @@ class Exchange:
         self._shape(instrument, venue, due_ns)
         self.listener.on_book(venue, instrument.listing.code, due_ns)
 
-    def _shape(self, instrument: Instrument, venue: Venue, due_ns: int) -> None:
+    def _shape(self, instrument: Instrument, venue: Venue, due_ns: int, resumes: bool = False) -> None:
         options, rng, stall = self.options, self.rng, instrument.stalls[venue]
         away = instrument.dislocation
         bid, wide, bid_shares, ask_shares = instrument.fair, 1, None, None
@@ -228,7 +217,8 @@ class Exchange:
         bids = stall.liquidity.side(bid, True, stall.book.bids, bid_shares)
         asks = stall.liquidity.side(bid + wide, False, stall.book.asks, ask_shares)
         code = instrument.listing.code
-        self._report_makers(code, venue, stall.book.reshape(bids, asks, self.matches(code, venue)), due_ns)
+        executions = stall.book.reshape(bids, asks, self.matches(code, venue), resumes)
+        self._report_makers(code, venue, executions, due_ns)
 
     def _background_trade(self, instrument: Instrument, venue: Venue, due_ns: int) -> None:
         stall, rng = instrument.stalls[venue], self.rng
@@ -255,15 +245,15 @@ class Exchange:
                 )
 
     def _report_taker(
-        self, order_no: int, code: str, venue: Venue, side: Side, executions: list[Execution], ts_ns: int
+        self, order: Incoming, code: str, venue: Venue, executions: list[Execution], ts_ns: int
     ) -> None:
         instrument = self.instruments[code]
         self._report_makers(code, venue, executions, ts_ns)
         for execution in executions:
             price_krw = instrument.ladder.prices[execution.index]
             instrument.stalls[venue].print(price_krw, execution.qty_shares)
-            self.listener.on_execution(venue, code, order_no, price_krw, execution.qty_shares, ts_ns)
-            signed = execution.qty_shares if side is Side.BUY else -execution.qty_shares
+            self.listener.on_execution(venue, code, order.order_no, price_krw, execution.qty_shares, ts_ns)
+            signed = execution.qty_shares if order.side is Side.BUY else -execution.qty_shares
             self.listener.on_trade(venue, code, price_krw, signed, ts_ns)
 
     # -- chance events --------------------------------------------------------------
@@ -308,7 +298,7 @@ class Exchange:
                 self._change_phase(venue, new, market_ns, due_ns)
         for code, venue in sorted(self._interrupted):
             vi = self.instruments[code].stalls[venue].vi
-            if vi is not None and market_ns >= vi.until_market_ns:
+            if vi is not None and market_ns >= vi.until_market_ns and not self.instruments[code].halted:
                 self._release(code, venue, vi, due_ns)
         self._schedule_poll(due_ns)
 
@@ -349,7 +339,10 @@ class Exchange:
         buys, sells = (rng.randint(*self.options.auction_shares) for _ in range(2))
         executions = stall.book.uncross(index, buys, sells)
         self._report_makers(code, venue, executions, due_ns)
+        for order in [order for order in stall.book.own.values() if order.market]:
+            stall.book.withdraw(order.order_no)
+            self.listener.on_expired(order.order_no, due_ns)
         price_krw, total = instrument.ladder.prices[index], buys + sells
         stall.print(price_krw, total)
         self.listener.on_trade(venue, code, price_krw, total, due_ns)
-        self._shape(instrument, venue, due_ns)
+        self._shape(instrument, venue, due_ns, resumes=True)

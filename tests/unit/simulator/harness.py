@@ -32,7 +32,9 @@ LISTINGS = [SAMSUNG, HYNIX, KOSDAQ, KRX_ONLY]
 
 QUIET = WorldOptions(crosses_per_symbol_min=0.0, drift_rate=0.0, lag_rate=0.0, wide_rate=0.0, trade_rate=0.0)
 """A market that stands still: the best prices are the base price and one tick above it."""
-PROMPT = FaultOptions(order_delay_ms=(5, 5), event_delay_ms=(5, 5), query_delay_ms=(5, 5), login_delay_ms=(5, 5))
+PROMPT = FaultOptions(
+    order_delay_ms=(5, 5), event_delay_ms=(5, 5), query_delay_ms=(5, 5), login_delay_ms=(5, 5)
+)
 
 
 @dataclass(frozen=True)
@@ -125,16 +127,18 @@ class Desk:
             with self.core.deliver(event) as (name, values):
                 getattr(self, f"_{name}")(*values)
 
-    def _OnEventConnect(self, error: int) -> None:  # noqa: N802
+    def _OnEventConnect(self, error: int) -> None:
         self.connects.append(error)
 
-    def _OnReceiveMsg(self, screen: str, rqname: str, trcode: str, text: str) -> None:  # noqa: N802
+    def _OnReceiveMsg(self, screen: str, rqname: str, trcode: str, text: str) -> None:
         self.messages.append(text)
 
-    def _OnReceiveConditionVer(self, ok: int, text: str) -> None:  # noqa: N802
+    def _OnReceiveConditionVer(self, ok: int, text: str) -> None:
         self.messages.append(text)
 
-    def _OnReceiveTrData(self, screen: str, rqname: str, trcode: str, record: str, more: str, *_: Any) -> None:  # noqa: N802
+    def _OnReceiveTrData(
+        self, screen: str, rqname: str, trcode: str, record: str, more: str, *_: Any
+    ) -> None:
         def read(name: str, row: int = 0) -> str:
             return str(self.call("GetCommData", trcode, rqname, row, name))
 
@@ -154,16 +158,18 @@ class Desk:
             }
         )
 
-    def _OnReceiveChejanData(self, gubun: str, count: int, fids: str) -> None:  # noqa: N802
+    def _OnReceiveChejanData(self, gubun: str, count: int, fids: str) -> None:
         values = {int(fid): self.call("GetChejanData", int(fid)).strip() for fid in fids.split(";")}
         assert len(values) == count
         values[0] = gubun
         self.chejans.append(values)
         self.sequence.append(values.get(913, "잔고"))
 
-    def _OnReceiveRealData(self, code: str, kind: str, _: str) -> None:  # noqa: N802
+    def _OnReceiveRealData(self, code: str, kind: str, _: str) -> None:
         fids = (10, 15, 20, 21, 27, 28, 41, 51, 61, 71, 121, 214, 215, 9001, 9081, 1223, 1224)
-        self.reals.append((code, kind, {fid: self.call("GetCommRealData", code or kind, fid) for fid in fids}))
+        self.reals.append(
+            (code, kind, {fid: self.call("GetCommRealData", code or kind, fid) for fid in fids})
+        )
 
     # -- orders --------------------------------------------------------------------------
 
@@ -203,13 +209,32 @@ class Desk:
 
 
 READ = (
-    *("예수금", "주문가능금액", "d+2추정예수금", "상한가", "하한가", "기준가", "현재가", "미체결수량", "주문상태"),
-    *("매도최우선호가", "매도최우선잔량", "매수최우선호가", "매도6차선호가", "매도6우선잔량", "매수6우선호가"),
+    *(
+        "예수금",
+        "주문가능금액",
+        "d+2추정예수금",
+        "상한가",
+        "하한가",
+        "기준가",
+        "현재가",
+        "미체결수량",
+        "주문상태",
+    ),
+    *(
+        "매도최우선호가",
+        "매도최우선잔량",
+        "매수최우선호가",
+        "매도6차선호가",
+        "매도6우선잔량",
+        "매수6우선호가",
+    ),
     *("종목번호", "보유수량", "매매가능수량", "호가잔량기준시간", "체결번호", "거래소구분", "없는항목"),
 )
 
 
-def options(faults: dict[str, Any] | None = None, world: dict[str, Any] | None = None, **parts: Any) -> SimulatorOptions:
+def options(
+    faults: dict[str, Any] | None = None, world: dict[str, Any] | None = None, **parts: Any
+) -> SimulatorOptions:
     """Quiet, prompt options with some changed."""
     base = SimulatorOptions(world=replace(QUIET, **(world or {})), faults=replace(PROMPT, **(faults or {})))
     return replace(base, **parts)

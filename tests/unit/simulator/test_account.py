@@ -61,7 +61,9 @@ def test_what_is_not_covered_is_refused_and_changes_nothing() -> None:
 
 
 @given(st.lists(st.tuples(qtys, prices), min_size=1, max_size=8), venues)
-def test_fees_depend_on_what_filled_and_not_on_the_pieces(pieces: list[tuple[int, int]], venue: Venue) -> None:
+def test_fees_depend_on_what_filled_and_not_on_the_pieces(
+    pieces: list[tuple[int, int]], venue: Venue
+) -> None:
     account = Account(10**12)
     total, amount = sum(q for q, _ in pieces), sum(q * p for q, p in pieces)
     account.deposit_shares("005930", total, 1_000)

@@ -37,11 +37,23 @@ def test_a_filled_buy_is_answered_then_accepted_then_filled_then_balanced(desk: 
         assert frame[9201] == ACCOUNT
         assert frame[9001] == "A005930"
         assert frame[920] == "2001"
-        assert (frame[900], frame[901], frame[905], frame[906], frame[907]) == ("10", "199500", "+매수", "보통", "2")
+        assert (frame[900], frame[901], frame[905], frame[906], frame[907]) == (
+            "10",
+            "199500",
+            "+매수",
+            "보통",
+            "2",
+        )
         assert (frame[904], frame[912], frame[919]) == ("0000000", "JJ", "0")
         assert (frame[2134], frame[2135], frame[2136]) == ("1", "KRX", "N")
         assert len(frame[908]) == 6
-    assert (accepted[913], accepted[902], accepted[903], accepted[909], accepted[911]) == ("접수", "10", "0", "", "")
+    assert (accepted[913], accepted[902], accepted[903], accepted[909], accepted[911]) == (
+        "접수",
+        "10",
+        "0",
+        "",
+        "",
+    )
     assert (fill[913], fill[902], fill[903]) == ("체결", "0", "1995000")
     assert (fill[910], fill[911], fill[914], fill[915]) == ("199500", "10", "199500", "10")
     assert (fill[938], fill[939]) == ("299", "0")
@@ -200,7 +212,9 @@ def test_a_refused_order_has_a_blank_number_a_reason_and_no_frame(
         ({"qty_shares": 30_000, "price_krw": 200_000}, -304),
     ],
 )
-def test_what_never_leaves_the_machine_returns_its_code(desk: Desk, change: dict[str, object], code: int) -> None:
+def test_what_never_leaves_the_machine_returns_its_code(
+    desk: Desk, change: dict[str, object], code: int
+) -> None:
     order = {"order_type": 1, "code": CODE, "qty_shares": 1, "price_krw": ASK} | change
     assert desk.order(**order) == code  # type: ignore[arg-type]
     desk.run(100)
@@ -253,10 +267,22 @@ def test_a_market_order_blocks_the_upper_limit_and_pays_the_market(desk: Desk) -
 
 
 OPENING = phases(
-    [(10, SessionPhase.OPENING_AUCTION), (20, SessionPhase.CONTINUOUS), (10, SessionPhase.CLOSING_AUCTION)]
-    + [(10, SessionPhase.PAUSE), (10, SessionPhase.CLOSING_PRICE), (40, SessionPhase.AFTER_MARKET)],
-    [(10, SessionPhase.PRE_MARKET), (10, SessionPhase.PAUSE), (10, SessionPhase.CONTINUOUS)]
-    + [(10, SessionPhase.PAUSE), (10, SessionPhase.AFTER_INTAKE), (40, SessionPhase.AFTER_MARKET)],
+    [
+        (10, SessionPhase.OPENING_AUCTION),
+        (20, SessionPhase.CONTINUOUS),
+        (10, SessionPhase.CLOSING_AUCTION),
+        (10, SessionPhase.PAUSE),
+        (10, SessionPhase.CLOSING_PRICE),
+        (40, SessionPhase.AFTER_MARKET),
+    ],
+    [
+        (10, SessionPhase.PRE_MARKET),
+        (10, SessionPhase.PAUSE),
+        (10, SessionPhase.CONTINUOUS),
+        (10, SessionPhase.PAUSE),
+        (10, SessionPhase.AFTER_INTAKE),
+        (40, SessionPhase.AFTER_MARKET),
+    ],
 )
 
 
@@ -302,6 +328,18 @@ def test_a_vi_stops_one_venue_for_two_minutes_and_ends_in_a_single_print() -> No
     order = desk.truth["orders"][0]
     assert (order["order_no"], order["filled_shares"]) == (number, 5)
     assert desk.traded(1, CODE, 5, ASK, "10") != ""
+
+
+def test_a_market_order_in_an_auction_pays_the_print_and_never_its_limit(desk: Desk) -> None:
+    desk.world.inject(desk.now_ns, "vi", {"code": CODE, "venue": "KRX"})
+    desk.traded(1, CODE, 300, 0, "03")
+    assert desk.truth["holdings"] == {}
+    desk.run(121_000, step_ms=100)
+    order = desk.truth["orders"][0]
+    assert order["filled_shares"] > 0
+    assert {fill["price_krw"] for fill in order["fills"]} == {BID}
+    assert order["closed"] in ("filled", "expired"), "what the print left does not rest"
+    assert desk.truth["orderable_krw"] == desk.truth["cash_krw"]
 
 
 def test_own_orders_that_meet_on_one_venue_are_counted(desk: Desk) -> None:

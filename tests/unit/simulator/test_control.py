@@ -1,0 +1,70 @@
+"""The emulated control's calling rules: those of the real binding."""
+
+from typing import Any
+
+import pytest
+
+from services.simulator.prototypes import PROTOTYPES, resolve
+
+SEND_ORDER = "SendOrder(QString, QString, QString, int, QString, int, int, QString, QString)"
+NINE = ["주문", "2000", "8012345611", 1, "005930", 1, 199500, "00", ""]
+
+
+def silent(prototype: str, *args: Any) -> tuple[Any, list[str]]:
+    said: list[str] = []
+    return resolve(prototype, args, said.append), said
+
+
+def test_nine_values_go_as_one_list_and_never_one_by_one() -> None:
+    assert silent(SEND_ORDER, NINE)[0] == ("SendOrder", NINE)
+    with pytest.raises(TypeError, match="did not match"):
+        resolve(SEND_ORDER, tuple(NINE))
+
+
+def test_up_to_eight_values_may_be_given_either_way() -> None:
+    prototype = "SetRealReg(QString, QString, QString, QString)"
+    values = ["1000", "005930", "41", "0"]
+    assert silent(prototype, *values)[0] == silent(prototype, values)[0] == ("SetRealReg", values)
+
+
+def test_values_become_what_the_prototype_declares() -> None:
+    changed = ["주문", 2000, "8012345611", "1", "005930", "10", "19950x", "00", None]
+    resolved, _ = silent(SEND_ORDER, changed)
+    assert resolved is not None
+    assert resolved[1] == ["주문", "2000", "8012345611", 1, "005930", 10, 0, "00", ""]
+
+
+@pytest.mark.parametrize(
+    ("prototype", "args"),
+    [
+        ("GetConnectState", ()),
+        ("Nonsense()", ()),
+        ("GetLoginInfo(int)", ("ACCNO",)),
+        ("GetLoginInfo(QString, QString)", ("ACCNO", "")),
+        ("GetLoginInfo(QString)", ()),
+        ("GetLoginInfo(QString)", ("ACCNO", "x")),
+        (SEND_ORDER, (NINE[:8],)),
+    ],
+)
+def test_a_wrong_prototype_or_count_gives_none_and_a_warning(prototype: str, args: tuple[Any, ...]) -> None:
+    resolved, said = silent(prototype, *args)
+    assert resolved is None
+    assert len(said) == 1
+    assert "QAxBase" in said[0]
+
+
+def test_spacing_and_the_bool_of_some_bridges_do_not_matter() -> None:
+    assert silent("GetCommRealData( QString,int )", "005930", "10")[0] == ("GetCommRealData", ["005930", 10])
+    watch = "CommKwRqData(QString, bool, int, int, QString, QString)"
+    assert silent(watch, "005930", False, 1, 0, "관심", "3000")[0] == (
+        "CommKwRqData",
+        ["005930", 0, 1, 0, "관심", "3000"],
+    )
+
+
+def test_every_prototype_of_the_sheet_resolves() -> None:
+    for name, types in PROTOTYPES.items():
+        resolved, said = silent(f"{name}({', '.join(types)})", list("1" * len(types)))
+        assert said == []
+        assert resolved is not None
+        assert resolved[0] == name

@@ -1,0 +1,198 @@
+"""Every fault does what its option promises, and nothing else: the books stay right."""
+
+from typing import Any
+
+import pytest
+
+from services.contracts.terms import Venue
+
+from .harness import Desk, options
+
+ASK, BID, CODE = 199_500, 199_400, "005930"
+
+
+def faulty(**faults: Any) -> Desk:
+    return Desk(options(faults))
+
+
+def test_a_chance_rejection_has_a_blank_number_and_no_frame() -> None:
+    desk = faulty(reject_rate=1.0)
+    assert desk.traded(1, CODE, 1, ASK) == ""
+    assert desk.chejans == []
+    assert desk.truth["arrivals"][0]["refusal"].startswith("[RC4007]")
+
+
+def test_the_next_orders_can_be_rejected_on_demand() -> None:
+    desk = faulty()
+    desk.world.inject(desk.now_ns, "reject_next", {"count": 2})
+    assert [bool(desk.traded(1, CODE, 1, ASK)) for _ in range(3)] == [False, False, True]
+
+
+def test_a_late_rejection_comes_as_a_frame_after_the_number() -> None:
+    desk = faulty(late_reject_rate=1.0)
+    assert desk.traded(1, CODE, 1, ASK) != ""
+    assert desk.sequence == ["answer", "거부"]
+    assert desk.chejans[0][902] == "0"
+    assert desk.truth["orderable_krw"] == 100_000_000
+
+
+def test_faded_liquidity_fills_less_than_was_shown() -> None:
+    desk = faulty(fade_rate=1.0)
+    shown = desk.world.feed.book_frame(CODE, Venue.KRX).asks[0][1]
+    desk.traded(1, CODE, shown, ASK, "10")
+    order = desk.truth["orders"][0]
+    assert order["filled_shares"] < shown
+    assert order["closed"] == "killed"
+
+
+def test_an_order_that_never_arrives_returned_0_and_left_no_trace() -> None:
+    desk = faulty(never_arrives_rate=1.0)
+    assert desk.order(1, CODE, 1, ASK) == 0
+    desk.run(2_000)
+    assert (desk.answers, desk.messages, desk.chejans, desk.truth["arrivals"]) == ([], [], [], [])
+
+
+def test_a_failed_send_may_have_arrived_all_the_same() -> None:
+    desk = faulty(send_fail_rate=1.0)
+    for _ in range(20):
+        assert desk.order(1, CODE, 1, 190_000) == -307
+        desk.run(300)
+    assert 0 < len(desk.truth["arrivals"]) < 20
+
+
+def test_a_lost_answer_leaves_the_frames() -> None:
+    desk = faulty(lost_ack_rate=1.0)
+    desk.order(1, CODE, 1, ASK, screen="2077")
+    desk.run(2_000)
+    assert desk.answers == []
+    assert desk.sequence == ["접수", "체결", "잔고"]
+    assert desk.chejans[0][920] == "2077"
+
+
+def test_lost_frames_leave_the_order_to_the_query() -> None:
+    desk = faulty(lost_chejan_rate=1.0)
+    number = desk.traded(1, CODE, 3, ASK)
+    assert desk.chejans == []
+    answer = desk.query("OPT10075", {"계좌번호": "8012345611", "체결구분": "0"})
+    assert [row["주문번호"] for row in answer["rows"]] == [number]
+    assert desk.truth["holdings"] == {CODE: 3}
+
+
+def test_a_silently_killed_ioc_is_seen_only_by_query() -> None:
+    desk = faulty(silent_close_rate=1.0)
+    desk.traded(1, CODE, 3, BID - 1_000, "10")
+    assert desk.sequence == ["answer", "접수"]
+    assert desk.query("OPT10075", {"체결구분": "1"})["rows"] == []
+    assert len(desk.query("OPT10075", {"체결구분": "0"})["rows"]) == 1
+
+
+def test_frames_may_come_before_the_number() -> None:
+    desk = faulty(chejan_first_rate=1.0)
+    desk.order(1, CODE, 3, ASK)
+    desk.run(2_000)
+    assert desk.sequence == ["접수", "체결", "잔고", "answer"]
+
+
+def test_a_frame_may_come_twice_with_the_same_execution_number() -> None:
+    desk = faulty(duplicate_chejan_rate=1.0)
+    desk.traded(1, CODE, 3, ASK)
+    assert desk.sequence == ["answer", "접수", "접수", "체결", "잔고", "체결"]
+    assert desk.chejans[2] == desk.chejans[4]
+    assert desk.truth["holdings"] == {CODE: 3}
+
+
+def test_an_unanswered_query_stays_unanswered() -> None:
+    desk = faulty(query_fail_rate=1.0)
+    assert desk.call("CommRqData", "r", "OPW00001", 0, "3000") == 0
+    desk.run(3_000)
+    assert desk.answers == []
+
+
+def test_a_stall_holds_back_everything_behind_it_in_order() -> None:
+    desk = faulty(stall_rate=1.0, stall_ms=(1_000, 1_000))
+    desk.order(1, CODE, 3, ASK)
+    desk.run(900)
+    assert desk.sequence == []
+    desk.run(4_000)
+    assert desk.sequence == ["answer", "접수", "체결", "잔고"]
+
+
+def test_a_disconnect_says_106_once_and_loses_what_was_on_the_way() -> None:
+    desk = faulty(event_delay_ms=(100, 100))
+    desk.call("SetRealReg", "1000", CODE, "41", "0")
+    desk.order(1, CODE, 3, ASK)
+    desk.run(50)
+    desk.world.inject(desk.now_ns, "disconnect", {})
+    desk.reset()
+    desk.run(2_000)
+    assert desk.connects == [-106]
+    assert (desk.answers, desk.chejans, desk.reals) == ([], [], [])
+    assert desk.call("GetConnectState") == 0
+    assert desk.order(1, CODE, 3, ASK) == -106
+    assert desk.truth["holdings"] == {CODE: 3}, "the market went on"
+    desk.call("CommConnect")
+    desk.run(200)
+    assert desk.connects == [-106, 0]
+    answer = desk.query("OPT10076", {"체결구분": "2"})
+    assert len(answer["rows"]) == 1
+
+
+def test_a_second_login_cuts_off_the_first() -> None:
+    desk = faulty()
+    other = desk.world.connect()
+    desk.world.call(other, desk.now_ns, "CommConnect", [])
+    desk.run(200)
+    assert desk.connects == [0, -106]
+
+
+def test_a_frozen_venue_sends_nothing_while_its_market_goes_on() -> None:
+    desk = faulty()
+    desk.call("SetRealReg", "1000", CODE, "41", "0")
+    desk.call("SetRealReg", "1001", f"{CODE}_NX", "41", "0")
+    desk.run(2_000)
+    desk.world.inject(desk.now_ns, "freeze_feed", {"venue": "NXT", "ms": 3_000})
+    desk.reset()
+    desk.run(2_900)
+    assert {code for code, _, _ in desk.reals} == {CODE}
+    assert desk.traded(21, CODE, 1, ASK, "10") != ""
+    desk.run(3_000)
+    assert {code for code, _, _ in desk.reals} == {CODE, f"{CODE}_NX"}
+
+
+def test_a_hand_order_shows_as_a_frame_of_another_terminal() -> None:
+    desk = faulty(reject_rate=1.0)
+    desk.world.inject(desk.now_ns, "hand_order", {"code": CODE, "order_type": 1, "qty_shares": 2})
+    desk.run(200)
+    assert desk.sequence == ["접수", "체결", "잔고"]
+    assert desk.chejans[0][921] != "0000007"
+    order = desk.truth["orders"][0]
+    assert (order["by_hand"], order["rqname"], order["screen"]) == (True, "", "")
+    assert desk.truth["orders_admitted"] == 0
+
+
+def test_an_old_build_names_no_venue() -> None:
+    desk = faulty(venue_fids=False)
+    desk.traded(21, CODE, 1, ASK)
+    assert {desk.chejans[0][fid] for fid in (2134, 2135, 2136)} == {""}
+
+
+@pytest.mark.parametrize(
+    ("what", "args", "text"),
+    [
+        ("earthquake", {}, "known are"),
+        ("halt", {"code": "999999"}, "999999"),
+        ("halt", {}, "code"),
+        ("vi", {"code": CODE, "venue": "NYSE"}, "NYSE"),
+    ],
+)
+def test_a_wrong_injection_says_what_is_wrong(what: str, args: dict[str, Any], text: str) -> None:
+    desk = faulty()
+    with pytest.raises(ValueError, match=text):
+        desk.world.inject(desk.now_ns, what, args)
+
+
+def test_chance_faults_come_at_their_rates() -> None:
+    desk = faulty(disconnects_per_hour=60.0, freezes_per_hour=60.0, hand_orders_per_hour=60.0)
+    desk.run(600_000, step_ms=1_000)
+    assert desk.connects.count(-106) == 1, "nobody logs in again"
+    assert 3 <= len([o for o in desk.truth["orders"] if o["by_hand"]]) <= 25
