@@ -1,0 +1,48 @@
+"""Is the size allowed, does the worst case fit its limits, and can the account pay for it?
+
+What a pair sells is what it bought, so there is nothing sellable to check before the purchase; that no
+pair sells more than it bought is the gateway's last gate.
+"""
+
+from services.market.edge import clip_allowed
+from services.risk.checks.case import Case
+from services.risk.exposure import cash_available_krw, exposure_by_symbol, marked_gain, realised_krw
+
+
+def order_size(case: Case) -> str | None:
+    qty, price_krw, limits = case.intent.qty_shares, case.intent.side_a.price_krw, case.limits
+    if not 1 <= qty <= limits.max_pair_shares:
+        return f"qty={qty} limit={limits.max_pair_shares}"
+    if clip_allowed(limits, price_krw, qty) < 1:
+        return f"price_krw={price_krw} limit_krw={limits.max_order_krw}"
+    return None
+
+
+def exposure_symbol(case: Case) -> str | None:
+    worst_krw = exposure_by_symbol(case.state).get(case.intent.symbol, 0) + case.worst_case_krw
+    limit_krw = case.limits.max_exposure_symbol_krw
+    return f"worst_krw={worst_krw} limit_krw={limit_krw}" if worst_krw > limit_krw else None
+
+
+def exposure_total(case: Case) -> str | None:
+    worst_krw = sum(exposure_by_symbol(case.state).values()) + case.worst_case_krw
+    limit_krw = case.limits.max_exposure_total_krw
+    return f"worst_krw={worst_krw} limit_krw={limit_krw}" if worst_krw > limit_krw else None
+
+
+def cash(case: Case) -> str | None:
+    available_krw = cash_available_krw(case.state)
+    if available_krw is None or case.costs is None:
+        return "cash=unknown"
+    needed_krw = case.costs.buy_outlay_krw(case.buy_venue, case.worst_case_krw)
+    return f"needed_krw={needed_krw} available_krw={available_krw}" if needed_krw > available_krw else None
+
+
+def loss(case: Case) -> str | None:
+    """Realised and marked together; what is held without any bid cannot be valued and denies."""
+    valued = marked_gain(case.state)
+    if valued.without_bid:
+        return f"no_bid={','.join(valued.without_bid)}"
+    loss_krw = -(realised_krw(case.state) + valued.gain_krw)
+    limit_krw = case.limits.max_daily_loss_krw
+    return f"loss_krw={loss_krw} limit_krw={limit_krw}" if loss_krw > 0 and loss_krw >= limit_krw else None

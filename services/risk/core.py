@@ -1,0 +1,278 @@
+"""Risk's core: one verdict for each intent, and the state that all others obey.
+
+It owns the trading state, the latches, the lease and the reference data, and fails closed: whatever is
+unknown denies. It counts money from the broker's own facts, never from what was meant to happen.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from services.contracts.envelope import Message
+from services.contracts.limits import HEARTBEAT_MS, LEASE_RENEW_MS, NS_PER_MS
+from services.contracts.messages import control, intents, orders, pairs, status, venue_state
+from services.contracts.messages.lease import LeaseRenewed
+from services.contracts.messages.market_data import QuoteUpdated
+from services.contracts.step import Event, Outgoing, Received, Step, Tick
+from services.contracts.terms import Latch, TradingDate, TradingState
+from services.market.books import seen, with_book
+from services.risk import alerts, ledger, reference_data
+from services.risk.exposure import cash_flow_krw
+from services.risk.gates import arming_obstacles
+from services.risk.latches import ERROR_WINDOW_NS, changed_message, clear_latch, due, set_latch
+from services.risk.observed import FilesRead, FilesRefused
+from services.risk.state import Account, Beat, Day, RiskState, Trading
+from services.risk.status import report
+from services.risk.trading_state import target_state
+from services.risk.verdict import on_intent
+
+SERVICE = "risk"
+
+Handler = Callable[[RiskState, Any, Received], Step[RiskState]]
+
+
+def decide(state: RiskState, event: Event) -> Step[RiskState]:
+    """Take in one event; return the new state with verdicts, state changes, lease, status and alerts."""
+    if isinstance(event, Tick):
+        return _on_tick(state, event)
+    handler = _HANDLERS.get(type(event.message))
+    return Step(state) if handler is None else handler(state, event.message, event)
+
+
+def _on_tick(state: RiskState, tick: Tick) -> Step[RiskState]:
+    out: list[Outgoing] = []
+    for latch, detail in due(state, tick.now_ns):
+        step = set_latch(state, latch, detail, tick.now_ns, tick.cause_id)
+        state, out = step.state, [*out, *step.out]
+    if tick.now_ns - state.lease_at_ns >= LEASE_RENEW_MS * NS_PER_MS:
+        out.append(Outgoing(_lease(state)))
+        state = state.but(lease_at_ns=tick.now_ns)
+    if tick.now_ns - state.status_at_ns >= HEARTBEAT_MS * NS_PER_MS:
+        told = report(state, tick.now_ns)
+        state, out = told.state, [*out, *told.out]
+    return Step(state, tuple(out))
+
+
+def _lease(state: RiskState) -> LeaseRenewed:
+    """Renew with the state in force. The epoch is the one in our own last heartbeat, 0 before the first."""
+    own = state.beats.get(SERVICE)
+    epoch = 0 if own is None else own.heartbeat.epoch
+    return LeaseRenewed(state=state.trading.state, risk_epoch=epoch, reference_hash=state.reference_hash)
+
+
+# -- quotes, heartbeats, venues ------------------------------------------------------
+
+
+def _on_quote(state: RiskState, quote: QuoteUpdated, event: Received) -> Step[RiskState]:
+    books = with_book(state.books, seen(event, quote))
+    return Step(state if books is state.books else state.but(books=books))
+
+
+def _on_heartbeat(state: RiskState, heartbeat: status.Heartbeat, event: Received) -> Step[RiskState]:
+    beat = Beat(heartbeat, event.envelope.ts_event_ns)
+    return Step(state.but(beats={**state.beats, heartbeat.service: beat}))
+
+
+def _on_venue(state: RiskState, message: Message, event: Received) -> Step[RiskState]:
+    before = state.venue
+    state = state.but(venue=before.after(message))
+    if state.venue.trading_date == before.trading_date:
+        return Step(state)
+    return _on_date(state, state.venue.trading_date, event)
+
+
+def _on_facts(state: RiskState, message: venue_state.DayFactsPublished, event: Received) -> Step[RiskState]:
+    step = _on_venue(state, message, event)
+    published = reference_data.publish(step.state, SERVICE, f"facts of {message.trading_date}")
+    return Step(published.state, (*step.out, *published.out))
+
+
+def _on_connection(
+    state: RiskState, message: venue_state.ConnectionChanged, event: Received
+) -> Step[RiskState]:
+    was_up = state.venue.connection is not None and state.venue.connection.state in (
+        venue_state.ConnectionState.READY,
+        venue_state.ConnectionState.SYNCHRONISING,
+    )
+    state = state.but(venue=state.venue.after(message))
+    if message.state is venue_state.ConnectionState.CLOSED:
+        return _moved(state, TradingState.DISARMED, SERVICE, "the broker closed for the night", event)
+    if message.state is venue_state.ConnectionState.DISCONNECTED and was_up and not message.planned:
+        detail = f"The connection to the broker was lost: {message.detail or 'no cause given'}."
+        return set_latch(state, Latch.UNPLANNED_DISCONNECT, detail, event.now_ns, event.cause_id)
+    return Step(state)
+
+
+def _on_date(state: RiskState, trading_date: TradingDate, event: Received) -> Step[RiskState]:
+    """Begin a trading date: tallies at nothing, disarmed. Latches and what is open are carried."""
+    if trading_date == state.day.trading_date:
+        return Step(state)
+    state = ledger.new_day(state, Day(trading_date=trading_date))
+    return _moved(state, TradingState.DISARMED, SERVICE, f"trading date {trading_date}", event)
+
+
+# -- people --------------------------------------------------------------------------
+
+
+def _on_state_request(
+    state: RiskState, request: control.TradingStateRequested, event: Received
+) -> Step[RiskState]:
+    obstacles = arming_obstacles(state, event.now_ns)
+    target = target_state(state.trading.state, request.target, obstacles)
+    if target is None:
+        return Step(state, (Outgoing(control.ArmRefused(by=request.by, problems=obstacles)),))
+    return _moved(state, target, request.by, request.reason, event, always=True)
+
+
+def _moved(
+    state: RiskState, target: TradingState, by: str, reason: str, event: Received, *, always: bool = False
+) -> Step[RiskState]:
+    """Go to `target` and say so; `always` says it again where it is in force already."""
+    old = state.trading.state
+    if target is old:
+        out = (Outgoing(changed_message(state.trading)),) if always else ()
+        return Step(state, out)
+    trading = Trading(state=target, by=by, reason=reason, latches=state.trading.latches)
+    told = alerts.state_changed(event.cause_id, old, target, by, reason)
+    return Step(state.but(trading=trading), (Outgoing(changed_message(trading)), Outgoing(told)))
+
+
+def _on_pause(state: RiskState, request: control.SymbolPauseRequested, event: Received) -> Step[RiskState]:
+    told = alerts.symbol_pause(
+        event.cause_id, request.symbol, request.by, request.reason, paused=request.paused
+    )
+    out = [Outgoing(told)]
+    if request.paused:
+        paused = {**state.paused, request.symbol: f"{request.by}: {request.reason}"}
+        return Step(state.but(paused=paused), tuple(out))
+    if request.symbol in state.paused:
+        unclear = [order for order in state.foreign.values() if order.symbol == request.symbol]
+        out += [Outgoing(alerts.foreign_settled(order, request.by, request.reason)) for order in unclear]
+    left = {symbol: why for symbol, why in state.paused.items() if symbol != request.symbol}
+    return Step(state.but(paused=left), tuple(out))
+
+
+def _on_files(state: RiskState, files: FilesRead, event: Received) -> Step[RiskState]:
+    """Later files may begin a date before the gateway speaks of it; they never go back behind it."""
+    out: tuple[Outgoing, ...] = ()
+    if files.trading_date > state.day.trading_date:
+        dated = _on_date(state, files.trading_date, event)
+        state, out = dated.state, dated.out
+    step = reference_data.on_files(state, files, event.cause_id)
+    return Step(step.state, (*out, *step.out))
+
+
+# -- orders, pairs, account ----------------------------------------------------------
+
+
+def _on_facts_of_order(state: RiskState, message: Any, event: Received) -> Step[RiskState]:
+    return Step(ledger.with_facts(state, message.facts))
+
+
+def _on_rejected(state: RiskState, message: orders.OrderRejected, event: Received) -> Step[RiskState]:
+    state = ledger.with_facts(state, message.facts, definitely_over=True)
+    alert = alerts.api_error(message, state.day.trading_date)
+    return Step(_with_error(state, event), (Outgoing(alert),))
+
+
+def _on_unknown(state: RiskState, message: orders.OrderUnknown, event: Received) -> Step[RiskState]:
+    return Step(_with_error(ledger.with_facts(state, message.facts), event))
+
+
+def _on_cancel_rejected(state: RiskState, message: orders.CancelRejected, event: Received) -> Step[RiskState]:
+    return Step(_with_error(ledger.with_facts(state, message.facts), event))
+
+
+def _on_resolved(state: RiskState, message: orders.OrderResolved, event: Received) -> Step[RiskState]:
+    never = message.resolution is orders.Resolution.NEVER_ARRIVED
+    return Step(ledger.with_facts(state, message.facts, definitely_over=never))
+
+
+def _on_order_closed(state: RiskState, message: orders.OrderClosed, event: Received) -> Step[RiskState]:
+    return Step(ledger.with_facts(state, message.facts, definitely_over=True))
+
+
+def _with_error(state: RiskState, event: Received) -> RiskState:
+    oldest_ns = event.now_ns - ERROR_WINDOW_NS
+    kept = {key: at_ns for key, at_ns in state.errors.items() if at_ns > oldest_ns}
+    counted: RiskState = state.but(errors={**kept, event.envelope.id: event.envelope.ts_event_ns})
+    return counted
+
+
+def _on_stranded(state: RiskState, message: pairs.ResidualMarked, event: Received) -> Step[RiskState]:
+    state = ledger.with_stranded(state, message.pair_id)
+    detail = (
+        f"{message.qty_shares} shares of {message.symbol}, bought for {message.cost_krw} KRW, could not be "
+        f"sold ({message.reason}): {message.detail}"
+    )
+    return set_latch(state, Latch.RESIDUAL_STRANDED, detail, event.now_ns, event.cause_id)
+
+
+def _on_pair_closed(state: RiskState, message: pairs.PairClosed, event: Received) -> Step[RiskState]:
+    return Step(ledger.without_pair(state, message))
+
+
+def _on_account(state: RiskState, message: orders.AccountReported, event: Received) -> Step[RiskState]:
+    state = state.but(account=Account(report=message, cash_flow_krw=cash_flow_krw(state)))
+    if message.trading_date != state.day.trading_date or state.day.opening_cash_krw is not None:
+        return Step(state)
+    return Step(state.but(day=state.day.model_copy(update={"opening_cash_krw": message.cash_krw})))
+
+
+def _on_reconciled(
+    state: RiskState, message: orders.ReconciliationCompleted, event: Received
+) -> Step[RiskState]:
+    state = state.but(reconciled=message)
+    if not message.differences:
+        return Step(state)
+    detail = "Our books and the broker's differ: " + "; ".join(message.differences)
+    return set_latch(state, Latch.RECONCILIATION_DIFFERENCE, detail, event.now_ns, event.cause_id)
+
+
+def _on_foreign(state: RiskState, message: orders.ForeignOrderSeen, event: Received) -> Step[RiskState]:
+    """An order that nobody knows pauses its symbol once; more news of the same order changes nothing."""
+    key = f"{message.trading_date}/{message.broker_order_no}"
+    new = key not in state.foreign
+    state = state.but(foreign={**state.foreign, key: message})
+    mapped = state.reference is not None and state.reference.entry(message.symbol) is not None
+    if not (new and mapped):
+        return Step(state)
+    why = f"order {message.broker_order_no} is not ours"
+    state = state.but(paused={**state.paused, message.symbol: why})
+    return Step(state, (Outgoing(alerts.foreign_order(message)),))
+
+
+_HANDLERS: Mapping[type[Message], Handler] = {
+    QuoteUpdated: _on_quote,
+    status.Heartbeat: _on_heartbeat,
+    venue_state.SessionPhaseChanged: _on_venue,
+    venue_state.EntryWindowChanged: _on_venue,
+    venue_state.SymbolHaltChanged: _on_venue,
+    venue_state.FeedLivenessChanged: _on_venue,
+    venue_state.DayFactsPublished: _on_facts,
+    venue_state.ConnectionChanged: _on_connection,
+    intents.TradeIntent: lambda state, message, event: on_intent(state, message, event.now_ns),
+    control.TradingStateRequested: _on_state_request,
+    control.LatchClearRequested: lambda state, message, event: clear_latch(state, message),
+    control.LimitChangeRequested: lambda state, message, event: reference_data.on_limit_change(
+        state, message
+    ),
+    control.ReferenceReloadRequested: lambda state, message, event: Step(
+        reference_data.on_reload(state, message, event.cause_id)
+    ),
+    control.SymbolPauseRequested: _on_pause,
+    FilesRead: _on_files,
+    FilesRefused: lambda state, message, event: reference_data.on_refused(state, message),
+    orders.OrderSent: _on_facts_of_order,
+    orders.OrderAccepted: _on_facts_of_order,
+    orders.OrderFilled: _on_facts_of_order,
+    orders.OrderClosed: _on_order_closed,
+    orders.OrderRejected: _on_rejected,
+    orders.OrderUnknown: _on_unknown,
+    orders.OrderResolved: _on_resolved,
+    orders.CancelRejected: _on_cancel_rejected,
+    orders.ForeignOrderSeen: _on_foreign,
+    orders.AccountReported: _on_account,
+    orders.ReconciliationCompleted: _on_reconciled,
+    pairs.ResidualMarked: _on_stranded,
+    pairs.PairClosed: _on_pair_closed,
+}

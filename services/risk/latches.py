@@ -1,0 +1,102 @@
+"""Latches: what sets one, and what it does. Only a person with a reason lifts it.
+
+A latch that is set takes an armed desk down to reduce only. One whose cause still holds when it is
+lifted is set again at once.
+"""
+
+from collections.abc import Iterator
+
+from services.contracts.limits import CLOCK_SKEW_MS, NS_PER_MS
+from services.contracts.messages.control import (
+    LatchCleared,
+    LatchClearRequested,
+    LatchSet,
+    TradingStateChanged,
+)
+from services.contracts.step import Outgoing, Step
+from services.contracts.terms import Latch
+from services.risk import alerts
+from services.risk.exposure import marked_gain, realised_krw
+from services.risk.gates import builds_running, describe_builds, fresh_beats
+from services.risk.state import LatchHeld, RiskState, Trading
+from services.risk.trading_state import AFTER_LATCH
+
+ERROR_WINDOW_NS = 60_000 * NS_PER_MS
+
+
+def set_latch(state: RiskState, latch: Latch, detail: str, now_ns: int, cause_id: str) -> Step[RiskState]:
+    """Hold `latch` from now on; nothing happens where it already holds."""
+    trading = state.trading
+    if latch in trading.latched:
+        return Step(state)
+    held = (*trading.latches, LatchHeld(latch=latch, detail=detail, set_at_ns=now_ns))
+    after = AFTER_LATCH[trading.state]
+    reason = f"latch {latch}"
+    out = [Outgoing(LatchSet(latch=latch, detail=detail)), Outgoing(alerts.latch_set(latch, detail))]
+    changed = trading.model_copy(update={"latches": held})
+    if after is not trading.state:
+        changed = Trading(state=after, by="risk", reason=reason, latches=held)
+        out.append(Outgoing(changed_message(changed)))
+        told = alerts.state_changed(f"{latch}-{cause_id}", trading.state, after, "risk", reason)
+        out.append(Outgoing(told))
+    return Step(state.but(trading=changed), tuple(out))
+
+
+def clear_latch(state: RiskState, request: LatchClearRequested) -> Step[RiskState]:
+    """Lift a latch; one that does not hold is answered all the same."""
+    left = tuple(held for held in state.trading.latches if held.latch is not request.latch)
+    answer = LatchCleared(latch=request.latch, by=request.by, reason=request.reason)
+    out = [Outgoing(answer)]
+    if len(left) < len(state.trading.latches):
+        out.append(Outgoing(alerts.latch_cleared(request.latch, request.by, request.reason)))
+        state = state.but(trading=state.trading.model_copy(update={"latches": left}))
+    return Step(state, tuple(out))
+
+
+def changed_message(trading: Trading) -> TradingStateChanged:
+    return TradingStateChanged(
+        state=trading.state, by=trading.by, reason=trading.reason, latches=trading.latched
+    )
+
+
+def due(state: RiskState, now_ns: int) -> Iterator[tuple[Latch, str]]:
+    """Yield every latch whose cause holds now, with the figures that decided."""
+    yield from _loss(state)
+    yield from _errors(state, now_ns)
+    yield from _builds(state, now_ns)
+    yield from _clocks(state, now_ns)
+
+
+def _loss(state: RiskState) -> Iterator[tuple[Latch, str]]:
+    if state.reference is None:
+        return
+    loss_krw = -(realised_krw(state) + marked_gain(state).gain_krw)
+    limit_krw = state.reference.limits.max_daily_loss_krw
+    if loss_krw > 0 and loss_krw >= limit_krw:
+        yield Latch.CUMULATIVE_LOSS, f"The day has lost {loss_krw} KRW; the limit is {limit_krw} KRW."
+
+
+def _errors(state: RiskState, now_ns: int) -> Iterator[tuple[Latch, str]]:
+    if state.reference is None:
+        return
+    count = sum(at_ns > now_ns - ERROR_WINDOW_NS for at_ns in state.errors.values())
+    limit = state.reference.limits.max_errors_per_minute
+    if count > limit:
+        yield Latch.REPEATED_ERRORS, f"{count} refusals of the broker in a minute; the limit is {limit}."
+
+
+def _builds(state: RiskState, now_ns: int) -> Iterator[tuple[Latch, str]]:
+    """While nothing may trade a mixed start is only a closed gate: a deployment passes through it."""
+    if not state.trading.state.allows_exits:
+        return
+    builds = builds_running(state, now_ns)
+    if len(builds) > 1:
+        yield Latch.MIXED_BUILDS, f"Services of different builds trade together ({describe_builds(builds)})."
+
+
+def _clocks(state: RiskState, now_ns: int) -> Iterator[tuple[Latch, str]]:
+    for name, beat in sorted(fresh_beats(state, now_ns).items()):
+        ahead_ms = (beat.at_ns - now_ns) // NS_PER_MS
+        off_ms = abs(beat.heartbeat.clock_offset_us) // 1_000
+        if max(ahead_ms, off_ms) > CLOCK_SKEW_MS:
+            yield Latch.CLOCKS, f"The clock of {name} is off by {max(ahead_ms, off_ms)} ms."

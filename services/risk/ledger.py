@@ -1,0 +1,93 @@
+"""Takes what became of orders and pairs into risk's books.
+
+Orders of open pairs and those of pairs closed today are kept apart, so that a fill rewrites little and
+the day's bulk is written only when a pair closes. A new trading date forgets what is closed and carries
+what is not: a stranded position counts against the day it is still held on.
+"""
+
+from services.contracts.messages.orders import OrderFacts
+from services.contracts.messages.pairs import PairApproved, PairClosed, PairOutcome
+from services.risk.pnl import OrderTally, claim, merge, money_of
+from services.risk.state import Day, PairHeld, RiskState
+
+
+def with_facts(state: RiskState, facts: OrderFacts, *, definitely_over: bool = False) -> RiskState:
+    """Take in one statement about an order; `definitely_over` where the message itself says so."""
+    tally = OrderTally.of(facts)
+    if definitely_over:
+        tally = tally.model_copy(update={"closed": True})
+    if facts.pair_id not in state.settled_krw:
+        merged: RiskState = state.but(orders=merge(state.orders, facts.order_id, tally))
+        return merged
+    late: RiskState = state.but(settled=merge(state.settled, facts.order_id, tally))
+    return _resettled(late, facts.pair_id)
+
+
+def with_pair(state: RiskState, approved: PairApproved) -> RiskState:
+    """Reserve both legs of an approved pair."""
+    pair = PairHeld(
+        symbol=approved.symbol,
+        trading_date=approved.trading_date,
+        buy_venue=approved.buy_venue,
+        sell_venue=approved.sell_venue,
+        qty_shares=approved.qty_shares,
+        buy_limit_krw=approved.buy_limit_krw,
+        approved_at_ns=approved.approved_at_ns,
+    )
+    reserved: RiskState = state.but(pairs={**state.pairs, approved.pair_id: pair})
+    return reserved
+
+
+def with_stranded(state: RiskState, pair_id: str) -> RiskState:
+    pair = state.pairs.get(pair_id)
+    if pair is None:
+        return state
+    stranded = pair.model_copy(update={"stranded": True})
+    marked: RiskState = state.but(pairs={**state.pairs, pair_id: stranded})
+    return marked
+
+
+def without_pair(state: RiskState, closed: PairClosed) -> RiskState:
+    """Settle a closed pair: its reservation goes, its orders and its result are kept for the day."""
+    pair = state.pairs.get(closed.pair_id)
+    if pair is None:
+        return state
+    own = {oid: tally for oid, tally in state.orders.items() if tally.pair_id == closed.pair_id}
+    if closed.outcome is PairOutcome.CLAIMED:
+        sale = claim(closed.pair_id, closed.symbol, money_of(own.values()), closed.realised_pnl_krw)
+        own[f"{closed.pair_id}.claim"] = sale
+    settled: RiskState = state.but(
+        pairs={pair_id: held for pair_id, held in state.pairs.items() if pair_id != closed.pair_id},
+        orders={oid: tally for oid, tally in state.orders.items() if oid not in own},
+        settled={**state.settled, **own},
+        day=_with_trip(state.day, pair) if closed.trip else state.day,
+    )
+    return _resettled(settled, closed.pair_id)
+
+
+def new_day(state: RiskState, day: Day) -> RiskState:
+    """Begin a trading date: what is closed is forgotten, what is open is carried."""
+    carried: RiskState = state.but(
+        day=day,
+        orders={oid: tally for oid, tally in state.orders.items() if tally.pair_id in state.pairs},
+        settled={},
+        settled_krw={},
+        account=None,
+        approved_at_ns={},
+        errors={},
+        foreign={number: order for number, order in state.foreign.items() if not order.closed},
+    )
+    return carried
+
+
+def _resettled(state: RiskState, pair_id: str) -> RiskState:
+    own = [tally for tally in state.settled.values() if tally.pair_id == pair_id]
+    result: RiskState = state.but(settled_krw={**state.settled_krw, pair_id: money_of(own).cash_flow_krw})
+    return result
+
+
+def _with_trip(day: Day, pair: PairHeld) -> Day:
+    if pair.trading_date != day.trading_date:
+        return day
+    trips = {**day.trips, pair.symbol: day.trips.get(pair.symbol, 0) + 1}
+    return day.model_copy(update={"trips": trips})

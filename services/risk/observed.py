@@ -1,0 +1,27 @@
+"""What risk's shell sees outside Redis: the files of reference data, read whole or refused."""
+
+from services.contracts.envelope import Message
+from services.contracts.reference import SymbolEntry, TradeCosts
+from services.contracts.terms import Market, TradingDate
+from services.contracts.trading_limits import TradingLimits
+
+
+class FilesRead(Message):
+    """Symbol map, costs of `trading_date` and limits as the files say; nothing was wrong with them."""
+
+    trading_date: TradingDate
+    symbols: tuple[SymbolEntry, ...]
+    costs: dict[Market, TradeCosts]
+    limits: TradingLimits
+    by: str
+    reason: str
+    asked: bool = False
+    """Whether a person asked for it and awaits an answer."""
+
+
+class FilesRefused(Message):
+    """The files cannot be used; each problem names its file, its line or key, and how to mend it."""
+
+    trading_date: TradingDate
+    problems: tuple[str, ...]
+    by: str

@@ -1,0 +1,123 @@
+"""Reference data: what is in force, made from files, limits that a person changed, and the day's facts.
+
+Risk owns it. A refresh is taken whole or not at all; a bad one leaves what holds. A limit changed by
+hand holds over a restart and over a reload, until limits.toml itself says something else.
+"""
+
+from pydantic import ValidationError
+
+from services.contracts.in_force import Reference
+from services.contracts.messages.control import (
+    LimitChangeRefused,
+    LimitChangeRequested,
+    ReferencePublished,
+    ReferenceReloadRequested,
+)
+from services.contracts.step import Outgoing, Step
+from services.contracts.trading_limits import TradingLimits
+from services.risk import alerts
+from services.risk.observed import FilesRead, FilesRefused
+from services.risk.state import ReloadAsked, RiskState
+
+
+def on_files(state: RiskState, files: FilesRead, cause_id: str) -> Step[RiskState]:
+    """Take new files in, and publish what is in force if it changed or a person asked."""
+    out: list[Outgoing] = [Outgoing(alerts.files_good())] if state.files_bad else []
+    overrides = state.overrides
+    if overrides and state.files is not None and files.limits != state.files.limits:
+        out.append(Outgoing(alerts.overrides_dropped(cause_id, tuple(sorted(overrides)))))
+        overrides = {}
+    if overrides and _limits_with(files.limits, overrides) is None:
+        out.append(Outgoing(alerts.overrides_dropped(cause_id, tuple(sorted(overrides)))))
+        overrides = {}
+    state = state.but(files=files, overrides=overrides, files_bad=False, reload=None)
+    step = publish(state, files.by, files.reason, always=files.asked)
+    return Step(step.state, (*out, *step.out))
+
+
+def on_refused(state: RiskState, refused: FilesRefused) -> Step[RiskState]:
+    """Keep what is in force and tell which line is wrong."""
+    alert = alerts.files_refused(refused.problems, in_force=state.reference is not None)
+    return Step(state.but(files_bad=True, reload=None), (Outgoing(alert),))
+
+
+def on_reload(state: RiskState, request: ReferenceReloadRequested, cause_id: str) -> RiskState:
+    asked: RiskState = state.but(reload=ReloadAsked(request.by, request.reason, cause_id))
+    return asked
+
+
+def on_limit_change(state: RiskState, request: LimitChangeRequested) -> Step[RiskState]:
+    """Put a changed limit in force, or say why it cannot be."""
+    problem = _problem_with(state, request)
+    if problem:
+        refused = LimitChangeRefused(name=request.name, value=request.value, by=request.by, problem=problem)
+        return Step(state, (Outgoing(refused),))
+    state = state.but(overrides={**state.overrides, request.name: request.value})
+    return publish(state, request.by, f"{request.name} = {request.value}: {request.reason}", always=True)
+
+
+def publish(state: RiskState, by: str, reason: str, *, always: bool = False) -> Step[RiskState]:
+    """Make the reference anew and publish it if it differs from what is in force."""
+    reference = _composed(state)
+    if reference is None:
+        return Step(state)
+    reference_hash = reference.hash
+    if reference_hash == state.reference_hash and not always:
+        return Step(state)
+    published = ReferencePublished(reference=reference, reference_hash=reference_hash, by=by, reason=reason)
+    out: tuple[Outgoing, ...] = (Outgoing(published),)
+    dropped = _dropped(state, reference)
+    if dropped and dropped != _dropped(state, state.reference):
+        out += (Outgoing(alerts.not_eligible(reference.trading_date, dropped)),)
+    return Step(state.but(reference=reference, reference_hash=reference_hash), out)
+
+
+def _composed(state: RiskState) -> Reference | None:
+    files = state.files
+    if files is None:
+        return None
+    limits = _limits_with(files.limits, state.overrides)
+    facts = state.venue.facts
+    symbols = files.symbols
+    if facts is not None and facts.trading_date == files.trading_date:
+        eligible = frozenset(facts.nxt_eligible)
+        symbols = tuple(
+            entry if entry.krx_code in eligible else entry.model_copy(update={"enabled": False})
+            for entry in symbols
+        )
+    return Reference(
+        trading_date=files.trading_date, symbols=symbols, costs=files.costs, limits=limits or files.limits
+    )
+
+
+def _dropped(state: RiskState, reference: Reference | None) -> tuple[str, ...]:
+    """The symbols that the desk's file enables and `reference` does not, by name and code."""
+    if state.files is None or reference is None or reference.trading_date != state.files.trading_date:
+        return ()
+    enabled = {entry.krx_code for entry in reference.symbols if entry.enabled}
+    return tuple(
+        f"{entry.name} ({entry.krx_code})"
+        for entry in state.files.symbols
+        if entry.enabled and entry.krx_code not in enabled
+    )
+
+
+def _limits_with(limits: TradingLimits, overrides: dict[str, str]) -> TradingLimits | None:
+    """The limits with overrides put on, or None where the two no longer agree."""
+    try:
+        return TradingLimits.model_validate({**limits.model_dump(), **overrides})
+    except ValidationError:
+        return None
+
+
+def _problem_with(state: RiskState, request: LimitChangeRequested) -> str:
+    if state.files is None:
+        return "no limits are in force yet; mend the files first"
+    if request.name not in TradingLimits.model_fields:
+        return f"{request.name!r} is no limit; there are {', '.join(sorted(TradingLimits.model_fields))}"
+    values = {**state.files.limits.model_dump(), **state.overrides, request.name: request.value}
+    try:
+        TradingLimits.model_validate(values)
+    except ValidationError as error:
+        return "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
+    return ""

@@ -1,0 +1,22 @@
+"""What a person sets for risk. File `config/risk.toml`, variables `ARB_RISK_*`. Limits are in limits.toml."""
+
+from typing import ClassVar
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from services.runtime.settings import SectionSettings
+
+
+class RiskSettings(SectionSettings):
+    """`groups` are the symbol groups that may be named in symbol_map.csv; times in milliseconds."""
+
+    SECTION: ClassVar[str] = "risk"
+    model_config = SettingsConfigDict(env_prefix="ARB_RISK_")
+
+    groups: tuple[str, ...] = Field(("g1", "g2"), min_length=1)
+    required_services: tuple[str, ...] = ("gateway", "executor")
+    """Services without whose heartbeat nothing new is bought."""
+    heartbeat_timeout_ms: int = Field(5_000, ge=1_500, le=60_000)
+    files_poll_ms: int = Field(2_000, ge=100, le=60_000)
+    """How often limits.toml, symbol_map.csv and costs.toml are looked at."""

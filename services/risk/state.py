@@ -1,0 +1,136 @@
+"""What risk knows. All of it is durable but the books, the heartbeats and when it last spoke."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pydantic import Field
+
+from services.contracts.envelope import Part
+from services.contracts.in_force import Reference
+from services.contracts.messages.orders import AccountReported, ForeignOrderSeen, ReconciliationCompleted
+from services.contracts.messages.status import Heartbeat
+from services.contracts.step import State
+from services.contracts.terms import Latch, Symbol, TradingDate, TradingState, Venue
+from services.market.books import Books
+from services.market.venue_view import VenueView
+from services.risk.observed import FilesRead
+from services.risk.pnl import OrderTally
+
+
+class LatchHeld(Part):
+    latch: Latch
+    detail: str
+    set_at_ns: int
+
+
+class Trading(Part):
+    """The trading state in force, who set it and why, and the latches that hold."""
+
+    state: TradingState = TradingState.DISARMED
+    by: str = "risk"
+    reason: str = "start"
+    latches: tuple[LatchHeld, ...] = ()
+
+    @property
+    def latched(self) -> tuple[Latch, ...]:
+        return tuple(held.latch for held in self.latches)
+
+
+class PairHeld(Part):
+    """An approved pair until it is closed: what is reserved for it. A stranded one buys nothing more."""
+
+    symbol: Symbol
+    trading_date: TradingDate
+    buy_venue: Venue
+    sell_venue: Venue
+    qty_shares: int
+    buy_limit_krw: int
+    approved_at_ns: int
+    stranded: bool = False
+
+
+class Account(Part):
+    """The broker's last report, and our own cash flow of the day when it came (KRW)."""
+
+    report: AccountReported
+    cash_flow_krw: int
+
+
+class Day(Part):
+    """The tallies of one trading date. `opening_cash_krw` is the first cash the broker reported on it."""
+
+    trading_date: TradingDate = TradingDate("")
+    trips: dict[Symbol, int] = Field(default_factory=dict)
+    intents: int = 0
+    approvals: int = 0
+    denials: dict[str, int] = Field(default_factory=dict)
+    opening_cash_krw: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A service's last heartbeat and when it was stamped."""
+
+    heartbeat: Heartbeat
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadAsked:
+    """A person's request that the shell has not served yet. `cause_id` tells one from the next."""
+
+    by: str
+    reason: str
+    cause_id: str
+
+
+class RiskState(State):
+    """The state of risk. `required_services` and `heartbeat_timeout_ms` are configured."""
+
+    DURABLE: ClassVar[frozenset[str]] = frozenset(
+        {
+            "trading", "venue", "reference", "reference_hash", "files", "overrides", "day", "pairs", "orders",
+            "settled", "settled_krw", "account", "reconciled", "verdicts", "approved_at_ns", "paused",
+            "foreign", "errors",
+        }
+    )  # fmt: skip
+
+    required_services: tuple[str, ...] = ("gateway", "executor")
+    heartbeat_timeout_ms: int = 5_000
+
+    trading: Trading = Trading()
+    venue: VenueView = VenueView()
+    reference: Reference | None = None
+    reference_hash: str = ""
+    files: FilesRead | None = None
+    """The last files that could be used: what `reference` is made from."""
+    overrides: dict[str, str] = Field(default_factory=dict)
+    """Limits that a person changed since the file last changed: name -> value as text."""
+    day: Day = Day()
+    pairs: dict[str, PairHeld] = Field(default_factory=dict)
+    orders: dict[str, OrderTally] = Field(default_factory=dict)
+    """Orders of pairs that are not closed, by order id."""
+    settled: dict[str, OrderTally] = Field(default_factory=dict)
+    """Orders of pairs that closed on this trading date, by order id."""
+    settled_krw: dict[str, int] = Field(default_factory=dict)
+    """What each pair that closed on this trading date brought, by pair id."""
+    account: Account | None = None
+    reconciled: ReconciliationCompleted | None = None
+    verdicts: dict[str, int] = Field(default_factory=dict)
+    """Intents that had their verdict lately: intent id -> when, ns."""
+    approved_at_ns: dict[Symbol, tuple[int, ...]] = Field(default_factory=dict)
+    paused: dict[Symbol, str] = Field(default_factory=dict)
+    """Paused symbols, and why."""
+    foreign: dict[str, ForeignOrderSeen] = Field(default_factory=dict)
+    errors: dict[str, int] = Field(default_factory=dict)
+    """The broker's refusals of the last minute: message id -> when, ns."""
+
+    books: Books = Field(default_factory=dict)
+    beats: Mapping[str, Beat] = Field(default_factory=dict)
+    reload: ReloadAsked | None = None
+    files_bad: bool = False
+    told: frozenset[str] = frozenset()
+    """Gates and breaches that were alerted and are not over."""
+    lease_at_ns: int = 0
+    status_at_ns: int = 0

@@ -1,0 +1,58 @@
+"""What risk says each second, and what it tells once: gates that closed while armed, limits exceeded."""
+
+from services.contracts.messages.status import RiskStatus
+from services.contracts.step import Outgoing, Step
+from services.risk import alerts
+from services.risk.exposure import marked_gain, realised_krw, total_exposure_krw
+from services.risk.gates import Gate, GateKey, closed_gates
+from services.risk.state import RiskState
+
+EXPOSURE_BREACH = "exposure"
+
+
+def status_of(state: RiskState, gates: tuple[Gate, ...]) -> RiskStatus:
+    """The state of the desk in one message. The change of cash is against the day's first report."""
+    cash_krw = 0 if state.account is None else state.account.report.cash_krw
+    opening_krw = cash_krw if state.day.opening_cash_krw is None else state.day.opening_cash_krw
+    return RiskStatus(
+        state=state.trading.state,
+        latches=state.trading.latched,
+        gates=tuple(gate.sentence for gate in gates),
+        open_pairs=len(state.pairs),
+        exposure_krw=total_exposure_krw(state),
+        realised_pnl_krw=realised_krw(state),
+        marked_pnl_krw=marked_gain(state).gain_krw,
+        trips=sum(state.day.trips.values()),
+        intents=state.day.intents,
+        approvals=state.day.approvals,
+        denials=state.day.denials,
+        cash_krw=cash_krw,
+        cash_change_krw=0 if state.account is None else cash_krw - opening_krw,
+    )
+
+
+def report(state: RiskState, now_ns: int) -> Step[RiskState]:
+    """Return the status and the alerts of gates and breaches that began or ended."""
+    gates = closed_gates(state, now_ns)
+    out = [Outgoing(status_of(state, gates))]
+    closed = {gate.key.value: gate for gate in gates if gate.key is not GateKey.WINDOW}
+    known_gates = state.told - {EXPOSURE_BREACH}
+    begun = sorted(set(closed) - known_gates) if state.trading.state.allows_entries else []
+    ended = sorted(known_gates - set(closed))
+    for name in (*begun, *ended):
+        out.append(Outgoing(alerts.gate(closed.get(name), name, GateKey(name).alert_kind)))
+    told = (state.told | set(begun)) - set(ended)
+    step = _breach(state.but(told=told) if told != state.told else state)
+    return Step(step.state.but(status_at_ns=now_ns), (*out, *step.out))
+
+
+def _breach(state: RiskState) -> Step[RiskState]:
+    if state.reference is None:
+        return Step(state)
+    worst_krw, limit_krw = total_exposure_krw(state), state.reference.limits.max_exposure_total_krw
+    over = worst_krw > limit_krw
+    if over == (EXPOSURE_BREACH in state.told):
+        return Step(state)
+    told = state.told | {EXPOSURE_BREACH} if over else state.told - {EXPOSURE_BREACH}
+    alert = alerts.exposure_breach(worst_krw, limit_krw, over=over)
+    return Step(state.but(told=told), (Outgoing(alert),))
