@@ -144,11 +144,12 @@ def best_edge(
     asks = countable(ask_levels, limits.max_displayed_share_pct)
     bids = countable(bid_levels, limits.max_displayed_share_pct)
     best: Edge | None = None
-    for qty_shares in sorted(_sizes(asks, bids, shares_allowed(limits, ask_levels[0][0]))):
+    for qty_shares in sorted(_sizes(limits, asks, bids)):
         found = edge(costs, buy_venue, asks, sell_venue, bids, qty_shares)
         if found is None or (best is not None and found.net_krw <= best.net_krw):
             break
-        if best is None or found.reaches(limits) or not best.reaches(limits):
+        allowed = qty_shares <= shares_allowed(limits, found.buy_price_worst_krw)
+        if allowed and (best is None or found.reaches(limits) or not best.reaches(limits)):
             best = found
     return best
 
@@ -180,8 +181,11 @@ def clip_allowed(limits: TradingLimits, price_krw: int, qty_shares: int) -> int:
     return min(limits.clip_shares, qty_shares, limits.max_order_krw // price_krw)
 
 
-def _sizes(asks: Levels, bids: Levels, most: int) -> set[int]:
-    return {min(size, most) for side in (asks, bids) for size in _used_up(side)} - {0}
+def _sizes(limits: TradingLimits, asks: Levels, bids: Levels) -> set[int]:
+    """Every size at which a level is used up, or what is allowed at the price of an ask."""
+    sizes = {min(size, limits.max_pair_shares) for side in (asks, bids) for size in _used_up(side)}
+    allowed = {shares_allowed(limits, price_krw) for price_krw, _ in asks}
+    return (sizes | allowed) - {0}
 
 
 def _used_up(levels: Levels) -> Iterator[int]:

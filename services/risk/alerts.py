@@ -131,7 +131,7 @@ def files_refused(problems: tuple[str, ...], *, in_force: bool) -> AlertRaised:
         severity=Severity.WARNING if in_force else Severity.CRITICAL,
         title="Reference data cannot be used",
         detail="\n".join((*problems, kept)),
-        next_step="Mend the lines named, then `arb symbols reload`.",
+        next_step="Mend the lines named, then `arb limits reload`.",
     )
 
 

@@ -92,7 +92,7 @@ def describe_builds(builds: dict[str, list[str]]) -> str:
 
 def _reference(state: RiskState, now_ns: int) -> Iterator[str]:
     if state.reference is None:
-        yield "No symbol map, costs and limits are in force; mend the files and `arb symbols reload`."
+        yield "No symbol map, costs and limits are in force; mend the files and `arb limits reload`."
 
 
 def _day(state: RiskState, now_ns: int) -> Iterator[str]:

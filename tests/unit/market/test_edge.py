@@ -111,7 +111,7 @@ def test_a_best_edge_stays_within_every_limit(asks: Levels, bids: Levels, pct: i
         return
     displayed = min(sum(size for _, size in side) for side in (asks, bids))
     assert 1 <= best.qty_shares <= min(pair, displayed * pct // 100)
-    assert best.qty_shares * asks[0][0] <= 2_000_000
+    assert best.qty_shares * best.buy_price_worst_krw <= 2_000_000
     assert edge(COSTS, Venue.KRX, asks, Venue.NXT, bids, best.qty_shares) is not None
 
 
