@@ -2,7 +2,7 @@
 
 import typer
 
-from services.cli import commands_stack
+from services.cli import commands_reference, commands_stack, commands_trading, commands_watch
 from services.cli.faults import ArbGroup
 
 app = typer.Typer(
@@ -12,13 +12,15 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-commands_stack.add_to(app)
+for commands in (commands_stack, commands_watch, commands_trading, commands_reference):
+    commands.add_to(app)
 
 
 @app.callback()
 def arb() -> None:
     """Watch and steer the KRX/NXT arbitrage system.
 
-    Start with [bold]arb demo[/]: a whole simulated trading day in about two minutes. Every change asks
-    for a reason, is written to the control stream under your name, and says what was answered.
+    Start with [bold]arb demo[/]: a whole simulated trading day in two minutes.
+
+    Every change asks for a reason, is written down under your name, and says what was answered.
     """

@@ -1,4 +1,4 @@
-"""Commands about processes: `demo`, `up`, `down`."""
+"""Commands about processes: `demo`, `up`, `down`, `observe`, `doctor`."""
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
@@ -7,11 +7,26 @@ from typing import Annotated
 
 import typer
 
+from services.cli.commands_watch import print_checks, watch
 from services.cli.demo import Demo, DemoOptions
 from services.cli.demo_view import LiveWatcher, PlainWatcher, report_view
+from services.cli.doctor import examine
 from services.cli.faults import EXIT_FAILED, UsageFault
-from services.cli.options import configuration, console
+from services.cli.launch import LaunchOptions, launch, stop
+from services.cli.link import address_in_use
+from services.cli.options import (
+    DEFAULT_RUN,
+    JsonOption,
+    RedisOption,
+    RunOption,
+    configuration,
+    console,
+    open_desk,
+)
+from services.cli.preflight import is_clean
 from services.cli.report import DayReport
+from services.cli.stack_file import read_stack_file
+from services.contracts.terms import GatewayMode
 
 RUN_PANEL = "Run"
 
@@ -53,8 +68,68 @@ def demo(
         raise typer.Exit(EXIT_FAILED)
 
 
+def up(
+    redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
+    mode: Annotated[GatewayMode, typer.Option(help="observe: orders impossible; simulated: orders filled.")]
+    = GatewayMode.SIMULATED,
+    gateway: Annotated[
+        bool, typer.Option("--gateway/--no-gateway", help="Whether the (simulated) gateway runs here too.")
+    ] = True,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated market.", min=0)] = 1,
+    day_plan: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A compressed day; default: real time.")
+    ] = None,
+) -> None:  # fmt: skip
+    """Start the services of this machine and wait until each is heard."""
+    options = LaunchOptions(run, configuration(), redis, mode, gateway, seed, day_plan)
+    stack = launch(options, lambda text: console().print(text, soft_wrap=True))
+    console().print(f"[green]{len(stack.processes)} processes run[/]; logs are in {stack.folder / 'logs'}")
+    console().print("Watch with `arb status`, stop with `arb down`.")
+
+
+def down(run: RunOption = DEFAULT_RUN) -> None:
+    """Stop the services that `arb up` started. Open pairs stay as they are and go on at the next start."""
+    stubborn = stop(run)
+    if stubborn is None:
+        console().print(f"Nothing runs in {run}.")
+    else:
+        console().print("Everything is stopped." + (f" Killed: {', '.join(stubborn)}." if stubborn else ""))
+
+
+def observe(
+    redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
+    gateway: Annotated[
+        bool, typer.Option("--gateway/--no-gateway", help="Whether a simulated gateway runs here too.")
+    ] = True,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated market.", min=0)] = 1,
+) -> None:  # fmt: skip
+    """Measure crosses while orders are impossible: start in observe mode and show the board.
+
+    Where a stack runs already it is only shown; else Ctrl-C stops what was started.
+    """
+    stack = None
+    if read_stack_file(run) is None:
+        options = LaunchOptions(run, configuration(), redis, GatewayMode.OBSERVE, gateway, seed)
+        stack = launch(options, lambda text: console().print(text, soft_wrap=True))
+    try:
+        watch(open_desk(redis, run), "observing")
+    finally:
+        if stack is not None:
+            stack.stop_all()
+            console().print("Everything is stopped.")
+
+
+def doctor(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOption = False) -> None:
+    """Examine this machine: Python, packages, configuration, Redis, clock, disk."""
+    checks = tuple(examine(configuration(), address_in_use(redis, run), run))
+    print_checks(checks, as_json)
+    if not is_clean(checks):
+        raise typer.Exit(EXIT_FAILED)
+
+
 def add_to(app: typer.Typer) -> None:
-    app.command(rich_help_panel=RUN_PANEL)(demo)
+    for command in (demo, up, down, observe, doctor):
+        app.command(rich_help_panel=RUN_PANEL)(command)
 
 
 def _nothing() -> AbstractContextManager[None]:

@@ -55,7 +55,7 @@ DEMO_DATABASE: Final = 9
 DAY_END_NS: Final = 20 * 3_600 * SECOND_NS
 READ_BLOCK_MS: Final = 50
 ARM_AGAIN_S: Final = 1.0
-SHORTEST_S: Final = 20
+SECRETS_FILE: Final = "slack.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +173,10 @@ class Demo:
     @contextmanager
     def _stack(self, redis_url: str) -> Iterator[None]:
         plan_file = self.folder / "day_plan.json"
+        config_dir = _copy_configuration(self.options.config_dir, self.folder / "config")
         self._plan = self._write_plan(plan_file)
         self._fleet = FleetPlan(
-            self.folder, self.options.config_dir, groups_of(self.options.config_dir),
+            self.folder, config_dir, groups_of(self.options.config_dir),
             day_plan=plan_file, simulator_seed=self.options.seed,
         )  # fmt: skip
         self._stack_now = Stack(self.folder, redis_url, _clean_environment())
@@ -367,6 +368,15 @@ def died(deaths: list[Death], folder: Path) -> Fault:
     lines = [f"{death}; the end of what it said:\n" + "\n".join(f"    {line}" for line in death.last_lines)
              for death in deaths]  # fmt: skip
     return Fault("\n".join(lines), f"All logs are in {folder / 'logs'}.")
+
+
+def _copy_configuration(source: Path, target: Path) -> Path:
+    """Copy what the day is run with, so that an edit in mid-day changes nothing; secrets stay behind."""
+    target.mkdir()
+    for path in sorted(source.iterdir()):
+        if path.suffix in (".toml", ".csv") and path.name != SECRETS_FILE:
+            shutil.copy(path, target / path.name)
+    return target
 
 
 def _clean_environment() -> dict[str, str]:

@@ -4,6 +4,8 @@ Exit codes: 1 the work failed or a check is not clean, 2 the command line or the
 cannot be used (the same code that services end with), 130 stopped by Ctrl-C.
 """
 
+import difflib
+from collections.abc import Iterable
 from typing import Any
 
 import typer
@@ -33,6 +35,14 @@ class UsageFault(Fault):
 
     def __init__(self, what: str, mend: str = "") -> None:
         super().__init__(what, mend, EXIT_USAGE)
+
+
+class UnknownName(UsageFault):
+    """A name that is not there; names the nearest ones."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str], see: str) -> None:
+        near = difflib.get_close_matches(name, list(known), 3)
+        super().__init__(what, f"Did you mean {' or '.join(near)}?" if near else f"See `{see}`.")
 
 
 class ArbGroup(TyperGroup):

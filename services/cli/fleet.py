@@ -1,6 +1,5 @@
 """Which programs make the system on one machine, in the order they start."""
 
-import csv
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,9 @@ from typing import Final
 from services.cli.faults import UsageFault
 from services.cli.stack import Program
 from services.contracts.terms import GatewayMode
-from services.market.files import SYMBOL_MAP_FILE, load_symbol_map, read_text
+from services.market.files import load_symbol_map
+from services.risk.settings import RiskSettings
+from services.runtime.settings import load_settings
 
 LONGEST_SOCKET_PATH: Final = 100
 """Unix sockets take about 107 bytes of path."""
@@ -85,9 +86,9 @@ def groups_of(config_dir: Path) -> tuple[str, ...]:
 
     Raises:
         ConfigError: the symbol map cannot be used; lists every problem.
+        SettingsError: the settings that name the groups cannot be used.
     """
-    rows = list(csv.DictReader(read_text(config_dir / SYMBOL_MAP_FILE).splitlines()))
-    named = sorted({group for row in rows if (group := (row.get("group") or "").strip())})
+    named = load_settings(RiskSettings).groups
     entries = load_symbol_map(config_dir, named)
     return tuple(group for group in named if any(e.enabled and e.group == group for e in entries))
 

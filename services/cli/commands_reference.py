@@ -1,0 +1,181 @@
+"""Commands about what is traded and within which bounds: `limits`, `symbols`."""
+
+import difflib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from services.cli.commands_trading import STEER_PANEL, finish
+from services.cli.commands_watch import board_now
+from services.cli.faults import Fault, UnknownName
+from services.cli.link import Link
+from services.cli.options import (
+    DEFAULT_RUN,
+    DEFAULT_WAIT_S,
+    ByOption,
+    JsonOption,
+    ReasonOption,
+    RedisOption,
+    RunOption,
+    WaitOption,
+    configuration,
+    console,
+    name_or_login,
+    open_desk,
+    print_json,
+    reason_or_ask,
+)
+from services.cli.requests import ask
+from services.contracts.in_force import Reference
+from services.contracts.messages.control import (
+    LimitChangeRequested,
+    ReferenceReloadRequested,
+    SymbolPauseRequested,
+)
+from services.contracts.terms import Symbol
+from services.contracts.trading_limits import TradingLimits
+from services.market.files import PILOT_FILE, SYMBOL_MAP_FILE, load_listing, read_text
+from services.market.symbols import import_pilot, parse_symbol_map
+
+limits_app = typer.Typer(no_args_is_help=True, help="The bounds of trading: show, set, reload.")
+symbols_app = typer.Typer(
+    no_args_is_help=True, help="The shares that are traded: import, show, pause, resume."
+)
+
+
+def _limit_names() -> list[str]:
+    return sorted(TradingLimits.model_fields)
+
+
+@limits_app.command("show")
+def limits_show(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOption = False) -> None:
+    """Show the limits in force, as risk published them."""
+    reference = _in_force(open_desk(redis, run))
+    values = reference.limits.model_dump(mode="json")
+    if as_json:
+        print_json({"reference_hash": reference.hash, "trading_date": reference.trading_date, **values})
+        return
+    defaults = TradingLimits().model_dump(mode="json")
+    console().print(f"[dim]reference {reference.hash[:8]} for {reference.trading_date}[/]")
+    for name, value in values.items():
+        note = "" if value == defaults[name] else f"  [yellow](default {defaults[name]})[/]"
+        console().print(f"{name:<28} {value}{note}")
+
+
+@limits_app.command("set")
+def limits_set(
+    name: Annotated[str, typer.Argument(help="As `arb limits show` names it.", autocompletion=_limit_names)],
+    value: Annotated[str, typer.Argument(help="The new value; the hard ceilings stay.")],
+    reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
+    wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Change one limit until the files are read again."""
+    if name not in TradingLimits.model_fields:
+        raise UnknownName(f"there is no limit {name!r}", name, _limit_names(), "arb limits show")
+    request = LimitChangeRequested(name=name, value=value, by=name_or_login(by), reason=reason_or_ask(reason))
+    finish(ask(open_desk(redis, run), request, wait), as_json)
+
+
+@limits_app.command("reload")
+def limits_reload(
+    reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
+    wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Have risk read symbol map, costs and limits from its files again."""
+    request = ReferenceReloadRequested(by=name_or_login(by), reason=reason_or_ask(reason))
+    finish(ask(open_desk(redis, run), request, wait), as_json)
+
+
+@symbols_app.command("show")
+def symbols_show(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOption = False) -> None:
+    """Show the symbols in force, as risk published them."""
+    entries = _in_force(open_desk(redis, run)).symbols
+    if as_json:
+        print_json([entry.model_dump(mode="json") for entry in entries])
+        return
+    for entry in entries:
+        off = "" if entry.enabled else "  [yellow]not enabled[/]"
+        console().print(f"{entry.krx_code}  {entry.group:<4} {entry.market:<6} {escape(entry.name)}{off}")
+
+
+@symbols_app.command("import")
+def symbols_import(
+    pilot: Annotated[
+        Path | None, typer.Argument(help=f"List of tickers; default: {PILOT_FILE} of the configuration.")
+    ] = None,
+    groups: Annotated[str, typer.Option(help="Groups to deal the shares to, by commas.")] = "g1,g2",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Write without asking.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+) -> None:
+    """Make symbol_map.csv from the desk's pilot list. Nothing is written unless all of it is good."""
+    config = configuration()
+    source, target = pilot or config / PILOT_FILE, config / SYMBOL_MAP_FILE
+    names = [name.strip() for name in groups.split(",") if name.strip()]
+    fresh = import_pilot(read_text(source), load_listing(config), names, source.name)
+    before = read_text(target) if target.is_file() else ""
+    changes = list(difflib.unified_diff(before.splitlines(), fresh.splitlines(), str(target), "new", "", n=0))
+    if not changes:
+        console().print(f"{target} is already what {source.name} makes: nothing to write.")
+        return
+    for line in changes:
+        console().print(escape(line), soft_wrap=True)
+    if dry_run or not (yes or typer.confirm(f"Write {target}?")):
+        return
+    _replace(target, fresh)
+    count = len(parse_symbol_map(fresh, target.name, names))
+    console().print(f"{target}: {count} symbols. Bring it into force with `arb limits reload --reason ...`.")
+
+
+@symbols_app.command("pause")
+def symbols_pause(
+    symbol: Annotated[str, typer.Argument(help="Six-character code.")],
+    reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
+    wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """No new pair of one symbol."""
+    _pause(True, symbol, reason, by, redis, run, wait, as_json)
+
+
+@symbols_app.command("resume")
+def symbols_resume(
+    symbol: Annotated[str, typer.Argument(help="Six-character code.")],
+    reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
+    wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Trade a paused symbol again; the reason says whose the unknown order was."""
+    _pause(False, symbol, reason, by, redis, run, wait, as_json)
+
+
+def add_to(app: typer.Typer) -> None:
+    app.add_typer(limits_app, name="limits", rich_help_panel=STEER_PANEL)
+    app.add_typer(symbols_app, name="symbols", rich_help_panel=STEER_PANEL)
+
+
+def _pause(
+    paused: bool, symbol: str, reason: str, by: str, redis: str, run: Path, wait: float, as_json: bool
+) -> None:
+    reason, by = reason_or_ask(reason), name_or_login(by)
+    link = open_desk(redis, run)
+    known = [entry.krx_code for entry in _in_force(link).symbols]
+    if symbol not in known:
+        what = f"{symbol!r} is not in the symbol map in force"
+        raise UnknownName(what, symbol, known, "arb symbols show")
+    request = SymbolPauseRequested(symbol=Symbol(symbol), paused=paused, by=by, reason=reason)
+    finish(ask(link, request, wait), as_json)
+
+
+def _in_force(link: Link) -> Reference:
+    reference = board_now(link)[0].reference
+    if reference is None:
+        raise Fault("no reference data are in force: risk has published none",
+                    "Start risk (`arb up`) and look at its log.")  # fmt: skip
+    return reference
+
+
+def _replace(target: Path, text: str) -> None:
+    """Write the file so that a reader sees the old one or the new one, never a part."""
+    fresh = target.with_suffix(".new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(target)

@@ -1,0 +1,219 @@
+"""Commands that change what the desk allows: states, flatten, residuals, latches, acknowledgements."""
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from services.cli.board import Board
+from services.cli.commands_watch import board_now, print_checks
+from services.cli.faults import EXIT_FAILED, UsageFault
+from services.cli.link import Link
+from services.cli.options import (
+    DEFAULT_RUN,
+    DEFAULT_WAIT_S,
+    ByOption,
+    JsonOption,
+    ReasonOption,
+    RedisOption,
+    RunOption,
+    WaitOption,
+    console,
+    name_or_login,
+    open_desk,
+    print_json,
+    reason_or_ask,
+)
+from services.cli.preflight import is_clean, preflight
+from services.cli.requests import Outcome, ask
+from services.cli.wording import krw
+from services.contracts.envelope import Message
+from services.contracts.messages.control import (
+    AlertAcknowledged,
+    FlattenRequested,
+    LatchClearRequested,
+    ResidualClaimed,
+    TradingStateRequested,
+)
+from services.contracts.terms import GatewayMode, Latch, TradingState
+
+STEER_PANEL = "Steer"
+
+residual_app = typer.Typer(no_args_is_help=True, help="Positions that could not be sold: list, resolve.")
+latch_app = typer.Typer(no_args_is_help=True, help="Stops that only a person lifts.")
+
+
+def arm(
+    reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
+    wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before arming live trading.")] = False,
+) -> None:  # fmt: skip
+    """Allow everything: new pairs, next clips, sells. Refused unless the preflight is clean."""
+    reason, by = reason_or_ask(reason), name_or_login(by)
+    link = open_desk(redis, run)
+    board, now_ns = board_now(link)
+    checks = preflight(board, now_ns)
+    if not is_clean(checks):
+        print_checks(checks, as_json)
+        raise typer.Exit(EXIT_FAILED)
+    if board.gateway is not None and board.gateway.mode is GatewayMode.LIVE and not yes:
+        typer.confirm(f"Trade account {board.gateway.account} with real money?", abort=True)
+    request = TradingStateRequested(target=TradingState.ARMED, by=by, reason=reason)
+    finish(ask(link, request, wait), as_json)
+
+
+def pause(
+    reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
+    wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Nothing new: the open clip of each pair completes, sells go on."""
+    _set_state(TradingState.PAUSE_ENTRY, reason, by, redis, run, wait, as_json)
+
+
+def reduce(
+    reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
+    wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Only sells, cancels and flattens; no further clip."""
+    _set_state(TradingState.REDUCE_ONLY, reason, by, redis, run, wait, as_json)
+
+
+def halt(
+    reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
+    wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Stop everything now: the gateway sends only cancels, also if nothing else is alive."""
+    _set_state(TradingState.HALTED, reason, by, redis, run, wait, as_json)
+
+
+def disarm(
+    reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
+    wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Back to the state of a morning: nothing but cancels."""
+    _set_state(TradingState.DISARMED, reason, by, redis, run, wait, as_json)
+
+
+def flatten(
+    symbol: Annotated[str, typer.Argument(help="Six-character code; default: all.", show_default=False)] = "",
+    reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
+    wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Sell what open pairs and stranded positions hold, also while halted or disarmed."""
+    request = FlattenRequested(symbol=symbol, by=name_or_login(by), reason=reason_or_ask(reason))
+    finish(ask(open_desk(redis, run), request, wait), as_json)
+
+
+def ack(
+    alert_id: Annotated[str, typer.Argument(help="As `arb status` shows it in brackets.")],
+    reason: Annotated[str, typer.Option("--reason", "-r", help="What was done about it.")] = "",
+    by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
+    wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Acknowledge an alert, so that it is not told again."""
+    request = AlertAcknowledged(alert_id=alert_id, by=name_or_login(by), reason=reason)
+    finish(ask(open_desk(redis, run), request, wait), as_json)
+
+
+@residual_app.command("list")
+def residual_list(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOption = False) -> None:
+    """Name every stranded position, what it cost, and why it could not be sold."""
+    board, _ = board_now(open_desk(redis, run))
+    rows = stranded_of(board)
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        console().print("No stranded position.")
+    for row in rows:
+        console().print(
+            f"{row['pair_id']}  {row['symbol']}  {row['qty_shares']} shares that cost "
+            f"{krw(int(row['cost_krw']))} KRW: {escape(str(row['why']))}"
+        )
+    if rows:
+        console().print("`arb flatten` tries again; sold by hand, claim it with `arb residual resolve PAIR`.")
+
+
+@residual_app.command("resolve")
+def residual_resolve(
+    pair_id: Annotated[str, typer.Argument(help="As `arb residual list` names it.")],
+    amount: Annotated[int, typer.Option(help="KRW received, after commission and tax.", min=0)],
+    shares: Annotated[int, typer.Option(help="Shares sold by hand; default: all of it.", min=0)] = 0,
+    reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
+    wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Claim a stranded position that a person sold by hand."""
+    reason, by = reason_or_ask(reason), name_or_login(by)
+    link = open_desk(redis, run)
+    qty_shares = shares or _stranded_shares(link, pair_id)
+    request = ResidualClaimed(pair_id=pair_id, qty_shares=qty_shares, amount_krw=amount, by=by, reason=reason)
+    finish(ask(link, request, wait), as_json)
+
+
+@latch_app.command("clear")
+def latch_clear(
+    latch: Annotated[Latch, typer.Argument(help="Which stop.")],
+    reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
+    wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Lift a latch, once its cause is mended."""
+    request = LatchClearRequested(latch=latch, by=name_or_login(by), reason=reason_or_ask(reason))
+    finish(ask(open_desk(redis, run), request, wait), as_json)
+
+
+def finish(outcome: Outcome, as_json: bool) -> None:
+    """Print what was answered; exit 1 where it was refused or nobody answered."""
+    if as_json:
+        print_json(outcome.as_json())
+    else:
+        style = "red" if outcome.refused or not outcome.done else "green"
+        for line in outcome.lines():
+            console().print(f"[{style}]{escape(line)}[/]", soft_wrap=True)
+    if outcome.refused or not outcome.done:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def stranded_of(board: Board) -> list[dict[str, str | int]]:
+    """Return the stranded positions: those the executor reports, with the reason of their mark."""
+    rows: dict[str, dict[str, str | int]] = {}
+    for mark in board.stranded.values():
+        rows[mark.pair_id] = {
+            "pair_id": mark.pair_id, "symbol": mark.symbol, "qty_shares": mark.qty_shares,
+            "cost_krw": mark.cost_krw, "why": f"{mark.reason}: {mark.detail}",
+        }  # fmt: skip
+    for pair in board.executor.stranded if board.executor is not None else ():
+        known: dict[str, str | int] = {"why": pair.state, **rows.get(pair.pair_id, {})}
+        rows[pair.pair_id] = {
+            **known, "pair_id": pair.pair_id, "symbol": pair.symbol,
+            "qty_shares": pair.uncovered_shares, "cost_krw": pair.uncovered_krw,
+        }  # fmt: skip
+    return list(rows.values())
+
+
+def add_to(app: typer.Typer) -> None:
+    for command in (arm, pause, reduce, halt, disarm, flatten, ack):
+        app.command(rich_help_panel=STEER_PANEL)(command)
+    app.add_typer(residual_app, name="residual", rich_help_panel=STEER_PANEL)
+    app.add_typer(latch_app, name="latch", rich_help_panel=STEER_PANEL)
+
+
+def _set_state(
+    target: TradingState, reason: str, by: str, redis: str, run: RunOption, wait: float, as_json: bool
+) -> None:
+    request = _state_request(target, reason, by)
+    finish(ask(open_desk(redis, run), request, wait), as_json)
+
+
+def _state_request(target: TradingState, reason: str, by: str) -> Message:
+    return TradingStateRequested(target=target, by=name_or_login(by), reason=reason_or_ask(reason))
+
+
+def _stranded_shares(link: Link, pair_id: str) -> int:
+    board, _ = board_now(link)
+    rows = {row["pair_id"]: row for row in stranded_of(board)}
+    if pair_id not in rows:
+        raise UsageFault(
+            f"{pair_id} is no stranded position; known are {', '.join(map(str, rows)) or 'none'}",
+            "Look at `arb residual list`.",
+        )
+    return int(rows[pair_id]["qty_shares"])

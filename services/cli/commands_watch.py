@@ -1,0 +1,251 @@
+"""Commands that look and change nothing: `status`, `preflight`, `dead`, and the notice test `slack`."""
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import uuid4
+
+import typer
+from rich.live import Live
+from rich.markup import escape
+
+from services.cli.board import BOARD_KEYS, Board, seen
+from services.cli.board_view import clock_time, render
+from services.cli.faults import EXIT_FAILED, Fault, UsageFault
+from services.cli.link import Follower, Link
+from services.cli.options import (
+    DEFAULT_RUN,
+    JsonOption,
+    RedisOption,
+    RunOption,
+    configuration,
+    console,
+    name_or_login,
+    open_desk,
+    print_json,
+)
+from services.cli.preflight import Check, is_clean, preflight
+from services.contracts.messages.alerts import AlertKind, AlertRaised
+from services.contracts.messages.dead import EntryBuried
+from services.contracts.messages.status import NotifierStatus
+from services.contracts.streams import DEAD, STATUS, key_of
+from services.contracts.terms import Severity
+from services.notifier.webhook import VARIABLE, WebhookUnusable, post_test_message, webhook_url
+
+WATCH_PANEL = "Watch"
+TAIL = 1_000
+"""How far back a board is built from: minutes of status, days of control."""
+REFRESH_MS = 250
+
+dead_app = typer.Typer(no_args_is_help=True, help="Messages that could not be handled, with the reason.")
+slack_app = typer.Typer(no_args_is_help=True, help="The way to Slack.")
+
+
+def status(
+    redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOption = False,
+    once: Annotated[bool, typer.Option("--once", help="Print it once and end.")] = False,
+) -> None:  # fmt: skip
+    """Show venues, services, spreads, open pairs, rates and profit; live until Ctrl-C."""
+    link = open_desk(redis, run)
+    board, now_ns = board_now(link)
+    if as_json:
+        print_json(board_json(board, now_ns))
+    elif once or not console().is_terminal:
+        console().print(render(board, now_ns))
+    else:
+        watch(link)
+
+
+def check_preflight(
+    redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOption = False
+) -> None:
+    """Say what keeps the system from being armed. Exit code 0 when nothing does."""
+    checks = preflight(*board_now(open_desk(redis, run)))
+    print_checks(checks, as_json)
+    if not is_clean(checks):
+        raise typer.Exit(EXIT_FAILED)
+
+
+@dead_app.command("list")
+def dead_list(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOption = False) -> None:
+    """List buried entries, newest last."""
+    rows = buried_in(open_desk(redis, run))
+    if as_json:
+        print_json(
+            [{"id": number, "at_ns": at_ns, **message.model_dump()} for number, at_ns, message in rows]
+        )
+        return
+    for number, at_ns, message in rows:
+        console().print(
+            f"{number}  {clock_time(at_ns)}  {message.service}  {escape(message.stream_key)}: "
+            f"{escape(message.reason)}"
+        )
+    if not rows:
+        console().print("Nothing was buried.")
+
+
+@dead_app.command("show")
+def dead_show(
+    entry: Annotated[str, typer.Argument(help="The id that `arb dead list` shows first.")],
+    redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Show one buried entry whole: where it was, why it was given up, its text."""
+    rows = {number: (at_ns, message) for number, at_ns, message in buried_in(open_desk(redis, run))}
+    if entry not in rows:
+        raise UsageFault(f"no buried entry {entry}", "`arb dead list` shows those there are.")
+    at_ns, message = rows[entry]
+    if as_json:
+        print_json({"id": entry, "at_ns": at_ns, **message.model_dump()})
+        return
+    for name, value in message.model_dump().items():
+        console().print(f"[dim]{name:>11}[/]  {escape(str(value))}", soft_wrap=True)
+
+
+@slack_app.command("test")
+def slack_test(
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Through the notifier, as a real alert goes, not from here.")
+    ] = False,
+    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who tests.")] = "",
+    wait: Annotated[float, typer.Option("--wait", metavar="SECONDS", min=1, max=60)] = 15.0,
+    redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Post one line to Slack and say whether the webhook took it."""
+    problem = _through_notifier(redis, run, name_or_login(by), wait) if whole else _from_here()
+    if as_json:
+        print_json({"delivered": not problem, "problem": problem})
+    elif problem:
+        console().print(f"[red]not delivered:[/] {escape(problem)}", soft_wrap=True)
+    else:
+        console().print("[green]delivered[/]")
+    if problem:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _from_here() -> str:
+    """Post once from this process; returns the problem, empty when it was taken."""
+    try:
+        url = webhook_url(configuration())
+    except WebhookUnusable as error:
+        raise UsageFault(str(error)) from error
+    if url is None:
+        raise UsageFault("no webhook is configured; alerts go to the notifier's terminal",
+                         f"Put {VARIABLE}=... into .env (docs/slack.md).")  # fmt: skip
+    return post_test_message(url).problem
+
+
+def _through_notifier(redis: str, run: Path, by: str, wait_s: float) -> str:
+    """Raise a test alert and wait until the notifier counts a delivery; returns the problem, if any."""
+    link = open_desk(redis, run)
+    before = board_now(link)[0].notifier
+    if before is None:
+        raise Fault("the notifier has not reported, so nothing would be sent", "Start it: `arb up`.")
+    follower = link.follow([key_of(STATUS)], tail=1)
+    alert = _test_alert(by)
+    link.append(alert, cause=alert.alert_id)
+    after = _delivery(follower, before, wait_s)
+    link.append(alert.model_copy(update={"resolved": True}), cause=f"{alert.alert_id}-over")
+    if after is not None and after.delivered > before.delivered:
+        return ""
+    refused = after is not None and after.failed > before.failed
+    return "the webhook refused it" if refused else f"the notifier counted no delivery in {wait_s:g} s"
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command(rich_help_panel=WATCH_PANEL)(status)
+    app.command("preflight", rich_help_panel=WATCH_PANEL)(check_preflight)
+    app.add_typer(dead_app, name="dead", rich_help_panel=WATCH_PANEL)
+    app.add_typer(slack_app, name="slack", rich_help_panel=WATCH_PANEL)
+
+
+def board_now(link: Link) -> tuple[Board, int]:
+    """Return the board as the streams' ends tell it, and the time (Redis, ns)."""
+    board = Board()
+    for item in link.follow(BOARD_KEYS, tail=TAIL).drain():
+        board = seen(board, item.envelope)
+    return board, link.bus.time_ns()
+
+
+def watch(link: Link, title: str = "") -> None:
+    """Show the board live until Ctrl-C."""
+    board = Board()
+    follower = link.follow(BOARD_KEYS, tail=TAIL)
+    for item in follower.drain():
+        board = seen(board, item.envelope)
+    try:
+        with Live(console=console(), auto_refresh=False, screen=True) as live:
+            while True:
+                live.update(render(board, link.bus.time_ns(), title), refresh=True)
+                time.sleep(REFRESH_MS / 1_000)
+                for item in follower.read():
+                    board = seen(board, item.envelope)
+    except KeyboardInterrupt:
+        return
+
+
+def print_checks(checks: Sequence[Check], as_json: bool) -> None:
+    """Print a list of checks, what is wrong with its mending below it."""
+    if as_json:
+        print_json({"clean": is_clean(checks), "checks": [dataclasses.asdict(check) for check in checks]})
+        return
+    for check in checks:
+        mark = "[green]ok[/]     " if check.ok else "[bold red]not ok[/] "
+        console().print(f"{mark} {check.name}: {escape(check.detail)}", soft_wrap=True)
+        if not check.ok and check.mend:
+            console().print(f"         {escape(check.mend)}", soft_wrap=True)
+
+
+def board_json(board: Board, now_ns: int) -> dict[str, Any]:
+    """Return the board for a script: the newest message of each kind, ages in ms."""
+    services = {
+        name: {"age_ms": item.age_ms(now_ns), "stale": item.is_stale(now_ns), **item.beat.model_dump()}
+        for name, item in sorted(board.services.items())
+    }
+    newest = {
+        "gateway": board.gateway, "risk": board.risk, "executor": board.executor, "notifier": board.notifier,
+        "connection": board.connection, "window": board.window, "account": board.account,
+    }  # fmt: skip
+    return {
+        "now_ns": now_ns,
+        "state": board.state,
+        "latches": sorted(board.latches),
+        "phases": dict(board.phases),
+        "reference_hash": board.reference_hash,
+        "services": services,
+        **{name: None if value is None else value.model_dump(mode="json") for name, value in newest.items()},
+        "detectors": {group: item.model_dump(mode="json") for group, item in board.detectors.items()},
+        "spreads": [spread.model_dump(mode="json") for spread in board.best_spreads(10)],
+        "alerts": [alert.model_dump(mode="json") for alert in board.open_alerts()],
+    }
+
+
+def buried_in(link: Link) -> list[tuple[str, int, EntryBuried]]:
+    """Return buried entries as (id of the burial, when in ns, what), oldest first."""
+    return [
+        (item.entry_id, item.envelope.ts_init_ns, item.message)
+        for item in link.follow([key_of(DEAD)]).drain()
+        if isinstance(item.message, EntryBuried)
+    ]
+
+
+def _test_alert(by: str) -> AlertRaised:
+    return AlertRaised(
+        alert_id=f"slack-test-{uuid4().hex[:8]}", kind=AlertKind.SESSION, severity=Severity.CRITICAL,
+        title="Test of the way to Slack", detail=f"asked for by {by}; nothing is wrong",
+        next_step="None: this line arriving is the whole test.",
+    )  # fmt: skip
+
+
+def _delivery(follower: Follower, before: NotifierStatus, wait_s: float) -> NotifierStatus | None:
+    """Return the first status that counts one more delivery, else the last one seen."""
+    deadline = time.monotonic() + wait_s
+    last: NotifierStatus | None = None
+    while time.monotonic() < deadline:
+        for item in follower.read(100):
+            if isinstance(item.message, NotifierStatus):
+                last = item.message
+                if last.delivered > before.delivered:
+                    return last
+    return last

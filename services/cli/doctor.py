@@ -1,0 +1,168 @@
+"""What this machine lacks: Python, packages, configuration, Redis and its settings, clocks, room.
+
+Each check finds out one thing and changes nothing.
+"""
+
+import datetime as dt
+import importlib
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import redis
+
+from services.cli.faults import Fault
+from services.cli.fleet import groups_of
+from services.cli.link import Link, open_link
+from services.cli.preflight import Check
+from services.contracts.limits import LOSSLESS_ALARM, NS_PER_MS, NS_PER_S
+from services.contracts.streams import TABLE
+from services.market.dates import KST, to_trading_date
+from services.market.errors import ConfigError, NotCovered
+from services.market.files import load_market
+from services.runtime.build import build_id
+from services.runtime.settings import RuntimeSettings, SectionSettings, SettingsError, load_settings
+
+OLDEST_REDIS: Final = (7, 0)
+POOR_ROUND_TRIP_MS: Final = 20
+CLOCK_APART_MS: Final = 1_000
+ROOM_GB: Final = 2
+PACKAGES: Final = ("redis", "hiredis", "pydantic", "structlog", "rq", "slack_sdk", "PyQt5.QtCore")
+SETTINGS: Final = ("gateway", "detector", "risk", "executor", "notifier")
+
+
+def examine(config_dir: Path, redis_url: str, run: Path) -> Iterator[Check]:
+    """Yield every check, Redis last."""
+    yield _python()
+    yield from (_package(name) for name in PACKAGES)
+    yield _rules(config_dir)
+    yield _today(config_dir)
+    yield _symbols(config_dir)
+    yield from (_settings(name) for name in SETTINGS)
+    yield _room(run)
+    yield from _redis(redis_url)
+
+
+def _python() -> Check:
+    found = f"{platform.python_version()} on {platform.system()} {platform.machine()}, build {build_id()}"
+    return Check("python", (3, 11) <= sys.version_info[:2] < (3, 14), found, "Install Python 3.11 to 3.13.")
+
+
+def _package(name: str) -> Check:
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        return Check(f"package {name}", False, str(error), "Run `make setup`.")
+    return Check(f"package {name}", True, "there")
+
+
+def _rules(config_dir: Path) -> Check:
+    try:
+        load_market(config_dir)
+    except ConfigError as error:
+        return Check("market tables", False, str(error), "Mend the files it names.")
+    return Check("market tables", True, str(config_dir))
+
+
+def _today(config_dir: Path) -> Check:
+    today = to_trading_date(dt.datetime.now(dt.UTC).astimezone(KST).date())
+    try:
+        rules = load_market(config_dir)
+        following = rules.timetable.next_trading_day(today)
+        missing = rules.sessions_without_codes(following)
+    except (ConfigError, NotCovered) as error:
+        return Check("trading dates", False, str(error), "Bring the dated tables up to date.")
+    return Check("trading dates", not missing, "; ".join(missing) or f"the next one is {following}",
+                 "Enter the order codes, or disable the session.")  # fmt: skip
+
+
+def _symbols(config_dir: Path) -> Check:
+    try:
+        groups = groups_of(config_dir)
+    except (ConfigError, SettingsError) as error:
+        return Check("symbol map", False, str(error), "Mend the lines it names.")
+    return Check("symbol map", bool(groups), f"groups {', '.join(groups) or 'none'}", "Enable a symbol.")
+
+
+def _settings(service: str) -> Check:
+    module = importlib.import_module(f"services.{service}.settings")
+    sections: list[type[SectionSettings]] = [
+        item for item in vars(module).values()
+        if isinstance(item, type) and issubclass(item, SectionSettings) and item is not SectionSettings
+    ]  # fmt: skip
+    try:
+        for section in [RuntimeSettings, *sections]:
+            if _is_complete_without_environment(section):
+                load_settings(section)
+    except SettingsError as error:
+        return Check(f"settings of {service}", False, str(error), "Mend the key it names.")
+    return Check(f"settings of {service}", True, "good")
+
+
+def _is_complete_without_environment(section: type[SectionSettings]) -> bool:
+    """A detector's group comes from each process's own environment: not to be judged here."""
+    return not any(field.is_required() for field in section.model_fields.values())
+
+
+def _room(run: Path) -> Check:
+    folder = next(parent for parent in (run.resolve(), *run.resolve().parents) if parent.is_dir())
+    free_gb = shutil.disk_usage(folder).free // 1024**3
+    return Check("disk", free_gb >= ROOM_GB, f"{free_gb} GB free at {folder}", f"Free at least {ROOM_GB} GB.")
+
+
+def _redis(url: str) -> Iterator[Check]:
+    try:
+        link = open_link(url)
+    except Fault as fault:
+        yield Check("redis", False, fault.what, fault.mend)
+        return
+    yield _version(link)
+    yield from _durability(link)
+    yield from _clock(link)
+    yield _lengths(link)
+    link.close()
+
+
+def _version(link: Link) -> Check:
+    info: Any = link.client.info("server")
+    text = str(info["redis_version"])
+    version = tuple(int(part) for part in text.split(".")[:2])
+    return Check("redis", version >= OLDEST_REDIS, f"{text} at {link.address}", "Use Redis 7 or newer.")
+
+
+def _durability(link: Link) -> Iterator[Check]:
+    wanted = {"maxmemory-policy": "noeviction", "appendonly": "yes"}
+    try:
+        found: Any = {name: link.client.config_get(name) for name in wanted}
+    except redis.exceptions.ResponseError as error:
+        yield Check("redis settings", True, f"not readable here ({error}); see to them yourself")
+        return
+    for name, value in wanted.items():
+        now = str(found[name].get(name, "unknown"))
+        yield Check(f"redis {name}", now == value, now, f"Set {name} {value} in redis.conf.")
+
+
+def _clock(link: Link) -> Iterator[Check]:
+    trips = []
+    apart_ms = 0
+    for _ in range(5):
+        before = time.monotonic_ns()
+        redis_ns = link.bus.time_ns()
+        trips.append((time.monotonic_ns() - before) / NS_PER_MS)
+        apart_ms = abs(time.time_ns() - redis_ns) // NS_PER_MS
+    yield Check("redis round trip", min(trips) < POOR_ROUND_TRIP_MS, f"{min(trips):.2f} ms",
+                "Bring Redis nearer: ages are measured against its clock.")  # fmt: skip
+    yield Check("clock", apart_ms < CLOCK_APART_MS, f"{apart_ms} ms from Redis, which has "
+                f"{dt.datetime.fromtimestamp(link.bus.time_ns() // NS_PER_S, KST):%Y-%m-%d %H:%M:%S} KST",
+                "Switch time synchronisation on, on both machines.")  # fmt: skip
+
+
+def _lengths(link: Link) -> Check:
+    keys = [stream.key for stream in TABLE if stream.kept is None and "<name>" not in stream.key]
+    longest = max(((link.bus.length(key), key) for key in keys), default=(0, ""))
+    return Check("stream lengths", longest[0] < LOSSLESS_ALARM, f"longest is {longest[1]} with {longest[0]}",
+                 "Start the reader that has stopped; `arb status` shows who is silent.")  # fmt: skip

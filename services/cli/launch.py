@@ -1,0 +1,142 @@
+"""Starting and stopping a stack that outlives the command: `arb up`, `arb observe`, `arb down`."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from services.cli.demo import died
+from services.cli.faults import Fault, UsageFault
+from services.cli.fleet import FleetPlan, groups_of, heartbeats_of, programs, socket_path
+from services.cli.link import ADDRESS_VARIABLE, Link, open_link, without_password
+from services.cli.stack import Stack
+from services.contracts.messages.status import Heartbeat
+from services.contracts.streams import STATUS, key_of
+from services.contracts.terms import GatewayMode
+from services.runtime.redis_server import find_redis
+from services.runtime.settings import RuntimeSettings, load_settings
+
+READY_TIMEOUT_S: Final = 60
+REDIS: Final = "redis"
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchOptions:
+    """What a person may choose. `redis` empty is the configured one, else one of our own."""
+
+    run: Path
+    config_dir: Path
+    redis: str = ""
+    mode: GatewayMode = GatewayMode.SIMULATED
+    gateway: bool = True
+    seed: int = 1
+    day_plan: Path | None = None
+
+
+def launch(options: LaunchOptions, say: Callable[[str], None]) -> Stack:
+    """Start every process of a plan and wait until each has been heard.
+
+    Raises:
+        UsageFault: something runs in the folder already, or the options contradict.
+        Fault: a process died, or one was not heard in time; nothing is left running.
+    """
+    _refuse_running(options.run)
+    if options.mode is GatewayMode.LIVE:
+        raise UsageFault(
+            "live trading runs on the broker's machine, not against a simulator",
+            'Use `arb up --no-gateway` here, and mode = "live" in gateway.toml there.',
+        )
+    options.run.mkdir(parents=True, exist_ok=True)
+    plan = _plan(options)
+    stack = _with_redis(options, say)
+    try:
+        link = open_link(stack.redis_url)
+        follower = link.follow([key_of(STATUS)], tail=1)
+        began_ns = link.bus.time_ns()
+        for program in programs(plan):
+            stack.start(program)
+            say(f"started {program.name}")
+        heard: set[str] = set()
+        wanted = set(heartbeats_of(plan))
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while not wanted <= heard:
+            heard |= {
+                item.message.service for item in follower.read(100)
+                if isinstance(item.message, Heartbeat) and item.message.started_at_ns >= began_ns
+            }  # fmt: skip
+            _check(stack, wanted - heard, deadline)
+        link.close()
+    except BaseException:
+        stack.stop_all()
+        raise
+    return stack
+
+
+def stop(run: Path) -> list[str] | None:
+    """Stop the stack of a run folder; returns the names that had to be killed, None if nothing ran."""
+    stack = Stack.attach(run)
+    return None if stack is None else stack.stop_all()
+
+
+def _refuse_running(run: Path) -> None:
+    stack = Stack.attach(run)
+    alive = [] if stack is None else [name for name, process in stack.processes.items() if process.alive]
+    if alive:
+        raise UsageFault(f"a stack runs in {run} already: {', '.join(alive)}",
+                         "Stop it with `arb down`, or choose another folder with `--run`.")  # fmt: skip
+
+
+def _plan(options: LaunchOptions) -> FleetPlan:
+    return FleetPlan(
+        options.run.resolve(), options.config_dir, groups_of(options.config_dir), mode=options.mode,
+        day_plan=None if options.day_plan is None else options.day_plan.resolve(),
+        simulator_seed=options.seed if options.gateway else None,
+    )  # fmt: skip
+
+
+def _with_redis(options: LaunchOptions, say: Callable[[str], None]) -> Stack:
+    """A stack on the Redis given or configured; one of our own only where none was named."""
+    address = options.redis or configured_address(os.environ)
+    run = options.run.resolve()
+    if address:
+        open_link(address).close()
+        say(f"Redis: {without_password(address)}")
+        return Stack(run, address, cwd=Path.cwd())
+    if not options.gateway:
+        raise UsageFault("a gateway elsewhere needs a Redis that it can reach",
+                         f"Set {ADDRESS_VARIABLE} in .env, or add --redis URL.")  # fmt: skip
+    socket_path(run / REDIS, "redis.sock")
+    server = find_redis("", run / REDIS)
+    say(f"Redis: {server.url} ({server.origin})")
+    stack = Stack(run, server.url, cwd=Path.cwd())
+    if server.process is not None:
+        stack.adopt(REDIS, server.process)
+    return stack
+
+
+def configured_address(environ: Mapping[str, str]) -> str:
+    """Return the Redis that somebody named, or the usual one if it answers; empty if neither."""
+    configured = load_settings(RuntimeSettings).redis_url
+    usual = RuntimeSettings.model_fields["redis_url"].default
+    if configured != usual or environ.get(ADDRESS_VARIABLE):
+        return configured
+    with suppress(Fault):
+        link: Link = open_link(configured)
+        link.close()
+        return configured
+    return ""
+
+
+def _check(stack: Stack, silent: set[str], deadline: float) -> None:
+    deaths = stack.deaths()
+    if deaths:
+        raise died(deaths, stack.folder)
+    if silent and time.monotonic() > deadline:
+        name = min(silent)
+        last = "\n".join(f"    {line}" for line in stack.last_lines(name))
+        names = ", ".join(sorted(silent))
+        raise Fault(f"not heard in {READY_TIMEOUT_S} s: {names}; {name} said last:\n{last}",
+                    f"All logs are in {stack.folder / 'logs'}.")  # fmt: skip
