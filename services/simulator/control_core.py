@@ -89,6 +89,10 @@ class ControlCore:
         """An event line from the server: kept until it is taken."""
         self._waiting.append(event_from_wire(message))
 
+    def put(self, event: Event) -> None:
+        """An event that came without a wire."""
+        self._waiting.append(event)
+
     def lost(self) -> None:
         """The server is gone: the control says so once."""
         if not self._lost:

@@ -159,20 +159,21 @@ class Exchange:
             self._update(instrument, venue, due_ns)
 
     def interrupt(self, code: str, venue: Venue, up: bool) -> None:
-        """Trigger a VI on one venue (market rules 2.3): two minutes of auction, then one print."""
+        """Trigger a VI on one venue, as if a trade of `vi_bps` above or below the last was due."""
         instrument = self.instruments[code]
-        stall = instrument.stalls[venue]
-        if stall.vi is not None:
-            return
-        base_krw = stall.last_krw
+        base_krw = instrument.stalls[venue].last_krw
         moved = base_krw * (10_000 + (self.options.vi_bps if up else -self.options.vi_bps)) // 10_000
         trigger_krw = instrument.ladder.prices[instrument.ladder.at_or_below(moved)]
+        if instrument.stalls[venue].vi is None:
+            self._interrupt(instrument, venue, trigger_krw, base_krw)
+
+    def _interrupt(self, instrument: Instrument, venue: Venue, trigger_krw: int, base_krw: int) -> None:
+        """Two minutes of market time without matching, then one print."""
         started = self.market_ns()
-        stall.vi = Interruption(
-            trigger_krw, base_krw, started, started + self.options.vi_market_s * SECOND_NS
-        )
-        self._interrupted.add((code, venue))
-        self.listener.on_interruption(venue, code, stall.vi, True, self.agenda.now_ns)
+        until = started + self.options.vi_market_s * SECOND_NS
+        vi = instrument.stalls[venue].vi = Interruption(trigger_krw, base_krw, started, until)
+        self._interrupted.add((instrument.listing.code, venue))
+        self.listener.on_interruption(venue, instrument.listing.code, vi, True, self.agenda.now_ns)
 
     # -- movement -----------------------------------------------------------------
 
@@ -230,10 +231,8 @@ class Exchange:
         executions = stall.book.take(side, best, shares)
         self._report_makers(instrument.listing.code, venue, executions, due_ns)
         total = sum(execution.qty_shares for execution in executions)
-        price_krw = instrument.ladder.prices[best]
-        stall.print(price_krw, total)
         signed = total if side is Side.BUY else -total
-        self.listener.on_trade(venue, instrument.listing.code, price_krw, signed, due_ns)
+        self._print(instrument, venue, instrument.ladder.prices[best], signed, due_ns)
 
     def _report_makers(self, code: str, venue: Venue, executions: list[Execution], ts_ns: int) -> None:
         prices = self.instruments[code].ladder.prices
@@ -251,10 +250,20 @@ class Exchange:
         self._report_makers(code, venue, executions, ts_ns)
         for execution in executions:
             price_krw = instrument.ladder.prices[execution.index]
-            instrument.stalls[venue].print(price_krw, execution.qty_shares)
             self.listener.on_execution(venue, code, order.order_no, price_krw, execution.qty_shares, ts_ns)
             signed = execution.qty_shares if order.side is Side.BUY else -execution.qty_shares
-            self.listener.on_trade(venue, code, price_krw, signed, ts_ns)
+            self._print(instrument, venue, price_krw, signed, ts_ns)
+
+    def _print(
+        self, instrument: Instrument, venue: Venue, price_krw: int, signed_shares: int, ts_ns: int
+    ) -> None:
+        """A trade of continuous matching. One too far from the last starts a VI (market rules 2.3)."""
+        stall, code = instrument.stalls[venue], instrument.listing.code
+        last_krw = stall.last_krw
+        stall.print(price_krw, abs(signed_shares))
+        self.listener.on_trade(venue, code, price_krw, signed_shares, ts_ns)
+        if stall.vi is None and abs(price_krw - last_krw) * 10_000 >= last_krw * self.options.vi_bps:
+            self._interrupt(instrument, venue, price_krw, last_krw)
 
     # -- chance events --------------------------------------------------------------
 

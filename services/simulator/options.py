@@ -44,8 +44,9 @@ class WorldOptions:
     auction_shares: tuple[int, int] = (200, 5000)
     """Shares of background flow that an auction print offers to our side."""
     vi_per_symbol_hour: float = 0.0
-    """Volatility interruptions by chance; each is a jump of `vi_bps` on one venue (market rules 2.3)."""
+    """Volatility interruptions by chance, beside those that trades bring about."""
     vi_bps: int = 300
+    """A trade this far from the last one of its venue starts a VI there (market rules 2.3)."""
     vi_market_s: int = 120
     session_poll_ms: int = 20
     krx_only: tuple[str, ...] = ()
@@ -135,12 +136,24 @@ class SimulatorOptions:
 T = TypeVar("T")
 
 
-def load_options(path: Path) -> SimulatorOptions:
-    """Read options from a JSON file. Raises OptionsError naming the file and the key."""
+PRESETS = Path(__file__).parent / "presets"
+
+
+def preset_names() -> list[str]:
+    """The options that come with the simulator: `demo` is mild, `storm` shows every fault."""
+    return sorted(path.stem for path in PRESETS.glob("*.json"))
+
+
+def load_options(name_or_file: str | Path) -> SimulatorOptions:
+    """Options of a preset, or from a JSON file. Raises OptionsError naming the file and the key."""
+    path = Path(name_or_file)
+    if str(name_or_file) in preset_names():
+        path = PRESETS / f"{name_or_file}.json"
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise OptionsError(f"{path}: cannot be read as JSON: {error}") from error
+        known = ", ".join(preset_names())
+        raise OptionsError(f"{path}: neither a preset ({known}) nor readable as JSON: {error}") from error
     try:
         return parse_options(data)
     except OptionsError as error:

@@ -13,7 +13,7 @@ from services.market.files import load_listing, load_market, read_day_plan
 from services.market.market_clock import REAL_TIME, DayPlan
 from services.simulator.day import TradingDay
 from services.simulator.instrument import Listing
-from services.simulator.options import OptionsError, SimulatorOptions, load_options
+from services.simulator.options import OptionsError, SimulatorOptions, load_options, preset_names
 from services.simulator.server import Server, wall_clock
 from services.simulator.wire import Address, AddressError, parse_address
 from services.simulator.world import World
@@ -83,6 +83,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config-dir", type=Path, required=True, help="directory of the TOML and CSV files")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--day-plan", type=Path, help="JSON file of a compressed day; default: real time")
-    parser.add_argument("--options", type=Path, help="JSON file of simulator options")
+    parser.add_argument("--options", help=f"{', '.join(preset_names())}, or a JSON file of options")
     parser.add_argument("--truth", type=Path, help="write the final books to this file at the end")
     return parser

@@ -330,6 +330,18 @@ def test_a_vi_stops_one_venue_for_two_minutes_and_ends_in_a_single_print() -> No
     assert desk.traded(1, CODE, 5, ASK, "10") != ""
 
 
+def test_a_trade_three_percent_from_the_last_starts_a_vi_on_that_venue() -> None:
+    desk = Desk(options(world={"trade_rate": 1.0}))
+    args = {"code": CODE, "venue": "NXT", "bps": 320, "ms": 3_000, "rich": True}
+    desk.query("OPT10054", {})
+    desk.world.inject(desk.now_ns, "cross", args)
+    desk.run(2_000)
+    active = [fids for _, kind, fids in desk.reals if kind == "VI발동/해제"]
+    assert [(fids[9001], fids[1224]) for fids in active] == [(f"{CODE}_NX", "000000")]
+    assert desk.traded(21, CODE, 1, ASK, "10") == ""
+    assert desk.traded(1, CODE, 1, ASK, "10") != ""
+
+
 def test_a_market_order_in_an_auction_pays_the_print_and_never_its_limit(desk: Desk) -> None:
     desk.world.inject(desk.now_ns, "vi", {"code": CODE, "venue": "KRX"})
     desk.traded(1, CODE, 300, 0, "03")
