@@ -5,6 +5,7 @@ core delays no line. Whatever goes wrong (Redis gone, disk full, another journal
 it goes on trying from the last safe position, and says so in its report.
 """
 
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -31,6 +32,8 @@ RETENTION_S: Final = 10.0
 RETRY_S: Final = 1.0
 DOUBT_AFTER_S: Final = 2.0
 """A key not read for this long may have been overtaken by trimming."""
+GAP_TOLD_S: Final = 600.0
+"""A hole is a fact, not a state: it is reported for this long."""
 WAKES_A_PERSON: Final = 10
 """A journal that failed this often in a row (once a second) is critical."""
 
@@ -46,6 +49,7 @@ class JournalOptions:
     poll_ms: int = 100
     count: int = 2_000
     keep_s: int = 172_800
+    min_free_mb: int = 0
     retired: tuple[str, ...] = ()
     drain_s: float = 3.0
 
@@ -65,7 +69,8 @@ class Journal:
         self._read_s = self._synced_s = self._discovered_s = self._retained_s = 0.0
         self._failures = 0
         self._lengths: tuple[Trouble, ...] = ()
-        self._gaps: dict[str, Trouble] = {}
+        self._gaps: dict[str, tuple[float, Trouble]] = {}
+        self._room: tuple[Trouble, ...] = ()
         self._failure: Trouble | None = None
         self.report = JournalReported(lines=0, lag_ms=0)
 
@@ -95,8 +100,7 @@ class Journal:
         if now - self._read_s > DOUBT_AFTER_S:
             self._in_doubt.update(self._keys)
         batches = self._read(source, writer)
-        for batch in batches:
-            writer.append(batch)
+        self._write(writer, batches)
         self._read_s = time.monotonic()
         full = {batch.key for batch in batches if len(batch.entries) >= self._options.count}
         self._in_doubt |= full
@@ -151,6 +155,17 @@ class Journal:
                 self._mark_gap(batch.key, batch.gap)
         return [batch for batch in batches if batch.entries]
 
+    def _write(self, writer: JournalWriter, batches: list[Batch]) -> None:
+        """Append every batch, the others also when one file fails; then raise the first error."""
+        first: OSError | None = None
+        for batch in batches:
+            try:
+                writer.append(batch)
+            except OSError as error:
+                first = first or error
+        if first is not None:
+            raise first
+
     def _drain(self) -> bool:
         """Write what is still in the streams, for a bounded time."""
         until = time.monotonic() + self._options.drain_s
@@ -171,6 +186,8 @@ class Journal:
         if now - self._retained_s < RETENTION_S:
             return
         self._retained_s = now
+        self._gaps = {key: gap for key, gap in self._gaps.items() if now - gap[0] < GAP_TOLD_S}
+        self._room = self._little_room()
         services = {name: source.bus.positions(name) for name in source.services()}
         keep_from_ms = max(0, source.bus.time_ns() // NS_PER_MS - self._options.keep_s * 1_000)
         loud = []
@@ -186,6 +203,18 @@ class Journal:
             held_by = trim.held_by if stream.reading is Reading.COMMITTED else "a person"
             loud += self._too_long(key, source.bus.length(key), held_by)
         self._lengths = tuple(loud)
+
+    def _little_room(self) -> tuple[Trouble, ...]:
+        free_mb = shutil.disk_usage(self._options.root).free // 1024 // 1024
+        if free_mb >= self._options.min_free_mb:
+            return ()
+        trouble = Trouble(
+            alert_id="journal-disk", kind=AlertKind.JOURNAL, severity=Severity.WARNING,
+            title="The journal's disk is almost full",
+            detail=f"Less than {self._options.min_free_mb} MB are free in {self._options.root}.",
+            next_step="Move the folders of old dates to other storage.",
+        )  # fmt: skip
+        return (trouble,)
 
     def _too_long(self, key: str, length: int, held_by: str) -> list[Trouble]:
         severity = length_severity(length)
@@ -237,16 +266,18 @@ class Journal:
 
     def _mark_gap(self, key: str, gap: Gap) -> None:
         self._log.warning("journal gap", stream=key, after=gap.from_id, before=gap.to_id)
-        self._gaps[key] = Trouble(
+        trouble = Trouble(
             alert_id=f"journal-gap-{key}-{gap.to_id}", kind=AlertKind.JOURNAL, severity=Severity.WARNING,
             title=f"The journal of {key} has a hole",
             detail=f"Entries after {gap.from_id} and before {gap.to_id} went before they were written.",
             next_step="Nothing to do if the notifier was stopped; else see why it fell behind.",
         )  # fmt: skip
+        self._gaps[key] = (time.monotonic(), trouble)
 
     def _troubles(self) -> tuple[Trouble, ...]:
         failure = () if self._failure is None else (self._failure,)
-        return (*failure, *self._lengths, *self._gaps.values())
+        gaps = (trouble for _, trouble in self._gaps.values())
+        return (*failure, *self._room, *self._lengths, *gaps)
 
     def _say(self, writer: JournalWriter, source: StreamSource, waiting: list[Batch]) -> None:
         lag_ms = 0

@@ -105,6 +105,7 @@ class Poster:
         self._results: deque[Message] = deque()
         self._failures = 0
         self._plain = False
+        self._shown: set[str] = set()
         self._not_before_s = self._digest_not_before_s = 0.0
 
     def offer(
@@ -113,10 +114,13 @@ class Poster:
         """Say what is in the outbox now. What was delivered already is reported once more, not posted."""
         with self._changed:
             again = tuple(notice.notice_id for notice in notices if notice.notice_id in self._done)
-            if again and not self._results:
+            if again:
                 self._results.append(NoticesDelivered(notice_ids=again))
+            for digest in digests:
+                if digest.digest_id in self._done:
+                    self._results.append(DigestHandedOver(digest_id=digest.digest_id))
             self._notices = tuple(n for n in notices if n.notice_id not in self._done)
-            self._digests = digests
+            self._digests = tuple(d for d in digests if d.digest_id not in self._done)
             self._names = names
             self._clock_offset_ns = now_ns - time.monotonic_ns()
             if self._notices or self._digests:
@@ -171,9 +175,10 @@ class Poster:
             self._results.append(NoticesDelivered(notice_ids=ids))
 
     def _failed(self, notices: Sequence[Notice], delivery: Delivery, now_ns: int, names: Names) -> None:
-        if self._failures == 0:
-            for notice in notices:
+        for notice in notices:
+            if notice.notice_id not in self._shown:
                 self._say(notice_line(notice, now_ns, self._language, names))
+        self._shown = {notice.notice_id for notice in notices}
         wait_s = self._backoff_s[min(self._failures, len(self._backoff_s) - 1)]
         self._failures += 1
         self._plain = self._plain or delivery.unacceptable
@@ -185,8 +190,7 @@ class Poster:
 
     def _hand_over_one(self) -> bool:
         with self._changed:
-            digests = [digest for digest in self._digests if digest.digest_id not in self._done]
-            names = self._names
+            digests, names = self._digests, self._names
         if not digests or time.monotonic() < self._digest_not_before_s:
             return False
         digest = digests[0]
@@ -198,5 +202,6 @@ class Poster:
             return False
         with self._changed:
             self._done[digest.digest_id] = None
+            self._digests = tuple(d for d in self._digests if d is not digest)
             self._results.append(DigestHandedOver(digest_id=digest.digest_id))
         return True

@@ -30,6 +30,7 @@ class NotifierSettings(SectionSettings):
     journal_max_mb: int = Field(256, ge=1, le=10_240)
     journal_sync_ms: int = Field(1_000, ge=10, le=10_000)
     journal_poll_ms: int = Field(100, ge=10, le=1_000)
+    journal_min_free_mb: int = Field(2_048, ge=0)
     keep_hours: int = Field(48, ge=1, le=2_400)
     retired_readers: tuple[str, ...] = ()
 

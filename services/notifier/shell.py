@@ -21,6 +21,7 @@ from services.notifier.core import decide
 from services.notifier.jobs import enqueue_digest
 from services.notifier.journal import Journal, JournalOptions
 from services.notifier.journal_source import StreamSource
+from services.notifier.metrics import show
 from services.notifier.poster import Channel, Names, Poster, SlackChannel, TerminalChannel
 from services.notifier.settings import NotifierSettings
 from services.notifier.state import Digest, NotifierState
@@ -80,6 +81,7 @@ class NotifierShell:
         self._poster.offer(state.outbox, state.handing_over, state.names, now_ns)
         if now_ns - self._reported_ns >= HEARTBEAT_MS * NS_PER_MS:
             self._reported_ns = now_ns
+            show(state)
             found.append(self._journal.report)
         return found
 
@@ -105,6 +107,7 @@ def journal_options(settings: NotifierSettings, clock: MarketClock) -> JournalOp
         max_bytes=settings.journal_max_mb * 1024 * 1024,
         sync_ms=settings.journal_sync_ms,
         poll_ms=settings.journal_poll_ms,
+        min_free_mb=settings.journal_min_free_mb,
         keep_s=settings.keep_hours * 3_600,
         retired=settings.retired_readers,
     )

@@ -1,0 +1,214 @@
+"""Who is told what and when: the core alone."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.contracts.limits import NS_PER_S
+from services.contracts.messages.alerts import AlertKind, AlertRaised
+from services.contracts.messages.status import NotifierStatus
+from services.contracts.step import Tick
+from services.contracts.terms import Severity
+from services.notifier.core import decide
+from services.notifier.policy import AlertPolicy
+from services.notifier.reported import DigestHandedOver, JournalReported, NoticesDelivered, Trouble
+from services.notifier.state import (
+    MAX_DIGEST_LINES,
+    MAX_OPEN,
+    MAX_OUTBOX,
+    NoticeReason,
+    NotifierState,
+)
+from services.runtime.parts import changed_parts, restore
+
+from .builders import START_NS, acknowledged, after, alert, received, resolved
+
+FRESH = NotifierState()
+SECOND = NS_PER_S
+
+
+def delivered(state: NotifierState) -> NoticesDelivered:
+    return NoticesDelivered(notice_ids=tuple(notice.notice_id for notice in state.outbox))
+
+
+def reasons(state: NotifierState) -> list[NoticeReason]:
+    return [notice.reason for notice in state.outbox]
+
+
+def later(seconds: int) -> Tick:
+    return Tick(START_NS + seconds * SECOND)
+
+
+def test_a_critical_alert_goes_out_at_once_and_stays_until_delivered() -> None:
+    state = after(FRESH, alert())
+    assert reasons(state) == [NoticeReason.RAISED]
+    assert after(state, later(1)).outbox == state.outbox
+    told = after(state, delivered(state))
+    assert told.outbox == () and told.tally.delivered == 1
+
+
+def test_the_same_trouble_is_told_once_however_often_it_is_raised() -> None:
+    state = after(FRESH, *(alert() for _ in range(50)))
+    assert len(state.outbox) == 1 and state.open["residual-1"].seen == 50
+    assert state.tally.alerts == 50
+
+
+def test_a_trouble_that_gets_worse_is_told_again() -> None:
+    state = after(FRESH, alert(severity=Severity.WARNING))
+    assert state.outbox == ()
+    assert reasons(after(state, alert())) == [NoticeReason.RAISED]
+
+
+def test_a_trouble_that_was_told_is_also_told_to_be_over_and_may_come_back() -> None:
+    state = after(FRESH, alert(), resolved())
+    assert reasons(state) == [NoticeReason.RAISED, NoticeReason.RESOLVED] and not state.open
+    assert reasons(after(state, alert()))[-1] is NoticeReason.RAISED
+
+
+def test_the_end_of_a_trouble_nobody_knew_is_no_news() -> None:
+    state = after(FRESH, resolved())
+    assert state.outbox == () and state.digest == ()
+
+
+def test_an_unacknowledged_critical_alert_is_repeated_until_somebody_says_so() -> None:
+    state = after(FRESH, alert())
+    state = after(state, delivered(state), later(299))
+    assert state.outbox == ()
+    state = after(state, later(300))
+    assert reasons(state) == [NoticeReason.REPEATED]
+    assert len(after(state, later(900)).outbox) == 1, "not again while the last repetition waits"
+    state = after(state, delivered(state), later(600))
+    assert reasons(state) == [NoticeReason.REPEATED]
+    quiet = after(state, acknowledged())
+    assert quiet.outbox == (), "a repetition not yet sent is taken back"
+    assert after(quiet, later(3_000)).outbox == ()
+
+
+def test_an_acknowledged_alert_raised_again_stays_quiet_while_it_lasts() -> None:
+    state = after(FRESH, alert(), acknowledged(), alert(), later(3_000))
+    assert reasons(state) == [NoticeReason.RAISED]
+    assert state.open["residual-1"].acknowledged_by == "kim"
+
+
+def test_the_rest_waits_for_the_digest_with_one_line_an_alert() -> None:
+    warning = alert("w", Severity.WARNING)
+    state = after(FRESH, warning, warning, alert("i", Severity.INFO), later(299))
+    assert [line.seen for line in state.digest] == [2, 1] and state.outbox == ()
+    state = after(state, later(300))
+    assert state.digest == () and [line.alert.alert_id for line in state.handing_over[0].lines] == ["w", "i"]
+    done = DigestHandedOver(digest_id=state.handing_over[0].digest_id)
+    assert after(state, done).handing_over == ()
+
+
+def test_muted_kinds_and_severities_are_only_journalled_but_critical_never_is() -> None:
+    policy = AlertPolicy(
+        muted_kinds=frozenset({AlertKind.RESIDUAL}), digest_severities=frozenset({Severity.WARNING})
+    )
+    state = after(
+        NotifierState(policy=policy),
+        alert("a", Severity.WARNING),
+        alert("b", Severity.INFO, kind=AlertKind.SESSION),
+        alert("c"),
+    )
+    assert state.digest == () and [notice.alert.alert_id for notice in state.outbox] == ["c"]
+
+
+def test_without_a_webhook_nothing_waits_for_a_digest() -> None:
+    state = after(NotifierState(policy=AlertPolicy(digests=False)), alert("w", Severity.WARNING))
+    assert reasons(state) == [NoticeReason.RAISED]
+
+
+def test_status_comes_each_second_and_names_who_waits() -> None:
+    state = after(FRESH, alert("a"), alert("b"), acknowledged("a"), JournalReported(lines=7, lag_ms=3))
+    step = decide(state, later(0))
+    status = step.out[0].message
+    assert isinstance(status, NotifierStatus)
+    assert (status.journal_lines, status.journal_lag_ms, status.alerts) == (7, 3, 2)
+    assert status.unacknowledged == ("b",)
+    assert decide(step.state, Tick(START_NS + SECOND - 1)).out == ()
+    assert len(decide(step.state, later(1)).out) == 1
+
+
+def trouble(severity: Severity) -> Trouble:
+    return Trouble(
+        alert_id="journal-stopped", kind=AlertKind.JOURNAL, severity=severity,
+        title="t", detail="d", next_step="n",
+    )  # fmt: skip
+
+
+def test_a_trouble_of_the_journal_is_raised_once_again_when_worse_and_closed_when_over() -> None:
+    state, raised = FRESH, []
+    for troubles in (
+        (trouble(Severity.WARNING),), (trouble(Severity.WARNING),), (trouble(Severity.CRITICAL),), (), (),
+    ):  # fmt: skip
+        step = decide(state, received(JournalReported(lines=0, lag_ms=0, troubles=troubles)))
+        state = step.state
+        raised += [out.message for out in step.out if isinstance(out.message, AlertRaised)]
+    assert [(item.severity, item.resolved) for item in raised] == [
+        (Severity.WARNING, False), (Severity.CRITICAL, False), (Severity.CRITICAL, True),
+    ]  # fmt: skip
+
+
+def test_what_was_told_is_forgotten_in_time_but_never_while_it_waits_for_a_person() -> None:
+    state = after(FRESH, alert("w", Severity.WARNING), alert("c"), later(21_600))
+    assert set(state.open) == {"c"}
+
+
+def test_a_restart_keeps_the_outbox_and_everything_that_was_told() -> None:
+    state = after(FRESH, alert("a"), alert("w", Severity.WARNING), acknowledged("a"), later(301))
+    again = restore(NotifierState(), changed_parts(None, state))
+    assert (again.outbox, again.open, again.handing_over) == (state.outbox, state.open, state.handing_over)
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(["raise", "resolve", "acknowledge", "deliver", "tick"]),
+        st.integers(0, 5),
+        st.sampled_from(list(Severity)),
+        st.integers(0, 400),
+    ),
+    max_size=60,
+)
+
+
+@given(EVENTS)
+def test_every_critical_alert_is_delivered_or_in_the_outbox(
+    events: list[tuple[str, int, Severity, int]],
+) -> None:
+    state, now_ns, told = FRESH, START_NS, set()
+    for what, number, severity, seconds in events:
+        now_ns += seconds * SECOND
+        name = f"a{number}"
+        match what:
+            case "raise":
+                before = state.open.get(name)
+                state = after(state, received(alert(name, severity), now_ns))
+                if severity is Severity.CRITICAL and (
+                    before is None or before.alert.severity is not Severity.CRITICAL
+                ):
+                    assert any(
+                        n.alert.alert_id == name and n.reason is NoticeReason.RAISED for n in state.outbox
+                    )
+            case "resolve":
+                state = after(state, received(resolved(name), now_ns))
+                assert name not in state.open
+            case "acknowledge":
+                state = after(state, received(acknowledged(name), now_ns))
+            case "deliver":
+                told |= {n.notice_id for n in state.outbox}
+                state = after(state, delivered(state))
+                assert state.outbox == ()
+            case "tick":
+                state = after(state, Tick(now_ns))
+        assert not told & {n.notice_id for n in state.outbox}, "nothing delivered goes out again"
+        assert {n.alert.alert_id for n in state.outbox if n.reason is NoticeReason.REPEATED} <= set(
+            state.open
+        )
+
+
+def test_a_storm_stays_bounded_and_what_finds_no_room_is_in_the_digest() -> None:
+    state = FRESH
+    for number in range(MAX_OUTBOX + 150):
+        state = after(state, alert(f"a{number}"))
+    assert len(state.outbox) == MAX_OUTBOX and len(state.open) == MAX_OPEN
+    assert len(state.digest) == MAX_DIGEST_LINES
+    assert len(state.digest) + state.digest_more == 150

@@ -1,0 +1,264 @@
+"""The journal on a real Redis: kills, trimming, gaps, what everybody has read."""
+
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+
+from services.contracts.messages.alerts import AlertKind
+from services.contracts.streams import ALERTS, DEAD, ORDERS, TABLE, TICKS, key_of, state_key
+from services.market.market_clock import REAL_TIME
+from services.notifier import journal as journal_module
+from services.notifier.journal import Journal, JournalOptions
+from services.notifier.journal_folder import dates_in, lock, parts_in
+from services.notifier.journal_line import JournalLine
+from services.notifier.journal_reader import gaps_of, read_day, read_lines
+from services.notifier.journal_source import StreamSource
+from services.runtime.bus import BusUnavailable, RedisBus
+
+from .builders import DEADLINE_S, TICKS_G1, alert, quote, send, wait_for
+
+pytestmark = pytest.mark.redis
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def journal_in(root: Path, client: "redis.Redis", **changes: object) -> Journal:
+    options = JournalOptions(root, REAL_TIME.trading_date_at, **changes)  # type: ignore[arg-type]
+    return Journal(options, lambda: StreamSource(client))
+
+
+def lines(root: Path, stream: str) -> list[JournalLine]:
+    return [line for date in dates_in(root) for line in read_lines(root / date, stream)]
+
+
+def ids(root: Path, stream: str) -> list[str]:
+    return [line.entry_id for line in lines(root, stream) if line.gap is None]
+
+
+def in_redis(client: "redis.Redis", key: str) -> list[str]:
+    return [entry.entry_id for entry in RedisBus(client).tail(key, 100_000)]
+
+
+def test_every_stream_is_written_down_with_new_groups_as_they_appear(
+    real: "redis.Redis", tmp_path: Path
+) -> None:
+    sent = {}
+    for stream in TABLE:
+        key = key_of(stream, "x")
+        sent[stream.name] = real.xadd(key, {"m": '{"type":"' + stream.name + '"}'})
+    journal = journal_in(tmp_path, real)
+    journal.step()
+    journal.close()
+    assert {name: [entry_id.decode()] for name, entry_id in sent.items()} == {
+        stream.name: ids(tmp_path, stream.name) for stream in TABLE
+    }
+    journal.step()
+    send(real, quote(1), name="late")
+    journal._discovered_s = 0.0
+    journal.step()
+    journal.close()
+    assert [line.key for line in lines(tmp_path, "ticks")] == ["ticks:{x}", "ticks:{late}"]
+
+
+def test_the_envelope_comes_back_as_it_was_sent(real: "redis.Redis", tmp_path: Path) -> None:
+    send(real, quote(7), name="g1")
+    real.xadd(TICKS_G1, {"m": b"\xff\xfenot json"})
+    real.xadd(TICKS_G1, {"other": "field"})
+    journal = journal_in(tmp_path, real)
+    journal.step()
+    journal.close()
+    folder = tmp_path / dates_in(tmp_path)[0]
+    assert [envelope.body for envelope in read_day(folder, TICKS)] == [quote(7)]
+    assert [line.raw for line in lines(tmp_path, "ticks")] == [None, b"\xff\xfenot json", b""]
+
+
+@contextmanager
+def journal_process(url: str, root: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    script = Path(__file__).with_name("journal_process.py")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with (root.parent / "process.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, str(script), url, str(root)], env=environment, stderr=log, stdout=log
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_no_line_is_lost_or_doubled(
+    real: "redis.Redis", redis_url: str, tmp_path: Path
+) -> None:
+    root, done = tmp_path / "journal", threading.Event()
+    seed = random.Random(11)
+
+    def feed() -> None:
+        seq = 0
+        with redis.Redis.from_url(redis_url) as client:
+            while not done.is_set():
+                send(client, *(quote(seq + n) for n in range(20)), name="g1")
+                send(client, alert(f"a{seq}"))
+                seq += 20
+                time.sleep(0.01)
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    try:
+        for _ in range(4):
+            written = len(ids(root, "ticks"))
+            with journal_process(redis_url, root):
+                wait_for(lambda: len(ids(root, "ticks")) > written, "lines of this process")  # noqa: B023
+                time.sleep(seed.random() * 0.2)
+            newest = parts_in(root / dates_in(root)[-1])[-1].path
+            with newest.open("ab") as file:
+                file.write(b'{"id":"1795')
+    finally:
+        done.set()
+        feeder.join()
+    last = journal_in(root, real, max_bytes=200_000)
+    while last.step():
+        pass
+    last.close()
+    assert ids(root, "ticks") == in_redis(real, TICKS_G1)
+    assert ids(root, "alerts") == in_redis(real, ALERTS.key)
+    assert gaps_of(root / dates_in(root)[-1], TICKS) == []
+
+
+def test_what_was_trimmed_while_nobody_wrote_is_a_marked_gap(real: "redis.Redis", tmp_path: Path) -> None:
+    first = journal_in(tmp_path, real)
+    before = send(real, *(quote(n) for n in range(5)), name="g1")
+    first.step()
+    first.close()
+    after = send(real, *(quote(n) for n in range(5, 20)), name="g1")
+    real.xtrim(TICKS_G1, maxlen=3, approximate=False)
+    second = journal_in(tmp_path, real)
+    second.step()
+    second.close()
+    assert ids(tmp_path, "ticks") == [*before, *after[-3:]]
+    gap = gaps_of(tmp_path / dates_in(tmp_path)[-1], TICKS)[0].gap
+    assert gap is not None and (gap.from_id, gap.to_id) == (before[-1], after[-3])
+    assert [trouble.kind for trouble in second.report.troubles] == [AlertKind.JOURNAL]
+
+
+def test_what_was_trimmed_before_the_first_start_is_a_gap_too(real: "redis.Redis", tmp_path: Path) -> None:
+    send(real, *(quote(n) for n in range(9)), name="g1")
+    real.xtrim(TICKS_G1, maxlen=3, approximate=False)
+    journal = journal_in(tmp_path, real)
+    journal.step()
+    journal.close()
+    assert len(gaps_of(tmp_path / dates_in(tmp_path)[-1], TICKS)) == 1
+
+
+def test_a_running_journal_that_falls_behind_marks_the_hole(real: "redis.Redis", tmp_path: Path) -> None:
+    journal = journal_in(tmp_path, real, count=10)
+    before = send(real, *(quote(n) for n in range(10)), name="g1")
+    journal.step()
+    after = send(real, *(quote(n) for n in range(40)), name="g1")
+    real.xtrim(TICKS_G1, maxlen=20, approximate=False)
+    while journal.step():
+        pass
+    journal.close()
+    assert ids(tmp_path, "ticks") == [*before, *after[-20:]]
+    assert len(gaps_of(tmp_path / dates_in(tmp_path)[-1], TICKS)) == 1
+
+
+def test_what_all_have_read_and_is_old_goes_and_nothing_else(real: "redis.Redis", tmp_path: Path) -> None:
+    rows = [real.xadd(ORDERS.key, {"m": "{}"}).decode() for _ in range(1_000)]
+    real.xadd(DEAD.key, {"m": "{}"})
+    for service, at in (("risk", 999), ("executor", 700)):
+        real.hset(state_key(service), "positions", f'{{"{ORDERS.key}": "{rows[at]}"}}')
+    journal = journal_in(tmp_path, real, keep_s=3_600, sync_ms=1)
+    journal.step()
+    assert len(in_redis(real, ORDERS.key)) == 1_000, "young entries stay"
+    journal.close()
+    journal = journal_in(tmp_path, real, keep_s=-60, sync_ms=1)
+    while in_redis(real, ORDERS.key)[0] == rows[0]:
+        journal._retained_s = 0.0
+        journal.step()
+    journal.close()
+    left = in_redis(real, ORDERS.key)
+    assert left[-300:] == rows[-300:], "what the executor has not committed is there"
+    assert len(left) <= 400
+    assert ids(tmp_path, "orders") == rows and real.xlen(DEAD.key) == 1
+
+
+def test_a_stream_grown_past_the_alarm_is_told_with_who_holds_it(
+    real: "redis.Redis", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.notifier.retention.LOSSLESS_ALARM", 5)
+    for _ in range(6):
+        real.xadd(ORDERS.key, {"m": "{}"})
+    journal = journal_in(tmp_path, real)
+    journal.step()
+    journal.close()
+    trouble = journal.report.troubles[0]
+    assert ORDERS.key in trouble.alert_id and "executor" in trouble.detail
+
+
+def run_in_thread(journal: Journal) -> tuple[threading.Thread, threading.Event]:
+    stop = threading.Event()
+    thread = threading.Thread(target=journal.run, args=(stop,), daemon=True)
+    thread.start()
+    return thread, stop
+
+
+def test_a_journal_that_another_holds_says_so_and_takes_over_when_it_is_free(
+    real: "redis.Redis", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "RETRY_S", 0.02)
+    held = lock(tmp_path)
+    journal = journal_in(tmp_path, real)
+    sent = send(real, alert())
+    thread, stop = run_in_thread(journal)
+    wait_for(lambda: bool(journal.report.troubles), "a trouble")
+    assert ids(tmp_path, "alerts") == []
+    held.close()
+    wait_for(lambda: ids(tmp_path, "alerts") == sent, "the line")
+    wait_for(lambda: not journal.report.troubles, "all clear")
+    stop.set()
+    thread.join(DEADLINE_S)
+
+
+def test_redis_that_comes_back_is_read_on_without_loss(
+    real: "redis.Redis", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "RETRY_S", 0.02)
+    away = threading.Event()
+
+    def connect() -> StreamSource:
+        if away.is_set():
+            raise BusUnavailable("Redis did not answer: refused")
+        return StreamSource(real)
+
+    journal = Journal(JournalOptions(tmp_path, REAL_TIME.trading_date_at, poll_ms=10), connect)
+    thread, stop = run_in_thread(journal)
+    sent = send(real, alert("a"))
+    wait_for(lambda: ids(tmp_path, "alerts") == sent, "the first line")
+    away.set()
+    journal._source = None
+    wait_for(lambda: bool(journal.report.troubles), "a trouble")
+    sent += send(real, alert("b"))
+    away.clear()
+    wait_for(lambda: ids(tmp_path, "alerts") == sent, "the second line")
+    stop.set()
+    thread.join(DEADLINE_S)
+    assert not thread.is_alive()
+
+
+def test_the_end_writes_what_is_still_waiting(real: "redis.Redis", tmp_path: Path) -> None:
+    journal = journal_in(tmp_path, real, count=10)
+    stop = threading.Event()
+    stop.set()
+    sent = send(real, *(quote(n) for n in range(95)), name="g1")
+    journal.run(stop)
+    assert ids(tmp_path, "ticks") == sent
