@@ -1,0 +1,75 @@
+"""Orders that should have ended: what is cancelled and when, and when silence becomes doubt.
+
+A cancel request is not a cancel (design 4.6): the order stays open until there is evidence. An order
+in doubt is neither cancelled nor replaced; the gateway asks the broker, and a person is told.
+"""
+
+from typing import Final
+
+from services.contracts.terms import Purpose, TradingState
+from services.executor import notices
+from services.executor.move import Move, cancel
+from services.executor.order import SILENCE_NS, Order
+from services.executor.pair import Pair
+from services.executor.phases import Evidence, OrderLife, PairPhase
+from services.executor.view import View
+
+MOST_CANCELS: Final = 3
+"""Each takes a slot of the broker's order budget; after these a person is told."""
+
+
+def overdue(pair: Pair, view: View) -> Move | None:
+    """Return what is to be done for the first open order that is due for something, or None."""
+    for order in pair.open_orders:
+        move = _care(pair, view, order)
+        if move is not None:
+            return move
+    return None
+
+
+def _care(pair: Pair, view: View, order: Order) -> Move | None:
+    if order.life is OrderLife.COMMANDED and view.now_ns >= order.expires_at_ns + SILENCE_NS:
+        return Move(pair.with_order(order.after(Evidence.SILENCE, view.now_ns)))
+    if order.life.doubtful:
+        return None if order.warned else _warn(pair, view, order)
+    reason = _why_cancel(pair, view, order)
+    if not reason or not _due(view, order):
+        return None
+    if order.cancels < MOST_CANCELS:
+        return cancel(pair, view, order, reason)
+    return None if order.warned else _warn(pair, view, order)
+
+
+def _due(view: View, order: Order) -> bool:
+    if order.cancels == 0:
+        return True
+    return order.cancel_at_ns is not None and view.now_ns >= order.cancel_at_ns
+
+
+def _why_cancel(pair: Pair, view: View, order: Order) -> str:
+    """Why an order is to be taken back now, empty if it is not."""
+    if order.cancels or (order.cancel_at_ns is not None and view.now_ns >= order.cancel_at_ns):
+        return "it has not ended in time"
+    wanted_by_person = pair.by_person and order.purpose is Purpose.FLATTEN
+    if not view.trading.allows_exits and not wanted_by_person:
+        return f"the trading state is {view.trading}"
+    if order.purpose.adds_exposure:
+        return _why_cancel_entry(pair, view)
+    return ""
+
+
+def _why_cancel_entry(pair: Pair, view: View) -> str:
+    if view.trading is TradingState.REDUCE_ONLY:
+        return "the trading state is reduce_only"
+    if not view.venues.window_open(view.now_ns):
+        return "the entry window is closed"
+    if pair.by_person:
+        return "a person asked to be flat"
+    if pair.phase in (PairPhase.FLATTENING, PairPhase.STRANDED):
+        return "what was bought is being flattened"
+    return ""
+
+
+def _warn(pair: Pair, view: View, order: Order) -> Move:
+    warned = order.but(warned=True)
+    return Move(pair.with_order(warned), (notices.order_in_doubt(pair, order, view.now_ns),))

@@ -1,0 +1,233 @@
+"""How each message is taken in: facts are merged, and the pairs it touches are named.
+
+Nothing is decided here but what a message means. Hearing one twice changes nothing the second time.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.contracts.envelope import Message
+from services.contracts.messages.control import (
+    FlattenRequested,
+    ReferencePublished,
+    ResidualClaimed,
+    TradingStateChanged,
+    TradingStateRequested,
+)
+from services.contracts.messages.market_data import QuoteUpdated
+from services.contracts.messages.orders import CommandDenied, OrderFacts, OrderFilled, OrderRejected
+from services.contracts.messages.pairs import PairApproved, PairOutcome
+from services.contracts.messages.venue_state import EntryWindowChanged
+from services.contracts.reasons import GateReason
+from services.contracts.step import Received
+from services.contracts.terms import TradingState
+from services.executor import flatten, notices
+from services.executor.closing import close, closing_statement
+from services.executor.order import Order, OrderEvent, adopted
+from services.executor.pair import Pair
+from services.executor.phases import Evidence, OrderLife, PairPhase
+from services.executor.state import ClosedPair, ExecutorState
+from services.market.books import seen, with_book
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The state with a message taken in, the ids of the pairs to look at again, and what is said of it."""
+
+    state: ExecutorState
+    touched: tuple[str, ...] = ()
+    said: tuple[Message, ...] = ()
+
+
+Hearer = Callable[[ExecutorState, Received], Heard]
+
+
+# -- the market -----------------------------------------------------------------------------
+
+
+def quote(state: ExecutorState, event: Received) -> Heard:
+    message = event.message
+    assert isinstance(message, QuoteUpdated)
+    books = with_book(state.books, seen(event, message))
+    touched = tuple(pair_id for pair_id, pair in state.pairs.items() if pair.symbol == message.symbol)
+    return Heard(state.but(books=books), touched)
+
+
+def venue(state: ExecutorState, event: Received) -> Heard:
+    return Heard(state.but(venues=state.venues.after(event.message)), tuple(state.pairs))
+
+
+def window(state: ExecutorState, event: Received) -> Heard:
+    """A sweep asks for every order to be cancelled before a pause; one that rests for an auction stays."""
+    message = event.message
+    assert isinstance(message, EntryWindowChanged)
+    heard = venue(state, event)
+    if not message.sweep:
+        return heard
+    pairs = {pair_id: _swept(pair, event.now_ns) for pair_id, pair in state.pairs.items()}
+    return Heard(heard.state.but(pairs=pairs), heard.touched)
+
+
+def _swept(pair: Pair, now_ns: int) -> Pair:
+    for order_ in pair.open_orders:
+        if order_.cancel_at_ns is not None and order_.cancel_at_ns > now_ns and not order_.cancels:
+            pair = pair.with_order(order_.but(cancel_at_ns=now_ns))
+    return pair
+
+
+# -- pairs ----------------------------------------------------------------------------------
+
+
+def approved(state: ExecutorState, event: Received) -> Heard:
+    """A new pair. One that is known is not begun again; one whose symbol is taken is closed at once."""
+    approval = event.message
+    assert isinstance(approval, PairApproved)
+    if approval.pair_id in state.pairs or approval.pair_id in state.closed:
+        return Heard(state)
+    pair = Pair(approval=approval, opened_at_ns=event.now_ns)
+    if any(other.symbol == approval.symbol for other in state.pairs.values()):
+        closed = closing_statement(pair, event.now_ns, PairOutcome.STOPPED)
+        return Heard(state.without_pair(pair), said=(closed,))
+    return Heard(state.with_pair(pair), (pair.pair_id,))
+
+
+# -- orders ---------------------------------------------------------------------------------
+
+
+def order(state: ExecutorState, event: Received) -> Heard:
+    """Merge what is told of one of our orders; a fill that no open pair knows goes to a person."""
+    message = event.message
+    assert isinstance(message, OrderEvent)
+    pair = state.pairs.get(message.facts.pair_id)
+    if pair is None:
+        return _stray(state, message)
+    known = pair.order(message.facts.order_id)
+    if known is None:
+        known = adopted(message.facts, event.now_ns)
+        if known is None:
+            return Heard(state)
+        pair = pair.but(stopping=pair.stopping or "an order was found that our state had lost")
+    merged = known.merged(message, event.now_ns)
+    merged, said = _told(pair, known, merged, message)
+    return Heard(state.with_pair(pair.with_order(merged)), (pair.pair_id,), said)
+
+
+def _told(pair: Pair, before: Order, after: Order, message: Message) -> tuple[Order, tuple[Message, ...]]:
+    said: tuple[Message, ...] = ()
+    known_again = after.life.ended or (before.life.doubtful and not after.life.doubtful)
+    if before.warned and known_again:
+        after, said = after.but(warned=False), (notices.order_known(pair, after),)
+    if isinstance(message, OrderRejected) and after.life is not before.life:
+        said = (*said, notices.order_rejected(pair, after, message.code, message.text))
+    return after, said
+
+
+def _stray(state: ExecutorState, message: OrderEvent) -> Heard:
+    facts = message.facts
+    closed = state.closed.get(facts.pair_id)
+    if closed is None:
+        if not isinstance(message, OrderFilled):
+            return Heard(state)
+        return Heard(state, said=(notices.fill_of_no_pair(facts, "its pair is not known here"),))
+    if facts.cum_qty_shares <= closed.filled.get(facts.order_id, 0):
+        return Heard(state)
+    remembered = {**state.closed, facts.pair_id: _with_fill(closed, facts)}
+    alert = notices.fill_of_no_pair(facts, "its pair was closed without it")
+    return Heard(state.but(closed=remembered), said=(alert,))
+
+
+def _with_fill(closed: ClosedPair, facts: OrderFacts) -> ClosedPair:
+    return ClosedPair(symbol=closed.symbol, filled={**closed.filled, facts.order_id: facts.cum_qty_shares})
+
+
+def denied(state: ExecutorState, event: Received) -> Heard:
+    """The last gate sent nothing, so the order never was; with two exceptions.
+
+    `duplicate` says that the id was used before: whatever became of that is told by other events. The
+    refusal of a cancel says nothing of its target, unless it took the target out of the queue.
+    """
+    message = event.message
+    assert isinstance(message, CommandDenied)
+    pair = state.pairs.get(message.pair_id)
+    target = message.target_order_id
+    if pair is None or message.reason is GateReason.DUPLICATE:
+        return Heard(state)
+    if target and message.reason is not GateReason.REMOVED:
+        return Heard(state)
+    known = pair.order(target or message.order_id)
+    if known is None:
+        return Heard(state)
+    after = known.after(Evidence.DENIED, event.now_ns)
+    after, said = _told(pair, known, after, message)
+    return Heard(state.with_pair(pair.with_order(after)), (pair.pair_id,), said)
+
+
+# -- people and risk --------------------------------------------------------------------------
+
+
+def state_requested(state: ExecutorState, event: Received) -> Heard:
+    """A halt is obeyed before risk confirms it, and ends what a person had asked to be flattened."""
+    message = event.message
+    assert isinstance(message, TradingStateRequested)
+    if message.target is not TradingState.HALTED:
+        return Heard(state)
+    pairs = {pair_id: pair.but(by_person=False) for pair_id, pair in state.pairs.items()}
+    halted = state.but(trading=state.trading.asked(message.target), pairs=pairs)
+    return Heard(halted, tuple(pairs))
+
+
+def state_changed(state: ExecutorState, event: Received) -> Heard:
+    message = event.message
+    assert isinstance(message, TradingStateChanged)
+    return Heard(state.but(trading=state.trading.changed(message.state)), tuple(state.pairs))
+
+
+def reference(state: ExecutorState, event: Received) -> Heard:
+    message = event.message
+    assert isinstance(message, ReferencePublished)
+    changed = state.but(reference=message.reference, reference_hash=message.reference_hash)
+    return Heard(changed, tuple(state.pairs))
+
+
+def flatten_requested(state: ExecutorState, event: Received) -> Heard:
+    """A person wants open pairs to be flat: no further clip, and a stranded position is tried again."""
+    message = event.message
+    assert isinstance(message, FlattenRequested)
+    said: tuple[Message, ...] = ()
+    touched = tuple(p.pair_id for p in state.pairs.values() if message.symbol in ("", p.symbol))
+    for pair_id in touched:
+        pair = state.pairs[pair_id]
+        asked = pair.but(by_person=True, stopping=pair.stopping or "a person asked to be flat")
+        if pair.phase is PairPhase.STRANDED:
+            move = flatten.retry(pair, state.view(pair.symbol, event.now_ns))
+            asked, said = move.pair, said + move.out
+        state = state.with_pair(asked)
+    return Heard(state, touched, said)
+
+
+def claimed(state: ExecutorState, event: Received) -> Heard:
+    """A person sold the residual by hand: the pair closes with what that brought."""
+    claim = event.message
+    assert isinstance(claim, ResidualClaimed)
+    pair = state.pairs.get(claim.pair_id)
+    if claim.pair_id in state.closed:
+        return Heard(state)
+    problem = _claim_problem(claim, pair)
+    if pair is None or problem:
+        return Heard(state, said=(notices.claim_refused(claim, problem, pair),))
+    amount_krw = claim.amount_krw if pair.uncovered_shares >= 0 else -claim.amount_krw
+    move = close(pair, state.view(pair.symbol, event.now_ns), PairOutcome.CLAIMED, amount_krw)
+    return Heard(state.without_pair(move.pair), said=move.out)
+
+
+def _claim_problem(claim: ResidualClaimed, pair: Pair | None) -> str:
+    """Why a claim cannot be taken, empty if it can. One sold short is claimed by what buying back cost."""
+    if pair is None:
+        return "no such pair is open"
+    if pair.phase not in (PairPhase.FLATTENING, PairPhase.STRANDED):
+        return f"the pair is {pair.phase} and goes on by itself"
+    if any(order_.life is not OrderLife.AMBIGUOUS for order_ in pair.open_orders):
+        return "an order of it still works or is unknown; wait for it, or halt first"
+    if not pair.ambiguous and claim.qty_shares != abs(pair.uncovered_shares):
+        return f"the pair holds {pair.uncovered_shares} shares"
+    return ""

@@ -1,0 +1,213 @@
+"""One pair: what risk approved, every order of it, and what it has cost.
+
+Owns two invariants: money is the sum over orders of what the broker reported, and never more is sold
+than was bought, where a sell that works or is unknown counts as sold in full (design 5, I2).
+"""
+
+from typing import Self
+
+from services.contracts.envelope import Part
+from services.contracts.ids import order_id_of
+from services.contracts.limits import NS_PER_MS
+from services.contracts.messages.pairs import PairApproved, StrandReason
+from services.contracts.terms import Purpose, Side, Symbol
+from services.executor.order import Order
+from services.executor.phases import OrderLife, PairPhase, Turn, next_phase
+
+
+class Exposure(Part):
+    """What is bought and not sold, measured: KRW now, its integral over time, and time to neutral.
+
+    The value stands between two changes, so the integral is added to only when it changes.
+    """
+
+    krw: int = 0
+    since_ns: int = 0
+    krw_ms: int = 0
+    open_since_ns: int = 0
+    neutral_ms_max: int = 0
+
+    def at(self, krw: int, now_ns: int) -> Self:
+        """Return the measure with `krw` uncovered from `now_ns` on."""
+        if krw == self.krw:
+            return self
+        changes: dict[str, int] = {
+            "krw": krw,
+            "since_ns": now_ns,
+            "krw_ms": self.krw_ms + self.krw * (now_ns - self.since_ns) // NS_PER_MS,
+        }
+        if self.krw == 0:
+            changes["open_since_ns"] = now_ns
+        if krw == 0:
+            lasted_ms = (now_ns - self.open_since_ns) // NS_PER_MS
+            changes["neutral_ms_max"] = max(self.neutral_ms_max, lasted_ms)
+        return self.model_copy(update=changes)
+
+    def age_ms(self, now_ns: int) -> int:
+        """How long something has been uncovered; 0 when nothing is."""
+        return (now_ns - self.open_since_ns) // NS_PER_MS if self.krw else 0
+
+
+class Residual(Part):
+    """The flattening of what was not sold in time, and what stands in its way.
+
+    `ladder` numbers the runs: a person's retry starts a new one. `started_ns` is 0 before the first.
+    `marked_shares` is the quantity that the stranded position was last named with.
+    """
+
+    ladder: int = 0
+    started_ns: int = 0
+    obstacle: StrandReason | None = None
+    obstacle_since_ns: int = 0
+    marked_shares: int = 0
+    shares_max: int = 0
+    strands: int = 0
+    reason: StrandReason | None = None
+    detail: str = ""
+
+
+class Pair(Part):
+    """`stopping` says why there is no further clip, empty while there may be one. `by_person`: somebody
+    asked for it to be flat now. `sell_due_ns` is when the clip's shares were first to be sold."""
+
+    approval: PairApproved
+    opened_at_ns: int
+    phase: PairPhase = PairPhase.READY
+    clip: int = 0
+    orders: tuple[Order, ...] = ()
+    stopping: str = ""
+    by_person: bool = False
+    sell_due_ns: int = 0
+    exposure: Exposure = Exposure()
+    residual: Residual = Residual()
+
+    # -- who it is -------------------------------------------------------------------
+
+    @property
+    def pair_id(self) -> str:
+        return self.approval.pair_id
+
+    @property
+    def symbol(self) -> Symbol:
+        return self.approval.symbol
+
+    # -- orders ----------------------------------------------------------------------
+
+    @property
+    def open_orders(self) -> tuple[Order, ...]:
+        return tuple(order for order in self.orders if order.open)
+
+    @property
+    def open_sell(self) -> Order | None:
+        return next((order for order in self.orders if order.open and order.side is Side.SELL), None)
+
+    @property
+    def open_buy(self) -> Order | None:
+        return next((order for order in self.orders if order.open and order.side is Side.BUY), None)
+
+    @property
+    def clip_buy(self) -> Order | None:
+        """The buy of the clip that runs: there is one, and it is never sent again."""
+        return next((o for o in self.orders if o.clip == self.clip and o.side is Side.BUY), None)
+
+    @property
+    def ambiguous(self) -> bool:
+        return any(order.life is OrderLife.AMBIGUOUS for order in self.orders)
+
+    def order(self, order_id: str) -> Order | None:
+        return next((order for order in self.orders if order.order_id == order_id), None)
+
+    def exit_sells(self, clip: int) -> int:
+        """How many sells of a clip were sent at the rich venue."""
+        return sum(1 for o in self.orders if o.clip == clip and o.purpose is Purpose.EXIT)
+
+    @property
+    def rungs(self) -> tuple[Order, ...]:
+        """The orders of the ladder's present run."""
+        return tuple(order for order in self.orders if order.ladder == self.residual.ladder > 0)
+
+    def next_order_id(self, side: Side) -> tuple[str, int, str]:
+        """Return (id, attempt, id of the attempt that it replaces or empty) of the clip's next order."""
+        attempts = [o.attempt for o in self.orders if o.clip == self.clip and o.side is side]
+        last = max(attempts, default=0)
+        replaced = order_id_of(self.pair_id, self.clip, side, last) if last else ""
+        return order_id_of(self.pair_id, self.clip, side, last + 1), last + 1, replaced
+
+    # -- quantities and money, from what the broker reported ----------------------------
+
+    def _sum(self, side: Side, field: str, clip: int = 0) -> int:
+        return sum(getattr(o, field) for o in self.orders if o.side is side and clip in (0, o.clip))
+
+    def bought_shares(self, clip: int = 0) -> int:
+        """Shares bought, in the whole pair or in one clip."""
+        return self._sum(Side.BUY, "cum_qty_shares", clip)
+
+    def bought_krw(self, clip: int = 0) -> int:
+        return self._sum(Side.BUY, "cum_amount_krw", clip)
+
+    def sold_shares(self, clip: int = 0) -> int:
+        return self._sum(Side.SELL, "cum_qty_shares", clip)
+
+    def sold_krw(self, clip: int = 0) -> int:
+        return self._sum(Side.SELL, "cum_amount_krw", clip)
+
+    @property
+    def commission_krw(self) -> int:
+        return sum(order.commission_krw for order in self.orders)
+
+    @property
+    def tax_krw(self) -> int:
+        return sum(order.tax_krw for order in self.orders)
+
+    @property
+    def uncovered_shares(self) -> int:
+        """Shares bought and not sold; negative if more was sold than bought, which must not be."""
+        return self.bought_shares() - self.sold_shares()
+
+    @property
+    def uncovered_krw(self) -> int:
+        """What the uncovered shares were bought for, at the pair's average, rounded up."""
+        if self.uncovered_shares <= 0:
+            return 0
+        return -(-self.bought_krw() * self.uncovered_shares // self.bought_shares())
+
+    @property
+    def available_shares(self) -> int:
+        """What may be sold now: bought, less sold, less every sell that works or is unknown."""
+        return self.bought_shares() - self._sum(Side.SELL, "at_risk_shares")
+
+    @property
+    def buy_price_krw(self) -> int:
+        """The pair's average price bought at, rounded up; 0 before the first fill."""
+        bought = self.bought_shares()
+        return -(-self.bought_krw() // bought) if bought else 0
+
+    @property
+    def unspent_shares(self) -> int:
+        """What approval and open buys leave to be bought."""
+        return self.approval.qty_shares - self._sum(Side.BUY, "at_risk_shares")
+
+    # -- changes ---------------------------------------------------------------------
+
+    def but(self, **changes: object) -> Self:
+        return self.model_copy(update=changes)
+
+    def turned(self, turn: Turn, **changes: object) -> Self:
+        """Return the pair after a turn. Raises ValueError where the table has no such row."""
+        return self.but(phase=next_phase(self.phase, turn), **changes)
+
+    def with_order(self, order: Order) -> Self:
+        """Return the pair with an order added, or replaced by id."""
+        if self.order(order.order_id) is None:
+            return self.but(orders=(*self.orders, order), clip=max(self.clip, order.clip))
+        same = order.order_id
+        return self.but(orders=tuple(order if o.order_id == same else o for o in self.orders))
+
+    def measured(self, now_ns: int) -> Self:
+        """Return the pair with its exposure measured at `now_ns`."""
+        exposure = self.exposure.at(self.uncovered_krw, now_ns)
+        holds = self.phase in (PairPhase.FLATTENING, PairPhase.STRANDED)
+        most = max(self.residual.shares_max, self.uncovered_shares if holds else 0)
+        if exposure is self.exposure and most == self.residual.shares_max:
+            return self
+        return self.but(exposure=exposure, residual=self.residual.model_copy(update={"shares_max": most}))

@@ -1,0 +1,130 @@
+"""What the executor knows. Open and stranded pairs survive a restart; books do not.
+
+The venue and control streams are committed and not read again, so what they added up to is durable too.
+"""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from services.contracts.envelope import Part
+from services.contracts.in_force import Reference
+from services.contracts.messages.intents import QuoteSeen
+from services.contracts.messages.pairs import ClipCompleted, PairClosed
+from services.contracts.reference import TradeCosts
+from services.contracts.step import State
+from services.contracts.terms import Symbol, TradingDate, TradingState, Venue
+from services.contracts.trading_limits import TradingLimits
+from services.executor.pair import Pair
+from services.executor.settings import ExecutorSettings
+from services.executor.view import View
+from services.market.hoga import HogaTable
+from services.market.venue_view import VenueView
+
+
+class ClosedPair(Part):
+    """What is kept of a closed pair: how far each order had filled, to know a fill told late."""
+
+    symbol: Symbol
+    filled: dict[str, int]
+
+
+class TradingWord(Part):
+    """The trading state in force. A halt that was asked for holds before risk confirms it."""
+
+    state: TradingState = TradingState.DISARMED
+    halt_asked: bool = False
+
+    @property
+    def in_force(self) -> TradingState:
+        return TradingState.HALTED if self.halt_asked else self.state
+
+    def asked(self, target: TradingState) -> "TradingWord":
+        """Return the word after a person's request: a halt is obeyed at once, all else waits for risk."""
+        if target is not TradingState.HALTED or self.state is TradingState.HALTED:
+            return self
+        return TradingWord(state=self.state, halt_asked=True)
+
+    def changed(self, state: TradingState) -> "TradingWord":
+        """Return the word after risk's. One that was on its way when the halt was asked for lifts nothing."""
+        stopped = state in (TradingState.HALTED, TradingState.DISARMED)
+        return TradingWord(state=state, halt_asked=self.halt_asked and not stopped)
+
+
+class Tally(Part):
+    """What the pairs of one trading date came to, for a screen."""
+
+    trading_date: TradingDate = TradingDate("")
+    pairs_closed: int = 0
+    clips: int = 0
+    uncovered_krw_ms: int = 0
+    neutral_ms_max: int = 0
+
+    def after_clip(self, done: ClipCompleted) -> "Tally":
+        return self.model_copy(update={"clips": self.clips + (1 if done.bought_shares else 0)})
+
+    def after_pair(self, closed: PairClosed) -> "Tally":
+        return self.model_copy(
+            update={
+                "pairs_closed": self.pairs_closed + 1,
+                "uncovered_krw_ms": self.uncovered_krw_ms + closed.uncovered_krw_ms,
+                "neutral_ms_max": max(self.neutral_ms_max, closed.neutral_ms),
+            }
+        )
+
+
+class ExecutorState(State):
+    """`pairs` are the open and stranded ones by pair id, `closed` the last ones that closed, oldest first.
+
+    `status_ns` is when the last status was said, `greeted` whether this process has named the stranded
+    positions it found at its start.
+    """
+
+    DURABLE: ClassVar[frozenset[str]] = frozenset(
+        {"pairs", "closed", "trading", "venues", "reference", "reference_hash", "tally"}
+    )
+
+    settings: ExecutorSettings
+    hoga: HogaTable
+    pairs: dict[str, Pair] = Field(default_factory=dict)
+    closed: dict[str, ClosedPair] = Field(default_factory=dict)
+    trading: TradingWord = TradingWord()
+    venues: VenueView = VenueView()
+    reference: Reference | None = None
+    reference_hash: str = ""
+    tally: Tally = Tally()
+    books: dict[tuple[Symbol, Venue], QuoteSeen] = Field(default_factory=dict)
+    status_ns: int = 0
+    greeted: bool = False
+
+    def view(self, symbol: Symbol, now_ns: int) -> View:
+        """Return what a pair of `symbol` sees now."""
+        reference = self.reference
+        return View(
+            now_ns=now_ns, symbol=symbol, trading=self.trading.in_force, venues=self.venues,
+            books=self.books, limits=TradingLimits() if reference is None else reference.limits,
+            costs=None if reference is None else _costs(reference, symbol),
+            listed=reference is not None and reference.entry(symbol) is not None,
+            hoga=self.hoga, settings=self.settings,
+        )  # fmt: skip
+
+    def with_pair(self, pair: Pair) -> "ExecutorState":
+        changed: ExecutorState = self.but(pairs={**self.pairs, pair.pair_id: pair})
+        return changed
+
+    def without_pair(self, pair: Pair) -> "ExecutorState":
+        """Return the state with a pair closed, and remembered among the last ones."""
+        kept = {key: value for key, value in self.closed.items() if key != pair.pair_id}
+        filled = {order.order_id: order.cum_qty_shares for order in pair.orders}
+        kept[pair.pair_id] = ClosedPair(symbol=pair.symbol, filled=filled)
+        for oldest in list(kept)[: max(0, len(kept) - self.settings.closed_pairs_kept)]:
+            del kept[oldest]
+        pairs = {key: value for key, value in self.pairs.items() if key != pair.pair_id}
+        changed: ExecutorState = self.but(pairs=pairs, closed=kept)
+        return changed
+
+
+def _costs(reference: Reference, symbol: Symbol) -> TradeCosts | None:
+    """Costs of a symbol even where it is disabled now: what is held must still be sold."""
+    entry = next((item for item in reference.symbols if item.krx_code == symbol), None)
+    return None if entry is None else reference.costs.get(entry.market)

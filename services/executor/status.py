@@ -1,0 +1,27 @@
+"""What the executor says of itself each second."""
+
+from services.contracts.limits import NS_PER_MS
+from services.contracts.messages.status import ExecutorStatus, OpenPairSeen
+from services.executor.pair import Pair
+from services.executor.phases import PairPhase
+from services.executor.state import ExecutorState
+
+
+def status_of(state: ExecutorState, now_ns: int) -> ExecutorStatus:
+    """Return open pairs, stranded positions, and the day's sums."""
+    pairs = [pair for pair in state.pairs.values() if pair.phase is not PairPhase.STRANDED]
+    stranded = [pair for pair in state.pairs.values() if pair.phase is PairPhase.STRANDED]
+    return ExecutorStatus(
+        pairs=tuple(_seen(pair, now_ns) for pair in pairs),
+        stranded=tuple(_seen(pair, now_ns) for pair in stranded),
+        pairs_closed=state.tally.pairs_closed, clips=state.tally.clips,
+        uncovered_krw_ms=state.tally.uncovered_krw_ms, neutral_ms_max=state.tally.neutral_ms_max,
+    )  # fmt: skip
+
+
+def _seen(pair: Pair, now_ns: int) -> OpenPairSeen:
+    return OpenPairSeen(
+        pair_id=pair.pair_id, symbol=pair.symbol, state=pair.phase, clip=pair.clip,
+        uncovered_shares=pair.uncovered_shares, uncovered_krw=pair.uncovered_krw,
+        age_ms=(now_ns - pair.opened_at_ns) // NS_PER_MS,
+    )  # fmt: skip

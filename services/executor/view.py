@@ -1,0 +1,136 @@
+"""What one pair sees of the world when it decides: the venues, two books, limits, costs, the clock.
+
+Everything a decision reads is in here and in the pair, so that the same inputs give it again (I11).
+"""
+
+from dataclasses import dataclass
+
+from services.contracts.limits import NS_PER_MS
+from services.contracts.messages.intents import QuoteSeen
+from services.contracts.messages.venue_state import PriceBand
+from services.contracts.reference import TradeCosts
+from services.contracts.terms import OrderKind, SessionPhase, Symbol, TradingState, Venue
+from services.contracts.trading_limits import TradingLimits
+from services.executor.settings import ExecutorSettings
+from services.market.books import BookFault, Books, Legs, fault_of, legs_of
+from services.market.hoga import HogaTable
+from services.market.venue_view import VenueView
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The world at `now_ns`, for one symbol; `listed` if the map in force has it enabled."""
+
+    now_ns: int
+    symbol: Symbol
+    trading: TradingState
+    venues: VenueView
+    books: Books
+    limits: TradingLimits
+    costs: TradeCosts | None
+    listed: bool
+    hoga: HogaTable
+    settings: ExecutorSettings
+
+    def after_ms(self, ms: int) -> int:
+        return self.now_ns + ms * NS_PER_MS
+
+    # -- books -----------------------------------------------------------------------
+
+    def book(self, venue: Venue) -> QuoteSeen | None:
+        """The newest book of a venue; a book of an older connection is none."""
+        seen = self.books.get((self.symbol, venue))
+        if seen is None or seen.quote.connection_epoch < self.venues.connection_epoch:
+            return None
+        return seen
+
+    def bids(self, venue: Venue) -> tuple[tuple[int, int], ...]:
+        """The bids that have a quantity, best first; empty where there is no book."""
+        seen = self.book(venue)
+        return () if seen is None else tuple(level for level in seen.quote.bids if level[1] > 0)
+
+    def asks(self, venue: Venue) -> tuple[tuple[int, int], ...]:
+        """The asks that have a quantity, best first; empty where there is no book."""
+        seen = self.book(venue)
+        return () if seen is None else tuple(level for level in seen.quote.asks if level[1] > 0)
+
+    def fault(self, buy_venue: Venue) -> BookFault | None:
+        """Why the two books cannot be traded on together in that direction, or None."""
+        legs = self.legs(buy_venue)
+        return fault_of(legs, self.limits, self.venues.connection_epoch, self.now_ns)
+
+    def legs(self, buy_venue: Venue) -> Legs | None:
+        return legs_of(self.books, self.symbol, buy_venue)
+
+    @property
+    def band(self) -> PriceBand | None:
+        return self.venues.band(self.symbol)
+
+    # -- venues ----------------------------------------------------------------------
+
+    def phase(self, venue: Venue) -> SessionPhase:
+        return self.venues.phases.get(venue, SessionPhase.CLOSED)
+
+    def halted(self, venue: Venue) -> bool:
+        """Whether a halt or VI holds on this venue; the other one may still sell (market rules 2.3)."""
+        return any(halt.venue is venue for halt in self.venues.halts.get(self.symbol, ()))
+
+    def marketable_kind(self, venue: Venue) -> OrderKind | None:
+        """The order to meet a continuous book with: IOC where the venue takes one, else a limit."""
+        phase = self.phase(venue)
+        if not phase.matches_continuously or self.halted(venue):
+            return None
+        if venue is Venue.NXT and not self.venues.eligible(self.symbol):
+            return None
+        kinds = self.hoga.kinds(venue, phase)
+        return next((kind for kind in (OrderKind.LIMIT_IOC, OrderKind.LIMIT) if kind in kinds), None)
+
+    def market_order_on(self, venue: Venue) -> bool:
+        """Whether a market order meets a continuous book there: KRX's regular session alone."""
+        return (
+            venue is Venue.KRX
+            and self.phase(venue) is SessionPhase.CONTINUOUS
+            and not self.halted(venue)
+            and OrderKind.MARKET in self.hoga.kinds(venue, SessionPhase.CONTINUOUS)
+        )
+
+    @property
+    def closing_auction(self) -> bool:
+        """Whether KRX collects limit orders for its closing print now."""
+        phase = self.phase(Venue.KRX)
+        return (
+            phase is SessionPhase.CLOSING_AUCTION
+            and not self.halted(Venue.KRX)
+            and OrderKind.LIMIT in self.hoga.kinds(Venue.KRX, phase)
+        )
+
+    @property
+    def day_over(self) -> bool:
+        """Whether neither venue will trade again today, as far as their phases say."""
+        return all(self.phase(venue) is SessionPhase.CLOSED for venue in Venue)
+
+    # -- what is allowed ---------------------------------------------------------------
+
+    def entry_refusal(self) -> str:
+        """Why no clip may begin now, in plain words; empty if one may."""
+        if not self.trading.allows_entries:
+            return f"the trading state is {self.trading}"
+        if self.costs is None or not self.listed:
+            return "costs and limits of the symbol are not known, or it is disabled"
+        if not self.venues.ready:
+            return "the gateway is not connected to the broker"
+        if not self.venues.window_open(self.now_ns):
+            return "the entry window is closed"
+        if self.venues.halted(self.symbol):
+            return "a halt or VI holds on one venue"
+        if not self.venues.both_continuous or self.band is None:
+            return "one venue does not trade continuously, or the day's price band is not known"
+        if any(self.marketable_kind(venue) is None for venue in Venue):
+            return "one venue takes no order for this symbol now"
+        return ""
+
+    def sell_refusal(self, *, by_person: bool) -> str:
+        """Why nothing may be sold now whatever the venue, in plain words; empty if it may."""
+        if not (self.trading.allows_exits or by_person):
+            return f"the trading state is {self.trading}"
+        return ""
