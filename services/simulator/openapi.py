@@ -84,6 +84,8 @@ class OpenApi:
         self.guard.reset()
         self.feed.reindex()
         self.sessions.post(session, Connected(0))
+        if self._rng.random() < self.broker.faults.duplicate_connect_rate:
+            self.sessions.post(session, Connected(0))
 
     def _cut(self, session: Session) -> None:
         session.logged_in = False

@@ -93,6 +93,12 @@ class FaultOptions:
     freeze_ms: tuple[int, int] = (3000, 10000)
     hand_orders_per_hour: float = 0.0
     """Orders of a person in the same account, through another terminal."""
+    duplicate_connect_rate: float = 0.0
+    """OnEventConnect(0) fires twice for one login."""
+    duplicate_vi_rate: float = 0.0
+    """A VI frame comes a second time, under the `_AL` code."""
+    silent_registration_rate: float = 0.0
+    """SetRealReg returns 0 for a code whose frames then never come, until it is registered again."""
     venue_fids: bool = True
     """False: an old build, where FIDs 2134 to 2136 and 9081 are blank."""
 

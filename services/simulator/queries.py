@@ -52,6 +52,7 @@ class Queries:
             "OPTKWFID": self._watch_list,
             "OPW00001": self._cash,
             "OPW00004": self._valuation,
+            "OPW00005": self._settled_balance,
             "OPW00007": self._order_log,
             "OPW00018": self._holdings,
         }
@@ -117,7 +118,6 @@ class Queries:
             "거래소구분텍스트": order.venue.value if known else "",
             "SOR여부": "N" if known else "",
             "스톱가": "",
-            "화면번호": "" if order.request.by_hand else order.request.screen,
         }
 
     def _open_orders(self, inputs: Inputs) -> Table:
@@ -200,6 +200,27 @@ class Queries:
             "출력건수": _opw(len(rows)),
         }
         return Table("종목별계좌평가현황", single, rows)
+
+    def _settled_balance(self, inputs: Inputs) -> Table:
+        orderable = _opw(self._account.orderable_krw)
+        rows = [
+            {
+                "종목번호": f"A{code}",
+                "종목명": self._name(code),
+                "현재잔고": _opw(holding.qty_shares),
+                "매입단가": _opw(holding.average_krw),
+                "매입금액": _opw(holding.cost_krw),
+            }
+            for code, holding in self._account.holdings.items()
+            if holding.qty_shares
+        ]
+        single = {
+            "예수금": _opw(self._account.start_cash_krw),
+            "예수금D+2": _opw(self._account.cash_krw),
+            "주문가능현금": orderable,
+            **{f"{rate}주문가능금액": orderable for rate in (20, 30, 40, 100)},
+        }
+        return Table("종목별계좌체결현황", single, rows)
 
     def _holdings(self, inputs: Inputs) -> Table:
         rows = []

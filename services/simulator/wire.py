@@ -47,6 +47,8 @@ class Address:
 def parse_address(text: str) -> Address:
     """Read `unix:/path` or `tcp:127.0.0.1:port`. Raises AddressError."""
     kind, _, rest = text.partition(":")
+    if kind == "unix" and rest and not hasattr(socket, "AF_UNIX"):
+        raise AddressError(f"{text!r}: this system has no Unix sockets; write tcp:127.0.0.1:port")
     if kind == "unix" and rest:
         return Address(path=rest)
     host, _, port = rest.rpartition(":")

@@ -46,7 +46,7 @@ class World:
         self.sessions = Sessions(self.agenda, options.faults, Random(rng.random()))
         self.exchange = Exchange(listings, options.world, day, self.agenda, Random(rng.random()))
         self.account = Account(options.account.cash_krw)
-        self.feed = Feed(self.exchange, self.sessions, options.faults.venue_fids)
+        self.feed = Feed(self.exchange, self.sessions)
         desk_rng = Random(rng.random())
         self.broker = Broker(self.exchange, self.account, costs, options, self.sessions, self.feed, desk_rng)
         self.queries = Queries(self.broker, self.feed, self.account)

@@ -196,3 +196,31 @@ def test_chance_faults_come_at_their_rates() -> None:
     desk.run(600_000, step_ms=1_000)
     assert desk.connects.count(-106) == 1, "nobody logs in again"
     assert 3 <= len([o for o in desk.truth["orders"] if o["by_hand"]]) <= 25
+
+
+def test_a_login_may_be_announced_twice() -> None:
+    assert faulty(duplicate_connect_rate=1.0).connects == [0, 0]
+
+
+def test_a_vi_frame_may_come_again_under_the_combined_code() -> None:
+    desk = faulty(duplicate_vi_rate=1.0)
+    desk.query("OPT10054", {})
+    desk.world.inject(desk.now_ns, "vi", {"code": CODE, "venue": "KRX"})
+    desk.run(100)
+    shown = [fids for _, kind, fids in desk.reals if kind == "VI발동/해제"]
+    assert [fids[9001] for fids in shown] == [CODE, f"{CODE}_AL"]
+    assert shown[0][1223] == shown[1][1223]
+
+
+def test_a_registration_may_stay_silent_until_it_is_made_again() -> None:
+    desk = faulty(silent_registration_rate=0.5)
+    codes = ("005930", "000660", "247540", "005930_NX", "000660_NX", "247540_NX")
+    assert desk.call("SetRealReg", "1000", ";".join(codes), "41", "0") == 0
+    desk.run(3_000)
+    heard = {code for code, _, _ in desk.reals}
+    assert 0 < len(heard) < len(codes)
+    for _ in range(12):
+        desk.call("SetRealReg", "1000", ";".join(set(codes) - heard), "41", "1")
+        desk.run(2_000)
+        heard = {code for code, _, _ in desk.reals}
+    assert heard == set(codes)

@@ -82,6 +82,9 @@ def test_holdings_list_the_pool_and_what_can_be_sold() -> None:
     assert int(desk.world.queries.answer("OPW00004", {}).single["D+2추정예수금"]) == desk.truth["cash_krw"]
     returns = {row["종목코드"]: row for row in desk.world.queries.answer("OPT10085", {}).rows}
     assert int(returns[CODE]["청산가능수량"]) == 6
+    settled = desk.world.queries.answer("OPW00005", {})
+    assert int(settled.single["100주문가능금액"]) == desk.truth["orderable_krw"]
+    assert [int(row["현재잔고"]) for row in settled.rows] == [5, 10]
     log = desk.world.queries.answer("OPW00007", {}).rows
     assert [int(row["체결수량"]) for row in log] == [0, 10]
 
