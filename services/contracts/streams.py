@@ -141,6 +141,11 @@ def state_key(service: str) -> str:
     return "{arb}:state:" + service
 
 
+def pattern_of(stream: Stream) -> str:
+    """Return the glob that matches every key of a stream, for `SCAN`."""
+    return stream.key.replace("<name>", "*")
+
+
 def home_of(message: type[Message]) -> Stream:
     """Return the one stream that carries a message type.
 
@@ -151,3 +156,7 @@ def home_of(message: type[Message]) -> Stream:
         if message in stream.types:
             return stream
     raise KeyError(f"no stream carries {message.__name__}")
+
+
+EVERY_KEY: Final = (*(pattern_of(stream) for stream in TABLE), state_key("*"))
+"""Globs that together match all that services write; `*` as a service stands for every state."""

@@ -1,8 +1,10 @@
 """Hypothesis strategies for every message type, built from its own fields."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from hypothesis import strategies as st
 from pydantic import BaseModel
@@ -40,34 +42,38 @@ def trading_limits(draw: st.DrawFn) -> TradingLimits:
     return TradingLimits(clip_shares=clip, max_pair_shares=draw(st.integers(clip, 500)))
 
 
-BOOK_SIDES = st.lists(st.tuples(st.integers(1), st.integers(0)), max_size=4).map(tuple)
+def of(annotation: Any, metadata: Sequence[Any] = ()) -> st.SearchStrategy[Any]:
+    """Return values of a field's annotation, within the bounds that its metadata sets."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return of(inner[0], [item for extra in inner[1:] for item in getattr(extra, "metadata", [extra])])
+    if origin is tuple and inner[-1] is Ellipsis:
+        return st.lists(of(inner[0]), max_size=4).map(tuple)
+    if origin is tuple:
+        return st.tuples(*map(of, inner))
+    if origin is dict:
+        return st.dictionaries(of(inner[0]), of(inner[1]), max_size=4)
+    if origin in (Union, UnionType):
+        return st.one_of(*map(of, inner))
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return REFERENCES if annotation is Reference else filled(annotation)
+    return bounded(annotation, metadata)
+
+
+def bounded(annotation: Any, metadata: Sequence[Any]) -> st.SearchStrategy[Any]:
+    low = next((item.ge for item in metadata if hasattr(item, "ge")), None)
+    low = next((item.gt + 1 for item in metadata if hasattr(item, "gt")), low)
+    if annotation is int:
+        return st.integers(min_value=low)
+    shortest = next((item.min_length for item in metadata if hasattr(item, "min_length")), 0)
+    return st.text(min_size=shortest) if annotation is str else st.from_type(annotation)
 
 
 @cache
 def filled(kind: type[BaseModel]) -> st.SearchStrategy[Any]:
     """Return instances of `kind` with every field drawn from its annotation and bounds."""
-    fields = {
-        name: BOOK_SIDES if name in ("bids", "asks") else st.from_type(field.rebuild_annotation())
-        for name, field in kind.model_fields.items()
-    }
+    fields = {name: of(field.annotation, field.metadata) for name, field in kind.model_fields.items()}
     return st.builds(kind, **fields)
-
-
-def parts_of(kind: type[BaseModel]) -> set[type[BaseModel]]:
-    """Return every model nested in `kind`, at any depth."""
-    found: set[type[BaseModel]] = set()
-
-    def walk(annotation: Any) -> None:
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation not in found:
-            found.add(annotation)
-            for field in annotation.model_fields.values():
-                walk(field.annotation)
-        for inner in getattr(annotation, "__args__", ()):
-            walk(inner)
-
-    for field in kind.model_fields.values():
-        walk(field.annotation)
-    return found
 
 
 COMMISSIONS = st.builds(CommissionRates, krx=RATES, nxt=RATES, truncate_to_krw=st.sampled_from((1, 10)))
@@ -87,8 +93,3 @@ REFERENCES = st.builds(
     limits=trading_limits(),
 )
 """Its parts have validators that ask for more than one field at a time."""
-
-for _part in {part for kind in ALL_TYPES for part in parts_of(kind)} - parts_of(Reference):
-    st.register_type_strategy(_part, st.deferred(lambda _part=_part: filled(_part)))
-
-st.register_type_strategy(Reference, REFERENCES)

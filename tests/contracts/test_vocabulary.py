@@ -1,9 +1,23 @@
 """The closed lists: reasons that say what they mean, and a streams table without contradictions."""
 
+from fnmatch import fnmatchcase
+
 import pytest
 
+from services.contracts.envelope import Message
 from services.contracts.reasons import DenialReason, GateReason
-from services.contracts.streams import COMMANDS, TABLE, TICKS, Reading, Stream, home_of, key_of, state_key
+from services.contracts.streams import (
+    COMMANDS,
+    EVERY_KEY,
+    TABLE,
+    TICKS,
+    Reading,
+    Stream,
+    home_of,
+    key_of,
+    pattern_of,
+    state_key,
+)
 
 SERVICES = {"gateway", "detector", "risk", "executor", "notifier"}
 
@@ -42,6 +56,13 @@ def test_keys_are_told_apart() -> None:
     assert key_of(TICKS, "g1") != key_of(TICKS, "g2")
 
 
+def test_every_key_is_matched_by_the_globs_for_all_keys() -> None:
+    keys = [key_of(stream, "one") for stream in TABLE] + [state_key("detector-g1")]
+    assert [key for key in keys if not any(fnmatchcase(key, glob) for glob in EVERY_KEY)] == []
+    assert not any(fnmatchcase("rq:queue:default", glob) for glob in EVERY_KEY)
+    assert fnmatchcase(key_of(TICKS, "g2"), pattern_of(TICKS))
+
+
 @pytest.mark.parametrize("stream", [TICKS, COMMANDS])
 def test_a_stream_with_several_keys_needs_a_name(stream: Stream) -> None:
     with pytest.raises(ValueError, match=stream.name):
@@ -49,7 +70,5 @@ def test_a_stream_with_several_keys_needs_a_name(stream: Stream) -> None:
 
 
 def test_a_message_without_a_stream_has_no_home() -> None:
-    from services.contracts.envelope import Message
-
     with pytest.raises(KeyError, match="Message"):
         home_of(Message)

@@ -1,0 +1,99 @@
+"""The project's own files as the rules of the house look at them."""
+
+import ast
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+SERVICES: Final = ("gateway", "detector", "risk", "executor", "notifier")
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True)
+class Module:
+    """One Python file: its path from the root, and its text."""
+
+    name: str
+    text: str
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.text)
+
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        return list(ast.walk(self.tree))
+
+    @property
+    def lines(self) -> int:
+        return self.text.count("\n")
+
+    @property
+    def stem(self) -> str:
+        return Path(self.name).stem
+
+    @property
+    def package(self) -> str:
+        """The package below `services`, or the first folder for other files."""
+        parts = Path(self.name).parts
+        return parts[1] if parts[0] == "services" and len(parts) > 2 else parts[0]
+
+    def functions(self) -> Iterator[Function]:
+        return (node for node in self.nodes if isinstance(node, Function))
+
+    def texts(self) -> Iterator[ast.Constant]:
+        """String constants that are data: docstrings are not."""
+        statements = {id(node.value) for node in self.nodes if isinstance(node, ast.Expr)}
+        for node in self.nodes:
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in statements:
+                yield node
+
+    def imports(self) -> Iterator[tuple[int, str]]:
+        """(line, dotted name) of what is imported, `from a import b` as `a.b`."""
+        for node in self.nodes:
+            if isinstance(node, ast.Import):
+                yield from ((node.lineno, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+    def calls(self) -> Iterator[tuple[int, str]]:
+        """(line, dotted name) of what is called, as far as it is a plain name."""
+        for node in self.nodes:
+            if isinstance(node, ast.Call):
+                yield node.lineno, dotted(node.func)
+
+
+def dotted(node: ast.AST) -> str:
+    """Return `a.b.c` of a name or attribute, empty for anything else."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return f"{dotted(node.value)}.{node.attr}"
+    return ""
+
+
+@cache
+def files() -> tuple[str, ...]:
+    """Return all files that are the project's: tracked, or new and not ignored."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout
+    return tuple(sorted(name for name in listed.split("\0") if name and (ROOT / name).is_file()))
+
+
+@cache
+def modules(folder: str = "services") -> tuple[Module, ...]:
+    """Return the Python files below a folder."""
+    return tuple(
+        Module(name, (ROOT / name).read_text(encoding="utf-8"))
+        for name in files()
+        if name.endswith(".py") and name.startswith(f"{folder}/")
+    )
