@@ -19,6 +19,7 @@ from services.market.dates import KST
 SPREADS_SHOWN = 8
 EVENTS_SHOWN = 8
 ALERTS_SHOWN = 4
+GATES_SHOWN = 3
 
 _STATE_STYLE = {
     TradingState.ARMED: "bold green", TradingState.PAUSE_ENTRY: "yellow", TradingState.REDUCE_ONLY: "yellow",
@@ -35,6 +36,7 @@ def render(board: Board, now_ns: int, title: str = "") -> RenderableType:
         _services_line(board, now_ns),
         _money_line(board),
         _rates_line(board),
+        *_gates(board),
         Rule("best spreads, after all costs", style="dim"),
         _spreads(board),
         Rule("open pairs", style="dim"),
@@ -57,8 +59,6 @@ def _headline(board: Board, title: str) -> Text:
         line.append(f"  {board.gateway.mode}  {board.gateway.trading_date} {board.gateway.market_time}")
     for latch in sorted(board.latches):
         line.append(f"  LATCH {latch}", style="bold red")
-    for gate in board.risk.gates if board.risk is not None else ():
-        line.append(f"  gate {gate}", style="yellow")
     return line
 
 
@@ -122,6 +122,15 @@ def _rates_line(board: Board) -> Text:
     if executor is not None:
         parts.append(f"clips {executor.clips}")
     return Text("  ".join(parts) or "no rates yet", style="" if parts else "dim")
+
+
+def _gates(board: Board) -> list[RenderableType]:
+    gates = board.risk.gates if board.risk is not None else ()
+    if not gates:
+        return []
+    more = f" ({len(gates) - GATES_SHOWN} more)" if len(gates) > GATES_SHOWN else ""
+    return [Rule(f"what keeps it from new pairs{more}", style="dim"),
+            *(Text(gate, style="yellow") for gate in gates[:GATES_SHOWN])]  # fmt: skip
 
 
 def _spreads(board: Board) -> RenderableType:

@@ -71,7 +71,7 @@ def limits_set(
     reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
     wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Change one limit until the files are read again."""
+    """Change one limit, until limits.toml itself is changed."""
     if name not in TradingLimits.model_fields:
         raise UnknownName(f"there is no limit {name!r}", name, _limit_names(), "arb limits show")
     request = LimitChangeRequested(name=name, value=value, by=name_or_login(by), reason=reason_or_ask(reason))

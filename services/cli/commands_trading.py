@@ -7,7 +7,7 @@ from rich.markup import escape
 
 from services.cli.board import Board
 from services.cli.commands_watch import board_now, print_checks
-from services.cli.faults import EXIT_FAILED, UsageFault
+from services.cli.faults import EXIT_FAILED, UnknownName, UsageFault
 from services.cli.link import Link
 from services.cli.options import (
     DEFAULT_RUN,
@@ -111,8 +111,12 @@ def ack(
     wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Acknowledge an alert, so that it is not told again."""
+    link = open_desk(redis, run)
+    known = [alert.alert_id for alert in board_now(link)[0].open_alerts()]
+    if alert_id not in known:
+        raise UnknownName(f"no open alert {alert_id!r}", alert_id, known, "arb status")
     request = AlertAcknowledged(alert_id=alert_id, by=name_or_login(by), reason=reason)
-    finish(ask(open_desk(redis, run), request, wait), as_json)
+    finish(ask(link, request, wait), as_json)
 
 
 @residual_app.command("list")

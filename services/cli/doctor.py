@@ -94,8 +94,9 @@ def _settings(service: str) -> Check:
         item for item in vars(module).values()
         if isinstance(item, type) and issubclass(item, SectionSettings) and item is not SectionSettings
     ]  # fmt: skip
+    everything: list[type[SectionSettings]] = [RuntimeSettings, *sections]
     try:
-        for section in [RuntimeSettings, *sections]:
+        for section in everything:
             if _is_complete_without_environment(section):
                 load_settings(section)
     except SettingsError as error:
