@@ -67,7 +67,7 @@ class Journal:
         self._keys: list[str] = []
         self._in_doubt: set[str] = set()
         self._read_s = self._synced_s = self._discovered_s = self._retained_s = 0.0
-        self._failures = 0
+        self._failures, self._well_s = 0, time.monotonic()
         self._lengths: tuple[Trouble, ...] = ()
         self._gaps: dict[str, tuple[float, Trouble]] = {}
         self._room: tuple[Trouble, ...] = ()
@@ -248,7 +248,7 @@ class Journal:
             self._writer = None
             self._fail("The journal failed", error, "Read the notifier's log, then restart the notifier.")
         else:
-            self._failure, self._failures = None, 0
+            self._failure, self._failures, self._well_s = None, 0, time.monotonic()
             return busy
         return False
 
@@ -262,7 +262,8 @@ class Journal:
             alert_id="journal-stopped", kind=AlertKind.JOURNAL, severity=severity,
             title=title, detail=str(error), next_step=next_step,
         )  # fmt: skip
-        self.report = self.report.model_copy(update={"troubles": self._troubles()})
+        lag_ms = int((time.monotonic() - self._well_s) * 1_000)
+        self.report = self.report.model_copy(update={"troubles": self._troubles(), "lag_ms": lag_ms})
 
     def _mark_gap(self, key: str, gap: Gap) -> None:
         self._log.warning("journal gap", stream=key, after=gap.from_id, before=gap.to_id)

@@ -17,7 +17,11 @@ class Trouble(Part):
 
 
 class JournalReported(Message):
-    """How the journal stands. `lag_ms` is the age of the newest line while more wait, else 0."""
+    """How the journal stands. `lag_ms` is 0 when it is up to date, else how far it is behind.
+
+    Behind is the age of the newest line while more entries wait, or how long nothing could be
+    read or written at all.
+    """
 
     lines: int
     lag_ms: int

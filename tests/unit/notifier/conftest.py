@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -100,13 +101,16 @@ def start(redis_url: str, tmp_path: Path) -> Iterator[Start]:
     """Start a Python module in a folder of its own; whatever still runs at the end is killed."""
     running: list[subprocess.Popen[bytes]] = []
     root = Path(__file__).resolve().parents[3]
+    own_config = tmp_path / "config"
+    own_config.mkdir()
+    shutil.copy(root / "config" / "notifier.toml", own_config)
 
     def launch(module: str, arguments: str = "", **settings: str) -> "subprocess.Popen[bytes]":
         known = {k: v for k, v in os.environ.items() if not k.startswith("ARB_") and k != "SLACK_WEBHOOK_URL"}
         environment = {
             **known,
             "PYTHONPATH": str(root),
-            "ARB_CONFIG_DIR": str(root / "config"),
+            "ARB_CONFIG_DIR": str(own_config),
             "ARB_RUNTIME_REDIS_URL": redis_url,
             "ARB_NOTIFIER_JOURNAL_DIR": str(tmp_path / "journal"),
             "ARB_NOTIFIER_LANGUAGE": "en",

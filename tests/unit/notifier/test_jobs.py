@@ -1,5 +1,7 @@
 """Digests by rq on a real Redis, with a real worker and a webhook of our own."""
 
+from pathlib import Path
+
 import pytest
 import redis
 from rq import SimpleWorker
@@ -85,8 +87,12 @@ def test_what_was_not_taken_comes_back_later(
     assert len(webhook.posts) == 1
 
 
-def test_without_a_webhook_the_job_says_so(real: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SLACK_WEBHOOK_URL", "")
+def test_without_a_webhook_the_job_says_so(
+    real: "redis.Redis", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SLACK_WEBHOOK_URL", raising=False)
+    monkeypatch.setenv("ARB_CONFIG_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     enqueue_digest(real, DIGEST, NAMES, Language.ENGLISH)
     work(real)
     assert "no webhook" in str(job(real).return_value())

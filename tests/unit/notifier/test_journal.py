@@ -114,7 +114,7 @@ def test_killed_again_and_again_no_line_is_lost_or_doubled(
     feeder = threading.Thread(target=feed)
     feeder.start()
     try:
-        for _ in range(4):
+        for _ in range(3):
             written = len(ids(root, "ticks"))
             with journal_process(redis_url, root):
                 wait_for(lambda: len(ids(root, "ticks")) > written, "lines of this process")  # noqa: B023
@@ -227,6 +227,24 @@ def test_a_journal_that_another_holds_says_so_and_takes_over_when_it_is_free(
     wait_for(lambda: not journal.report.troubles, "all clear")
     stop.set()
     thread.join(DEADLINE_S)
+
+
+def test_a_disk_with_little_room_is_told_and_a_stop_counts_as_lag(
+    real: "redis.Redis", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "RETRY_S", 0.02)
+    journal = journal_in(tmp_path, real, min_free_mb=2**40)
+    thread, stop = run_in_thread(journal)
+    wait_for(lambda: [t.alert_id for t in journal.report.troubles] == ["journal-disk"], "little room")
+    assert journal.report.lag_ms == 0
+    stop.set()
+    thread.join(DEADLINE_S)
+    held = lock(tmp_path)
+    thread, stop = run_in_thread(journal)
+    wait_for(lambda: journal.report.lag_ms > 50, "lag")
+    stop.set()
+    thread.join(DEADLINE_S)
+    held.close()
 
 
 def test_redis_that_comes_back_is_read_on_without_loss(

@@ -123,6 +123,18 @@ def test_a_restart_reads_on_from_the_last_line_whatever_the_dates(tmp_path: Path
     assert again.position(G1) == FIRST_ID
 
 
+def test_the_last_entry_counts_not_the_last_date(tmp_path: Path) -> None:
+    """A simulated day may be journalled after real days that are later in the calendar."""
+    simulated = JournalWriter(tmp_path, {}, lambda _: TradingDate("2026-11-20"), 1_000_000)
+    simulated.append(Batch(ORDERS.key, entries(5, 1)))
+    simulated.close()
+    earlier = writer(tmp_path)
+    earlier.append(Batch(key_of(COMMANDS, "main"), entries(0, 1)))
+    earlier.close()
+    (tmp_path / DAY / "orders.jsonl").write_bytes(entry_line(prefix_of(ORDERS.key), f"{DAY_MS}-0", b"{}"))
+    assert writer(tmp_path).position(ORDERS.key) == f"{DAY_MS + 5}-0"
+
+
 @given(cut=st.integers(1, 400), rest=st.binary(max_size=20))
 def test_a_file_torn_anywhere_loses_no_byte_and_goes_on_at_its_last_whole_line(
     tmp_path_factory: pytest.TempPathFactory, cut: int, rest: bytes
