@@ -57,9 +57,9 @@ make_venv() {
 install_packages() {
   local pip=(.venv/bin/python -m pip --disable-pip-version-check --no-input)
   say "installing the locked packages (a minute or two)"
-  "${pip[@]}" install -q --require-hashes --no-deps -r requirements/linux.lock ||
+  "${pip[@]}" install -qq --require-hashes --no-deps -r requirements/linux.lock ||
     fail "pip could not install requirements/linux.lock; see above"
-  "${pip[@]}" install -q --no-deps --no-index --no-build-isolation -e . ||
+  "${pip[@]}" install -qq --no-deps --no-index --no-build-isolation -e . ||
     fail "pip could not install the project itself; see above"
 }
 
