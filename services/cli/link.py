@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import redis
 
@@ -177,5 +177,5 @@ def with_database(url: str, number: int) -> str:
     if "db" in query or (parts.scheme != "unix" and parts.path.strip("/")):
         return url
     if parts.scheme == "unix":
-        return urlunsplit(parts._replace(query=urlencode({**query, "db": [number]}, doseq=True)))
+        return f"{url}{'&' if parts.query else '?'}db={number}"
     return urlunsplit(parts._replace(path=f"/{number}"))

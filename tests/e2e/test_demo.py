@@ -1,0 +1,71 @@
+"""A whole simulated day through real processes: it must end flat, and true to the won."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+ROOT = Path(__file__).parents[2]
+ARB = (sys.executable, "-m", "services.cli")
+
+
+def run_demo(tmp_path: Path, *args: str) -> dict[str, Any]:
+    """Run the command as a person would; fails with its output unless it ended with 0."""
+    target = tmp_path / "day.json"
+    done = subprocess.run(
+        [*ARB, "demo", "--plain", "--json", str(target), *args],
+        cwd=ROOT, capture_output=True, text=True, timeout=280, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-6_000:] + done.stderr[-3_000:]
+    report: dict[str, Any] = json.loads(target.read_text())
+    return report
+
+
+def assert_true_and_flat(report: dict[str, Any]) -> None:
+    assert report["errors"] == []
+    assert report["net_position_shares"] == 0
+    assert report["realised_pnl_krw"] == report["account_cash_change_krw"]
+    assert report["pairs_closed"] == report["pairs_approved"] > 0
+    assert report["fills"] > 0
+    assert report["max_orders_in_any_second"] <= 5
+    assert report["max_queries_in_any_second"] <= 5
+
+
+def test_a_day_ends_flat_and_the_money_agrees(tmp_path: Path) -> None:
+    report = run_demo(tmp_path, "--seconds", "45")
+    assert_true_and_flat(report)
+    assert report["phases_missed"] == []
+    assert {"KRX:continuous", "NXT:pre_market", "NXT:after_market"} <= set(report["phases_seen"])
+    assert report["quotes"] > report["intents"] > 0
+
+
+def test_a_killed_executor_changes_nothing_about_that(tmp_path: Path) -> None:
+    report = run_demo(tmp_path, "--seconds", "45", "--kill", "executor")
+    assert report["killed"] == "executor"
+    assert_true_and_flat(report)
+
+
+def test_ctrl_c_leaves_nothing_running(tmp_path: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    demo = subprocess.Popen(
+        [*ARB, "demo", "--plain"], cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment
+    )
+    assert demo.stdout is not None
+    for line in demo.stdout:
+        if "started" in line:
+            break
+    (record,) = tmp_path.glob("arb-demo-*/stack.json")
+    pids = [process["pid"] for process in json.loads(record.read_text())["processes"]]
+    demo.send_signal(signal.SIGINT)
+    assert demo.wait(60) == 130
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        assert time.monotonic() < deadline, "a process outlived the demo"
+        time.sleep(0.05)

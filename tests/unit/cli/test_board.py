@@ -1,0 +1,143 @@
+"""The board is the newest of what services say, and shows who fell silent."""
+
+from rich.console import Console
+
+from services.cli.board import STALE_NS, Board, seen
+from services.cli.board_view import render
+from services.contracts.envelope import Message
+from services.contracts.limits import NS_PER_S
+from services.contracts.messages.control import AlertAcknowledged, LatchCleared, LatchSet, TradingStateChanged
+from services.contracts.messages.pairs import ResidualMarked, StrandReason
+from services.contracts.messages.venue_state import ConfirmedBy, SessionPhaseChanged
+from services.contracts.terms import Latch, SessionPhase, TradingState, Venue
+from tests.unit.cli.builders import (
+    DATE,
+    HYNIX,
+    NOW_NS,
+    SAMSUNG,
+    alert,
+    approved,
+    closed,
+    detector_status,
+    envelope,
+    executor_status,
+    gateway_status,
+    heartbeat,
+    open_pair,
+    risk_status,
+    spread,
+)
+
+
+def board_of(*messages: Message, at_ns: int = NOW_NS) -> Board:
+    board = Board()
+    for message in messages:
+        board = seen(board, envelope(message, at_ns))
+    return board
+
+
+def screen(board: Board, now_ns: int = NOW_NS, width: int = 80) -> str:
+    console = Console(width=width, color_system=None, force_terminal=False, highlight=False)
+    with console.capture() as capture:
+        console.print(render(board, now_ns))
+    return capture.get()
+
+
+def test_a_service_is_alive_until_it_falls_silent() -> None:
+    board = board_of(heartbeat("risk"))
+    assert board.alive("risk", NOW_NS + STALE_NS)
+    assert not board.alive("risk", NOW_NS + STALE_NS + 1)
+    assert not board.alive("executor", NOW_NS)
+
+
+def test_the_newer_heartbeat_replaces_the_older() -> None:
+    board = seen(
+        board_of(heartbeat("risk", build="old")), envelope(heartbeat("risk", build="new"), NOW_NS + 1)
+    )
+    assert board.services["risk"].beat.build_id == "new"
+    assert board.builds(NOW_NS) == {"new"}
+
+
+def test_builds_of_silent_services_do_not_count() -> None:
+    board = seen(board_of(heartbeat("gone", build="old")), envelope(heartbeat("risk"), NOW_NS + 2 * STALE_NS))
+    assert board.builds(NOW_NS + 2 * STALE_NS) == {"build1"}
+
+
+def test_spreads_of_all_groups_come_best_first() -> None:
+    board = board_of(
+        detector_status("g1", spread(SAMSUNG, 3), spread(SAMSUNG, -4)),
+        detector_status("g2", spread(HYNIX, 9)),
+    )
+    assert [item.net_edge_bps for item in board.best_spreads(2)] == [9, 3]
+
+
+def test_a_pair_is_open_from_approval_to_close() -> None:
+    board = board_of(approved("P1"), approved("P2"))
+    assert set(board.open_pairs) == {"P1", "P2"}
+    assert set(board_of(approved("P1"), approved("P2"), closed("P1")).open_pairs) == {"P2"}
+
+
+def test_a_stranded_position_stays_until_its_pair_is_closed() -> None:
+    mark = ResidualMarked(
+        pair_id="P1", symbol=SAMSUNG, qty_shares=1, cost_krw=70_000, reason=StrandReason.NO_VENUE, detail=""
+    )
+    assert set(board_of(approved(), mark).stranded) == {"P1"}
+    assert not board_of(approved(), mark, closed("P1")).stranded
+
+
+def test_an_alert_lasts_until_it_is_over_or_acknowledged() -> None:
+    assert [a.alert_id for a in board_of(alert("A1"), alert("A2")).open_alerts()] == ["A1", "A2"]
+    assert not board_of(alert("A1"), alert("A1", resolved=True)).open_alerts()
+    assert not board_of(alert("A1"), AlertAcknowledged(alert_id="A1", by="kim")).open_alerts()
+
+
+def test_latches_follow_both_the_stream_and_the_report_of_risk() -> None:
+    raised = LatchSet(latch=Latch.CLOCKS, detail="20 ms apart")
+    assert board_of(raised).latches == {Latch.CLOCKS}
+    assert not board_of(raised, LatchCleared(latch=Latch.CLOCKS, by="kim", reason="mended")).latches
+    assert board_of(risk_status(latches=(Latch.CLOCKS,))).latches == {Latch.CLOCKS}
+
+
+def test_the_state_is_what_risk_says_last() -> None:
+    halted = TradingStateChanged(state=TradingState.HALTED, by="kim", reason="x", latches=())
+    assert board_of().state is None
+    assert board_of(halted).state is TradingState.HALTED
+    assert board_of(halted, risk_status(state=TradingState.ARMED)).state is TradingState.ARMED
+
+
+def test_a_phase_change_shows_before_the_next_status() -> None:
+    change = SessionPhaseChanged(
+        venue=Venue.NXT, phase=SessionPhase.PAUSE, trading_date=DATE, market_time="08:50:00",
+        confirmed_by=ConfirmedBy.FID215,
+    )  # fmt: skip
+    assert board_of(gateway_status(), change).phases[Venue.NXT] is SessionPhase.PAUSE
+
+
+def test_old_events_make_room_for_new_ones() -> None:
+    board = board_of(*(closed(f"P{number}") for number in range(200)))
+    assert len(board.events) == 50
+    assert len(board.closed) == 50
+
+
+def test_the_screen_fits_80_columns_and_names_what_matters() -> None:
+    board = board_of(
+        heartbeat("gateway"), heartbeat("risk"), gateway_status(), executor_status(open_pair()),
+        risk_status(latches=(Latch.CLOCKS,), gates=("The feed of NXT is silent.",)),
+        detector_status("g1", spread(SAMSUNG, 5)), alert("A1"), approved(), closed(),
+    )  # fmt: skip
+    text = screen(board)
+    assert max(len(line) for line in text.splitlines()) <= 80
+    for words in ("ARMED", "LATCH clocks", "+1,234 KRW", "005930", "70,300", "selling", "A1", "feed of NXT"):
+        assert words in text
+
+
+def test_the_screen_says_who_is_silent() -> None:
+    text = screen(board_of(heartbeat("risk"), heartbeat("gateway")), NOW_NS + 40 * NS_PER_S)
+    assert "risk SILENT 40 s" in text
+
+
+def test_an_empty_screen_claims_nothing() -> None:
+    text = screen(Board())
+    assert "UNKNOWN" in text
+    assert "none has been heard" in text
+    assert "entries closed" in text

@@ -1,0 +1,192 @@
+"""Commands against a real Redis and the real risk service: what is asked is answered, or silence is said."""
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from services.cli.app import app
+from services.cli.link import Link, open_link
+from services.contracts.messages.control import TradingStateRequested
+from services.contracts.messages.dead import EntryBuried
+from services.contracts.streams import CONTROL, key_of
+from services.contracts.terms import TradingState
+from services.market.market_clock import real_day
+from services.risk.settings import RiskSettings
+from services.risk.shell import risk_service
+from services.runtime.bus import connect
+from services.runtime.clock import RedisClock
+from services.runtime.loop import ServiceLoop
+from tests.unit.cli.builders import DATE, SAMSUNG, alert
+
+CONFIG = Path(__file__).parents[3] / "config"
+
+
+@pytest.fixture
+def link(redis_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Link]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ARB_CONFIG_DIR", str(CONFIG))
+    monkeypatch.setenv("ARB_RUNTIME_REDIS_URL", redis_url)
+    opened = open_link(redis_url)
+    opened.client.flushall()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def risk(link: Link) -> Iterator[None]:
+    """The real risk service, in a thread of its own."""
+    stop = threading.Event()
+    bus = connect(link.url)
+    service = risk_service(RiskSettings(), CONFIG, real_day(DATE))
+    loop: ServiceLoop[Any] = ServiceLoop(service, bus, RedisClock(bus.time_ns))
+    thread = threading.Thread(target=loop.run, args=(stop,), daemon=True)
+    thread.start()
+    follower = link.follow([key_of(CONTROL)])
+    for _ in range(200):
+        if any(item.envelope.type == "ReferencePublished" for item in follower.read(50)):
+            break
+    else:
+        pytest.fail("risk published no reference data")
+    yield
+    stop.set()
+    thread.join(10)
+
+
+def arb(*args: str) -> Result:
+    return CliRunner().invoke(app, list(args), prog_name="arb")
+
+
+def requests_on(link: Link) -> list[Any]:
+    return [item.message for item in link.follow([key_of(CONTROL)]).drain()]
+
+
+def test_a_halt_is_answered_by_risk(link: Link, risk: None) -> None:
+    result = arb("halt", "--reason", "drill", "--by", "kim", "--wait", "10")
+    assert result.exit_code == 0
+    assert "trading is halted (by kim: drill)" in result.output
+
+
+def test_silence_is_said_plainly_and_fails(link: Link) -> None:
+    result = arb("halt", "--reason", "drill", "--by", "kim", "--wait", "0.2")
+    assert result.exit_code == 1
+    assert "did not answer in 0.2 s" in result.output
+    assert "obey a halt without risk" in result.output
+    assert requests_on(link) == [TradingStateRequested(target=TradingState.HALTED, by="kim", reason="drill")]
+
+
+def test_arming_is_refused_by_the_preflight_before_anything_is_asked(link: Link, risk: None) -> None:
+    result = arb("arm", "--reason", "go", "--by", "kim")
+    assert result.exit_code == 1
+    assert "not ok" in result.output
+    assert not any(isinstance(m, TradingStateRequested) for m in requests_on(link))
+
+
+def test_a_limit_is_changed_and_shown(link: Link, risk: None) -> None:
+    assert arb("limits", "set", "max_open_pairs", "1", "--reason", "first day", "--wait", "10").exit_code == 0
+    shown = json.loads(arb("limits", "show", "--json").output)
+    assert shown["max_open_pairs"] == 1
+
+
+def test_a_limit_over_its_ceiling_is_refused_with_the_reason(link: Link, risk: None) -> None:
+    result = arb("limits", "set", "max_open_pairs", "99", "--reason", "more", "--wait", "10", "--json")
+    assert result.exit_code == 1
+    outcome = json.loads(result.output)
+    assert outcome["refused"]
+    assert "4" in outcome["answers"][0]["problem"]
+
+
+def test_a_misspelt_limit_never_reaches_the_stream(link: Link, risk: None) -> None:
+    before = len(requests_on(link))
+    result = arb("limits", "set", "max_open_pair", "1", "--reason", "x")
+    assert result.exit_code == 2
+    assert "max_open_pairs" in result.stderr
+    assert len(requests_on(link)) == before
+
+
+def test_a_symbol_is_paused_and_an_unknown_one_refused(link: Link, risk: None) -> None:
+    assert arb("symbols", "pause", SAMSUNG, "--reason", "news", "--wait", "10").exit_code == 0
+    result = arb("symbols", "pause", "00593", "--reason", "news")
+    assert result.exit_code == 2
+    assert SAMSUNG in result.stderr
+
+
+def test_the_status_for_a_script_holds_the_state(link: Link, risk: None) -> None:
+    arb("halt", "--reason", "drill", "--wait", "10")
+    state = json.loads(arb("status", "--json").output)
+    assert state["services"]["risk"]["stale"] is False
+    assert state["reference_hash"]
+
+
+def test_a_reason_is_needed_where_nobody_can_be_asked(link: Link) -> None:
+    result = arb("halt")
+    assert result.exit_code == 2
+    assert "--reason" in result.stderr
+    assert requests_on(link) == []
+
+
+def test_an_alert_that_is_not_open_cannot_be_acknowledged(link: Link) -> None:
+    link.append(alert("NXT-silent"), cause="c")
+    result = arb("ack", "NXT-silen")
+    assert result.exit_code == 2
+    assert "NXT-silent" in result.stderr
+
+
+def test_a_residual_that_is_not_there_cannot_be_claimed(link: Link) -> None:
+    result = arb("residual", "resolve", "P1", "--amount", "1", "--reason", "sold by hand")
+    assert result.exit_code == 2
+    assert "P1 is no stranded position" in result.stderr
+
+
+def test_buried_entries_are_listed_and_shown(link: Link) -> None:
+    assert "Nothing was buried" in arb("dead", "list").output
+    buried = EntryBuried(
+        stream_key="{arb}:orders", entry_id="1-0", service="risk", reason="unknown type 'X'", tries=1,
+        text='{"type": "X"}',
+    )  # fmt: skip
+    link.append(buried, cause="c")
+    (row,) = json.loads(arb("dead", "list", "--json").output)
+    assert row["reason"] == "unknown type 'X'"
+    assert '{"type": "X"}' in arb("dead", "show", row["id"]).output
+    assert arb("dead", "show", "9-9").exit_code == 2
+
+
+def test_a_redis_that_does_not_answer_is_said_in_words() -> None:
+    result = arb("status", "--once", "--redis", "redis://127.0.0.1:1")
+    assert result.exit_code == 1
+    assert "arb up" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_pilot_list_becomes_the_symbol_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARB_CONFIG_DIR", str(tmp_path))
+    for name in ("Pilot_stocklist.csv", "listing.csv"):
+        (tmp_path / name).write_bytes((CONFIG / name).read_bytes())
+    assert arb("symbols", "import", "--dry-run").exit_code == 0
+    assert not (tmp_path / "symbol_map.csv").exists()
+    assert arb("symbols", "import", "--yes").exit_code == 0
+    assert "005930_NX" in (tmp_path / "symbol_map.csv").read_text()
+    assert "nothing to write" in arb("symbols", "import", "--yes").output
+
+
+def test_a_bad_pilot_list_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARB_CONFIG_DIR", str(tmp_path))
+    (tmp_path / "listing.csv").write_bytes((CONFIG / "listing.csv").read_bytes())
+    (tmp_path / "Pilot_stocklist.csv").write_text("index,ticker\n1,5930\n")
+    result = arb("symbols", "import", "--yes")
+    assert result.exit_code == 2
+    assert "line 2" in result.stderr
+    assert "005930" in result.stderr
+    assert not (tmp_path / "symbol_map.csv").exists()
+
+
+@pytest.mark.parametrize("command", ["demo", "up", "down", "observe", "status", "preflight", "arm", "halt"])
+def test_every_command_explains_itself(command: str) -> None:
+    result = arb(command, "--help")
+    assert result.exit_code == 0
+    assert "Usage" in result.output

@@ -1,0 +1,42 @@
+"""What is started, in which order, and with what in its environment."""
+
+from pathlib import Path
+
+import pytest
+
+from services.cli.faults import UsageFault
+from services.cli.fleet import FleetPlan, heartbeats_of, programs, socket_path
+from services.contracts.terms import GatewayMode
+
+PLAN = FleetPlan(Path("/run/x"), Path("/config"), ("g1", "g2"), day_plan=Path("/run/x/day.json"))
+
+
+def test_the_world_comes_first_and_each_group_has_a_detector() -> None:
+    names = [program.name for program in programs(PLAN)]
+    assert names[:2] == ["simulator", "gateway"]
+    assert names[-2:] == ["detector-g1", "detector-g2"]
+    assert {"risk", "executor", "notifier", "notifier-worker"} < set(names)
+
+
+def test_every_service_of_a_compressed_day_has_its_plan() -> None:
+    for program in programs(PLAN):
+        plan = program.env.get("ARB_RUNTIME_DAY_PLAN") or " ".join(program.argv)
+        assert "/run/x/day.json" in plan, program.name
+
+
+def test_without_a_gateway_here_there_is_no_simulator_either() -> None:
+    elsewhere = FleetPlan(Path("/run/x"), Path("/config"), ("g1",), simulator_seed=None)
+    assert {"simulator", "gateway"}.isdisjoint(program.name for program in programs(elsewhere))
+    assert "gateway" not in heartbeats_of(elsewhere)
+
+
+def test_the_mode_reaches_the_gateway_alone() -> None:
+    observing = FleetPlan(Path("/run/x"), Path("/config"), ("g1",), mode=GatewayMode.OBSERVE)
+    modes = {program.name: program.env.get("ARB_GATEWAY_MODE") for program in programs(observing)}
+    assert modes.pop("gateway") == "observe"
+    assert set(modes.values()) == {None}
+
+
+def test_a_socket_path_that_is_too_long_is_refused() -> None:
+    with pytest.raises(UsageFault, match="too long"):
+        socket_path(Path("/tmp") / ("x" * 120), "redis.sock")

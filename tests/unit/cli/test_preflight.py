@@ -1,0 +1,85 @@
+"""Preflight is clean only when nothing that it can see is in the way."""
+
+from pathlib import Path
+
+import pytest
+
+from services.cli.board import STALE_NS, Board, seen
+from services.cli.preflight import is_clean, preflight
+from services.contracts.envelope import Message
+from services.contracts.in_force import Reference
+from services.contracts.messages.control import LatchSet, ReferencePublished
+from services.contracts.messages.orders import AccountReported, ReconciliationCompleted
+from services.contracts.messages.pairs import ResidualMarked, StrandReason
+from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState
+from services.contracts.terms import GatewayMode, Latch, Market
+from services.contracts.trading_limits import TradingLimits
+from services.market.files import load_market, load_symbol_map
+from tests.unit.cli.builders import DATE, NOW_NS, SAMSUNG, envelope, gateway_status, heartbeat
+
+CONFIG = Path(__file__).parents[3] / "config"
+
+
+@pytest.fixture(scope="module")
+def reference() -> Reference:
+    costs = load_market(CONFIG).costs
+    return Reference(
+        trading_date=DATE, symbols=load_symbol_map(CONFIG, ("g1", "g2")), limits=TradingLimits(),
+        costs={market: costs.costs_of(DATE, market) for market in Market},
+    )  # fmt: skip
+
+
+def ready(reference: Reference) -> list[Message]:
+    """Everything said that must be said before arming."""
+    services = ("gateway", "risk", "executor", "notifier", "detector-g1")
+    return [
+        *(heartbeat(name, reference_hash="" if name == "gateway" else reference.hash) for name in services),
+        gateway_status(),
+        ConnectionChanged(state=ConnectionState.READY, connection_epoch=1, planned=True),
+        ReconciliationCompleted(trading_date=DATE, connection_epoch=1, differences=()),
+        AccountReported(cash_krw=100, orderable_krw=100, holdings={}, trading_date=DATE),
+        ReferencePublished(reference=reference, reference_hash=reference.hash, by="risk", reason="start"),
+    ]
+
+
+def board_of(messages: list[Message]) -> Board:
+    board = Board()
+    for message in messages:
+        board = seen(board, envelope(message))
+    return board
+
+
+def failed(messages: list[Message], now_ns: int = NOW_NS) -> set[str]:
+    return {check.name for check in preflight(board_of(messages), now_ns) if not check.ok}
+
+
+def test_a_ready_system_is_clean(reference: Reference) -> None:
+    assert is_clean(preflight(board_of(ready(reference)), NOW_NS))
+
+
+def test_nothing_said_is_not_clean() -> None:
+    checks = preflight(Board(), NOW_NS)
+    assert not is_clean(checks)
+    assert all(check.mend for check in checks if not check.ok)
+
+
+def test_each_trouble_is_named(reference: Reference) -> None:
+    base = ready(reference)
+    mark = ResidualMarked(
+        pair_id="P1", symbol=SAMSUNG, qty_shares=1, cost_krw=1, reason=StrandReason.NO_QUOTE, detail=""
+    )
+    lost = ConnectionChanged(state=ConnectionState.DISCONNECTED, connection_epoch=1, planned=False)
+    differs = ReconciliationCompleted(trading_date=DATE, connection_epoch=1, differences=("one share",))
+    assert failed([*base, gateway_status(mode=GatewayMode.OBSERVE)]) == {"mode"}
+    assert failed([*base, lost]) == {"broker connection"}
+    assert failed([*base, differs]) == {"reconciliation"}
+    assert failed([*base, LatchSet(latch=Latch.CLOCKS, detail="")]) == {"latches"}
+    assert failed([*base, mark]) == {"stranded positions"}
+    assert failed([*base, heartbeat("executor", build="other")]) == {"one build"}
+    assert failed([*base, heartbeat("executor", reference_hash="old")]) == {"reference data"}
+
+
+def test_silence_of_any_service_is_named(reference: Reference) -> None:
+    assert "services" in failed(ready(reference), NOW_NS + STALE_NS + 1)
+    without = [m for m in ready(reference) if getattr(m, "service", "") != "detector-g1"]
+    assert failed(without) == {"services"}

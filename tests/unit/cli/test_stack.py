@@ -1,0 +1,128 @@
+"""Processes are started, seen to die, killed, started again, and stopped last first."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from services.cli.faults import UsageFault
+from services.cli.stack import Program, Stack
+from services.cli.stack_file import STACK_FILE, read_stack_file
+
+WAITS = "import sys,time; print('up', flush=True); time.sleep(60)"
+TELLS_WHEN_STOPPED = """
+import os, signal, sys, time
+def stop(*_):
+    open(sys.argv[1], 'a').write(sys.argv[2])
+    sys.exit(0)
+signal.signal(signal.SIGTERM, stop)
+print('up', flush=True)
+time.sleep(60)
+"""
+
+
+def program(name: str, code: str = WAITS, *args: str) -> Program:
+    return Program(name, (sys.executable, "-S", "-c", code, *args))
+
+
+def until(done: Callable[[], bool], timeout_s: float = 10) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not done():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    made = Stack(tmp_path, "unix:///nowhere")
+    yield made
+    made.stop_all()
+
+
+def has_said(stack: Stack, name: str, words: str = "up") -> bool:
+    return any(words in line for line in stack.last_lines(name))
+
+
+def test_a_process_that_dies_is_named_with_its_code_and_last_words(stack: Stack) -> None:
+    stack.start(program("well"))
+    stack.start(program("ill", "import sys; print('cannot go on'); sys.exit(7)"))
+    until(lambda: bool(stack.deaths()))
+    (death,) = stack.deaths()
+    assert (death.name, death.exit_code) == ("ill", 7)
+    assert death.last_lines[-1] == "cannot go on"
+
+
+def test_a_killed_process_says_which_signal(stack: Stack) -> None:
+    stack.start(program("one"))
+    stack.kill("one")
+    assert "SIGKILL" in str(stack.deaths()[0])
+
+
+def test_a_killed_process_can_be_started_again(stack: Stack) -> None:
+    stack.start(program("one"))
+    first = stack.processes["one"].record.pid
+    stack.kill("one")
+    stack.restart("one")
+    assert not stack.deaths()
+    assert stack.processes["one"].record.pid != first
+
+
+def test_the_last_started_is_stopped_first(stack: Stack, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    for name in ("a", "b", "c"):
+        stack.start(program(name, TELLS_WHEN_STOPPED, str(told), name))
+    until(lambda: all(has_said(stack, name) for name in ("a", "b", "c")))
+    assert stack.stop_all() == []
+    assert told.read_text() == "cba"
+    assert not (tmp_path / STACK_FILE).exists()
+
+
+def test_another_command_finds_and_stops_what_runs(stack: Stack, tmp_path: Path) -> None:
+    stack.start(program("one"))
+    found = Stack.attach(tmp_path)
+    assert found is not None
+    assert found.redis_url == "unix:///nowhere"
+    assert found.processes["one"].alive
+    found.stop_all()
+    assert not stack.processes["one"].alive
+    assert Stack.attach(tmp_path) is None
+
+
+def test_a_reused_pid_is_not_taken_for_ours(stack: Stack, tmp_path: Path) -> None:
+    stack.start(program("one"))
+    path = tmp_path / STACK_FILE
+    record = json.loads(path.read_text())
+    record["processes"][0]["born"] = "1"
+    path.write_text(json.dumps(record))
+    found = Stack.attach(tmp_path)
+    assert found is not None
+    assert not found.processes["one"].alive
+    found.stop_all()
+    assert stack.processes["one"].alive
+
+
+def test_processes_get_their_redis_and_a_log_file_of_their_own(stack: Stack) -> None:
+    names = ("ARB_RUNTIME_REDIS_URL", "ARB_RUNTIME_LOG_FILE")
+    code = f"import os; print(*(os.environ[name] for name in {names}), flush=True)"
+    stack.start(program("one", code))
+    until(lambda: has_said(stack, "one", "logs/one.log"))
+    assert has_said(stack, "one", "unix:///nowhere")
+
+
+def test_the_record_is_for_its_owner_alone(stack: Stack, tmp_path: Path) -> None:
+    stack.start(program("one"))
+    assert (tmp_path / STACK_FILE).stat().st_mode & 0o077 == 0
+
+
+def test_a_record_that_is_not_ours_is_refused(tmp_path: Path) -> None:
+    (tmp_path / STACK_FILE).write_text('{"processes": "none"}')
+    with pytest.raises(UsageFault, match=r"stack\.json"):
+        read_stack_file(tmp_path)
+
+
+def test_what_cannot_be_run_is_a_usage_fault(stack: Stack) -> None:
+    with pytest.raises(UsageFault, match="cannot be started"):
+        stack.start(Program("none", ("/nowhere/at/all",)))
