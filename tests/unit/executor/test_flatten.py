@@ -1,0 +1,432 @@
+"""The residual ladder, stranded positions, and what people do about them."""
+
+import pytest
+
+from services.contracts.envelope import Message
+from services.contracts.limits import NS_PER_MS
+from services.contracts.messages import orders as o
+from services.contracts.messages.alerts import AlertKind, AlertRaised
+from services.contracts.messages.commands import PlaceOrder
+from services.contracts.messages.control import FlattenRequested, ResidualClaimed
+from services.contracts.messages.pairs import (
+    ClipCompleted,
+    PairClosed,
+    PairOutcome,
+    ResidualMarked,
+    ResidualOpened,
+    StrandReason,
+)
+from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState
+from services.contracts.reasons import GateReason
+from services.contracts.terms import OrderKind, SessionPhase, Severity, TradingState, Venue
+from services.executor.phases import PairPhase
+from services.market.ticks import step
+
+from .desk import COSTS, SYMBOL, Desk
+
+BID = 99_900
+
+
+@pytest.fixture
+def desk() -> Desk:
+    """A desk that has bought five shares at 100,000 and lost the spread."""
+    return holding()
+
+
+def holding(**settings: int) -> Desk:
+    desk = Desk(**settings).open_day()
+    desk.approve()
+    desk.level(BID)
+    desk.fill(desk.orders[0])
+    return desk
+
+
+def fail_rungs(desk: Desk, rungs: int) -> None:
+    """Let `rungs` attempts die unfilled, one interval apart."""
+    for _ in range(rungs):
+        desk.close(desk.flattens[-1])
+        desk.tick(600)
+
+
+def strand(desk: Desk) -> None:
+    fail_rungs(desk, desk.limits.flatten_attempts)
+    assert desk.pair.phase is PairPhase.STRANDED
+
+
+def ask_flatten(desk: Desk, symbol: str = "") -> None:
+    desk.hear(FlattenRequested(symbol=symbol, by="kim", reason="test"))
+
+
+def claim(desk: Desk, qty: int = 5, amount: int = 480_000, pair_id: str = "P1") -> None:
+    desk.hear(ResidualClaimed(pair_id=pair_id, qty_shares=qty, amount_krw=amount, by="kim", reason="sold"))
+
+
+# -- the ladder ----------------------------------------------------------------------------
+
+
+def test_each_rung_goes_further_through_the_better_bid(desk: Desk) -> None:
+    desk.book(Venue.NXT, BID + 100, BID + 200)
+    fail_rungs(desk, 3)
+    first, *later = desk.flattens
+    assert (first.kind, first.venue, first.price_krw) == (OrderKind.LIMIT_IOC, Venue.NXT, step(BID, -1))
+    assert [(rung.venue, rung.price_krw) for rung in later] == [
+        (Venue.NXT, step(BID + 100, -attempt)) for attempt in (2, 3, 4)
+    ]
+    assert all(rung.reference_price_krw == BID + 100 for rung in later)
+
+
+def test_rungs_are_spaced_by_the_interval(desk: Desk) -> None:
+    desk.close(desk.flattens[0])
+    desk.tick(400)
+    assert len(desk.flattens) == 1
+    desk.tick(100)
+    assert len(desk.flattens) == 2
+
+
+def test_the_last_attempt_is_a_market_order_on_krx_even_if_nxt_bids_more(desk: Desk) -> None:
+    desk.book(Venue.NXT, BID + 100, BID + 200)
+    fail_rungs(desk, 5)
+    assert len(desk.flattens) == 6
+    last = desk.flattens[-1]
+    assert (last.kind, last.venue, last.price_krw) == (OrderKind.MARKET, Venue.KRX, 0)
+    assert all(rung.kind is OrderKind.LIMIT_IOC for rung in desk.flattens[:-1])
+
+
+@pytest.mark.parametrize("spoil", ["halt", "phase", "deep"])
+def test_no_market_order_where_krx_cannot_take_it_within_the_loss_bound(spoil: str) -> None:
+    desk = holding()
+    fail_rungs(desk, 4)
+    if spoil == "halt":
+        desk.halt_symbol(Venue.KRX)
+    if spoil == "phase":
+        desk.phase(Venue.KRX, SessionPhase.AFTER_MARKET)
+    if spoil == "deep":
+        desk.book(Venue.KRX, BID, BID + 100, qty=1)
+        desk.hear(desk_deep(desk))
+    fail_rungs(desk, 1)
+    assert len(desk.flattens) == 6 and desk.flattens[-1].kind is OrderKind.LIMIT_IOC
+
+
+def desk_deep(desk: Desk) -> Message:
+    """KRX shows one share near, and the rest below the loss bound."""
+    book = desk.state.books[SYMBOL, Venue.KRX].quote
+    desk.seq += 1
+    return book.model_copy(update={"bids": ((BID, 1), (90_000, 50)), "feed_seq": desk.seq})
+
+
+def test_never_below_the_loss_bound_nor_out_of_the_band(desk: Desk) -> None:
+    desk.limit(flatten_step_ticks=10, collar_ticks=50, max_loss_per_share_bps=100)
+    fail_rungs(desk, 4)
+    assert min(rung.price_krw for rung in desk.flattens) == 99_000
+
+
+def test_a_bid_below_the_loss_bound_is_not_sold_into_and_strands(desk: Desk) -> None:
+    desk.close(desk.flattens[0])
+    desk.level(96_000)
+    desk.tick(2_900)
+    assert len(desk.flattens) == 1 and not desk.all(ResidualMarked)
+    desk.tick(800)
+    marked = desk.last(ResidualMarked)
+    assert (marked.reason, marked.qty_shares, marked.cost_krw) == (StrandReason.LOSS_BOUND, 5, 500_000)
+
+
+def test_a_bid_that_comes_back_within_the_bound_is_sold_into(desk: Desk) -> None:
+    desk.close(desk.flattens[0])
+    desk.level(96_000)
+    desk.tick(2_000)
+    desk.level(98_000)
+    assert desk.flattens[-1].price_krw == step(98_000, -2)
+    desk.fill(desk.flattens[-1])
+    assert desk.last(PairClosed).outcome is PairOutcome.FLAT
+
+
+def test_in_a_vi_the_other_venue_takes_it(desk: Desk) -> None:
+    desk.close(desk.flattens[0])
+    halted = desk.flattens[0].venue
+    desk.halt_symbol(halted)
+    desk.tick(600)
+    assert desk.flattens[-1].venue is halted.other
+
+
+def test_a_halt_on_both_venues_is_waited_for_and_then_strands() -> None:
+    desk = holding(flatten_wait_ms=20_000)
+    desk.close(desk.flattens[0])
+    for venue in Venue:
+        desk.halt_symbol(venue)
+    desk.tick(15_000)
+    assert len(desk.flattens) == 1 and not desk.all(ResidualMarked)
+    desk.halt_symbol(Venue.NXT, halted=False)
+    assert desk.flattens[-1].venue is Venue.NXT, "the VI ended: at once"
+    desk.close(desk.flattens[-1])
+    desk.halt_symbol(Venue.NXT)
+    desk.tick(21_000)
+    assert desk.last(ResidualMarked).reason is StrandReason.NO_VENUE
+
+
+def test_after_hours_it_strands_without_waiting(desk: Desk) -> None:
+    desk.close(desk.flattens[0])
+    desk.phase(Venue.KRX, SessionPhase.CLOSED)
+    desk.phase(Venue.NXT, SessionPhase.CLOSED)
+    assert desk.last(ResidualMarked).reason is StrandReason.AFTER_HOURS
+
+
+def test_in_the_nxt_after_market_a_limit_goes_and_is_cancelled_in_time(desk: Desk) -> None:
+    desk.close(desk.flattens[0])
+    desk.phase(Venue.KRX, SessionPhase.CLOSING_PRICE)
+    desk.phase(Venue.NXT, SessionPhase.AFTER_MARKET)
+    desk.tick(600)
+    rung = desk.flattens[-1]
+    assert (rung.venue, rung.kind) == (Venue.NXT, OrderKind.LIMIT)
+    desk.accept(rung)
+    desk.tick(1_100)
+    assert desk.cancels[-1].target_order_id == rung.order_id
+
+
+def test_the_krx_closing_auction_takes_it_and_the_order_rests(desk: Desk) -> None:
+    desk.close(desk.flattens[0])
+    desk.phase(Venue.NXT, SessionPhase.PAUSE)
+    desk.phase(Venue.KRX, SessionPhase.CLOSING_AUCTION)
+    desk.window(False, sweep=True)
+    desk.tick(600)
+    rung = desk.flattens[-1]
+    assert (rung.venue, rung.kind, rung.price_krw) == (Venue.KRX, OrderKind.LIMIT, step(BID, -10))
+    desk.accept(rung)
+    desk.window(False, sweep=True)
+    desk.tick(120_000)
+    assert not desk.cancels, "it waits for the closing print"
+    desk.fill(rung, 99_500)
+    assert desk.last(PairClosed).sold_krw == 497_500
+
+
+def test_an_auction_order_that_found_nothing_goes_on_in_the_after_market(desk: Desk) -> None:
+    desk.close(desk.flattens[0])
+    desk.phase(Venue.NXT, SessionPhase.PAUSE)
+    desk.phase(Venue.KRX, SessionPhase.CLOSING_AUCTION)
+    desk.tick(600)
+    desk.phase(Venue.KRX, SessionPhase.CLOSING_PRICE)
+    desk.phase(Venue.NXT, SessionPhase.AFTER_MARKET)
+    desk.close(desk.flattens[-1])
+    desk.tick(600)
+    assert desk.flattens[-1].venue is Venue.NXT
+
+
+def test_without_any_book_it_waits_and_strands(desk: Desk) -> None:
+    desk.close(desk.flattens[0])
+    desk.restart()
+    desk.tick(4_900)
+    assert len(desk.flattens) == 1 and not desk.all(ResidualMarked)
+    desk.tick(300)
+    assert desk.last(ResidualMarked).reason is StrandReason.NO_QUOTE
+
+
+def test_without_a_connection_nothing_is_sent_and_it_goes_on_when_it_is_back(desk: Desk) -> None:
+    desk.close(desk.flattens[0])
+    desk.hear(ConnectionChanged(state=ConnectionState.DISCONNECTED, connection_epoch=1, planned=False))
+    desk.tick(30_000)
+    assert len(desk.flattens) == 1
+    desk.hear(ConnectionChanged(state=ConnectionState.READY, connection_epoch=2, planned=False))
+    desk.book(Venue.KRX, BID, BID + 100, epoch=2)
+    assert len(desk.flattens) == 2
+
+
+def test_denials_are_no_attempts_but_are_asked_ever_more_slowly(desk: Desk) -> None:
+    for _ in range(600):
+        if desk.all(ResidualMarked):
+            break
+        command = desk.flattens[-1]
+        order = desk.pair.order(command.order_id)
+        if order is not None and order.open:
+            desk.hear(o.CommandDenied(
+                order_id=command.order_id, pair_id="P1", symbol=SYMBOL, reason=GateReason.NOT_READY,
+                detail="",
+            ))  # fmt: skip
+        desk.tick(500)
+    assert desk.last(ResidualMarked).reason is StrandReason.DENIED
+    assert desk.limits.flatten_attempts < len(desk.flattens) < 30
+    assert len({rung.price_krw for rung in desk.flattens}) == 1
+
+
+def test_partial_fills_leave_only_the_rest_to_sell(desk: Desk) -> None:
+    desk.close(desk.flattens[0], 2)
+    desk.tick(600)
+    assert desk.flattens[-1].qty_shares == 3
+    desk.fill(desk.flattens[-1])
+    closed = desk.last(PairClosed)
+    assert (closed.sold_shares, closed.residual_shares_max) == (5, 5)
+    assert len(desk.all(ResidualOpened)) == 1
+
+
+def test_the_residual_is_told_and_taken_back(desk: Desk) -> None:
+    desk.now_ns += 250 * NS_PER_MS
+    desk.fill(desk.flattens[0])
+    alerts = [a for a in desk.all(AlertRaised) if a.kind is AlertKind.RESIDUAL]
+    assert [(a.severity, a.resolved, a.alert_id) for a in alerts] == [
+        (Severity.WARNING, False, "residual-P1"), (Severity.INFO, True, "residual-P1"),
+    ]  # fmt: skip
+    assert alerts[0].amount_krw == 500_000 and alerts[0].symbol == SYMBOL
+    assert desk.last(PairClosed).uncovered_krw_ms == 500_000 * 250
+
+
+# -- stranded -------------------------------------------------------------------------------
+
+
+def test_spent_attempts_strand_it_by_name_and_call_a_person(desk: Desk) -> None:
+    strand(desk)
+    marked = desk.last(ResidualMarked)
+    assert (marked.pair_id, marked.qty_shares, marked.reason) == ("P1", 5, StrandReason.ATTEMPTS_SPENT)
+    alert = next(a for a in desk.all(AlertRaised) if a.kind is AlertKind.STRANDED)
+    assert alert.severity is Severity.CRITICAL and "arb residual resolve P1" in alert.next_step
+    desk.tick(600_000)
+    desk.crossed()
+    assert len(desk.flattens) == 6 and not desk.all(PairClosed)
+
+
+def test_a_stranded_position_is_known_at_the_next_start(desk: Desk) -> None:
+    strand(desk)
+    before = [a for a in desk.all(AlertRaised) if a.kind is AlertKind.STRANDED]
+    desk.restart()
+    desk.said.clear()
+    desk.tick()
+    again = [a for a in desk.all(AlertRaised) if a.kind is AlertKind.STRANDED]
+    assert [a.alert_id for a in again] == [a.alert_id for a in before]
+    assert desk.pair.phase is PairPhase.STRANDED and desk.pair.uncovered_shares == 5
+
+
+def test_a_person_asks_for_the_ladder_again(desk: Desk) -> None:
+    strand(desk)
+    ask_flatten(desk)
+    assert len(desk.flattens) == 7
+    rung = desk.flattens[-1]
+    assert (rung.kind, rung.price_krw, rung.order_id) == (OrderKind.LIMIT_IOC, step(BID, -1), "P1.1.s.7")
+    desk.fill(rung)
+    closed = desk.last(PairClosed)
+    assert (closed.outcome, closed.sold_shares) == (PairOutcome.FLAT, 5)
+    open_ids = {a.alert_id for a in desk.all(AlertRaised) if not a.resolved and a.severity != Severity.INFO}
+    assert open_ids == {a.alert_id for a in desk.all(AlertRaised) if a.resolved}
+
+
+def test_a_retry_that_fails_strands_again_under_a_new_alert(desk: Desk) -> None:
+    strand(desk)
+    ask_flatten(desk)
+    fail_rungs(desk, 6)
+    raised = [a.alert_id for a in desk.all(AlertRaised) if a.kind is AlertKind.STRANDED and not a.resolved]
+    assert len(raised) == len(set(raised)) == 2
+
+
+def test_a_flatten_of_another_symbol_leaves_it_alone(desk: Desk) -> None:
+    strand(desk)
+    ask_flatten(desk, "000660")
+    assert desk.pair.phase is PairPhase.STRANDED
+
+
+def test_a_claim_closes_it_with_what_the_person_got(desk: Desk) -> None:
+    strand(desk)
+    claim(desk)
+    closed = desk.last(PairClosed)
+    assert (closed.outcome, closed.bought_shares, closed.sold_shares) == (PairOutcome.CLAIMED, 5, 0)
+    assert closed.realised_pnl_krw == 480_000 - 500_000 - COSTS.commission_krw(Venue.KRX, 500_000)
+    claim(desk)
+    assert len(desk.all(PairClosed)) == 1 and not desk.state.pairs
+
+
+@pytest.mark.parametrize(("qty", "pair_id"), [(4, "P1"), (6, "P1"), (5, "Pzz")])
+def test_a_claim_that_does_not_fit_is_refused_in_words(desk: Desk, qty: int, pair_id: str) -> None:
+    strand(desk)
+    claim(desk, qty, pair_id=pair_id)
+    assert not desk.all(PairClosed)
+    assert desk.last(AlertRaised).severity is Severity.WARNING and "kim" in desk.last(AlertRaised).detail
+
+
+def test_a_claim_is_refused_while_an_order_works(desk: Desk) -> None:
+    claim(desk)
+    assert not desk.all(PairClosed) and "still works" in desk.last(AlertRaised).detail
+
+
+def test_a_fill_told_late_flattens_a_stranded_position(desk: Desk) -> None:
+    strand(desk)
+    desk.part_fill(desk.flattens[2], 2)
+    assert desk.last(ResidualMarked).qty_shares == 3
+    desk.part_fill(desk.flattens[2], 5)
+    assert desk.last(PairClosed).outcome is PairOutcome.FLAT
+    assert [done.residual_shares for done in desk.all(ClipCompleted)] == [0]
+
+
+def test_an_ambiguous_order_strands_until_it_is_known(desk: Desk) -> None:
+    sell = desk.flattens[0]
+    desk.unknown(sell)
+    desk.resolve(sell, o.Resolution.AMBIGUOUS)
+    marked = desk.last(ResidualMarked)
+    assert (marked.reason, marked.qty_shares) == (StrandReason.AMBIGUOUS, 5)
+    desk.tick(60_000)
+    assert len(desk.flattens) == 1
+    desk.resolve(sell, o.Resolution.FOUND, 5)
+    assert desk.last(PairClosed).outcome is PairOutcome.FLAT
+
+
+def test_more_sold_than_bought_strands_and_sells_no_more(desk: Desk) -> None:
+    """Somebody's log was wrong: a sell that never arrived filled after all, twice over."""
+    first = desk.flattens[0]
+    desk.unknown(first)
+    desk.resolve(first, o.Resolution.NEVER_ARRIVED)
+    desk.tick(600)
+    desk.fill(desk.flattens[1])
+    assert desk.last(PairClosed).outcome is PairOutcome.FLAT
+    desk.fill(first)
+    assert desk.last(AlertRaised).kind is AlertKind.RECONCILIATION
+    other = holding()
+    late = other.flattens[0]
+    other.unknown(late)
+    other.resolve(late, o.Resolution.NEVER_ARRIVED)
+    other.tick(600)
+    other.part_fill(other.flattens[1], 3)
+    other.part_fill(late, 5)
+    assert other.last(ResidualMarked).reason is StrandReason.AMBIGUOUS
+    assert other.pair.uncovered_shares == -3 and other.pair.available_shares < 0
+
+
+# -- the trading state ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", [TradingState.REDUCE_ONLY, TradingState.PAUSE_ENTRY])
+def test_residuals_are_flattened_while_exits_are_allowed(state: TradingState) -> None:
+    desk = holding()
+    desk.trading(state)
+    desk.close(desk.flattens[0])
+    desk.tick(600)
+    assert len(desk.flattens) == 2
+
+
+@pytest.mark.parametrize("state", [TradingState.HALTED, TradingState.DISARMED])
+def test_in_a_halt_nothing_is_sold_until_a_person_asks(state: TradingState) -> None:
+    desk = holding()
+    desk.accept(desk.flattens[0])
+    desk.trading(state)
+    assert desk.cancels[-1].target_order_id == desk.flattens[0].order_id
+    desk.close(desk.flattens[0])
+    desk.tick(20_000)
+    assert len(desk.flattens) == 1
+    ask_flatten(desk)
+    assert len(desk.flattens) == 2
+    desk.accept(desk.flattens[-1])
+    assert len(desk.cancels) == 1
+    desk.fill(desk.flattens[-1])
+    assert desk.last(PairClosed).outcome is PairOutcome.FLAT
+
+
+def test_a_residual_nobody_may_sell_becomes_a_stranded_position(desk: Desk) -> None:
+    desk.close(desk.flattens[0])
+    desk.trading(TradingState.HALTED)
+    desk.tick(181_000)
+    assert desk.last(ResidualMarked).reason is StrandReason.TRADING_STATE
+
+
+def test_a_residual_that_opens_in_a_halt_needs_a_person_at_once() -> None:
+    desk = Desk().open_day()
+    desk.approve()
+    buy = desk.last(PlaceOrder)
+    desk.trading(TradingState.HALTED)
+    desk.fill(buy)
+    desk.tick(2_000)
+    assert not desk.sells
+    alert = next(a for a in desk.all(AlertRaised) if a.kind is AlertKind.RESIDUAL)
+    assert alert.severity is Severity.CRITICAL and "arb flatten" in alert.next_step

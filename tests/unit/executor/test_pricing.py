@@ -1,0 +1,48 @@
+"""Prices of sells: on the grid, above break-even, within floor and band."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.contracts.messages.venue_state import PriceBand
+from services.contracts.terms import Venue
+from services.contracts.trading_limits import TradingLimits
+from services.executor.pricing import loss_floor, rung_price, sell_limit
+from services.market.ticks import is_on_tick, price_limits, snap_down, ticks_between
+
+from .desk import COSTS
+
+prices = st.integers(1_000, 1_500_000).map(snap_down)
+
+
+@given(prices, st.integers(1, 50), st.integers(-300, 300), st.sampled_from(Venue))
+def test_an_exit_loses_nothing_and_is_on_the_grid(buy: int, qty: int, bps: int, venue: Venue) -> None:
+    bid = snap_down(max(1, buy * (10_000 + bps) // 10_000))
+    limit = sell_limit(COSTS, venue, buy, venue.other, ((bid, qty),), qty)
+    if limit is None:
+        assert COSTS.net_krw(venue, buy * qty, venue.other, bid * qty) < 0 or bid < buy
+    else:
+        assert is_on_tick(limit) and limit <= bid
+        assert COSTS.net_krw(venue, buy * qty, venue.other, limit * qty) >= 0
+
+
+@given(prices, prices, st.integers(1, 12), st.integers(1, 10), st.integers(1, 50))
+def test_a_rung_is_on_the_grid_within_floor_band_and_collar(
+    buy: int, bid: int, attempt: int, steps: int, collar: int
+) -> None:
+    limits = TradingLimits(flatten_step_ticks=steps, collar_ticks=collar)
+    floor = loss_floor(limits, buy)
+    lower, upper = price_limits(bid)
+    price = rung_price(limits, bid, attempt, floor, PriceBand(base_krw=bid, lower_krw=lower, upper_krw=upper))
+    assert is_on_tick(price) and price >= floor and price >= lower
+    if price > max(floor, lower):
+        assert ticks_between(price, bid) == min(steps * attempt, collar)
+
+
+@given(prices, st.integers(10, 2_900))
+def test_the_loss_bound_is_never_passed(buy: int, bps: int) -> None:
+    floor = loss_floor(TradingLimits(max_loss_per_share_bps=bps), buy)
+    assert is_on_tick(floor) and (buy - floor) * 10_000 <= buy * bps
+
+
+def test_a_bid_at_one_won_can_still_be_stepped_through() -> None:
+    assert rung_price(TradingLimits(), 1, 6, 1, None) == 1

@@ -1,0 +1,148 @@
+"""What each trading state, the window and a person's word allow, and a halt that is obeyed at once."""
+
+import pytest
+
+from services.contracts.messages.commands import PlaceOrder
+from services.contracts.messages.control import FlattenRequested, TradingStateRequested
+from services.contracts.messages.pairs import PairClosed, PairOutcome
+from services.contracts.terms import Purpose, TradingState, Venue
+from services.executor.state import TradingWord
+
+from .desk import Desk
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk().open_day()
+
+
+def request(desk: Desk, target: TradingState) -> None:
+    desk.hear(TradingStateRequested(target=target, by="kim", reason="test"))
+
+
+def test_a_requested_halt_cancels_what_works_before_risk_confirms_it(desk: Desk) -> None:
+    desk.approve()
+    buy = desk.last(PlaceOrder)
+    desk.accept(buy)
+    request(desk, TradingState.HALTED)
+    assert desk.cancels[-1].target_order_id == buy.order_id
+    desk.fill(buy)
+    desk.tick(5_000)
+    assert not desk.sells
+
+
+def test_an_arming_that_was_on_its_way_does_not_lift_a_halt(desk: Desk) -> None:
+    request(desk, TradingState.HALTED)
+    desk.trading(TradingState.ARMED)
+    desk.approve("P1")
+    assert desk.last(PairClosed).outcome is PairOutcome.STOPPED
+    desk.trading(TradingState.HALTED)
+    desk.trading(TradingState.ARMED)
+    desk.approve("P2")
+    assert desk.last(PlaceOrder).pair_id == "P2"
+
+
+def test_a_halt_holds_over_a_restart(desk: Desk) -> None:
+    request(desk, TradingState.HALTED)
+    desk.restart()
+    desk.crossed()
+    desk.approve()
+    assert not desk.orders
+
+
+@pytest.mark.parametrize("target", [state for state in TradingState if state is not TradingState.HALTED])
+def test_any_other_request_waits_for_risk(desk: Desk, target: TradingState) -> None:
+    request(desk, target)
+    assert desk.state.trading.in_force is TradingState.ARMED
+
+
+def test_a_halt_asked_for_while_halted_does_not_outlive_it() -> None:
+    word = TradingWord(state=TradingState.HALTED).asked(TradingState.HALTED)
+    assert word.changed(TradingState.ARMED).in_force is TradingState.ARMED
+
+
+def test_a_halt_ends_what_a_person_had_asked_to_flatten(desk: Desk) -> None:
+    desk.approve()
+    desk.level()
+    desk.fill(desk.orders[0])
+    desk.hear(FlattenRequested(by="kim", reason="test"))
+    desk.accept(desk.flattens[0])
+    request(desk, TradingState.HALTED)
+    assert desk.cancels[-1].target_order_id == desk.flattens[0].order_id
+    desk.close(desk.flattens[0])
+    desk.tick(3_000)
+    assert len(desk.flattens) == 1
+
+
+def test_reduce_only_takes_back_the_entry_and_sells_what_it_bought(desk: Desk) -> None:
+    desk.approve()
+    buy = desk.last(PlaceOrder)
+    desk.accept(buy)
+    desk.trading(TradingState.REDUCE_ONLY)
+    assert desk.cancels[-1].target_order_id == buy.order_id
+    desk.close(buy, 2)
+    assert [sell.qty_shares for sell in desk.sells] == [2]
+    desk.fill(desk.sells[0])
+    assert desk.last(PairClosed).clips == 1
+
+
+def test_pause_entry_lets_the_open_clip_complete(desk: Desk) -> None:
+    desk.approve(qty=4, clip=2)
+    buy = desk.last(PlaceOrder)
+    desk.accept(buy)
+    desk.trading(TradingState.PAUSE_ENTRY)
+    desk.tick(500)
+    assert not desk.cancels
+    desk.fill(buy)
+    desk.fill(desk.sells[0])
+    assert desk.last(PairClosed).clips == 1 and desk.last(PairClosed).sold_shares == 2
+
+
+def test_a_closed_window_takes_back_entries_and_still_sells(desk: Desk) -> None:
+    desk.approve()
+    buy = desk.last(PlaceOrder)
+    desk.accept(buy)
+    desk.window(False)
+    assert [c.target_order_id for c in desk.cancels] == [buy.order_id]
+    desk.close(buy, 1)
+    assert [sell.purpose for sell in desk.sells] == [Purpose.EXIT]
+
+
+def test_a_window_closes_by_its_own_time(desk: Desk) -> None:
+    desk.now_ns += 3_600_000 * 1_000_000
+    desk.crossed()
+    desk.approve()
+    assert desk.last(PairClosed).outcome is PairOutcome.STOPPED and not desk.orders
+
+
+def test_a_sweep_takes_back_every_order_and_waits_for_the_evidence(desk: Desk) -> None:
+    desk.approve()
+    desk.fill(desk.orders[0])
+    sell = desk.sells[0]
+    desk.accept(sell)
+    desk.window(False, sweep=True)
+    assert desk.cancels[-1].target_order_id == sell.order_id
+    assert len(desk.sells) == 1
+    desk.close(sell, 2)
+    assert [s.qty_shares for s in desk.sells] == [5, 3]
+
+
+def test_flatten_in_the_middle_of_a_clip_cancels_the_buy_and_sells_what_there_is(desk: Desk) -> None:
+    desk.approve()
+    buy = desk.last(PlaceOrder)
+    desk.part_fill(buy, 2)
+    desk.hear(FlattenRequested(by="kim", reason="test"))
+    assert desk.cancels[-1].target_order_id == buy.order_id
+    desk.close(buy, 2)
+    assert [(s.purpose, s.qty_shares, s.venue) for s in desk.sells] == [(Purpose.FLATTEN, 2, Venue.NXT)]
+    desk.fill(desk.sells[0])
+    assert desk.last(PairClosed).outcome is PairOutcome.FLAT
+    assert desk.last(PairClosed).clips == 1
+
+
+def test_flatten_before_the_first_clip_stops_the_pair(desk: Desk) -> None:
+    desk.state = desk.state.but(books={})
+    desk.approve()
+    desk.hear(FlattenRequested(by="kim", reason="test"))
+    desk.crossed()
+    assert desk.last(PairClosed).outcome is PairOutcome.STOPPED and not desk.orders
