@@ -5,8 +5,10 @@ fsync. After any error of the disk a file is cut back to what was synced and its
 it, because nobody knows what a failed write or fsync left; Redis still holds the rest.
 """
 
+import errno
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +42,7 @@ class KeyFile:
         self._date_of = date_of
         self._max_bytes = max_bytes
         self._date = TradingDate("")
-        self._part = 0
+        self._path: Path | None = None
         self._fd = -1
         self._size = self._synced_size = 0
         self._synced_lines = 0
@@ -81,8 +83,7 @@ class KeyFile:
         try:
             self._mend()
             if self._size != self._synced_size:
-                os.fsync(self._fd)
-                self._mark_synced()
+                self._sync_now()
         except OSError:
             self._in_doubt = True
             raise
@@ -90,15 +91,21 @@ class KeyFile:
     def close(self) -> None:
         """Give the file up without syncing it; `sync` comes first."""
         if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+            handle, self._fd = self._fd, -1
+            os.close(handle)
 
     def _mend(self) -> None:
-        """Cut back to what was synced after an error. Not possible: the next call tries again."""
+        """Cut back to what was synced after an error. Not possible: the next call tries again.
+
+        The file is opened anew by the next line: what made the error may be the handle itself.
+        """
         if not self._in_doubt:
             return
-        if self._fd >= 0:
-            os.ftruncate(self._fd, self._synced_size)
+        with suppress(OSError):
+            self.close()
+        if self._path is not None and self._path.exists():
+            os.truncate(self._path, min(self._synced_size, self._path.stat().st_size))
+        self._date = TradingDate("")
         self._size, self.position = self._synced_size, self.synced_position
         self.lines = self._synced_lines
         self._in_doubt = False
@@ -126,8 +133,7 @@ class KeyFile:
         """Open the file that the next line goes to, after the one before is safe on disk."""
         if self._fd >= 0:
             if self._size != self._synced_size:
-                os.fsync(self._fd)
-                self._mark_synced()
+                self._sync_now()
             self.close()
         folder = self._root / date
         if not folder.is_dir():
@@ -138,10 +144,18 @@ class KeyFile:
         full = newest is not None and newest.path.stat().st_size >= self._max_bytes
         part = 0 if newest is None else newest.part + full
         path = path_of(self._root, date, self._stem, part)
+        self._path = path
+        self._synced_size = path.stat().st_size if path.exists() else 0
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         sync_path(folder)
-        self._date, self._part = date, part
+        self._date = date
         self._size = os.fstat(self._fd).st_size
+        self._mark_synced()
+
+    def _sync_now(self) -> None:
+        os.fsync(self._fd)
+        if os.fstat(self._fd).st_nlink == 0:
+            raise FileNotFoundError(errno.ENOENT, "removed while it was being written", str(self._path))
         self._mark_synced()
 
     def _mark_synced(self) -> None:

@@ -124,7 +124,7 @@ def _notice_blocks(
         blocks.append(_section(f"*{label['next']}*: {_escape(alert.next_step)}"))
     if notice.reason is not NoticeReason.RESOLVED:
         command = _escape(f"{label['ack']}: `arb ack {alert.alert_id}`")
-        blocks.append({"type": "context", "elements": [_mrkdwn(command)]})
+        blocks.append({"type": "context", "elements": [_mrkdwn(_cut(command, FIELD_CHARS))]})
     return blocks
 
 

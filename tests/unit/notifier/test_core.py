@@ -112,6 +112,13 @@ def test_muted_kinds_and_severities_are_only_journalled_but_critical_never_is() 
     assert state.digest == () and [notice.alert.alert_id for notice in state.outbox] == ["c"]
 
 
+def test_a_kind_the_desk_chose_goes_out_at_once_but_is_not_repeated() -> None:
+    policy = AlertPolicy(immediate_kinds=frozenset({AlertKind.TRADING_STATE}))
+    state = after(NotifierState(policy=policy), alert("s", Severity.INFO, kind=AlertKind.TRADING_STATE))
+    assert reasons(state) == [NoticeReason.RAISED]
+    assert after(state, delivered(state), later(3_000)).outbox == ()
+
+
 def test_without_a_webhook_nothing_waits_for_a_digest() -> None:
     state = after(NotifierState(policy=AlertPolicy(digests=False)), alert("w", Severity.WARNING))
     assert reasons(state) == [NoticeReason.RAISED]

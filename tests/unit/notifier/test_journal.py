@@ -2,6 +2,7 @@
 
 import os
 import random
+import resource
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ import redis
 
 from services.contracts.messages.alerts import AlertKind
 from services.contracts.streams import ALERTS, DEAD, ORDERS, TABLE, TICKS, key_of, state_key
+from services.contracts.terms import Severity
 from services.market.market_clock import REAL_TIME
 from services.notifier import journal as journal_module
 from services.notifier.journal import Journal, JournalOptions
@@ -245,6 +247,27 @@ def test_a_disk_with_little_room_is_told_and_a_stop_counts_as_lag(
     stop.set()
     thread.join(DEADLINE_S)
     held.close()
+
+
+def test_a_full_disk_is_critical_and_once_there_is_room_nothing_is_missing(
+    real: "redis.Redis", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "RETRY_S", 0.02)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    sent = send(real, *(quote(n) for n in range(20)), name="g1")
+    journal = journal_in(tmp_path, real, poll_ms=10, count=15)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3_000, hard))
+    try:
+        thread, stop = run_in_thread(journal)
+        wait_for(lambda: bool(journal.report.troubles), "a trouble")
+        assert journal.report.troubles[0].severity is Severity.CRITICAL
+        sent_order = send(real, alert())
+        wait_for(lambda: ids(tmp_path, "alerts") == sent_order, "another file that has room")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    wait_for(lambda: ids(tmp_path, "ticks") == sent and not journal.report.troubles, "everything")
+    stop.set()
+    thread.join(DEADLINE_S)
 
 
 def test_redis_that_comes_back_is_read_on_without_loss(

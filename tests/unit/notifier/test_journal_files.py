@@ -1,6 +1,7 @@
 """Lines, files, torn ends, a disk that refuses: the journal without Redis."""
 
 import json
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ from services.notifier.journal_line import (
     LineUnreadable,
     entry_line,
     gap_line,
+    order_of,
     prefix_of,
     read_line,
 )
@@ -242,6 +244,55 @@ def test_a_full_disk_loses_no_position_and_doubles_no_line(tmp_path: Path) -> No
     journal.append(Batch(ORDERS.key, entries(5, 6)))
     journal.close()
     assert numbers(tmp_path) == list(range(11)) and journal.lines == 11
+
+
+def test_a_handle_that_broke_is_given_up_and_the_file_opened_again(tmp_path: Path) -> None:
+    journal = writer(tmp_path)
+    journal.append(Batch(ORDERS.key, entries(0, 5)))
+    journal.sync()
+    journal.append(Batch(ORDERS.key, entries(5, 2)))
+    os.close(journal._files[ORDERS.key]._fd)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        journal.sync()
+    journal.settle()
+    assert journal.position(ORDERS.key) == f"{DAY_MS + 4}-0"
+    journal.append(Batch(ORDERS.key, entries(5, 6)))
+    journal.close()
+    assert numbers(tmp_path) == list(range(11))
+
+
+def test_a_file_removed_under_the_writer_is_noticed_and_begun_again(tmp_path: Path) -> None:
+    journal = writer(tmp_path)
+    journal.append(Batch(ORDERS.key, entries(0, 5)))
+    journal.sync()
+    (tmp_path / DAY / "orders.jsonl").unlink()
+    journal.append(Batch(ORDERS.key, entries(5, 2)))
+    with pytest.raises(FileNotFoundError):
+        journal.sync()
+    journal.settle()
+    journal.append(Batch(ORDERS.key, entries(5, 2)))
+    journal.close()
+    assert numbers(tmp_path) == [5, 6], "what a person removed stays removed; what came after is there"
+
+
+def test_a_full_disk_at_the_turn_to_a_new_file_loses_nothing(tmp_path: Path) -> None:
+    journal = writer(tmp_path, max_bytes=300)
+
+    def go_on(count: int) -> None:
+        reached = journal.position(ORDERS.key)
+        first = 0 if reached == FIRST_ID else order_of(reached)[0] - DAY_MS + 1
+        journal.append(Batch(ORDERS.key, entries(first, count)))
+
+    with files_end_at(330):
+        go_on(4)
+        for _ in range(5):
+            with pytest.raises(OSError, match="File too large"):
+                go_on(9)
+            journal.settle()
+    while journal.position(ORDERS.key) != f"{DAY_MS + 29}-0":
+        go_on(1)
+    journal.close()
+    assert numbers(tmp_path) == list(range(30))
 
 
 def test_synced_follows_written_only_after_the_sync(tmp_path: Path) -> None:
