@@ -7,10 +7,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from services.contracts.terms import Side
 from services.simulator.book import Execution, VenueBook
 
-LOW, HIGH = 0, 40
 shares = st.integers(1, 60)
 sides = st.sampled_from(list(Side))
-prices = st.integers(LOW + 5, HIGH - 5)
+prices = st.integers(16, 22)
 
 
 def filled(executions: list[Execution]) -> int:
@@ -41,6 +40,21 @@ def test_our_order_is_passed_by_nobody_who_came_later() -> None:
     book.rest(1, Side.BUY, 9, 4)
     book.reshape({9: 500}, {12: 5}, matching=True)
     assert book.take(Side.SELL, 9, 14) == [Execution(9, 4, 1), Execution(9, 10, None)]
+
+
+def test_shares_traded_before_us_shorten_our_queue_for_good() -> None:
+    book = book_with({9: 10}, {12: 5})
+    book.rest(1, Side.BUY, 9, 4)
+    assert book.take(Side.SELL, 9, 8) == [Execution(9, 8, None)]
+    book.reshape({9: 500}, {12: 5}, matching=True)
+    assert book.take(Side.SELL, 9, 3) == [Execution(9, 1, 1), Execution(9, 2, None)]
+
+
+def test_when_matching_resumes_after_an_auction_we_get_their_price() -> None:
+    for resumes, price in ((False, 14), (True, 11)):
+        book = book_with({}, {})
+        book.rest(1, Side.BUY, 14, 3)
+        assert book.reshape({9: 5}, {11: 5}, matching=True, resumes=resumes) == [Execution(price, 3, 1)]
 
 
 def test_two_of_our_orders_at_one_price_fill_in_order_of_arrival() -> None:

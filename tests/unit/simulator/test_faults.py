@@ -137,6 +137,26 @@ def test_a_disconnect_says_106_once_and_loses_what_was_on_the_way() -> None:
     assert len(answer["rows"]) == 1
 
 
+def test_what_was_on_the_way_is_lost_even_when_the_next_login_is_quicker() -> None:
+    desk = faulty(event_delay_ms=(500, 500), login_delay_ms=(1, 1))
+    desk.order(1, CODE, 3, ASK)
+    desk.run(50)
+    desk.world.inject(desk.now_ns, "disconnect", {})
+    desk.call("CommConnect")
+    desk.run(2_000)
+    assert desk.connects == [0, -106, 0]
+    assert desk.sequence == []
+
+
+def test_however_unequal_the_delays_events_keep_their_order() -> None:
+    desk = faulty(event_delay_ms=(0, 400))
+    for _ in range(20):
+        desk.order(1, CODE, 3, ASK)
+        desk.run(300)
+    desk.run(1_000)
+    assert desk.sequence == ["answer", "접수", "체결", "잔고"] * 20
+
+
 def test_a_second_login_cuts_off_the_first() -> None:
     desk = faulty()
     other = desk.world.connect()

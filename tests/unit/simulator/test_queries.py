@@ -58,6 +58,10 @@ def test_pages_go_on_with_prevnext_2_and_break_when_another_query_comes_between(
     desk.query("OPT10075", {})
     desk.query("OPW00001", {})
     assert desk.query("OPT10075", {}, more=2)["rows"] == []
+    desk.run(1_500)
+    desk.query("OPT10075", {})
+    desk.query("OPT10076", {})
+    assert desk.query("OPT10075", {}, more=2)["rows"] == []
 
 
 def test_cash_is_zero_filled_and_agrees_with_the_account() -> None:

@@ -39,7 +39,7 @@ def test_a_bridge_trades_in_virtual_time() -> None:
     assert control.dynamicCall(SEND_ORDER, ["r", "2000", ACCOUNT, 1, "005930", 1, 199500, "10", ""]) == 0
     day.run(100)
     assert seen == [("connect", 0), ("tr", "r"), ("0", "접수"), ("0", "체결"), ("1", "")]
-    assert control.dynamicCall("GetChejanData(int)", 913) == ""
+    assert control.dynamicCall("GetChejanData(int)", 9201) == "", "the last frame had it"
 
 
 def test_pumping_inside_a_slot_fires_nothing() -> None:

@@ -1,0 +1,165 @@
+"""A bus in memory that promises what Redis promises, and breaks what Redis may break.
+
+Promised: the entries of one stream keep their order; a commit is all or nothing and fenced by epoch.
+Broken on purpose: a link from one stream to one reader may stall, so that streams are seen reordered
+against each other; the last second may be forgotten as a whole, state and streams alike; no answer at
+all for a while.
+"""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.contracts.envelope import Envelope
+from services.contracts.limits import NS_PER_MS, NS_PER_S
+from services.contracts.step import State
+
+
+class Unavailable(ConnectionError):
+    """The bus does not answer now. Nothing was written."""
+
+
+class Overtaken(RuntimeError):
+    """Another instance took the epoch. Nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """One entry: its id as Redis would give it, and when it was taken."""
+
+    entry_id: str
+    taken_ns: int
+    envelope: Envelope
+
+
+@dataclass(slots=True)
+class Kept:
+    """What one service has committed. `state` is None before its first commit."""
+
+    epoch: int = 0
+    state: State | None = None
+    positions: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Undo:
+    """How one write is forgotten: entries per stream before it, and what the service had before."""
+
+    at_ns: int
+    lengths: Mapping[str, int]
+    service: str
+    before: tuple[State | None, Mapping[str, int]]
+
+
+class VirtualBus:
+    """Streams by key, and what each service has committed. Positions count entries read."""
+
+    def __init__(self) -> None:
+        self.streams: dict[str, list[Posted]] = {}
+        self.kept: dict[str, Kept] = {}
+        self.down_until_ns = 0
+        self._stalled_until_ns: dict[tuple[str, str], int] = {}
+        self._undo: deque[_Undo] = deque()
+        self._last_id = (0, 0)
+
+    # -- faults ------------------------------------------------------------------------
+
+    def go_down(self, until_ns: int) -> None:
+        """Do not answer until then."""
+        self.down_until_ns = max(self.down_until_ns, until_ns)
+
+    def stall(self, reader: str, key: str, until_ns: int) -> None:
+        """Let a reader see nothing new of one stream until then."""
+        self._stalled_until_ns[reader, key] = until_ns
+
+    def forget_since(self, since_ns: int) -> int:
+        """Lose every write taken after `since_ns`, as a server does that lost its last second.
+
+        Epochs stay: a restarted server gives no epoch twice (they are taken with a synced write).
+        Returns how many writes went.
+        """
+        lost = 0
+        while self._undo and self._undo[-1].at_ns > since_ns:
+            undo = self._undo.pop()
+            for key, length in undo.lengths.items():
+                del self.streams[key][length:]
+            if undo.service:
+                kept = self.kept[undo.service]
+                kept.state, kept.positions = undo.before[0], dict(undo.before[1])
+            lost += 1
+        return lost
+
+    def heal(self) -> None:
+        self.down_until_ns = 0
+        self._stalled_until_ns.clear()
+
+    # -- the bus --------------------------------------------------------------------------
+
+    def take_over(self, service: str, now_ns: int) -> Kept:
+        """Take the next epoch; returns a copy of what was committed. Raises Unavailable."""
+        self._answer(now_ns)
+        kept = self.kept.setdefault(service, Kept())
+        kept.epoch += 1
+        return Kept(kept.epoch, kept.state, dict(kept.positions))
+
+    def length(self, key: str) -> int:
+        return len(self.streams.get(key, ()))
+
+    def read(
+        self, reader: str, cursors: Mapping[str, int], now_ns: int, most: int = 256
+    ) -> list[tuple[str, int, Posted]]:
+        """Return (key, position after it, entry) of what is new, as it was taken. Raises Unavailable."""
+        self._answer(now_ns)
+        found = [
+            (key, number + 1, entry)
+            for key, start in cursors.items()
+            if self._stalled_until_ns.get((reader, key), 0) <= now_ns
+            for number, entry in enumerate(self.streams.get(key, ())[start : start + most], start)
+        ]
+        return sorted(found, key=lambda item: (item[2].taken_ns, _sequence(item[2].entry_id)))
+
+    def commit(
+        self, service: str, epoch: int, state: State | None, positions: Mapping[str, int],
+        writes: Sequence[tuple[str, Envelope]], now_ns: int,
+    ) -> None:  # fmt: skip
+        """Append, and keep state and positions, if the epoch is still the service's. Raises both errors."""
+        self._answer(now_ns)
+        kept = self.kept[service]
+        if kept.epoch != epoch:
+            raise Overtaken(f"{service}: epoch {epoch} is not {kept.epoch}")
+        self._remember(now_ns, writes, service, (kept.state, kept.positions))
+        self._post(writes, now_ns)
+        kept.state, kept.positions = state, dict(positions)
+
+    def append(self, writes: Sequence[tuple[str, Envelope]], now_ns: int) -> None:
+        """Append without a state. Raises Unavailable."""
+        self._answer(now_ns)
+        self._remember(now_ns, writes, "", (None, {}))
+        self._post(writes, now_ns)
+
+    def _answer(self, now_ns: int) -> None:
+        if now_ns < self.down_until_ns:
+            raise Unavailable("the bus is down")
+
+    def _post(self, writes: Sequence[tuple[str, Envelope]], now_ns: int) -> None:
+        for key, envelope in writes:
+            ms = max(now_ns // NS_PER_MS, self._last_id[0])
+            self._last_id = (ms, self._last_id[1] + 1 if ms == self._last_id[0] else 0)
+            posted = Posted(f"{self._last_id[0]}-{self._last_id[1]}", now_ns, envelope)
+            self.streams.setdefault(key, []).append(posted)
+
+    def _remember(
+        self, now_ns: int, writes: Sequence[tuple[str, Envelope]], service: str, before: Any
+    ) -> None:
+        lengths = {key: self.length(key) for key, _ in writes}
+        for key in lengths:
+            self.streams.setdefault(key, [])
+        self._undo.append(_Undo(now_ns, lengths, service, before))
+        while self._undo[0].at_ns < now_ns - 2 * NS_PER_S:
+            self._undo.popleft()
+
+
+def _sequence(entry_id: str) -> tuple[int, int]:
+    ms, _, seq = entry_id.partition("-")
+    return int(ms), int(seq)
