@@ -1,0 +1,195 @@
+"""What risk does with accounts, people, strangers' orders, refusals of the broker, and limits exceeded."""
+
+import pytest
+
+from services.contracts.messages.alerts import AlertKind, AlertRaised
+from services.contracts.messages.control import LatchSet, SymbolPauseRequested
+from services.contracts.messages.orders import CancelRejected, ForeignOrderSeen, OrderRejected, OrderUnknown
+from services.contracts.messages.pairs import PairApproved, PairDenied, ResidualMarked, StrandReason
+from services.contracts.messages.status import RiskStatus
+from services.contracts.reasons import DenialReason
+from services.contracts.terms import Latch, Severity, Side, Symbol, Venue
+from services.runtime.parts import changed_parts, restore
+from tests.unit.detector import world
+from tests.unit.detector.world import HYNIX, SAMSUNG
+from tests.unit.risk import desk as d
+from tests.unit.risk.desk import Desk, account, armed, facts, filled, heartbeat, intent, of, quotes
+
+
+def status(desk: Desk, at_ms: int) -> RiskStatus:
+    (said,) = of(desk.tick(at_ms), RiskStatus)
+    return said
+
+
+# -- account ---------------------------------------------------------------------------
+
+
+def test_the_change_of_cash_is_against_the_first_report_of_the_date_also_after_a_restart() -> None:
+    desk = armed()
+    desk.tell(account(100_001_693))
+    parts = changed_parts(None, desk.state)
+    again = Desk(restore(Desk().state, parts))
+    again.tell(account(100_002_000))
+    assert status(again, 1_000).cash_change_krw == 2_000
+    again.tell(world.phase(Venue.KRX, date="2026-11-24"), account(5, trading_date="2026-11-24"))  # type: ignore[arg-type]
+    assert status(again, 2_000).cash_change_krw == 0
+
+
+def test_what_was_spent_since_the_report_is_not_spent_twice() -> None:
+    desk = armed()
+    desk.tell(account(800_000), *world.crossing(HYNIX))
+    pair = desk.answer(intent(desk))
+    assert isinstance(pair, PairApproved)
+    desk.tell(filled(facts(pair.pair_id, Side.BUY, 5, 350_000)))
+    verdict = desk.answer(intent(desk, name="second", symbol=HYNIX))
+    assert isinstance(verdict, PairDenied) and verdict.reason is DenialReason.CASH
+
+
+# -- orders that are not ours ------------------------------------------------------------
+
+
+def foreign(number: str = "77", symbol: Symbol = SAMSUNG, **changes: object) -> ForeignOrderSeen:
+    values: dict[str, object] = {
+        "broker_order_no": number, "symbol": symbol, "venue": Venue.KRX, "side": Side.BUY, "qty_shares": 3,
+        "cum_qty_shares": 0, "cum_amount_krw": 0, "closed": False, "trading_date": world.DATE,
+    }  # fmt: skip
+    return ForeignOrderSeen.model_validate({**values, **changes})
+
+
+def resume(symbol: Symbol = SAMSUNG) -> SymbolPauseRequested:
+    return SymbolPauseRequested(symbol=symbol, paused=False, by="kim", reason="it was mine")
+
+
+def test_an_order_nobody_knows_pauses_its_symbol_until_a_person_resumes_it() -> None:
+    desk = armed()
+    (alert,) = of(desk.tell(foreign()), AlertRaised)
+    assert (alert.kind, alert.severity, alert.symbol) == (
+        AlertKind.FOREIGN_ORDER,
+        Severity.CRITICAL,
+        SAMSUNG,
+    )
+    assert SAMSUNG in desk.state.paused and HYNIX not in desk.state.paused
+    desk.tell(foreign(closed=True))
+    told = of(desk.tell(resume()), AlertRaised)
+    assert [(a.alert_id, a.resolved) for a in told if a.kind is AlertKind.FOREIGN_ORDER] == [
+        (alert.alert_id, True)
+    ]
+    assert desk.state.paused == {}
+    assert isinstance(desk.answer(intent(desk)), PairApproved)
+
+
+def test_more_news_of_an_order_that_a_person_has_claimed_pauses_nothing_again() -> None:
+    desk = armed()
+    desk.tell(foreign(), resume())
+    assert of(desk.tell(foreign(cum_qty_shares=3, closed=True)), AlertRaised) == []
+    assert desk.state.paused == {}
+    desk.tell(foreign("78"))
+    assert SAMSUNG in desk.state.paused
+
+
+def test_a_stranger_in_a_symbol_that_is_not_ours_pauses_nothing() -> None:
+    desk = armed()
+    assert desk.tell(foreign(symbol=Symbol("105560"))) == []
+
+
+def test_a_person_pauses_a_symbol_and_it_survives_a_restart() -> None:
+    desk = armed()
+    desk.tell(SymbolPauseRequested(symbol=SAMSUNG, paused=True, by="kim", reason="odd prints"))
+    again = restore(Desk().state, changed_parts(None, desk.state))
+    assert again.paused == {SAMSUNG: "kim: odd prints"}
+
+
+# -- refusals of the broker ------------------------------------------------------------------
+
+
+def refusals(kind: type, count: int) -> list[object]:
+    order = facts("P", Side.BUY, 5, 0, cum_qty_shares=0)
+    if kind is OrderUnknown:
+        return [OrderUnknown(facts=order, reason="no reply") for _ in range(count)]
+    return [kind(facts=order, code="-308", text="too fast") for _ in range(count)]
+
+
+@pytest.mark.parametrize("kind", [OrderRejected, OrderUnknown, CancelRejected])
+def test_refusals_in_a_minute_are_latched_above_the_limit_and_not_at_it(kind: type) -> None:
+    desk = armed(world.limits(max_errors_per_minute=3))
+    desk.tell(*refusals(kind, 3))  # type: ignore[arg-type]
+    assert of(desk.tick(20), LatchSet) == []
+    desk.tell(*refusals(kind, 1))  # type: ignore[arg-type]
+    assert [m.latch for m in of(desk.tick(30), LatchSet)] == [Latch.REPEATED_ERRORS]
+
+
+def test_refusals_of_long_ago_do_not_count() -> None:
+    desk = armed(world.limits(max_errors_per_minute=3))
+    desk.tell(*refusals(OrderRejected, 3))  # type: ignore[arg-type]
+    desk.tell(*refusals(OrderRejected, 3), at_ms=d.NOW + 60_001)  # type: ignore[arg-type]
+    assert of(desk.tick(d.NOW + 60_002), LatchSet) == []
+
+
+def test_the_same_refusal_read_twice_counts_once() -> None:
+    desk = armed(world.limits(max_errors_per_minute=1))
+    (refusal,) = world.events(refusals(OrderRejected, 1), world.ms(d.NOW))  # type: ignore[arg-type]
+    desk.hand(refusal, refusal)
+    assert of(desk.tick(20), LatchSet) == []
+
+
+def test_one_code_of_the_broker_is_one_trouble() -> None:
+    desk = armed()
+    alerts = of(desk.tell(*refusals(OrderRejected, 3)), AlertRaised)  # type: ignore[arg-type]
+    assert {alert.alert_id for alert in alerts} == {f"api-{world.DATE}--308"}
+
+
+# -- stranded, limits ------------------------------------------------------------------------
+
+
+def test_a_stranded_position_is_latched_and_stays_counted() -> None:
+    desk = armed()
+    pair = desk.answer(intent(desk))
+    assert isinstance(pair, PairApproved)
+    desk.tell(filled(facts(pair.pair_id, Side.BUY, 2, 140_000)))
+    stranded = ResidualMarked(
+        pair_id=pair.pair_id, symbol=SAMSUNG, qty_shares=2, cost_krw=140_000,
+        reason=StrandReason.ATTEMPTS_SPENT, detail="six attempts",
+    )  # fmt: skip
+    assert [m.latch for m in of(desk.tell(stranded), LatchSet)] == [Latch.RESIDUAL_STRANDED]
+    said = status(desk, 1_000)
+    assert (said.open_pairs, said.exposure_krw) == (1, 140_000)
+
+
+def test_a_limit_that_sinks_below_what_is_open_is_told_once_and_when_it_is_over() -> None:
+    desk = armed()
+    pair = desk.answer(intent(desk))
+    assert isinstance(pair, PairApproved)
+    low = world.limits(max_exposure_total_krw=300_000, max_exposure_symbol_krw=300_000, max_order_krw=100_000)
+    desk.tell(d.files(low))
+    told = of([*desk.tick(1_000), *desk.tick(2_000)], AlertRaised)
+    assert [(a.kind, a.resolved) for a in told] == [(AlertKind.LIMIT_BREACH, False)]
+    desk.tell(d.closed(pair.pair_id))
+    told = of(desk.tick(3_000), AlertRaised)
+    assert [(a.kind, a.resolved) for a in told] == [(AlertKind.LIMIT_BREACH, True)]
+
+
+def test_the_status_says_in_sentences_why_nothing_new_is_bought() -> None:
+    desk = armed()
+    desk.tell(world.window(is_open=False), world.feed(Venue.NXT, alive=False))
+    gates = status(desk, 1_000).gates
+    assert len(gates) == 2
+    assert gates[0] == "The entry window is closed: overlap."
+    assert all(gate.endswith(".") for gate in gates)
+
+
+def test_a_dead_feed_is_told_while_armed_and_when_it_lives_again() -> None:
+    desk = armed()
+    desk.tell(world.feed(Venue.NXT, alive=False))
+    (told,) = of(desk.tick(1_000), AlertRaised)
+    assert (told.kind, told.resolved) == (AlertKind.STALE_FEED, False)
+    desk.tell(world.feed(Venue.NXT), *(heartbeat(s) for s in d.REQUIRED))
+    (told,) = of(desk.tick(2_000), AlertRaised)
+    assert (told.kind, told.resolved) == (AlertKind.STALE_FEED, True)
+
+
+def test_quotes_of_the_past_never_replace_newer_ones() -> None:
+    desk = armed()
+    newest = quotes(SAMSUNG, 69_000)
+    desk.tell(*newest)
+    desk.tell(newest[0].model_copy(update={"feed_seq": 1, "bids": ((1_000, 1),)}))
+    assert desk.state.books[SAMSUNG, newest[0].venue].quote == newest[0]

@@ -1,0 +1,249 @@
+"""What is in force: from files, from people, from the day's facts; a bad refresh changes nothing."""
+
+import os
+from pathlib import Path
+
+import fakeredis
+import pytest
+
+from services.contracts.envelope import Message, decode
+from services.contracts.messages.alerts import AlertKind, AlertRaised
+from services.contracts.messages.control import (
+    LimitChangeRefused,
+    LimitChangeRequested,
+    ReferencePublished,
+    ReferenceReloadRequested,
+)
+from services.contracts.streams import ALERTS, CONTROL, VENUE
+from services.contracts.terms import Market, TradingDate
+from services.market.market_clock import real_day
+from services.risk.files import FilesWatch
+from services.risk.observed import FilesRead, FilesRefused
+from services.risk.settings import RiskSettings
+from services.risk.shell import risk_service
+from services.risk.state import ReloadAsked, RiskState
+from services.runtime.bus import RedisBus, Write
+from services.runtime.clock import RedisClock
+from services.runtime.loop import ServiceLoop
+from tests.unit.detector import world
+from tests.unit.detector.world import DATE, HYNIX, SAMSUNG
+from tests.unit.risk import desk as d
+from tests.unit.risk.desk import Desk, armed, files, of, ready
+
+SHIPPED = Path(__file__).parents[3] / "config"
+
+
+def change(name: str, value: str) -> LimitChangeRequested:
+    return LimitChangeRequested(name=name, value=value, by="kim", reason="grow")
+
+
+def publications(messages: list[Message]) -> list[ReferencePublished]:
+    return of(messages, ReferencePublished)
+
+
+# -- publishing ------------------------------------------------------------------------------
+
+
+def test_files_are_published_when_they_differ_from_what_is_in_force() -> None:
+    desk = Desk()
+    (first,) = publications(desk.tell(files()))
+    assert first.reference_hash == first.reference.hash == desk.state.reference_hash
+    assert publications(desk.tell(files())) == []
+    (second,) = publications(desk.tell(files(world.limits(clip_shares=2))))
+    assert second.reference_hash != first.reference_hash
+
+
+def test_a_person_who_asks_for_a_reload_is_answered_even_if_nothing_changed() -> None:
+    desk = Desk()
+    desk.tell(files(), ReferenceReloadRequested(by="kim", reason="new map"))
+    assert desk.state.reload is not None
+    (answer,) = publications(desk.tell(files(by="kim", reason="new map", asked=True)))
+    assert (answer.by, answer.reason) == ("kim", "new map")
+    assert desk.state.reload is None
+
+
+def test_a_bad_refresh_keeps_what_is_in_force_and_names_the_line() -> None:
+    desk = ready()
+    before = desk.state.reference
+    bad = FilesRefused(
+        trading_date=DATE, problems=("symbol_map.csv, line 7: market 'X' is unknown",), by="risk"
+    )
+    (alert,) = of(desk.tell(bad), AlertRaised)
+    assert alert.kind is AlertKind.REFERENCE and "line 7" in alert.detail
+    assert desk.state.reference is before
+    (over,) = of(desk.tell(files()), AlertRaised)
+    assert (over.alert_id, over.resolved) == (alert.alert_id, True)
+
+
+def test_symbols_that_nxt_does_not_trade_today_are_off_and_named_once() -> None:
+    desk = ready()
+    said = desk.tell(world.facts(symbols=(SAMSUNG, world.OTHER_GROUP)))
+    (published,) = publications(said)
+    assert published.reference.entry(HYNIX) is None
+    assert published.reference.entry(SAMSUNG) is not None
+    (alert,) = of(said, AlertRaised)
+    assert HYNIX in alert.detail and SAMSUNG not in alert.detail
+    assert desk.tell(world.facts(symbols=(SAMSUNG, world.OTHER_GROUP))) == []
+    (back,) = publications(desk.tell(world.facts()))
+    assert back.reference.entry(HYNIX) is not None
+
+
+def test_facts_of_another_date_take_no_symbol_off() -> None:
+    desk = Desk()
+    desk.tell(files(), world.facts(symbols=(), trading_date="2026-11-20"))
+    assert desk.state.reference is not None and desk.state.reference.entry(SAMSUNG) is not None
+
+
+# -- limits by hand ----------------------------------------------------------------------------
+
+
+def test_a_changed_limit_is_in_force_and_named_with_its_author() -> None:
+    desk = ready()
+    (published,) = publications(desk.tell(change("clip_shares", "5")))
+    assert published.reference.limits.clip_shares == 5
+    assert published.by == "kim" and "clip_shares = 5" in published.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "word"),
+    [
+        ("clip_shares", "51", "50"),
+        ("clip_shares", "many", "integer"),
+        ("clip_shares", "6", "max_pair_shares"),
+        ("max_open_pairs", "5", "4"),
+        ("max_loss", "1", "max_daily_loss_krw"),
+        ("buffer_rule", "none", "max(cost+1bp,1tick)"),
+    ],
+)
+def test_a_limit_out_of_its_bounds_is_refused_with_the_reason(name: str, value: str, word: str) -> None:
+    desk = ready()
+    before = desk.state.reference_hash
+    (refused,) = of(desk.tell(change(name, value)), LimitChangeRefused)
+    assert word in refused.problem
+    assert desk.state.reference_hash == before
+
+
+def test_a_limit_by_hand_outlives_a_reload_until_the_file_says_something_else() -> None:
+    desk = ready()
+    desk.tell(change("clip_shares", "5"), files(symbols=world.SYMBOLS[:1]))
+    assert desk.state.reference is not None and desk.state.reference.limits.clip_shares == 5
+    said = desk.tell(files(world.limits(clip_shares=2)))
+    assert desk.state.reference.limits.clip_shares == 2
+    assert any("clip_shares" in alert.detail for alert in of(said, AlertRaised))
+    assert desk.state.overrides == {}
+
+
+def test_an_intent_made_under_the_limits_before_is_denied_as_stale() -> None:
+    desk = armed()
+    asked = d.intent(desk)
+    desk.tell(change("clip_shares", "5"))
+    verdict = desk.answer(asked)
+    assert getattr(verdict, "reason", None) == "stale_reference"
+
+
+# -- the files themselves ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("limits.toml", "symbol_map.csv", "costs.toml"):
+        (tmp_path / name).write_bytes((SHIPPED / name).read_bytes())
+    return tmp_path
+
+
+def watch_on(folder: Path) -> FilesWatch:
+    return FilesWatch(folder, ("g1", "g2"), lambda now_ns: DATE, 100)
+
+
+def touched(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+    os.utime(path, ns=(1, path.stat().st_mtime_ns + 1_000_000_000))
+
+
+def test_the_shipped_files_can_be_used(folder: Path) -> None:
+    (read,) = watch_on(folder)(RiskState(), world.ms(0))
+    assert isinstance(read, FilesRead)
+    assert read.trading_date == DATE
+    assert len(read.symbols) > 1
+    assert read.costs[Market.KOSPI].sell_tax_krw(1_000_000) == 2_000
+
+
+def test_files_are_read_once_for_each_change(folder: Path) -> None:
+    watch = watch_on(folder)
+    assert len(watch(RiskState(), world.ms(0))) == 1
+    assert list(watch(RiskState(), world.ms(1_000))) == []
+    touched(folder / "limits.toml", "clip_shares = 3\n")
+    assert list(watch(RiskState(), world.ms(1_050))) == [], "not looked at again so soon"
+    (read,) = watch(RiskState(), world.ms(1_200))
+    assert isinstance(read, FilesRead) and read.limits.clip_shares == 3
+
+
+def test_a_request_is_served_once_and_at_once(folder: Path) -> None:
+    watch = watch_on(folder)
+    watch(RiskState(), world.ms(0))
+    asked = RiskState(reload=ReloadAsked("kim", "new map", "c1"))
+    (read,) = watch(asked, world.ms(1))
+    assert isinstance(read, FilesRead) and (read.by, read.asked) == ("kim", True)
+    assert list(watch(asked, world.ms(2))) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("limits.toml", "clip_shares = 99\n", ("limits.toml", "clip_shares")),
+        ("limits.toml", "clip_share = 1\n", ("limits.toml", "clip_share", "unknown")),
+        ("limits.toml", "clip_shares = \n", ("limits.toml", "line 1")),
+        ("symbol_map.csv", "KRX_code,name\n", ("symbol_map.csv", "line 1")),
+        ("costs.toml", "covered_from = 2023-01-02\n", ("costs.toml", "covered_through")),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_named(
+    folder: Path, name: str, text: str, words: tuple[str, ...]
+) -> None:
+    touched(folder / name, text)
+    (refused,) = watch_on(folder)(RiskState(), world.ms(0))
+    assert isinstance(refused, FilesRefused)
+    assert all(any(word in problem for problem in refused.problems) for word in words)
+
+
+def test_a_missing_file_and_a_date_without_costs_are_refused(folder: Path) -> None:
+    (folder / "limits.toml").unlink()
+    (refused,) = watch_on(folder)(RiskState(), world.ms(0))
+    assert isinstance(refused, FilesRefused) and "limits.toml" in refused.problems[0]
+    (folder / "limits.toml").write_text("", encoding="utf-8")
+    later = FilesWatch(folder, ("g1", "g2"), lambda now_ns: TradingDate("2031-01-02"), 100)
+    (refused,) = later(RiskState(), world.ms(0))
+    assert isinstance(refused, FilesRefused) and "2031-01-02" in refused.problems[0]
+
+
+# -- the whole service on a bus --------------------------------------------------------------------
+
+
+def test_a_service_publishes_at_start_keeps_it_over_a_bad_file_and_says_nothing_new_after_a_restart(
+    folder: Path,
+) -> None:
+    client = fakeredis.FakeRedis()
+    bus = RedisBus(client)
+
+    def loop() -> ServiceLoop[RiskState]:
+        service = risk_service(RiskSettings(files_poll_ms=100), folder, real_day(DATE))
+        return ServiceLoop(service, bus, RedisClock(bus.time_ns))
+
+    def published() -> int:
+        return sum(isinstance(decode(e.text).body, ReferencePublished) for e in bus.tail(CONTROL.key, 100))
+
+    first = loop()
+    first.turn()
+    in_force = first.state.reference_hash
+    assert in_force and published() == 1
+    touched(folder / "symbol_map.csv", "nonsense\n")
+    second = loop()
+    second.turn()
+    assert second.state.reference_hash == in_force and published() == 1
+    alert = decode(bus.tail(ALERTS.key, 1)[0].text).body
+    assert isinstance(alert, AlertRaised) and "symbol_map.csv" in alert.detail
+    event = world.received(world.facts(symbols=(SAMSUNG,)), bus.time_ns())
+    bus.append([Write(VENUE.key, event.envelope)])
+    second.turn()
+    assert published() == 2
+    assert second.state.reference is not None and second.state.reference.entry(HYNIX) is None
