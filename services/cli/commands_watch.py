@@ -1,4 +1,4 @@
-"""Commands that look and change nothing: `status`, `preflight`, `dead`, and the notice test `slack`."""
+"""Commands that look: `status`, `preflight`, `dead` (which can also put an entry back), `slack test`."""
 
 import dataclasses
 import time
@@ -17,7 +17,9 @@ from services.cli.faults import EXIT_FAILED, Fault, UsageFault
 from services.cli.link import Follower, Link
 from services.cli.options import (
     DEFAULT_RUN,
+    ByOption,
     JsonOption,
+    ReasonOption,
     RedisOption,
     RunOption,
     configuration,
@@ -25,14 +27,18 @@ from services.cli.options import (
     name_or_login,
     open_desk,
     print_json,
+    reason_or_ask,
 )
 from services.cli.preflight import Check, is_clean, preflight
+from services.contracts.envelope import Unreadable, decode
 from services.contracts.messages.alerts import AlertKind, AlertRaised
+from services.contracts.messages.control import AlertAcknowledged
 from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.status import NotifierStatus
 from services.contracts.streams import DEAD, STATUS, key_of
 from services.contracts.terms import Severity
 from services.notifier.webhook import VARIABLE, WebhookUnusable, post_test_message, webhook_url
+from services.runtime.bus import Write
 
 WATCH_PANEL = "Watch"
 TAIL = 1_000
@@ -101,6 +107,31 @@ def dead_show(
         return
     for name, value in message.model_dump().items():
         console().print(f"[dim]{name:>11}[/]  {escape(str(value))}", soft_wrap=True)
+
+
+@dead_app.command("retry")
+def dead_retry(
+    entry: Annotated[str, typer.Argument(help="The id that `arb dead list` shows first.")],
+    reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
+) -> None:  # fmt: skip
+    """Put a buried entry back on its stream, once its cause is mended.
+
+    All readers see it again under its old id; those that have handled it drop it.
+    """
+    reason, by = reason_or_ask(reason), name_or_login(by)
+    link = open_desk(redis, run)
+    rows = {number: message for number, _, message in buried_in(link)}
+    if entry not in rows:
+        raise UsageFault(f"no buried entry {entry}", "`arb dead list` shows those there are.")
+    buried = rows[entry]
+    try:
+        envelope = decode(buried.text)
+    except Unreadable as error:
+        raise Fault(f"{entry} still cannot be read: {error}", "Start the build that reads it.") from error
+    link.bus.append([Write(buried.stream_key, envelope)])
+    alert_id = f"dead-{buried.service}-{buried.entry_id}"
+    link.append(AlertAcknowledged(alert_id=alert_id, by=by, reason=reason), cause=f"cli-{uuid4()}")
+    console().print(f"{escape(buried.stream_key)} has it again; `arb dead list` shows if it fails once more.")
 
 
 @slack_app.command("test")

@@ -23,7 +23,6 @@ from services.cli.books import read_books
 from services.cli.faults import EXIT_INTERRUPTED, Fault, UsageFault
 from services.cli.figures import FIGURE_KEYS, DayFigures
 from services.cli.fleet import (
-    GATEWAY,
     SIMULATOR,
     FleetPlan,
     groups_of,
@@ -32,7 +31,7 @@ from services.cli.fleet import (
     simulator_address,
     socket_path,
 )
-from services.cli.link import Follower, Link, Seen, open_link, with_database
+from services.cli.link import Seen, open_link, with_database
 from services.cli.preflight import is_clean, preflight
 from services.cli.report import DayReport, report_of
 from services.cli.stack import Death, Stack
@@ -382,6 +381,3 @@ def _copy_configuration(source: Path, target: Path) -> Path:
 def _clean_environment() -> dict[str, str]:
     """The environment without settings of a real system: a demo reaches no account and no Slack."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("ARB_", "SLACK_"))}
-
-
-__all__ = ["GATEWAY", "Demo", "DemoOptions", "Follower", "Interrupted", "Link", "Watcher", "died"]

@@ -58,8 +58,9 @@ class LiveWatcher(Watcher):
 class PlainWatcher(Watcher):
     """One line for each thing that matters, and a summary every ten seconds."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, summary_s: float = SUMMARY_S) -> None:
         self._console = console
+        self._summary_s = summary_s
         self._summed_s = time.monotonic()
 
     def said(self, text: str) -> None:
@@ -69,7 +70,7 @@ class PlainWatcher(Watcher):
         for item in fresh:
             if _matters(item):
                 self._line(sentence(item.message))
-        if time.monotonic() - self._summed_s >= SUMMARY_S:
+        if time.monotonic() - self._summed_s >= self._summary_s:
             self._summed_s = time.monotonic()
             self._line(_summary(board))
 

@@ -16,14 +16,14 @@ import redis
 from services.cli.faults import Fault, UsageFault
 from services.cli.stack_file import read_stack_file
 from services.contracts.envelope import Envelope, Message, Unreadable, decode
-from services.contracts.streams import home_of, key_of
+from services.contracts.streams import TABLE, TICKS, home_of, key_of, state_key
 from services.runtime.bus import RedisBus, Write, connect
 from services.runtime.settings import RuntimeSettings, load_settings
 
 ADDRESS_VARIABLE = "ARB_RUNTIME_REDIS_URL"
 READ_AT_ONCE = 1_000
-OWN_KEYS = ("{arb}:*", "ticks:{*", "rq:*")
-"""Everything the services write: state and streams, ticks, and the queue of side jobs."""
+OWN_KEYS = (*(stream.key.replace("<name>", "*") for stream in TABLE), state_key("*"), "rq:*")
+"""Everything the services write, as patterns: streams, states, and the queue of side jobs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Link:
         return int(info["entries-added"])
 
     def tick_keys(self) -> list[str]:
-        return sorted(key.decode() for key in self.client.scan_iter(match="ticks:{*", count=1_000))
+        return sorted(key.decode() for key in self.client.scan_iter(match=key_of(TICKS, "*"), count=1_000))
 
     def own_keys(self) -> list[str]:
         """Every key that services have written in this database."""

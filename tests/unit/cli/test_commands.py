@@ -14,7 +14,7 @@ from services.cli.app import app
 from services.cli.link import Link, open_link
 from services.contracts.messages.control import TradingStateRequested
 from services.contracts.messages.dead import EntryBuried
-from services.contracts.streams import CONTROL, key_of
+from services.contracts.streams import ALERTS, CONTROL, key_of
 from services.contracts.terms import TradingState
 from services.market.market_clock import real_day
 from services.risk.settings import RiskSettings
@@ -22,7 +22,7 @@ from services.risk.shell import risk_service
 from services.runtime.bus import connect
 from services.runtime.clock import RedisClock
 from services.runtime.loop import ServiceLoop
-from tests.unit.cli.builders import DATE, SAMSUNG, alert
+from tests.unit.cli.builders import DATE, SAMSUNG, alert, envelope
 
 CONFIG = Path(__file__).parents[3] / "config"
 
@@ -154,6 +154,28 @@ def test_buried_entries_are_listed_and_shown(link: Link) -> None:
     assert row["reason"] == "unknown type 'X'"
     assert '{"type": "X"}' in arb("dead", "show", row["id"]).output
     assert arb("dead", "show", "9-9").exit_code == 2
+
+
+def test_a_buried_entry_goes_back_once_it_can_be_read(link: Link) -> None:
+    original = envelope(alert("A1"))
+    for text in (original.encode(), '{"type": "FromAnotherBuild"}'):
+        buried = EntryBuried(
+            stream_key=ALERTS.key,
+            entry_id="1-0",
+            service="notifier",
+            reason="core failed",
+            tries=3,
+            text=text,
+        )
+        link.append(buried, cause=f"c{len(text)}")
+    good, bad = (row["id"] for row in json.loads(arb("dead", "list", "--json").output))
+    assert arb("dead", "retry", good, "--reason", "mended").exit_code == 0
+    (again,) = link.follow([ALERTS.key]).drain()
+    assert again.envelope == original
+    refused = arb("dead", "retry", bad, "--reason", "mended")
+    assert refused.exit_code == 1
+    assert "still cannot be read" in refused.stderr
+    assert len(link.follow([ALERTS.key]).drain()) == 1
 
 
 def test_a_redis_that_does_not_answer_is_said_in_words() -> None:

@@ -8,7 +8,7 @@ import pytest
 from services.cli.faults import Fault, UsageFault
 from services.cli.link import Link, address_in_use, open_link, with_database, without_password
 from services.cli.stack_file import StackRecord, write_stack_file
-from services.contracts.streams import ALERTS, key_of
+from services.contracts.streams import ALERTS, TICKS, key_of, state_key
 from tests.unit.cli.builders import alert
 
 KEY = key_of(ALERTS)
@@ -110,6 +110,7 @@ def test_entries_added_counts_what_was_trimmed(link: Link) -> None:
 def test_only_our_own_keys_are_erased(link: Link) -> None:
     link.append(alert(), cause="c")
     link.client.set("somebody else's", "1")
-    link.client.xadd("ticks:{g1}", {"m": "x"})
+    link.client.xadd(key_of(TICKS, "g1"), {"m": "x"})
+    link.client.hset(state_key("risk"), "epoch", "1")
     link.erase()
     assert link.client.keys() == [b"somebody else's"]

@@ -1,0 +1,120 @@
+"""What a demo or a stack refuses before anything is started."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from rich.console import Console
+from typer.testing import CliRunner
+
+from services.cli.app import app
+from services.cli.board import Board, seen
+from services.cli.demo_view import PlainWatcher
+from services.cli.link import Seen, open_link, with_database
+from services.cli.stack import Program, Stack
+from services.contracts.envelope import Message
+from services.contracts.terms import Severity
+from tests.unit.cli.builders import NOW_NS, alert, closed, envelope, gateway_status, risk_status
+
+CONFIG = Path(__file__).parents[3] / "config"
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ARB_CONFIG_DIR", str(CONFIG))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+
+
+def arb(*args: str) -> Result:
+    return CliRunner().invoke(app, list(args), prog_name="arb")
+
+
+def test_a_demo_refuses_a_database_that_is_in_use(redis_url: str) -> None:
+    link = open_link(with_database(redis_url, 9))
+    link.append(alert(), cause="c")
+    result = arb("demo", "--redis", redis_url)
+    assert result.exit_code == 2
+    assert "already holds" in result.stderr
+    assert link.own_keys(), "what was there must stay"
+    link.erase()
+    link.close()
+
+
+@pytest.mark.parametrize("date", ["2026-11-22", "tomorrow", "2019-01-02"])
+def test_a_demo_refuses_a_date_without_trading(date: str) -> None:
+    assert arb("demo", "--date", date).exit_code == 2
+
+
+def test_a_demo_names_what_can_be_killed(redis_url: str) -> None:
+    result = arb("demo", "--redis", redis_url, "--kill", "everything")
+    assert result.exit_code == 2
+    assert "executor" in result.stderr
+
+
+def test_a_report_that_could_not_be_written_is_refused_first(tmp_path: Path) -> None:
+    result = arb("demo", "--json", str(tmp_path / "nowhere" / "day.json"))
+    assert result.exit_code == 2
+    assert "nowhere" in result.stderr
+
+
+def test_a_second_stack_in_the_same_folder_is_refused(tmp_path: Path, redis_url: str) -> None:
+    stack = Stack(tmp_path / "run", redis_url, cwd=tmp_path)
+    stack.start(Program("risk", (sys.executable, "-S", "-c", "import time; time.sleep(60)")))
+    try:
+        result = arb("up", "--redis", redis_url)
+        assert result.exit_code == 2
+        assert "arb down" in result.stderr
+        assert stack.processes["risk"].alive
+        assert arb("down").exit_code == 0
+        assert not stack.processes["risk"].alive
+    finally:
+        stack.stop_all()
+
+
+def test_live_is_not_started_against_a_simulator() -> None:
+    result = arb("up", "--mode", "live")
+    assert result.exit_code == 2
+    assert "--no-gateway" in result.stderr
+
+
+def test_down_says_when_nothing_runs() -> None:
+    result = arb("down")
+    assert result.exit_code == 0
+    assert "Nothing runs" in result.output
+
+
+def test_without_a_configuration_folder_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ARB_CONFIG_DIR", str(tmp_path / "none"))
+    result = arb("demo")
+    assert result.exit_code == 2
+    assert "ARB_CONFIG_DIR" in result.stderr
+
+
+def lines_of(*messages: Message) -> str:
+    board, fresh = Board(), []
+    for message in messages:
+        item = envelope(message)
+        board = seen(board, item)
+        fresh.append(Seen(item, "key", "1-0"))
+    console = Console(width=100, color_system=None)
+    with console.capture() as capture:
+        PlainWatcher(console, summary_s=0).passed(board, NOW_NS, fresh)
+    return capture.get()
+
+
+def test_plain_lines_tell_trips_and_troubles_and_leave_out_the_rest() -> None:
+    text = lines_of(
+        closed("P1"), closed("P2", trip=False), alert("A1", title="loud"),
+        alert("A2", severity=Severity.INFO, title="quiet"), gateway_status(), risk_status(),
+    )  # fmt: skip
+    assert "+140 KRW" in text
+    assert "nothing filled" not in text
+    assert "loud" in text
+    assert "quiet" not in text
+    assert "10:12:03 armed: quotes 4,321" in text
+
+
+def test_plain_lines_say_who_is_awaited() -> None:
+    assert "waiting for gateway and risk" in lines_of()
