@@ -53,8 +53,11 @@ class VenueView(Part):
         return self
 
     def _on(self, trading_date: TradingDate) -> Self:
+        """The view on a date: a new one forgets the old day's state. The first one known forgets nothing."""
         if trading_date == self.trading_date:
             return self
+        if not self.trading_date:
+            return self.model_copy(update={"trading_date": trading_date})
         fresh: dict[str, Any] = {
             "trading_date": trading_date,
             "phases": {},

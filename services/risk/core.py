@@ -94,7 +94,8 @@ def _on_connection(
         venue_state.ConnectionState.SYNCHRONISING,
     )
     state = state.but(venue=state.venue.after(message))
-    if message.state is venue_state.ConnectionState.CLOSED:
+    closed = message.state is venue_state.ConnectionState.CLOSED
+    if closed and state.trading.state is not TradingState.HALTED:
         return _moved(state, TradingState.DISARMED, SERVICE, "the broker closed for the night", event)
     if message.state is venue_state.ConnectionState.DISCONNECTED and was_up and not message.planned:
         detail = f"The connection to the broker was lost: {message.detail or 'no cause given'}."

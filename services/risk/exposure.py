@@ -3,49 +3,51 @@
 Owns invariant I3 on our side. An approval reserves the whole pair at its buy limit; a fill can only
 lower that, because no purchase pays more than its limit. What was bought and sold again frees nothing
 of the pair's own quantity until the pair is closed: a pair never buys more than it was approved for.
+Orders of a pair that risk does not know (Redis may lose its last second) count as they stand.
 """
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 
-from services.contracts.reference import TradeCosts
-from services.contracts.terms import Side, Symbol
-from services.risk.pnl import Marked, Money, OrderTally, marked, money_by_pair
+from services.contracts.terms import Symbol
+from services.risk.pnl import Marked, Money, OrderTally, by_pair, marked, money_by_pair, money_of
 from services.risk.state import PairHeld, RiskState
 
-NOTHING = Money()
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """What one pair binds at most, KRW: `held_krw` in shares at cost, `buyable_krw` still to be spent."""
+
+    pair_id: str
+    symbol: Symbol
+    held_krw: int
+    buyable_krw: int
+    commission_krw: int
+
+    @property
+    def worst_krw(self) -> int:
+        return self.held_krw + self.buyable_krw
 
 
-def buyable_shares(pair: PairHeld, money: Money, orders: Iterable[OrderTally]) -> int:
-    """How many more shares this pair could still buy; a stranded one only what already works."""
-    if pair.stranded:
-        return sum(tally.working_shares for tally in orders if tally.side is Side.BUY)
-    return max(0, pair.qty_shares - money.bought_shares)
-
-
-def exposure_of(pair: PairHeld, money: Money, orders: Iterable[OrderTally]) -> int:
-    """The most KRW that this pair can have in shares from here on."""
-    return money.held_cost_krw + buyable_shares(pair, money, orders) * pair.buy_limit_krw
+def commitments(state: RiskState) -> list[Commitment]:
+    """Everything that is open, pairs first, then orders whose pair risk does not know."""
+    orders = by_pair(state.orders)
+    known = [_of_pair(state, pair_id, pair, orders.get(pair_id, [])) for pair_id, pair in state.pairs.items()]
+    strays = [
+        _of_stray(pair_id, tallies) for pair_id, tallies in orders.items() if pair_id not in state.pairs
+    ]
+    return known + [stray for stray in strays if stray.worst_krw]
 
 
 def exposure_by_symbol(state: RiskState) -> dict[Symbol, int]:
-    """The worst case of every symbol with an open pair, KRW."""
-    money = money_by_pair(state.orders)
+    """The worst case of every symbol in which something is open, KRW."""
     by_symbol: dict[Symbol, int] = {}
-    for pair_id, pair in state.pairs.items():
-        orders = [tally for tally in state.orders.values() if tally.pair_id == pair_id]
-        worst_krw = exposure_of(pair, money.get(pair_id, NOTHING), orders)
-        by_symbol[pair.symbol] = by_symbol.get(pair.symbol, 0) + worst_krw
+    for open_ in commitments(state):
+        by_symbol[open_.symbol] = by_symbol.get(open_.symbol, 0) + open_.worst_krw
     return by_symbol
 
 
 def total_exposure_krw(state: RiskState) -> int:
-    return sum(exposure_by_symbol(state).values())
-
-
-def outlay_krw(pair: PairHeld, shares: int, costs: TradeCosts | None) -> int:
-    """Cash that buying `shares` at the pair's limit takes, commission included where it is known."""
-    amount_krw = shares * pair.buy_limit_krw
-    return amount_krw if costs is None else costs.buy_outlay_krw(pair.buy_venue, amount_krw)
+    return sum(open_.worst_krw for open_ in commitments(state))
 
 
 def cash_available_krw(state: RiskState) -> int | None:
@@ -57,15 +59,25 @@ def cash_available_krw(state: RiskState) -> int | None:
     """
     if state.account is None:
         return None
-    money = money_by_pair(state.orders)
     spent_krw = min(0, cash_flow_krw(state) - state.account.cash_flow_krw)
-    owed_krw = 0
-    for pair_id, pair in state.pairs.items():
-        orders = [tally for tally in state.orders.values() if tally.pair_id == pair_id]
-        own = money.get(pair_id, NOTHING)
-        costs = None if state.reference is None else state.reference.costs_of(pair.symbol)
-        owed_krw += own.held_cost_krw + outlay_krw(pair, buyable_shares(pair, own, orders), costs)
+    owed_krw = sum(open_.worst_krw + open_.commission_krw for open_ in commitments(state))
     return state.account.report.orderable_krw + spent_krw - owed_krw
+
+
+def _of_pair(state: RiskState, pair_id: str, pair: PairHeld, orders: list[OrderTally]) -> Commitment:
+    """A stranded pair buys nothing more than what already works."""
+    money = money_of(orders)
+    buyable_krw = max(0, pair.qty_shares - money.bought_shares) * pair.buy_limit_krw
+    if pair.stranded:
+        buyable_krw = sum(tally.working_buy_krw for tally in orders)
+    costs = None if state.reference is None else state.reference.costs_of(pair.symbol)
+    commission_krw = 0 if costs is None else costs.commission_krw(pair.buy_venue, buyable_krw)
+    return Commitment(pair_id, pair.symbol, money.held_cost_krw, buyable_krw, commission_krw)
+
+
+def _of_stray(pair_id: str, orders: list[OrderTally]) -> Commitment:
+    working_krw = sum(tally.working_buy_krw for tally in orders)
+    return Commitment(pair_id, orders[0].symbol, money_of(orders).held_cost_krw, working_krw, 0)
 
 
 def realised_krw(state: RiskState) -> int:

@@ -7,6 +7,7 @@ what is not: a stranded position counts against the day it is still held on.
 
 from services.contracts.messages.orders import OrderFacts
 from services.contracts.messages.pairs import PairApproved, PairClosed, PairOutcome
+from services.risk.exposure import commitments
 from services.risk.pnl import OrderTally, claim, merge, money_of
 from services.risk.state import Day, PairHeld, RiskState
 
@@ -50,9 +51,9 @@ def with_stranded(state: RiskState, pair_id: str) -> RiskState:
 def without_pair(state: RiskState, closed: PairClosed) -> RiskState:
     """Settle a closed pair: its reservation goes, its orders and its result are kept for the day."""
     pair = state.pairs.get(closed.pair_id)
-    if pair is None:
-        return state
     own = {oid: tally for oid, tally in state.orders.items() if tally.pair_id == closed.pair_id}
+    if pair is None and not own:
+        return state
     if closed.outcome is PairOutcome.CLAIMED:
         sale = claim(closed.pair_id, closed.symbol, money_of(own.values()), closed.realised_pnl_krw)
         own[f"{closed.pair_id}.claim"] = sale
@@ -60,16 +61,17 @@ def without_pair(state: RiskState, closed: PairClosed) -> RiskState:
         pairs={pair_id: held for pair_id, held in state.pairs.items() if pair_id != closed.pair_id},
         orders={oid: tally for oid, tally in state.orders.items() if oid not in own},
         settled={**state.settled, **own},
-        day=_with_trip(state.day, pair) if closed.trip else state.day,
+        day=_with_trip(state.day, pair) if closed.trip and pair is not None else state.day,
     )
     return _resettled(settled, closed.pair_id)
 
 
 def new_day(state: RiskState, day: Day) -> RiskState:
     """Begin a trading date: what is closed is forgotten, what is open is carried."""
+    still_open = {open_.pair_id for open_ in commitments(state)} | set(state.pairs)
     carried: RiskState = state.but(
         day=day,
-        orders={oid: tally for oid, tally in state.orders.items() if tally.pair_id in state.pairs},
+        orders={oid: tally for oid, tally in state.orders.items() if tally.pair_id in still_open},
         settled={},
         settled_krw={},
         account=None,

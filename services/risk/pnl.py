@@ -23,6 +23,7 @@ class OrderTally(Part):
     venue: Venue
     side: Side
     qty_shares: int
+    price_krw: int = 0
     cum_qty_shares: int = 0
     cum_amount_krw: int = 0
     commission_krw: int = 0
@@ -38,6 +39,7 @@ class OrderTally(Part):
         return self.model_copy(
             update={
                 "qty_shares": max(self.qty_shares, later.qty_shares),
+                "price_krw": max(self.price_krw, later.price_krw),
                 "cum_qty_shares": max(self.cum_qty_shares, later.cum_qty_shares),
                 "cum_amount_krw": max(self.cum_amount_krw, later.cum_amount_krw),
                 "commission_krw": max(self.commission_krw, later.commission_krw),
@@ -50,6 +52,11 @@ class OrderTally(Part):
     def working_shares(self) -> int:
         """What may still fill."""
         return 0 if self.closed else max(0, self.qty_shares - self.cum_qty_shares)
+
+    @property
+    def working_buy_krw(self) -> int:
+        """What may still be spent on it."""
+        return self.working_shares * self.price_krw if self.side is Side.BUY else 0
 
 
 Tallies = Mapping[str, OrderTally]
@@ -107,12 +114,17 @@ def money_of(tallies: Iterable[OrderTally]) -> Money:
     return Money(bought_shares, bought_krw, sold_shares, sold_krw, commission_krw, tax_krw)
 
 
+def by_pair(orders: Tallies) -> dict[str, list[OrderTally]]:
+    """The orders of each pair."""
+    found: dict[str, list[OrderTally]] = {}
+    for tally in orders.values():
+        found.setdefault(tally.pair_id, []).append(tally)
+    return found
+
+
 def money_by_pair(orders: Tallies) -> dict[str, Money]:
     """Add up the orders of each pair."""
-    by_pair: dict[str, list[OrderTally]] = {}
-    for tally in orders.values():
-        by_pair.setdefault(tally.pair_id, []).append(tally)
-    return {pair_id: money_of(tallies) for pair_id, tallies in by_pair.items()}
+    return {pair_id: money_of(tallies) for pair_id, tallies in by_pair(orders).items()}
 
 
 def claim(pair_id: str, symbol: Symbol, money: Money, realised_pnl_krw: int) -> OrderTally:

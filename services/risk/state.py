@@ -130,6 +130,8 @@ class RiskState(State):
     beats: Mapping[str, Beat] = Field(default_factory=dict)
     reload: ReloadAsked | None = None
     files_bad: bool = False
+    closed_before: frozenset[str] = frozenset()
+    """Gates that were closed when the status was last said."""
     told: frozenset[str] = frozenset()
     """Gates and breaches that were alerted and are not over."""
     lease_at_ns: int = 0

@@ -32,17 +32,20 @@ def status_of(state: RiskState, gates: tuple[Gate, ...]) -> RiskStatus:
 
 
 def report(state: RiskState, now_ns: int) -> Step[RiskState]:
-    """Return the status and the alerts of gates and breaches that began or ended."""
+    """Return the status and the alerts of gates and breaches that began or ended.
+
+    A gate is told when it is found closed twice in a row: one that only blinks wakes nobody.
+    """
     gates = closed_gates(state, now_ns)
-    out = [Outgoing(status_of(state, gates))]
     closed = {gate.key.value: gate for gate in gates if gate.key is not GateKey.WINDOW}
-    known_gates = state.told - {EXPOSURE_BREACH}
-    begun = sorted(set(closed) - known_gates) if state.trading.state.allows_entries else []
-    ended = sorted(known_gates - set(closed))
+    known = state.told - {EXPOSURE_BREACH}
+    lasting = state.closed_before & set(closed) if state.trading.state.allows_entries else set()
+    begun, ended = sorted(lasting - known), sorted(known - set(closed))
+    out = [Outgoing(status_of(state, gates))]
     for name in (*begun, *ended):
         out.append(Outgoing(alerts.gate(closed.get(name), name, GateKey(name).alert_kind)))
     told = (state.told | set(begun)) - set(ended)
-    step = _breach(state.but(told=told) if told != state.told else state)
+    step = _breach(state.but(told=told, closed_before=frozenset(closed)))
     return Step(step.state.but(status_at_ns=now_ns), (*out, *step.out))
 
 

@@ -6,7 +6,13 @@ pair sells more than it bought is the gateway's last gate.
 
 from services.market.edge import clip_allowed
 from services.risk.checks.case import Case
-from services.risk.exposure import cash_available_krw, exposure_by_symbol, marked_gain, realised_krw
+from services.risk.exposure import (
+    cash_available_krw,
+    exposure_by_symbol,
+    marked_gain,
+    realised_krw,
+    total_exposure_krw,
+)
 
 
 def order_size(case: Case) -> str | None:
@@ -25,7 +31,7 @@ def exposure_symbol(case: Case) -> str | None:
 
 
 def exposure_total(case: Case) -> str | None:
-    worst_krw = sum(exposure_by_symbol(case.state).values()) + case.worst_case_krw
+    worst_krw = total_exposure_krw(case.state) + case.worst_case_krw
     limit_krw = case.limits.max_exposure_total_krw
     return f"worst_krw={worst_krw} limit_krw={limit_krw}" if worst_krw > limit_krw else None
 

@@ -3,6 +3,7 @@
 from services.contracts.limits import NS_PER_MS
 from services.contracts.terms import Side, Venue
 from services.risk.checks.case import Case
+from services.risk.exposure import commitments
 
 
 def known(case: Case) -> str | None:
@@ -28,8 +29,11 @@ def order_warning(case: Case) -> str | None:
 
 
 def pair_open(case: Case) -> str | None:
-    pairs = [pair_id for pair_id, pair in case.state.pairs.items() if pair.symbol == case.intent.symbol]
-    return f"pairs={','.join(pairs)}" if pairs else None
+    """A pair that is not closed, or shares and working orders of a pair that risk does not know."""
+    symbol = case.intent.symbol
+    pairs = {pair_id for pair_id, pair in case.state.pairs.items() if pair.symbol == symbol}
+    pairs |= {open_.pair_id for open_ in commitments(case.state) if open_.symbol == symbol}
+    return f"pairs={','.join(sorted(pairs))}" if pairs else None
 
 
 def repeated(case: Case) -> str | None:

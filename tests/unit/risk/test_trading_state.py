@@ -105,11 +105,11 @@ def test_a_window_that_has_not_opened_does_not_prevent_arming() -> None:
 
 def test_a_silent_service_closes_its_gate_and_opens_it_again_by_itself() -> None:
     desk = armed()
-    later = 6_000
-    told = of(desk.tick(later), AlertRaised)
-    assert [(a.alert_id, a.resolved) for a in told] == [("gate-heartbeat", False)]
-    desk.tell(*(heartbeat(service) for service in d.REQUIRED), at_ms=7_000)
+    desk.tick(6_000)
     told = of(desk.tick(7_000), AlertRaised)
+    assert [(a.alert_id, a.resolved) for a in told] == [("gate-heartbeat", False)]
+    desk.tell(*(heartbeat(service) for service in d.REQUIRED), at_ms=8_000)
+    told = of(desk.tick(8_000), AlertRaised)
     assert [(a.alert_id, a.resolved) for a in told] == [("gate-heartbeat", True)]
     assert desk.state.trading.state is ARMED
 
@@ -168,6 +168,12 @@ def test_the_nightly_cut_disarms_and_latches_nothing() -> None:
     said = desk.tell(world.connection(ConnectionState.CLOSED, planned=True))
     assert of(said, LatchSet) == []
     assert [m.state for m in of(said, TradingStateChanged)] == [TradingState.DISARMED]
+
+
+def test_the_nightly_cut_does_not_take_a_halt_away() -> None:
+    desk = in_state(TradingState.HALTED)
+    desk.tell(world.connection(ConnectionState.CLOSED, planned=True))
+    assert desk.state.trading.state is TradingState.HALTED
 
 
 @pytest.mark.parametrize("planned_or_first", ["planned", "first"])
