@@ -133,7 +133,9 @@ class QAxWidget(QObject):
         if resolved is None:
             return None
         value = self._core.call(*resolved)
-        self._collect()
+        if self._link is not None and self._link.events:
+            self._collect()
+        self._arm()
         return value
 
     # -- events ---------------------------------------------------------------------------

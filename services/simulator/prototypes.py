@@ -7,6 +7,7 @@ prototype or a wrong number of values is not an exception: Qt prints a warning a
 import re
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 MAX_POSITIONAL = 8
@@ -69,21 +70,30 @@ def resolve(
             "  dynamicCall(self, str, value1: Any = None, ... value8: Any = None): too many arguments"
         )
     values = list(args[0]) if len(args) == 1 and isinstance(args[0], (list, tuple)) else list(args)
-    match = _PROTOTYPE.match(prototype)
-    name = match.group(1) if match else prototype.strip()
-    declared = PROTOTYPES.get(name)
-    if declared is None or match is None:
-        say(f"QAxBase::dynamicCallHelper: {prototype}: No such property in KHOPENAPI.KHOpenAPICtrl.1")
+    name, complaint = _look_up(prototype)
+    if complaint:
+        say(complaint)
         return None
-    given = tuple(part.strip() for part in match.group(2).split(",") if part.strip())
-    if not _same(declared, given):
-        signature = f"{name}({','.join(declared)})"
-        say(f"QAxBase::dynamicCallHelper: {prototype}: No such method, candidates are: {signature}")
-        return None
+    declared = PROTOTYPES[name]
     if len(values) != len(declared):
         say(f"QAxBase: Error calling IDispatch member {name}: Bad parameter count")
         return None
     return name, [convert(kind, value) for kind, value in zip(declared, values, strict=True)]
+
+
+@lru_cache(maxsize=256)
+def _look_up(prototype: str) -> tuple[str, str]:
+    """The method that a prototype names, and what Qt says when it names none."""
+    match = _PROTOTYPE.match(prototype)
+    name = match.group(1) if match else prototype.strip()
+    declared = PROTOTYPES.get(name)
+    if declared is None or match is None:
+        return name, f"QAxBase::dynamicCallHelper: {prototype}: No such property in KHOPENAPI.KHOpenAPICtrl.1"
+    given = tuple(part.strip() for part in match.group(2).split(",") if part.strip())
+    if _same(declared, given):
+        return name, ""
+    signature = f"{name}({','.join(declared)})"
+    return name, f"QAxBase::dynamicCallHelper: {prototype}: No such method, candidates are: {signature}"
 
 
 def _same(declared: tuple[str, ...], given: tuple[str, ...]) -> bool:

@@ -138,6 +138,7 @@ def test_when_the_server_goes_the_control_says_106_and_orders_are_of_unknown_fat
     with program(qt, simulator, monkeypatch) as desk:
         simulator.process.kill()
         simulator.process.wait(20)
+        assert desk.order(1, 1, ASK) == -307
         assert desk.until("connect", -106)
         assert desk.order(1, 1, ASK) == -307
         assert desk.ocx.dynamicCall(COMM_RQ, "r", "OPW00001", 0, "3000") == -106
