@@ -79,9 +79,12 @@ def up(
     day_plan: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A compressed day; default: real time.")
     ] = None,
+    metrics_port: Annotated[
+        int, typer.Option(help="First Prometheus port, the next for each service; 0: none.", min=0, max=65_000)
+    ] = 0,
 ) -> None:  # fmt: skip
     """Start the services of this machine and wait until each is heard."""
-    options = LaunchOptions(run, configuration(), redis, mode, gateway, seed, day_plan)
+    options = LaunchOptions(run, configuration(), redis, mode, gateway, seed, day_plan, metrics_port)
     stack = launch(options, lambda text: console().print(text, soft_wrap=True))
     console().print(f"[green]{len(stack.processes)} processes run[/]; logs are in {stack.folder / 'logs'}")
     console().print("Watch with `arb status`, stop with `arb down`.")

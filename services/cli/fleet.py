@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +35,8 @@ class FleetPlan:
     day_plan: Path | None = None
     simulator_seed: int | None = 1
     simulator_options: Path | None = None
+    metrics_port: int = 0
+    """The first of the Prometheus ports, one for each service; 0 serves none."""
 
 
 def programs(plan: FleetPlan) -> tuple[Program, ...]:
@@ -43,15 +45,24 @@ def programs(plan: FleetPlan) -> tuple[Program, ...]:
     if plan.day_plan is not None:
         shared["ARB_RUNTIME_DAY_PLAN"] = str(plan.day_plan)
     world = [] if plan.simulator_seed is None else [_simulator(plan), _gateway(plan, shared)]
-    return (
+    everything = (
         *world,
         _service("risk", shared),
         _service("executor", shared),
         _service("notifier", shared),
         _python(WORKER, ("services.notifier.worker",), shared),
-        *(_service("detector", {**shared, "ARB_DETECTOR_GROUP": group}, f"detector-{group}")
-          for group in plan.groups),
-    )  # fmt: skip
+        *(_detector(group, shared) for group in plan.groups),
+    )
+    ports = metrics_ports(plan)
+    return tuple(_serving(program, ports) for program in everything)
+
+
+def metrics_ports(plan: FleetPlan) -> dict[str, int]:
+    """Return the Prometheus port of each service, in the order of the fleet; empty where none is served."""
+    if not plan.metrics_port:
+        return {}
+    order = (GATEWAY, "risk", "executor", "notifier", *(f"detector-{group}" for group in plan.groups))
+    return {name: plan.metrics_port + place for place, name in enumerate(order)}
 
 
 def heartbeats_of(plan: FleetPlan) -> tuple[str, ...]:
@@ -91,6 +102,16 @@ def groups_of(config_dir: Path) -> tuple[str, ...]:
     named = load_settings(RiskSettings).groups
     entries = load_symbol_map(config_dir, named)
     return tuple(group for group in named if any(e.enabled and e.group == group for e in entries))
+
+
+def _serving(program: Program, ports: Mapping[str, int]) -> Program:
+    if program.name not in ports:
+        return program
+    return replace(program, env={**program.env, "ARB_RUNTIME_METRICS_PORT": str(ports[program.name])})
+
+
+def _detector(group: str, shared: Mapping[str, str]) -> Program:
+    return _service("detector", {**shared, "ARB_DETECTOR_GROUP": group}, f"detector-{group}")
 
 
 def _service(module: str, env: Mapping[str, str], name: str = "") -> Program:

@@ -34,6 +34,7 @@ class LaunchOptions:
     gateway: bool = True
     seed: int = 1
     day_plan: Path | None = None
+    metrics_port: int = 0
 
 
 def launch(options: LaunchOptions, say: Callable[[str], None]) -> Stack:
@@ -93,7 +94,7 @@ def _plan(options: LaunchOptions) -> FleetPlan:
     return FleetPlan(
         options.run.resolve(), options.config_dir, groups_of(options.config_dir), mode=options.mode,
         day_plan=None if options.day_plan is None else options.day_plan.resolve(),
-        simulator_seed=options.seed if options.gateway else None,
+        simulator_seed=options.seed if options.gateway else None, metrics_port=options.metrics_port,
     )  # fmt: skip
 
 

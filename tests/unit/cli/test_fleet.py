@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from services.cli.faults import UsageFault
-from services.cli.fleet import FleetPlan, heartbeats_of, programs, socket_path
+from services.cli.fleet import FleetPlan, heartbeats_of, metrics_ports, programs, socket_path
 from services.contracts.terms import GatewayMode
 
 PLAN = FleetPlan(Path("/run/x"), Path("/config"), ("g1", "g2"), day_plan=Path("/run/x/day.json"))
@@ -35,6 +35,15 @@ def test_the_mode_reaches_the_gateway_alone() -> None:
     modes = {program.name: program.env.get("ARB_GATEWAY_MODE") for program in programs(observing)}
     assert modes.pop("gateway") == "observe"
     assert set(modes.values()) == {None}
+
+
+def test_each_service_serves_metrics_on_a_port_of_its_own() -> None:
+    plan = FleetPlan(Path("/run/x"), Path("/config"), ("g1", "g2"), metrics_port=9_100)
+    ports = {
+        p.name: p.env["ARB_RUNTIME_METRICS_PORT"] for p in programs(plan) if p.name in metrics_ports(plan)
+    }
+    assert sorted(map(int, ports.values())) == list(range(9_100, 9_100 + len(heartbeats_of(plan))))
+    assert not any("ARB_RUNTIME_METRICS_PORT" in program.env for program in programs(PLAN))
 
 
 def test_a_socket_path_that_is_too_long_is_refused() -> None:
