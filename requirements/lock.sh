@@ -6,7 +6,8 @@ cd "$(dirname "$0")/.."
 
 uv=.venv/bin/uv
 [ -x "$uv" ] || { echo "error: $uv is missing; run: make setup" >&2; exit 1; }
-export UV_SYSTEM_CERTS=1 UV_NO_PROGRESS=1
+export UV_NO_PROGRESS=1
+if [ -e /etc/ssl/certs/ca-certificates.crt ]; then export UV_SYSTEM_CERTS=1; fi
 common=(--extra gateway --generate-hashes --no-emit-index-url --no-emit-find-links
   --custom-compile-command "make lock" --quiet ${UPGRADE:+--upgrade})
 linux=(--group dev --universal --python-version 3.11)
