@@ -105,6 +105,19 @@ def test_a_queue_that_does_not_answer_is_a_connection_error() -> None:
 
 
 @pytest.mark.slow
+def test_the_worker_brings_back_a_retry_whose_time_has_come(
+    real: "redis.Redis", webhook: SlackDouble, start: Start
+) -> None:
+    webhook.script.append(Answer(500))
+    enqueue_digest(real, DIGEST, NAMES, Language.ENGLISH)
+    work(real)
+    waiting = ScheduledJobRegistry(QUEUE, connection=real, serializer=JSONSerializer)
+    real.zadd(waiting.key, {"digest-d1": 1})
+    assert start("services.notifier.worker", "--burst", SLACK_WEBHOOK_URL=webhook.url).wait(30) == 0
+    assert len(webhook.posts) == 1
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", [{}, {"ARB_RUNTIME_REDIS_URL": "redis://127.0.0.1:9/0"}])
 def test_the_worker_is_a_process_of_its_own(
     real: "redis.Redis", slack: SlackDouble, start: Start, setting: dict[str, str]

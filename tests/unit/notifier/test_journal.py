@@ -1,5 +1,6 @@
 """The journal on a real Redis: kills, trimming, gaps, what everybody has read."""
 
+import json
 import os
 import random
 import resource
@@ -15,7 +16,7 @@ import pytest
 import redis
 
 from services.contracts.messages.alerts import AlertKind
-from services.contracts.streams import ALERTS, DEAD, ORDERS, TABLE, TICKS, key_of, state_key
+from services.contracts.streams import ALERTS, CONTROL, DEAD, ORDERS, TABLE, TICKS, key_of, state_key
 from services.contracts.terms import Severity
 from services.market.market_clock import REAL_TIME
 from services.notifier import journal as journal_module
@@ -176,9 +177,13 @@ def test_a_running_journal_that_falls_behind_marks_the_hole(real: "redis.Redis",
 
 def test_what_all_have_read_and_is_old_goes_and_nothing_else(real: "redis.Redis", tmp_path: Path) -> None:
     rows = [real.xadd(ORDERS.key, {"m": "{}"}).decode() for _ in range(1_000)]
-    real.xadd(DEAD.key, {"m": "{}"})
-    for service, at in (("risk", 999), ("executor", 700)):
-        real.hset(state_key(service), "positions", f'{{"{ORDERS.key}": "{rows[at]}"}}')
+    for key in (DEAD.key, CONTROL.key):
+        for _ in range(300):
+            real.xadd(key, {"m": "{}"})
+    beyond = {CONTROL.key: "9999999999999-0", DEAD.key: "9999999999999-0"}
+    for service, at in (("risk", 999), ("executor", 700), ("gateway", 0), ("detector", 0)):
+        read = {ORDERS.key: rows[at]} if at else {}
+        real.hset(state_key(service), "positions", json.dumps({**beyond, **read}))
     journal = journal_in(tmp_path, real, keep_s=3_600, sync_ms=1)
     journal.step()
     assert len(in_redis(real, ORDERS.key)) == 1_000, "young entries stay"
@@ -191,7 +196,7 @@ def test_what_all_have_read_and_is_old_goes_and_nothing_else(real: "redis.Redis"
     left = in_redis(real, ORDERS.key)
     assert left[-300:] == rows[-300:], "what the executor has not committed is there"
     assert len(left) <= 400
-    assert ids(tmp_path, "orders") == rows and real.xlen(DEAD.key) == 1
+    assert ids(tmp_path, "orders") == rows and (real.xlen(DEAD.key), real.xlen(CONTROL.key)) == (300, 300)
 
 
 def test_a_stream_grown_past_the_alarm_is_told_with_who_holds_it(
@@ -268,6 +273,26 @@ def test_a_full_disk_is_critical_and_once_there_is_room_nothing_is_missing(
     wait_for(lambda: ids(tmp_path, "ticks") == sent and not journal.report.troubles, "everything")
     stop.set()
     thread.join(DEADLINE_S)
+
+
+def test_what_was_written_but_not_synced_when_the_disk_refused_is_read_again(
+    real: "redis.Redis", tmp_path: Path
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    journal = journal_in(tmp_path, real, sync_ms=10**9)
+    sent = send(real, *(quote(n) for n in range(3)), name="g1")
+    journal.step()
+    assert ids(tmp_path, "ticks") == sent
+    sent += send(real, *(quote(n) for n in range(3, 20)), name="g1")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3_000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            journal.step()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    journal.step()
+    journal.close()
+    assert ids(tmp_path, "ticks") == sent
 
 
 def test_redis_that_comes_back_is_read_on_without_loss(
