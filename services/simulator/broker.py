@@ -60,6 +60,8 @@ class Broker:
         """How many of the next new orders are refused whatever they are."""
         self._number = rng.randrange(1, 90_000)
         self._execution = rng.randrange(100_000, 900_000)
+        self._last_arrival_ns = 0
+        """Orders arrive in the order in which they were sent, however long each took."""
         self._taking: Order | None = None
 
     # -- intake -----------------------------------------------------------------------
@@ -78,6 +80,7 @@ class Broker:
         if not failed and chance() < self.faults.never_arrives_rate:
             return 0
         due_ns = request.received_ns + self.sessions.delay_ns(self.faults.order_delay_ms)
+        due_ns = self._last_arrival_ns = max(due_ns, self._last_arrival_ns)
         arrival = Arrival(request)
         self.agenda.at(due_ns, lambda at_ns: self._arrive(arrival, at_ns))
         return NOT_SENT if failed else 0

@@ -157,6 +157,18 @@ def test_however_unequal_the_delays_events_keep_their_order() -> None:
     assert desk.sequence == ["answer", "접수", "체결", "잔고"] * 20
 
 
+def test_however_unequal_the_delays_orders_arrive_as_they_were_sent() -> None:
+    desk = faulty(order_delay_ms=(0, 3_000))
+    for number in range(15):
+        assert desk.order(1, CODE, number + 1, 190_000) == 0
+        desk.run(250)
+    desk.run(4_000)
+    assert [arrival["qty_shares"] for arrival in desk.truth["arrivals"]] == list(range(1, 16))
+    assert (
+        desk.truth["arrivals"][-1]["arrived_ns"] - desk.truth["arrivals"][-1]["received_ns"] <= 3_000_000_000
+    )
+
+
 def test_a_second_login_cuts_off_the_first() -> None:
     desk = faulty()
     other = desk.world.connect()
