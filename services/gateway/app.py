@@ -1,0 +1,158 @@
+"""From settings to a running gateway process, and its clean end.
+
+Start is recovery: take the epoch, load the state, join it with the log of intentions, then connect.
+Exit codes: 0 told to stop, 1 failed, 2 settings, 3 fenced, 4 stored state or log unusable, 5 the login
+is refused, 10 connection lost, 11 the broker's nightly cut.
+"""
+
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import structlog
+from PyQt5.QtCore import QCoreApplication, QTimer
+
+from services.contracts.streams import COMMANDS, CONTROL, key_of
+from services.contracts.terms import GatewayMode
+from services.gateway.control_calls import Calls, OrderPort, Slots
+from services.gateway.core import recovered
+from services.gateway.intention_log import IntentionLog, LogDamaged
+from services.gateway.outbox import Outbox
+from services.gateway.redis_reader import RedisReader
+from services.gateway.redis_writer import QtClock, RedisWriter
+from services.gateway.settings import GatewaySettings
+from services.gateway.shell import SOURCE, Identity, Shell, halt_file_present
+from services.gateway.state import GatewayState, initial_state
+from services.market.errors import ConfigError
+from services.market.files import load_market, read_day_plan
+from services.market.market_clock import REAL_TIME
+from services.runtime.build import build_id
+from services.runtime.bus import BusUnavailable, Stored, connect
+from services.runtime.logs import configure_logs
+from services.runtime.metrics import serve
+from services.runtime.parts import StateUnreadable, restore
+from services.runtime.process import (
+    EXIT_BAD_SETTINGS,
+    EXIT_STATE,
+    instance_name,
+    stop_on_signals,
+)
+from services.runtime.settings import RuntimeSettings, SettingsError, config_dir, load_settings
+
+FLUSH_S = 3.0
+
+
+def main() -> int:
+    """Run one gateway until it is told to stop; returns the exit code."""
+    try:
+        runtime, settings = load_settings(RuntimeSettings), load_settings(GatewaySettings)
+        configure_logs(runtime.log_level, runtime.log_file)
+        first = initial_state(settings, load_market(config_dir()), _market_clock(runtime))
+    except (SettingsError, ConfigError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return EXIT_BAD_SETTINGS
+    stop = stop_on_signals()
+    serve(runtime.metrics_port)
+    try:
+        return _run(runtime, first, stop)
+    except (StateUnreadable, LogDamaged) as error:
+        structlog.get_logger(service=SOURCE).error("cannot start", error=str(error))
+        sys.stderr.write(f"error: {error}\n")
+        return EXIT_STATE
+
+
+def _market_clock(runtime: RuntimeSettings) -> Any:
+    return read_day_plan(Path(runtime.day_plan)) if runtime.day_plan else REAL_TIME
+
+
+def _run(runtime: RuntimeSettings, first: GatewayState, stop: threading.Event) -> int:
+    application = _application()
+    bus = connect(runtime.redis_url)
+    stored = _patiently(lambda: bus.take_over(SOURCE), stop)
+    if stored is None:
+        return 0
+    outbox = Outbox()
+    state = restore(first, stored.parts)
+    writer = RedisWriter(bus, outbox, SOURCE, stored.epoch, state if stored.parts else None)
+    reading = _patiently(writer.measure, stop)
+    if reading is None:
+        return 0
+    clock = QtClock(writer, reading)
+    log = IntentionLog(first.settings.state_dir)
+    state = recovered(state, log.read(first.clock.trading_date_at(clock.now_ns())))
+    positions = _positions(stored, first.settings)
+    reader = RedisReader(connect(runtime.redis_url), positions)
+    shell = _shell(state, positions, stored.epoch, reader, writer, outbox, clock, log, application)
+    writer.start()
+    reader.start()
+    return _loop(application, shell, stop, reader, writer, log)
+
+
+def _positions(stored: Stored, settings: GatewaySettings) -> dict[str, str]:
+    keys = (key_of(COMMANDS, settings.name), CONTROL.key)
+    return {key: stored.positions.get(key, "0-0") for key in keys}
+
+
+def _shell(
+    state: GatewayState, positions: dict[str, str], epoch: int, reader: RedisReader, writer: RedisWriter,
+    outbox: Outbox, clock: QtClock, log: IntentionLog, application: QCoreApplication,
+) -> Shell:  # fmt: skip
+    from services.gateway.adapters.ocx import Ocx
+
+    ocx = Ocx()
+    settings = state.settings
+    port = None
+    if settings.mode is not GatewayMode.OBSERVE:
+        port = OrderPort(ocx, log, lambda: halt_file_present(settings.halt_file))
+    identity = Identity(instance_name(), epoch, build_id(), clock.now_ns())
+    shell = Shell(
+        state, positions, identity, reader=reader, writer=writer, outbox=outbox, clock=clock, log=log,
+        calls=Calls(ocx), port=port, end=lambda code: application.exit(code),
+    )  # fmt: skip
+    shell.slots = Slots(ocx, shell.on_book, shell.on_trade)
+    return shell
+
+
+def _loop(
+    application: QCoreApplication, shell: Shell, stop: threading.Event, reader: RedisReader,
+    writer: RedisWriter, log: IntentionLog,
+) -> int:  # fmt: skip
+    timer = QTimer()
+    timer.setInterval(shell.state.settings.timer_ms)
+
+    def turn() -> None:
+        if stop.is_set():
+            shell.finish(0, "told to stop")
+        shell.turn()
+
+    timer.timeout.connect(turn)
+    QTimer.singleShot(0, shell.start)
+    timer.start()
+    code = int(application.exec_())
+    timer.stop()
+    reader.finish()
+    writer.finish(FLUSH_S)
+    shell.release()
+    log.close()
+    return code
+
+
+def _application() -> QCoreApplication:
+    """The control is a widget, so Windows needs the whole application; elsewhere its core is enough."""
+    if sys.platform == "win32":
+        from PyQt5.QtWidgets import QApplication
+
+        return QApplication(sys.argv)
+    return QCoreApplication(sys.argv)
+
+
+def _patiently(call: Any, stop: threading.Event) -> Any:
+    """Ask Redis until it answers, or until told to stop (None)."""
+    while not stop.is_set():
+        try:
+            return call()
+        except BusUnavailable as error:
+            structlog.get_logger(service=SOURCE).warning("waiting for Redis", error=str(error))
+            stop.wait(0.5)
+    return None

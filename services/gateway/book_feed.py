@@ -1,0 +1,87 @@
+"""A book frame becomes QuoteUpdated: the only work done for every frame, so it is kept short.
+
+Levels come from the absolute snapshot, never from the deltas (Kiwoom sheet 2.2). A price's sign is
+a colour on a screen and may be doubled; an absent level has price 0 and is left out.
+"""
+
+from collections.abc import Callable, Mapping
+
+from services.contracts.messages.market_data import Level, QuoteUpdated, TradePrinted
+from services.contracts.terms import Side, Symbol, Venue
+from services.market.symbols import parse_feed_code
+
+BOOK_TYPE = "주식호가잔량"
+TRADE_TYPE = "주식체결"
+TIME_FID = 21
+_ASK_PRICE, _BID_PRICE, _ASK_QTY, _BID_QTY = 41, 51, 61, 71
+
+ReadFid = Callable[[int], str]
+
+
+def book_fids(levels: int) -> tuple[int, ...]:
+    """Return the FIDs that a book of so many levels is read from."""
+    firsts = (_ASK_PRICE, _BID_PRICE, _ASK_QTY, _BID_QTY)
+    return (TIME_FID, *(first + level for first in firsts for level in range(levels)))
+
+
+def whole(text: str) -> int:
+    """Return a FID's number without its signs; blank is 0.
+
+    >>> whole(" --70000 ")
+    70000
+    """
+    digits = text.strip().lstrip("+-")
+    return int(digits) if digits else 0
+
+
+class BookFeed:
+    """Counts frames of each book of one connection. `read` gives the text of a FID of the frame."""
+
+    def __init__(self, levels: int) -> None:
+        self._levels = range(levels)
+        self._seq: dict[tuple[Symbol, Venue], int] = {}
+        self._codes: dict[str, tuple[Symbol, Venue]] = {}
+        self.last_ns: dict[Venue, int] = {}
+
+    def quote(self, code: str, read: ReadFid, connection_epoch: int, now_ns: int) -> QuoteUpdated:
+        """Return the book of a registered code. Raises ValueError for text that is no number or code."""
+        symbol, venue = self._book_of(code)
+        asks = self._side(read, _ASK_PRICE, _ASK_QTY)
+        bids = self._side(read, _BID_PRICE, _BID_QTY)
+        seq = self._seq[symbol, venue] = self._seq.get((symbol, venue), 0) + 1
+        self.last_ns[venue] = now_ns
+        return QuoteUpdated.model_construct(
+            symbol=symbol, venue=venue, bids=bids, asks=asks, exchange_time=read(TIME_FID).strip(),
+            connection_epoch=connection_epoch, feed_seq=seq, conflated=0,
+        )  # fmt: skip
+
+    def trade(self, code: str, read: ReadFid, now_ns: int) -> TradePrinted:
+        """Return a print; FID 15's sign is the aggressor (Kiwoom sheet 2.1)."""
+        symbol, venue = self._book_of(code)
+        size = read(15).strip()
+        aggressor = {"+": Side.BUY, "-": Side.SELL}.get(size[:1])
+        return TradePrinted.model_construct(
+            symbol=symbol, venue=venue, price_krw=whole(read(10)), qty_shares=whole(size),
+            aggressor=aggressor, exchange_time=read(20).strip(),
+        )  # fmt: skip
+
+    def _book_of(self, code: str) -> tuple[Symbol, Venue]:
+        book = self._codes.get(code)
+        if book is None:
+            book = self._codes[code] = parse_feed_code(code.strip())
+        return book
+
+    def _side(self, read: ReadFid, price_fid: int, qty_fid: int) -> tuple[Level, ...]:
+        levels = []
+        for level in self._levels:
+            price_krw = whole(read(price_fid + level))
+            if price_krw:
+                levels.append((price_krw, whole(read(qty_fid + level))))
+        return tuple(levels)
+
+
+def silent_venues(
+    last_ns: Mapping[Venue, int], now_ns: int, silence_ns: int, trading: frozenset[Venue]
+) -> frozenset[Venue]:
+    """Return the venues that trade and of which no book came for `silence_ns`."""
+    return frozenset(venue for venue in trading if now_ns - last_ns.get(venue, 0) > silence_ns)

@@ -1,0 +1,308 @@
+"""What happens because time passed: each tick of the gateway, in a fixed order.
+
+Durations of the market (guards, sweeps, the nightly cut) go by market time; time-outs that protect us
+go by real time.
+"""
+
+from dataclasses import replace
+
+from services.contracts.limits import NS_PER_MS, NS_PER_S, QUERY_LADDER
+from services.contracts.messages.alerts import AlertKind
+from services.contracts.messages.status import GatewayStatus
+from services.contracts.messages.venue_state import ConnectionState, FeedLivenessChanged
+from services.contracts.reasons import GateReason
+from services.contracts.terms import GatewayMode, OrderKind, Purpose, Severity, Venue
+from services.gateway import link_desk, order_desk, reconcile, truth
+from services.gateway.book_feed import silent_venues
+from services.gateway.facts import Clocked, Connected
+from services.gateway.limiter import ORDER_LADDER, tokens
+from services.gateway.order_table import OrderRecord, OrderTable, Stage
+from services.gateway.query_desk import Round, RoundKind
+from services.gateway.replies import account_now, orders_of_day
+from services.gateway.turn import Turn
+from services.gateway.vi_halts import HaltBoard
+
+TEXT_WAIT_NS = 150 * NS_PER_MS
+"""How long a rejection waits for the broker's words (OnReceiveMsg comes after the answer)."""
+IOC_OVERDUE_NS = 1_200 * NS_PER_MS
+"""An accepted IOC that has not closed by then is asked after: its last frame may be lost."""
+ASK_AGAIN_NS = 3 * NS_PER_S
+QUERY_PAUSE_NS = NS_PER_S
+
+
+def tick(turn: Turn, fact: Clocked) -> None:
+    """Everything that is due."""
+    _day(turn)
+    _halt_file(turn, fact.halt_file)
+    _connection(turn)
+    _lease(turn)
+    stops(turn)
+    _sweep(turn)
+    _answers(turn)
+    truth.release_parked(turn)
+    order_desk.pump(turn)
+    _wants(turn)
+    _rotate(turn)
+    _liveness(turn, fact)
+    _status(turn, fact)
+
+
+# -- the day ------------------------------------------------------------------------------------
+
+
+def _day(turn: Turn) -> None:
+    state = turn.state
+    session, said = state.session.now(state.clock, state.rules, turn.now_ns)
+    turn.set(session=session)
+    for message in said:
+        turn.say(message)
+    if session.trading_date != state.trading_date:
+        new_date(turn)
+
+
+def new_date(turn: Turn) -> None:
+    """Orders are of one date: what still works from an earlier one died with its day."""
+    old = turn.state.orders.working
+    if old:
+        turn.alert(
+            f"old-orders-{turn.state.trading_date}", AlertKind.RECONCILIATION, Severity.CRITICAL,
+            "Orders of an earlier day were never seen to close", ", ".join(sorted(old)),
+            "Compare with the broker's order history of that day, then `arb ack`.",
+        )  # fmt: skip
+    turn.set(
+        trading_date=turn.state.session.trading_date, orders=OrderTable(), baseline=None, halts=HaltBoard(),
+        superseded=frozenset(), cancelling={}, rejecting={}, texts={},
+        facts=replace(turn.state.facts, read=frozenset(), bands={}),
+        control=replace(turn.state.control, flatten=frozenset()),
+    )  # fmt: skip
+    link_desk.read_symbols(turn)
+
+
+def _halt_file(turn: Turn, present: bool) -> None:
+    if present == turn.state.rhythm.halt_file:
+        return
+    turn.set(rhythm=replace(turn.state.rhythm, halt_file=present))
+    turn.alert(
+        "halt-file", AlertKind.HALT, Severity.CRITICAL, "A HALT file lies beside the gateway",
+        "nothing but cancels is sent", "Remove the file when you want to go on.", resolved=not present,
+    )  # fmt: skip
+    if present:
+        order_desk.deny_waiting(turn, GateReason.HALT_FILE, lambda order: True)
+
+
+def _connection(turn: Turn) -> None:
+    link, settings = turn.state.link, turn.state.settings
+    if link.state is ConnectionState.CONNECTING:
+        if turn.now_ns - link.since_ns > settings.login_timeout_s * NS_PER_S:
+            link_desk.connected(turn, Connected(-101))
+    elif link.connect_at_ns and turn.now_ns >= link.connect_at_ns and not link_desk.in_nightly_cut(turn):
+        link_desk.connect(turn)
+    elif link.state is ConnectionState.SYNCHRONISING and link.reconciled and _facts_known(turn):
+        link_desk.change(turn, ConnectionState.READY)
+
+
+def _facts_known(turn: Turn) -> bool:
+    """The day's limits are there for every symbol, or there is no symbol yet."""
+    symbols = link_desk.symbols_of(turn)
+    return not symbols or (bool(turn.state.facts.read) and bool(turn.state.facts.bands))
+
+
+# -- stops ---------------------------------------------------------------------------------------
+
+
+def _lease(turn: Turn) -> None:
+    if turn.state.lease.must_cancel(turn.mono_ns):
+        order_desk.cancel_open(turn, lambda r: r.facts.purpose is Purpose.ENTRY, "the lease has lapsed")
+
+
+def stops(turn: Turn) -> None:
+    state = turn.state
+    if state.rhythm.halt_file:
+        order_desk.cancel_open(turn, lambda r: True, "a HALT file is there")
+    elif state.control.halted:
+        order_desk.cancel_open(turn, lambda r: not _by_hand(turn, r), "halted")
+
+
+def _by_hand(turn: Turn, record: OrderRecord) -> bool:
+    flatten = turn.state.control.flatten
+    return record.facts.purpose is Purpose.FLATTEN and bool(flatten & {"", record.facts.symbol})
+
+
+def _sweep(turn: Turn) -> None:
+    if turn.state.session.window.sweep:
+        order_desk.cancel_open(turn, order_desk.outlives_pause, "sweep before the pause")
+    elif not turn.state.session.window.open:
+        order_desk.cancel_open(turn, lambda r: r.facts.purpose is Purpose.ENTRY, "the entry window is closed")
+
+
+# -- answers that are due --------------------------------------------------------------------------
+
+
+def _answers(turn: Turn) -> None:
+    timeout_ns = turn.state.settings.ack_timeout_ms * NS_PER_MS
+    for record in list(turn.state.orders.working.values()):
+        if record.stage is Stage.SENT and turn.now_ns - record.sent_ns > timeout_ns:
+            truth.become_unknown(turn, record.order_id, "no answer in time")
+    for order_id, since_ns in list(turn.state.rejecting.items()):
+        if turn.now_ns - since_ns > TEXT_WAIT_NS:
+            reject_now(turn, order_id)
+
+
+def reject_now(turn: Turn, order_id: str) -> None:
+    """The answer had no order number: rejected, in the broker's words as far as they came."""
+    rejecting = {key: value for key, value in turn.state.rejecting.items() if key != order_id}
+    text = turn.state.texts.get(order_id, "no reason given")
+    texts = {key: value for key, value in turn.state.texts.items() if key != order_id}
+    turn.set(rejecting=rejecting, texts=texts)
+    truth.refuse(turn, order_id, "", text)
+
+
+# -- queries --------------------------------------------------------------------------------------
+
+
+def _wants(turn: Turn) -> None:
+    state, rhythm = turn.state, turn.state.rhythm
+    if state.link.state not in (ConnectionState.SYNCHRONISING, ConnectionState.READY):
+        return
+    if state.desk.overdue(turn.now_ns, state.settings.query_timeout_ms * NS_PER_MS):
+        query_failed(turn, "no answer in time")
+    if state.desk.idle:
+        since_ns = turn.now_ns - rhythm.reconciled_ns
+        if (_unknowns(turn) and since_ns > reconcile.RESOLVE_AGAIN_NS) or (
+            _overdue(turn) and since_ns > ASK_AGAIN_NS
+        ):
+            truth.want_orders(turn, RoundKind.RESOLVE)
+        elif state.orders.working and since_ns > state.settings.reconcile_open_s * NS_PER_S:
+            truth.want_orders(turn, RoundKind.ORDERS)
+        elif _account_due(turn):
+            _want_account(turn)
+    next_query(turn)
+
+
+def _unknowns(turn: Turn) -> bool:
+    records = turn.state.orders.working.values()
+    return any(r.stage is Stage.UNKNOWN and not r.ambiguous for r in records)
+
+
+def _overdue(turn: Turn) -> bool:
+    return any(
+        (record.facts.kind is not OrderKind.LIMIT or record.closing_amount_krw >= 0 or not record.is_order)
+        and turn.now_ns - record.sent_ns > IOC_OVERDUE_NS
+        for record in turn.state.orders.working.values()
+    )
+
+
+def _account_due(turn: Turn) -> bool:
+    rhythm, settings = turn.state.rhythm, turn.state.settings
+    if turn.state.orders.working:
+        return False
+    date = turn.state.session.trading_date
+    if turn.state.session.day_over and rhythm.final_account != date:
+        turn.set(rhythm=replace(rhythm, final_account=date))
+        return True
+    quiet_ns = turn.now_ns - rhythm.moved_ns
+    moved = rhythm.moved_ns > rhythm.account_ns
+    aged = turn.now_ns - rhythm.account_ns > settings.account_every_s * NS_PER_S
+    return aged or (moved and quiet_ns > settings.account_quiet_ms * NS_PER_MS)
+
+
+def _want_account(turn: Turn) -> None:
+    account = turn.state.link.account
+    final = turn.state.rhythm.final_account == turn.state.session.trading_date
+    asks = (*orders_of_day(account), *account_now(account)) if final else account_now(account)
+    turn.set(desk=turn.state.desk.want(RoundKind.FULL if final else RoundKind.ACCOUNT, asks))
+
+
+def next_query(turn: Turn) -> None:
+    desk, query = turn.state.desk.next(turn.now_ns)
+    turn.set(desk=desk)
+    if query is not None:
+        turn.do(query)
+
+
+def query_failed(turn: Turn, why: str) -> None:
+    """Tried again after a pause; a round given up is wanted anew where something waits for it."""
+    desk, given_up = turn.state.desk.failed(turn.now_ns, QUERY_PAUSE_NS)
+    turn.set(desk=desk)
+    if given_up is not None:
+        _give_up(turn, given_up, why)
+
+
+def _give_up(turn: Turn, round_: Round, why: str) -> None:
+    turn.alert(
+        f"query-{round_.kind.name.lower()}", AlertKind.API_ERROR, Severity.WARNING,
+        "The broker does not answer a query", f"{round_.left[0].trcode}: {why}",
+        "If it goes on, restart the gateway; orders stay as they are.",
+    )  # fmt: skip
+    if round_.kind in (RoundKind.FULL, RoundKind.DAY, RoundKind.RESOLVE):
+        turn.set(desk=turn.state.desk.want(round_.kind, round_.asks))
+
+
+# -- the rest ----------------------------------------------------------------------------------------
+
+
+def _rotate(turn: Turn) -> None:
+    rhythm, reference = turn.state.rhythm, turn.state.reference
+    if reference is None or sum(e.enabled for e in reference.symbols) <= turn.state.settings.max_symbols:
+        return
+    if turn.now_ns - rhythm.rotated_ns < turn.state.settings.rotate_s * NS_PER_S or link_desk.stands_still(
+        turn
+    ):
+        return
+    turn.set(rhythm=replace(rhythm, rotated_ns=turn.now_ns, turn=rhythm.turn + 1))
+    link_desk.subscribe(turn)
+
+
+def _liveness(turn: Turn, fact: Clocked) -> None:
+    """A feed is alive while books of a venue that trades keep coming."""
+    if not turn.state.registered:
+        return
+    silence_ns = turn.state.settings.feed_silence_ms * NS_PER_MS
+    trading = turn.state.session.continuous
+    silent = silent_venues(fact.last_book_ns, turn.now_ns, silence_ns, trading)
+    for venue in Venue:
+        alive = venue in trading and venue not in silent
+        if turn.state.rhythm.alive.get(venue, False) is alive:
+            continue
+        turn.set(rhythm=replace(turn.state.rhythm, alive={**turn.state.rhythm.alive, venue: alive}))
+        turn.say(FeedLivenessChanged(venue=venue, alive=alive, last_event_ns=fact.last_book_ns.get(venue, 0)))
+        _feed_alert(turn, venue, silent=venue in silent)
+
+
+def _feed_alert(turn: Turn, venue: Venue, *, silent: bool) -> None:
+    ready = turn.state.link.state is ConnectionState.READY
+    turn.alert(
+        f"feed-{venue}", AlertKind.STALE_FEED, Severity.WARNING, f"No book of {venue} has moved",
+        f"for {turn.state.settings.feed_silence_ms} ms while the venue trades",
+        "No entries are sent meanwhile. If it goes on, restart the gateway.", resolved=not (silent and ready),
+    )  # fmt: skip
+
+
+def _status(turn: Turn, fact: Clocked) -> None:
+    if turn.now_ns - turn.state.rhythm.status_ns < NS_PER_S:
+        return
+    turn.set(rhythm=replace(turn.state.rhythm, status_ns=turn.now_ns))
+    state = turn.state
+    ages = {venue.value: (turn.now_ns - at) // NS_PER_MS for venue, at in fact.last_book_ns.items()}
+    turn.say(
+        GatewayStatus(
+            mode=state.settings.mode, connection=state.link.state, connection_epoch=state.connection_epoch,
+            account=_masked(state.link.account, state.settings.mode), trading_date=state.session.trading_date,
+            market_time=state.clock.market_time(turn.now_ns).strftime("%H:%M:%S"),
+            phases=dict(state.session.phases), entry_window_open=state.session.window.open,
+            last_event_age_ms={venue.value: ages.get(venue.value, -1) for venue in Venue},
+            queue_depths={**fact.queue_depths, "orders": len(state.queue)},
+            order_tokens=tokens(state.order_history, turn.now_ns, ORDER_LADDER),
+            query_tokens=tokens(state.desk.history, turn.now_ns, QUERY_LADDER),
+            orders_sent=state.rhythm.orders_sent, queries_sent=state.desk.sent,
+            orders_in_window_max=state.rhythm.orders_in_window_max,
+            quotes_published=fact.quotes_published, quotes_conflated=fact.quotes_conflated,
+            subscribed=sum(len(item.codes) for item in state.registered),
+            lease_left_ms=state.lease.left_ms(turn.mono_ns),
+        )
+    )  # fmt: skip
+
+
+def _masked(account: str, mode: GatewayMode) -> str:
+    """A live account's number stays out of streams and screens but for its end."""
+    return f"******{account[-4:]}" if mode is GatewayMode.LIVE and account else account

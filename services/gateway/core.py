@@ -1,0 +1,276 @@
+"""The gateway's decisions: `decide(state, moment)` returns the new state, what is written, what is done.
+
+Pure, like every core; beyond messages it returns effects, calls on the control that the shell makes in
+order on the Qt thread. Each fact goes to the desk that owns it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from services.contracts.messages.commands import AmendOrder, CancelOrder, PlaceOrder
+from services.contracts.messages.control import (
+    FlattenRequested,
+    ReferencePublished,
+    TradingStateChanged,
+    TradingStateRequested,
+)
+from services.contracts.messages.orders import OrderClosed, OrderUnknown
+from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState
+from services.contracts.reasons import GateReason
+from services.contracts.step import Received
+from services.contracts.terms import TradingState
+from services.gateway import clockwork, link_desk, order_desk, reconcile, truth
+from services.gateway.effects import DropScreen
+from services.gateway.evidence import Unusable, from_chejan, order_no
+from services.gateway.facts import (
+    Answered,
+    Clocked,
+    Connected,
+    Delivered,
+    Interrupted,
+    LeaseSeen,
+    LoggedIn,
+    MasterRead,
+    Moment,
+    OrderFramed,
+    QueryReturned,
+    Registered,
+    SendReturned,
+    SendWithheld,
+    SessionSignalled,
+    Started,
+    Told,
+)
+from services.gateway.intention_log import Line, replay
+from services.gateway.order_table import OrderRecord, OrderTable, Stage
+from services.gateway.query_desk import RoundKind
+from services.gateway.replies import ORDER_NO_FIELD
+from services.gateway.state import GatewayState, GatewayStep
+from services.gateway.turn import Turn
+
+REPUBLISHED = 200
+"""After a restart the newest orders that are over are told once more: their last word may be lost."""
+
+
+def decide(state: GatewayState, moment: Moment) -> GatewayStep:
+    """Return what follows from one fact."""
+    turn = Turn(state, moment)
+    _dispatch(turn, moment)
+    return turn.step()
+
+
+def _dispatch(turn: Turn, moment: Moment) -> None:
+    match moment.fact:
+        case Clocked() as fact:
+            clockwork.tick(turn, fact)
+        case OrderFramed(values):
+            _framed(turn, values)
+        case Answered() as fact:
+            _answered(turn, fact)
+        case Told(rqname, text):
+            _told(turn, rqname, text)
+        case SendReturned() as fact:
+            order_desk.returned(turn, fact)
+        case SendWithheld() as fact:
+            order_desk.withheld(turn, fact)
+        case QueryReturned(rqname, code):
+            _query_returned(turn, rqname, code)
+        case Delivered(received):
+            _delivered(turn, received)
+        case LeaseSeen(expires, reference_hash):
+            turn.set(lease=turn.state.lease.renewed(expires, reference_hash))
+        case SessionSignalled(value):
+            turn.set(session=turn.state.session.observe(value))
+        case Interrupted(values):
+            _interrupted(turn, values)
+        case Started():
+            _started(turn)
+        case Connected() as fact:
+            link_desk.connected(turn, fact)
+        case LoggedIn() as fact:
+            link_desk.logged_in(turn, fact)
+        case MasterRead() as fact:
+            link_desk.master_read(turn, fact)
+        case Registered(screen, code):
+            _registered(turn, screen, code)
+
+
+# -- start ----------------------------------------------------------------------------------------
+
+
+def recovered(state: GatewayState, log: list[Line]) -> GatewayState:
+    """Return the stored state joined with the log of intentions of the same trading date.
+
+    What was stored as working stays so until evidence closes it, because its last message may
+    never have been written. What only the log knows is taken from there.
+    """
+    orders = OrderTable()
+    for record in (*replay(log).values(), *state.working.values()):
+        known = orders.get(record.order_id)
+        orders = orders.with_record(_joined(known, record))
+    desk = replace(state.desk, history=state.query_history)
+    joined: GatewayState = state.but(orders=orders, working=orders.working, desk=desk)
+    return joined
+
+
+def _joined(logged: OrderRecord | None, stored: OrderRecord) -> OrderRecord:
+    if logged is None:
+        unsure = stored.stage is Stage.SENT
+        return replace(stored, stage=Stage.UNKNOWN) if unsure else stored
+    number = stored.facts.broker_order_no or logged.facts.broker_order_no
+    facts = stored.facts.model_copy(update={"broker_order_no": number})
+    return replace(stored, facts=facts, stage=Stage.ACCEPTED if number else Stage.UNKNOWN)
+
+
+def _started(turn: Turn) -> None:
+    """Say what is known, so that readers need no history, and connect."""
+    session, _ = turn.state.session.now(turn.state.clock, turn.state.rules, turn.now_ns)
+    turn.set(session=session)
+    if turn.state.trading_date != session.trading_date:
+        clockwork.new_date(turn)
+    for message in session.everything(turn.state.clock.market_time(turn.now_ns).strftime("%H:%M:%S")):
+        turn.say(message)
+    turn.say(
+        ConnectionChanged(
+            state=ConnectionState.DISCONNECTED, connection_epoch=turn.state.connection_epoch, planned=True,
+            detail="starting",
+        )
+    )  # fmt: skip
+    for record in list(turn.state.orders.done.values())[-REPUBLISHED:]:
+        if record.is_order and not record.rejected:
+            turn.say(OrderClosed(facts=record.facts, reason="by_query"), record.facts.pair_id)
+    for record in turn.state.orders.working.values():
+        if record.is_order and record.stage is Stage.UNKNOWN:
+            turn.say(
+                OrderUnknown(facts=record.facts, reason="the gateway started anew"), record.facts.pair_id
+            )
+    if not link_desk.in_nightly_cut(turn):
+        link_desk.connect(turn)
+    else:
+        turn.set(link=replace(turn.state.link, connect_at_ns=turn.now_ns))
+
+
+# -- what the broker says ------------------------------------------------------------------------------
+
+
+def _framed(turn: Turn, values: Mapping[int, str]) -> None:
+    try:
+        seen = from_chejan(values)
+    except Unusable as problem:
+        _unusable(turn, f"an order frame: {problem}")
+        return
+    truth.observe(turn, seen)
+    order_desk.pump(turn)
+
+
+def _unusable(turn: Turn, what: str) -> None:
+    """Something unreadable about orders: the broker is asked for all of them."""
+    truth.want_orders(turn, RoundKind.RESOLVE)
+    link_desk.unusable(turn, what)
+
+
+def _answered(turn: Turn, fact: Answered) -> None:
+    if turn.state.orders.get(fact.rqname) is not None:
+        _order_answered(turn, fact)
+        return
+    desk, done = turn.state.desk.answered(fact.rqname, fact.more, fact.single, fact.rows)
+    turn.set(desk=desk)
+    if fact.trcode == "OPTKWFID":
+        turn.do(DropScreen(fact.screen))
+    if done is not None:
+        reconcile.finish(turn, done)
+        if done.kind is RoundKind.DAY:
+            link_desk.publish_facts(turn)
+        if done.kind is RoundKind.FULL:
+            turn.set(link=replace(turn.state.link, reconciled=True))
+    clockwork.next_query(turn)
+
+
+def _order_answered(turn: Turn, fact: Answered) -> None:
+    """The answer of SendOrder: a number, or blank for rejected (Kiwoom sheet 1.3)."""
+    record = turn.state.orders.get(fact.rqname)
+    if record is None or record.screen != fact.screen:
+        return
+    try:
+        number = order_no(fact.single.get(ORDER_NO_FIELD, ""))
+    except Unusable:
+        if record.stage in (Stage.SENT, Stage.UNKNOWN) and not record.facts.broker_order_no:
+            turn.set(rejecting={**turn.state.rejecting, fact.rqname: turn.now_ns})
+            if fact.rqname in turn.state.texts:
+                clockwork.reject_now(turn, fact.rqname)
+        return
+    truth.give_number(turn, fact.rqname, number)
+    truth.accept(turn, fact.rqname)
+    order_desk.pump(turn)
+
+
+def _told(turn: Turn, rqname: str, text: str) -> None:
+    """The broker's words: kept only while an order without a number may need them."""
+    record = turn.state.orders.working.get(rqname)
+    if record is None or record.facts.broker_order_no:
+        return
+    turn.set(texts={**turn.state.texts, rqname: text.strip()})
+    if rqname in turn.state.rejecting:
+        clockwork.reject_now(turn, rqname)
+
+
+def _query_returned(turn: Turn, rqname: str, code: int) -> None:
+    flight = turn.state.desk.flight
+    if code == 0 or flight is None or flight.query.rqname != rqname:
+        return
+    clockwork.query_failed(turn, f"the call returned {code}")
+
+
+def _interrupted(turn: Turn, values: Mapping[int, str]) -> None:
+    board, news = turn.state.halts.on_vi(values, frozenset(link_desk.symbols_of(turn)))
+    turn.set(halts=board)
+    for message in news:
+        turn.say(message)
+
+
+def _registered(turn: Turn, screen: str, code: int) -> None:
+    if code != 0:
+        link_desk.registration_failed(turn, screen, code)
+
+
+# -- what the streams say ---------------------------------------------------------------------------------
+
+
+def _delivered(turn: Turn, received: Received) -> None:
+    match received.message:
+        case PlaceOrder() | AmendOrder() | CancelOrder() as message:
+            order_desk.command(turn, message, received.envelope.correlation_id)
+        case TradingStateRequested(target=TradingState.HALTED):
+            _halt(turn)
+        case TradingStateChanged(state=target):
+            _state_changed(turn, target)
+        case FlattenRequested(symbol=symbol):
+            control = turn.state.control
+            turn.set(control=replace(control, flatten=control.flatten | {symbol}))
+        case ReferencePublished(reference=reference):
+            turn.set(reference=reference)
+            link_desk.read_symbols(turn)
+            link_desk.subscribe(turn)
+
+
+def _halt(turn: Turn) -> None:
+    """A halt is obeyed at once, before risk confirms it."""
+    turn.set(control=replace(turn.state.control, halted=True, halt_confirmed=False))
+    order_desk.deny_waiting(turn, GateReason.HALTED, lambda order: True)
+    clockwork.stops(turn)
+
+
+def _state_changed(turn: Turn, target: TradingState) -> None:
+    """The state in force. It lifts a halt only after risk itself has been in it."""
+    control = turn.state.control
+    if target is TradingState.HALTED:
+        turn.set(control=replace(control, trading_state=target, halted=True, halt_confirmed=True))
+        order_desk.deny_waiting(turn, GateReason.HALTED, lambda order: True)
+        clockwork.stops(turn)
+        return
+    still = control.halted and not control.halt_confirmed
+    flatten = frozenset() if target is TradingState.ARMED else control.flatten
+    turn.set(
+        control=replace(control, trading_state=target, halted=still, halt_confirmed=False, flatten=flatten)
+    )
+    order_desk.pump(turn)

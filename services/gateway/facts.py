@@ -1,0 +1,152 @@
+"""What happens to the gateway: copied out of the control's events, or read from Redis, by the shell.
+
+A fact carries values only; nothing in it can be asked later. `Moment` is one fact with the time at
+which the core is asked.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from services.contracts.step import Received
+from services.contracts.terms import Symbol, Venue
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The process has loaded its state and the control is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clocked:
+    """Time passed. What the shell measures comes along."""
+
+    halt_file: bool = False
+    last_book_ns: Mapping[Venue, int] = field(default_factory=dict)
+    queue_depths: Mapping[str, int] = field(default_factory=dict)
+    quotes_published: int = 0
+    quotes_conflated: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """An entry of a stream that is read once."""
+
+    received: Received
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseSeen:
+    """A renewal, with its end on this machine's monotonic clock."""
+
+    expires_mono_ns: int
+    reference_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """OnEventConnect."""
+
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """What `GetLoginInfo` says after a login."""
+
+    accounts: tuple[str, ...]
+    server_gubun: str
+
+
+@dataclass(frozen=True, slots=True)
+class MasterRead:
+    """What the control knows of the symbols without asking the server."""
+
+    symbols: frozenset[Symbol]
+    nxt_eligible: frozenset[Symbol]
+    warnings: frozenset[Symbol]
+    halted: frozenset[Symbol]
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    screen: str
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """OnReceiveTrData: of an order (its number in `single`) or of a query."""
+
+    screen: str
+    rqname: str
+    trcode: str
+    more: bool
+    single: Mapping[str, str]
+    rows: tuple[Mapping[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """OnReceiveMsg."""
+
+    rqname: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFramed:
+    """OnReceiveChejanData of gubun 0, text by FID."""
+
+    values: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSignalled:
+    """Real type 장시작시간: FID 215."""
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """Real type VI발동/해제, text by FID."""
+
+    values: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SendReturned:
+    """SendOrder came back; 0 says only that the request left."""
+
+    order_id: str
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendWithheld:
+    """The shell did not call SendOrder. `logged` is whether the intention had been written."""
+
+    order_id: str
+    why: str
+    logged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QueryReturned:
+    rqname: str
+    code: int
+
+
+Fact = (
+    Started | Clocked | Delivered | LeaseSeen | Connected | LoggedIn | MasterRead | Registered | Answered
+    | Told | OrderFramed | SessionSignalled | Interrupted | SendReturned | SendWithheld | QueryReturned
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One fact and when the core is asked: Redis time and this machine's monotonic clock, ns."""
+
+    fact: Fact
+    now_ns: int
+    mono_ns: int

@@ -1,0 +1,145 @@
+"""The log that holds "at most once": an intention is on disk before its order is sent.
+
+One file a trading date, a JSON object a line, appended only. `intent` lines are synced to disk
+before SendOrder; the others only shorten recovery. A torn last line is an intention whose sync did
+not finish, so its order was never sent; a bad line anywhere else means that the file was
+damaged, and nothing is traded until a person has looked.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from services.contracts.messages.orders import OrderFacts
+from services.contracts.terms import TradingDate
+from services.gateway.order_table import OrderRecord, Stage
+
+_RECORD: TypeAdapter[OrderRecord] = TypeAdapter(OrderRecord)
+Line = Mapping[str, Any]
+
+
+class LogDamaged(RuntimeError):
+    """A line in the middle of the log cannot be read."""
+
+
+def intent(record: OrderRecord) -> dict[str, Any]:
+    return {"k": "intent", "record": _RECORD.dump_python(record, mode="json")}
+
+
+def not_sent(order_id: str) -> dict[str, Any]:
+    return {"k": "not_sent", "id": order_id}
+
+
+def numbered(order_id: str, broker_order_no: str) -> dict[str, Any]:
+    return {"k": "number", "id": order_id, "no": broker_order_no}
+
+
+def closed(facts: OrderFacts) -> dict[str, Any]:
+    return {"k": "closed", "id": facts.order_id, "facts": facts.model_dump(mode="json")}
+
+
+def replay(lines: Iterable[Line]) -> dict[str, OrderRecord]:
+    """Return every order that may have left, by id, as far as the log knows it.
+
+    An order without a number is unknown; one that definitely never left is not there.
+    """
+    records: dict[str, OrderRecord] = {}
+    for line in lines:
+        if line["k"] == "intent":
+            record = _RECORD.validate_python(line["record"])
+            records[record.order_id] = replace(record, stage=Stage.UNKNOWN)
+            continue
+        known = records.get(line["id"])
+        if known is None:
+            continue
+        if line["k"] == "not_sent":
+            del records[line["id"]]
+        elif line["k"] == "number":
+            facts = known.facts.model_copy(update={"broker_order_no": line["no"]})
+            records[line["id"]] = replace(known, facts=facts, stage=Stage.ACCEPTED)
+        elif line["k"] == "closed":
+            facts = OrderFacts.model_validate(line["facts"])
+            records[line["id"]] = replace(known, facts=facts, stage=Stage.CLOSED)
+    return records
+
+
+@dataclass
+class IntentionLog:
+    """The files in `folder`. Not shared between processes: the epoch keeps a second gateway away."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self._date = ""
+        self._file = -1
+
+    def path(self, trading_date: str) -> Path:
+        return self.folder / f"intentions-{trading_date}.jsonl"
+
+    def read(self, trading_date: TradingDate) -> list[Line]:
+        """Return the lines of a date; a torn last line is cut off the file.
+
+        Raises:
+            LogDamaged: another line is unreadable.
+            OSError: the disk.
+        """
+        path = self.path(trading_date)
+        if not path.exists():
+            return []
+        data = path.read_bytes()
+        whole = data[: data.rfind(b"\n") + 1]
+        if len(whole) < len(data):
+            with path.open("r+b") as file:
+                file.truncate(len(whole))
+                os.fsync(file.fileno())
+        return [_parse(path, at, line) for at, line in enumerate(whole.splitlines(), 1)]
+
+    def append(self, trading_date: str, line: Line, sync: bool) -> None:
+        """Append one line; with `sync`, return only when the disk has it. Raises OSError."""
+        self._open(trading_date)
+        data = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        start = os.fstat(self._file).st_size
+        try:
+            _write_all(self._file, data)
+            if sync:
+                os.fsync(self._file)
+        except OSError:
+            os.ftruncate(self._file, start)
+            raise
+
+    def close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _open(self, trading_date: str) -> None:
+        if self._file >= 0 and self._date == trading_date:
+            return
+        self.close()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+        self._file = os.open(self.path(trading_date), flags, 0o600)
+        self._date = trading_date
+
+
+def _write_all(file: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(file, data) :]
+
+
+def _parse(path: Path, at: int, line: bytes) -> Line:
+    try:
+        parsed = json.loads(line)
+        if not isinstance(parsed, dict) or "k" not in parsed:
+            raise ValueError("not a line of this log")
+        return parsed
+    except ValueError as error:
+        raise LogDamaged(
+            f"{path}, line {at}: {error}. Compare the day's orders with the broker's own screen, then "
+            "move the file away; without it no order of today is known to have been sent."
+        ) from error

@@ -1,0 +1,268 @@
+"""The connection: login, what is read and registered after it, and what a loss means.
+
+Ready means: logged in to the server and account that the settings name, stream and broker compared.
+A loss in the hours of the broker's nightly cut is planned and wakes nobody (design, 6).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from services.contracts.limits import NS_PER_S
+from services.contracts.messages.alerts import AlertKind
+from services.contracts.messages.venue_state import (
+    ConnectionChanged,
+    ConnectionState,
+    DayFactsPublished,
+    HaltKind,
+)
+from services.contracts.terms import GatewayMode, Severity, Symbol, Venue
+from services.gateway import truth
+from services.gateway.book_feed import book_fids
+from services.gateway.effects import (
+    EXIT_PLANNED_CUT,
+    EXIT_RECONNECT,
+    EXIT_REFUSED,
+    Connect,
+    Exit,
+    ReadLogin,
+    ReadMaster,
+    Register,
+    Unregister,
+)
+from services.gateway.facts import Connected, LoggedIn, MasterRead
+from services.gateway.order_table import Stage
+from services.gateway.query_desk import RoundKind
+from services.gateway.replies import account_now, day_facts, orders_of_day
+from services.gateway.screens import SESSION_SCREEN
+from services.gateway.settings import GatewaySettings
+from services.gateway.subscriptions import changes, chosen, plan
+from services.gateway.turn import Turn
+from services.market.dates import time_of_day_ns
+
+SESSION_FIDS = (215, 20, 214)
+_TRADE_FIDS = (10, 15, 20)
+_SIMULATED = "1"
+_FIRST_RETRY_NS = NS_PER_S // 5
+
+
+def change(turn: Turn, state: ConnectionState, detail: str = "", *, planned: bool = False) -> None:
+    link = turn.state.link
+    turn.set(link=replace(link, state=state, since_ns=turn.now_ns, planned=planned))
+    turn.say(
+        ConnectionChanged(
+            state=state, connection_epoch=turn.state.connection_epoch, planned=planned, detail=detail
+        )
+    )
+
+
+def connect(turn: Turn) -> None:
+    link = turn.state.link
+    turn.set(link=replace(link, login_tries=link.login_tries + 1, connect_at_ns=0))
+    change(turn, ConnectionState.CONNECTING)
+    turn.do(Connect())
+
+
+def connected(turn: Turn, fact: Connected) -> None:
+    """OnEventConnect; it may come twice (Kiwoom sheet 1.2)."""
+    state = turn.state.link.state
+    if fact.code == 0:
+        if state is ConnectionState.CONNECTING:
+            turn.do(ReadLogin())
+    elif state is ConnectionState.CONNECTING:
+        _login_failed(turn, f"login failed with {fact.code}")
+    elif state in (ConnectionState.SYNCHRONISING, ConnectionState.READY):
+        lost(turn, f"the control says {fact.code}")
+
+
+def _login_failed(turn: Turn, detail: str) -> None:
+    change(turn, ConnectionState.DISCONNECTED, detail, planned=in_nightly_cut(turn))
+    tries = turn.state.link.login_tries
+    wait_ns = _FIRST_RETRY_NS if tries <= 1 else turn.state.settings.login_retry_s * NS_PER_S
+    turn.set(link=replace(turn.state.link, connect_at_ns=turn.now_ns + wait_ns))
+    if tries >= 3 and not turn.state.link.planned:
+        turn.alert(
+            "login", AlertKind.DISCONNECT, Severity.CRITICAL, "The broker's login fails", detail,
+            "Log in by hand once, with the update, and switch auto-login on again.",
+        )  # fmt: skip
+
+
+def lost(turn: Turn, detail: str) -> None:
+    """The connection is gone: what was on its way is unknown, books are of an old epoch."""
+    planned = in_nightly_cut(turn)
+    change(turn, ConnectionState.CLOSED if planned else ConnectionState.DISCONNECTED, detail, planned=planned)
+    for record in list(turn.state.orders.working.values()):
+        if record.stage is Stage.SENT:
+            truth.become_unknown(turn, record.order_id, "the connection was lost before an answer")
+    turn.set(
+        desk=turn.state.desk.forget(),
+        registered=(),
+        session=turn.state.session.connected_anew(),
+        link=replace(
+            turn.state.link, reconciled=False, connect_at_ns=turn.now_ns + _FIRST_RETRY_NS, login_tries=0
+        ),
+    )
+    if not planned:
+        turn.alert(
+            f"disconnect-{turn.state.connection_epoch}", AlertKind.DISCONNECT, Severity.CRITICAL,
+            "The connection to the broker is lost", detail,
+            "It is being restored; `arb status` shows it. Trading stays latched until `arb latch clear`.",
+        )  # fmt: skip
+    if turn.state.settings.reconnect == "exit":
+        turn.do(Exit(EXIT_PLANNED_CUT if planned else EXIT_RECONNECT, detail))
+
+
+def in_nightly_cut(turn: Turn) -> bool:
+    settings, market_ns = turn.state.settings, turn.state.session.market_ns
+    return time_of_day_ns(settings.nightly_cut_from) <= market_ns < time_of_day_ns(settings.nightly_cut_to)
+
+
+def logged_in(turn: Turn, fact: LoggedIn) -> None:
+    """Hold the login against the settings; then read, register and compare."""
+    if turn.state.link.state is not ConnectionState.CONNECTING:
+        return
+    account, problem = account_of(turn.state.settings, fact)
+    if problem:
+        turn.alert(
+            "refused", AlertKind.API_ERROR, Severity.CRITICAL, "The gateway refuses this login", problem,
+            "Correct config/gateway.toml or the login, then start the gateway again.",
+        )  # fmt: skip
+        change(turn, ConnectionState.DISCONNECTED, problem)
+        turn.do(Exit(EXIT_REFUSED, problem))
+        return
+    turn.set(
+        connection_epoch=turn.state.connection_epoch + 1,
+        link=replace(
+            turn.state.link, account=account, reconciled=False, orders_restricted=False, login_tries=0
+        ),
+        desk=turn.state.desk.forget(),
+        facts=replace(turn.state.facts, read=frozenset()),
+        registered=(),
+    )
+    change(turn, ConnectionState.SYNCHRONISING)
+    turn.do(Register(SESSION_SCREEN, (), SESSION_FIDS))
+    turn.set(desk=turn.state.desk.want(RoundKind.FULL, (*orders_of_day(account), *account_now(account))))
+    read_symbols(turn)
+
+
+def account_of(settings: GatewaySettings, fact: LoggedIn) -> tuple[str, str]:
+    """Return (account, "") or ("", why this login must not be used)."""
+    simulated = fact.server_gubun == _SIMULATED
+    if settings.mode is GatewayMode.SIMULATED and not simulated:
+        return "", "mode is simulated, and this is the real server"
+    if settings.mode is GatewayMode.LIVE and simulated:
+        return "", "mode is live, and this is the simulated server"
+    if settings.account and settings.account not in fact.accounts:
+        return "", f"account {settings.account} is not among the accounts of this login"
+    if not settings.account and len(fact.accounts) != 1:
+        return "", f"the login has {len(fact.accounts)} accounts; name one as account in gateway.toml"
+    account = settings.account or fact.accounts[0]
+    if settings.mode is GatewayMode.LIVE and settings.live_account != account:
+        return "", f"live_account is not the account in use, {account}"
+    return account, ""
+
+
+# -- symbols ------------------------------------------------------------------------------------
+
+
+def symbols_of(turn: Turn) -> tuple[Symbol, ...]:
+    """All symbols of the map; those switched off may still hold something to sell."""
+    reference = turn.state.reference
+    return () if reference is None else tuple(entry.krx_code for entry in reference.symbols)
+
+
+def read_symbols(turn: Turn) -> None:
+    """Ask the control and the broker for what is not yet known of the symbols in force."""
+    unread = tuple(s for s in symbols_of(turn) if s not in turn.state.facts.read)
+    connected_ = turn.state.link.state in (ConnectionState.SYNCHRONISING, ConnectionState.READY)
+    if unread and connected_:
+        turn.do(ReadMaster(unread))
+
+
+def master_read(turn: Turn, fact: MasterRead) -> None:
+    facts = turn.state.facts
+    turn.set(
+        facts=replace(
+            facts,
+            nxt_eligible=(facts.nxt_eligible - fact.symbols) | fact.nxt_eligible,
+            warnings=(facts.warnings - fact.symbols) | fact.warnings,
+            read=facts.read | fact.symbols,
+        )
+    )
+    for symbol in sorted(fact.symbols):
+        for venue in Venue:
+            _halt(turn, symbol, venue, HaltKind.TRADING_HALT, symbol in fact.halted)
+        _halt(turn, symbol, Venue.NXT, HaltKind.NOT_ELIGIBLE, symbol not in fact.nxt_eligible)
+    publish_facts(turn)
+    turn.set(desk=turn.state.desk.want(RoundKind.DAY, day_facts(symbols_of(turn))))
+    subscribe(turn)
+
+
+def _halt(turn: Turn, symbol: Symbol, venue: Venue, kind: HaltKind, halted: bool) -> None:
+    board, news = turn.state.halts.set(symbol, venue, kind, halted)
+    turn.set(halts=board)
+    for message in news:
+        turn.say(message)
+
+
+def publish_facts(turn: Turn) -> None:
+    facts = turn.state.facts
+    if not facts.read:
+        return
+    turn.say(
+        DayFactsPublished(
+            trading_date=turn.state.session.trading_date, nxt_eligible=tuple(sorted(facts.nxt_eligible)),
+            order_warnings=tuple(sorted(facts.warnings)), bands=dict(facts.bands),
+        )
+    )  # fmt: skip
+
+
+def subscribe(turn: Turn) -> None:
+    """Bring the registrations in line with the symbols whose turn it is."""
+    reference, settings = turn.state.reference, turn.state.settings
+    connected_ = turn.state.link.state in (ConnectionState.SYNCHRONISING, ConnectionState.READY)
+    if reference is None or not connected_ or (turn.state.registered and stands_still(turn)):
+        return
+    enabled = [entry.krx_code for entry in reference.symbols if entry.enabled]
+    symbols = chosen(enabled, settings.max_symbols, turn.state.rhythm.turn, held_symbols(turn))
+    wanted = plan(symbols, turn.state.facts.nxt_eligible)
+    dropped, registered = changes(turn.state.registered, wanted)
+    for screen in dropped:
+        turn.do(Unregister(screen))
+    for item in registered:
+        turn.do(Register(item.screen, item.codes, _fids(settings)))
+    turn.set(registered=wanted)
+
+
+def _fids(settings: GatewaySettings) -> tuple[int, ...]:
+    return (*book_fids(settings.book_levels), *(_TRADE_FIDS if settings.publish_trades else ()))
+
+
+def held_symbols(turn: Turn) -> frozenset[Symbol]:
+    """Symbols that keep their feed: something of them is working, or bought and not sold."""
+    orders = turn.state.orders
+    working = {record.facts.symbol for record in orders.working.values()}
+    owing: Sequence[str] = tuple(orders.pairs_owing_an_exit())
+    return frozenset(working | {r.facts.symbol for pair_id in owing for r in orders.of_pair(pair_id)})
+
+
+def stands_still(turn: Turn) -> bool:
+    settings, market_ns = turn.state.settings, turn.state.session.market_ns
+    return time_of_day_ns(settings.still_from) <= market_ns < time_of_day_ns(settings.still_to)
+
+
+# -- trouble ------------------------------------------------------------------------------------------
+
+
+def unusable(turn: Turn, what: str) -> None:
+    turn.alert(
+        "unusable", AlertKind.API_ERROR, Severity.CRITICAL, "The broker sent what cannot be read", what,
+        "The broker is asked for all orders. Keep the gateway's log for the vendor.",
+    )  # fmt: skip
+
+
+def registration_failed(turn: Turn, screen: str, code: int) -> None:
+    turn.alert(
+        f"register-{screen}", AlertKind.API_ERROR, Severity.CRITICAL,
+        "The broker refused a real-time registration", f"screen {screen}: SetRealReg returned {code}",
+        "Its symbols have no quotes. Restart the gateway, outside 08:58 to 09:15.",
+    )  # fmt: skip

@@ -1,0 +1,368 @@
+"""From a command to SendOrder: the queue, the gate, the budget, and what came back of the call.
+
+Owns design 4.1: an id that was ever logged is never sent again, except after definite evidence that
+it never left the machine (-308, or the shell withheld it).
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from services.contracts.limits import BROKER_ORDERS_PER_SECOND, LIMITER_WINDOW_NS, NS_PER_MS
+from services.contracts.messages.alerts import AlertKind
+from services.contracts.messages.commands import AmendOrder, CancelOrder, PlaceOrder
+from services.contracts.messages.orders import CommandDenied, OrderFacts, OrderSent
+from services.contracts.messages.venue_state import ConnectionState
+from services.contracts.reasons import GateReason
+from services.contracts.terms import GatewayMode, Purpose, SessionPhase, Severity, Symbol, Venue
+from services.gateway import truth
+from services.gateway.effects import Note, Send, SendArgs
+from services.gateway.facts import SendReturned, SendWithheld
+from services.gateway.gate import GateView, check
+from services.gateway.intention_log import intent, not_sent
+from services.gateway.limiter import ORDER_LADDER, after_call, in_window, wait_needed
+from services.gateway.order_queue import Command, Waiting, find, queued, waits_for, without
+from services.gateway.order_table import OrderRecord, Stage
+from services.gateway.screens import order_screen
+from services.gateway.turn import Turn
+from services.market.hoga import OrderAction, order_type
+
+SEND_FAILED, RATE_EXCEEDED = -307, -308
+RESTRICTED = (-311, -301, -302, -340)
+"""Codes after which no further entry makes sense today: overload guard, or a wrong account set-up."""
+CANCEL_AGAIN_NS = 1_500 * NS_PER_MS
+CANCEL_TRIES = 5
+_DENIED_BY_WITHHOLDING = {
+    "lease": GateReason.LEASE, "halt_file": GateReason.HALT_FILE, "log": GateReason.LOG_FAILED,
+}  # fmt: skip
+
+
+# -- commands -----------------------------------------------------------------------------------
+
+
+def command(turn: Turn, message: Command, correlation_id: str) -> None:
+    """A command was read. One whose id is known changes nothing: its truth is already told."""
+    known = turn.state.orders.get(message.order_id) or find(turn.state.queue, message.order_id)
+    if known is not None:
+        return
+    if isinstance(message, PlaceOrder):
+        if message.supersedes:
+            _supersede(turn, message.supersedes)
+    elif isinstance(message, CancelOrder) and _remove_queued(turn, message):
+        return
+    waiting = Waiting(message, correlation_id, turn.now_ns)
+    turn.set(queue=queued(turn.state.queue, waiting))
+    pump(turn)
+
+
+def _supersede(turn: Turn, order_id: str) -> None:
+    turn.set(superseded=turn.state.superseded | {order_id})
+    waiting = find(turn.state.queue, order_id)
+    if waiting is not None:
+        deny(turn, waiting.command, GateReason.SUPERSEDED, "")
+
+
+def _remove_queued(turn: Turn, cancel: CancelOrder) -> bool:
+    """A cancel of what still waits here takes it out; nothing was sent, so nothing else is due."""
+    waiting = find(turn.state.queue, cancel.target_order_id)
+    if waiting is None:
+        return False
+    deny(turn, waiting.command, GateReason.REMOVED, cancel.reason)
+    return True
+
+
+def deny(turn: Turn, message: Command, reason: GateReason, detail: str) -> None:
+    """Our own refusal: nothing of this id was sent or will be."""
+    turn.set(queue=without(turn.state.queue, message.order_id))
+    target = "" if isinstance(message, PlaceOrder) else message.target_order_id
+    turn.say(
+        CommandDenied(
+            order_id=message.order_id, pair_id=message.pair_id, symbol=_symbol_of(turn, message),
+            reason=reason, detail=detail, target_order_id=target,
+        ),
+        message.pair_id,
+    )  # fmt: skip
+
+
+def _symbol_of(turn: Turn, message: Command) -> Symbol:
+    if isinstance(message, PlaceOrder):
+        return message.symbol
+    target = turn.state.orders.get(message.target_order_id)
+    return Symbol("") if target is None else target.facts.symbol
+
+
+# -- the pump -----------------------------------------------------------------------------------
+
+
+def pump(turn: Turn) -> None:
+    """Judge everything that waits, by rank, and send what may go now."""
+    for waiting in turn.state.queue:
+        if find(turn.state.queue, waiting.command.order_id) is None:
+            continue
+        message = waiting.command
+        if isinstance(message, PlaceOrder):
+            _pump_place(turn, waiting, message)
+        else:
+            _pump_change(turn, message)
+
+
+def _pump_place(turn: Turn, waiting: Waiting, order: PlaceOrder) -> None:
+    denial = check(gate_view(turn), order)
+    if denial is not None:
+        reason, detail = denial
+        if reason is GateReason.EXPIRED and waiting.why:
+            reason, detail = GateReason.ORDER_BUDGET, f"{waiting.why}, then {detail}"
+        deny(turn, order, reason, detail)
+    elif _no_token(turn):
+        _note_why(turn, order, "no order token")
+    elif order.purpose is Purpose.ENTRY and not _entry_fits(turn):
+        _note_why(turn, order, "tokens are owed to exits")
+    else:
+        _send_new(turn, order)
+
+
+def _note_why(turn: Turn, order: PlaceOrder, why: str) -> None:
+    turn.set(queue=waits_for(turn.state.queue, order.order_id, why))
+
+
+def _no_token(turn: Turn) -> bool:
+    return wait_needed(turn.state.order_history, turn.now_ns, ORDER_LADDER) > 0
+
+
+def _entry_fits(turn: Turn) -> bool:
+    """Orders sent in the last 1.1 s, plus exits owed by open pairs, plus this one (design, 5)."""
+    sent = in_window(turn.state.order_history, turn.now_ns, LIMITER_WINDOW_NS)
+    owed = len(turn.state.orders.pairs_owing_an_exit())
+    return sent + owed + 1 <= BROKER_ORDERS_PER_SECOND
+
+
+def _pump_change(turn: Turn, message: AmendOrder | CancelOrder) -> None:
+    target = turn.state.orders.get(message.target_order_id)
+    if turn.state.settings.mode is GatewayMode.OBSERVE:
+        deny(turn, message, GateReason.MODE, "mode is observe")
+    elif target is None:
+        deny(turn, message, GateReason.TARGET_UNKNOWN, "no such order")
+    elif target.stage is Stage.CLOSED:
+        deny(turn, message, GateReason.TARGET_UNKNOWN, "already closed")
+    elif isinstance(message, AmendOrder) and message.expires_at_ns < turn.now_ns:
+        deny(turn, message, GateReason.EXPIRED, "")
+    elif isinstance(message, AmendOrder) and not _may_amend(turn, message, target):
+        deny(turn, message, GateReason.TRADING_STATE, "an amendment of an entry needs what an entry needs")
+    elif turn.state.link.state not in (ConnectionState.SYNCHRONISING, ConnectionState.READY):
+        return
+    elif target.facts.broker_order_no and not _no_token(turn):
+        _send_change(turn, message, target)
+
+
+def _may_amend(turn: Turn, message: AmendOrder, target: OrderRecord) -> bool:
+    """An amendment must pass the gate as a new order of its price would, but for its own target."""
+    facts = target.facts
+    as_new = PlaceOrder(
+        order_id=message.order_id, pair_id=message.pair_id, symbol=facts.symbol, venue=facts.venue,
+        side=facts.side, kind=facts.kind, purpose=facts.purpose, qty_shares=message.qty_shares,
+        price_krw=message.price_krw, reference_price_krw=facts.price_krw,
+        expires_at_ns=message.expires_at_ns,
+    )  # fmt: skip
+    denial = check(gate_view(turn), as_new)
+    grows = message.qty_shares > target.open_shares
+    return not grows and (denial is None or denial[0] is GateReason.OVERSELL)
+
+
+def gate_view(turn: Turn) -> GateView:
+    """Return what the gate looks at, now."""
+    state = turn.state
+    problem = not_ready_because(turn)
+    return GateView(
+        now_ns=turn.now_ns, mode=state.settings.mode, halt_file=state.rhythm.halt_file,
+        halted=state.control.halted, trading_state=state.control.trading_state,
+        flatten=state.control.flatten, lease_held=state.lease.held(turn.mono_ns), ready=not problem,
+        not_ready_because=problem, entry_window=_entry_window(turn), phases=state.session.phases,
+        halts=state.halts, reference=state.reference, warnings=state.facts.warnings,
+        bands=state.facts.bands, hoga=state.rules.hoga, orders=state.orders, superseded=state.superseded,
+    )  # fmt: skip
+
+
+def not_ready_because(turn: Turn) -> str:
+    link = turn.state.link
+    if link.state is not ConnectionState.READY:
+        return f"connection is {link.state}"
+    if not link.reconciled:
+        return "not reconciled since the connection began"
+    return "the broker restricts orders" if link.orders_restricted else ""
+
+
+def _entry_window(turn: Turn) -> bool:
+    window = turn.state.session.window
+    return window.open and turn.now_ns < window.closes_at_ns
+
+
+# -- sending ------------------------------------------------------------------------------------
+
+
+def _send_new(turn: Turn, order: PlaceOrder) -> None:
+    phase = turn.state.session.phases.get(order.venue, SessionPhase.CLOSED)
+    facts = OrderFacts(
+        order_id=order.order_id, pair_id=order.pair_id, symbol=order.symbol, venue=order.venue,
+        side=order.side, kind=order.kind, purpose=order.purpose, qty_shares=order.qty_shares,
+        price_krw=order.price_krw, trading_date=turn.state.session.trading_date,
+    )  # fmt: skip
+    screen = order_screen(turn.state.screen_turn)
+    record = OrderRecord(facts, OrderAction.NEW, Stage.SENT, screen, turn.now_ns)
+    args: SendArgs = (
+        order.order_id, screen, turn.state.link.account, order_type(order.venue, OrderAction.NEW, order.side),
+        order.symbol, order.qty_shares, order.price_krw,
+        turn.state.rules.hoga.hoga_code(order.venue, phase, order.kind), "",
+    )  # fmt: skip
+    lease_until = turn.state.lease.expires_mono_ns if order.purpose.adds_exposure else 0
+    _send(turn, record, args, lease_until, stopped_by_halt_file=True)
+
+
+def _send_change(turn: Turn, message: AmendOrder | CancelOrder, target: OrderRecord) -> None:
+    amends = isinstance(message, AmendOrder)
+    action = OrderAction.AMEND if amends else OrderAction.CANCEL
+    old = target.facts
+    qty_shares = message.qty_shares if isinstance(message, AmendOrder) else target.open_shares
+    price_krw = message.price_krw if isinstance(message, AmendOrder) else old.price_krw
+    facts = old.model_copy(
+        update={
+            "order_id": message.order_id, "qty_shares": qty_shares, "price_krw": price_krw,
+            "broker_order_no": "", "cum_qty_shares": 0, "cum_amount_krw": 0, "commission_krw": 0,
+            "tax_krw": 0,
+        }
+    )  # fmt: skip
+    screen = order_screen(turn.state.screen_turn)
+    record = OrderRecord(
+        facts, action, Stage.SENT, screen, turn.now_ns, target_id=target.order_id,
+        original_no=old.broker_order_no,
+    )  # fmt: skip
+    args: SendArgs = (
+        message.order_id, screen, turn.state.link.account, order_type(old.venue, action, old.side),
+        old.symbol, qty_shares if amends else 0, price_krw if amends else 0, "00", old.broker_order_no,
+    )  # fmt: skip
+    _send(turn, record, args, 0, stopped_by_halt_file=amends)
+
+
+def _send(
+    turn: Turn, record: OrderRecord, args: SendArgs, lease_until_mono_ns: int, *, stopped_by_halt_file: bool
+) -> None:
+    history = after_call(turn.state.order_history, turn.now_ns, ORDER_LADDER)
+    rhythm = turn.state.rhythm
+    most = max(rhythm.orders_in_window_max, in_window(history, turn.now_ns))
+    turn.set(
+        orders=turn.state.orders.with_record(record),
+        calling=find(turn.state.queue, record.order_id),
+        queue=without(turn.state.queue, record.order_id),
+        order_history=history,
+        screen_turn=turn.state.screen_turn + 1,
+        rhythm=replace(rhythm, orders_in_window_max=most, orders_sent=rhythm.orders_sent + 1),
+    )
+    turn.do(
+        Send(
+            record.order_id, args, intent(record), record.facts.trading_date, lease_until_mono_ns,
+            stopped_by_halt_file,
+        )
+    )  # fmt: skip
+
+
+# -- what came back -------------------------------------------------------------------------------
+
+
+def returned(turn: Turn, fact: SendReturned) -> None:
+    """SendOrder came back (Kiwoom sheet 6)."""
+    record = turn.state.orders.working.get(fact.order_id)
+    if record is None:
+        return
+    if fact.code == 0:
+        if record.action is OrderAction.NEW:
+            turn.say(OrderSent(facts=record.facts), record.facts.pair_id)
+    elif fact.code == SEND_FAILED:
+        truth.become_unknown(turn, fact.order_id, f"SendOrder returned {fact.code}")
+    elif fact.code == RATE_EXCEEDED:
+        _never_left(turn, record, "rate exceeded at the broker (-308)")
+    else:
+        truth.refuse(turn, fact.order_id, str(fact.code), f"SendOrder returned {fact.code}")
+        if fact.code in RESTRICTED:
+            _restrict(turn, fact.code)
+
+
+def withheld(turn: Turn, fact: SendWithheld) -> None:
+    """The shell did not make the call: lease, HALT file or disk stood against it at the last moment."""
+    record = turn.state.orders.working.get(fact.order_id)
+    if record is None:
+        return
+    if fact.logged:
+        turn.do(Note(not_sent(fact.order_id), record.facts.trading_date))
+    turn.set(orders=turn.state.orders.without_unsent(fact.order_id))
+    reason = _DENIED_BY_WITHHOLDING.get(fact.why, GateReason.LOG_FAILED)
+    turn.say(
+        CommandDenied(
+            order_id=fact.order_id, pair_id=record.facts.pair_id, symbol=record.facts.symbol, reason=reason,
+            detail=fact.why, target_order_id=record.target_id,
+        ),
+        record.facts.pair_id,
+    )  # fmt: skip
+
+
+def _never_left(turn: Turn, record: OrderRecord, why: str) -> None:
+    """Definitely not sent: it goes back to wait, and is judged again when a token is there."""
+    turn.do(Note(not_sent(record.order_id), record.facts.trading_date))
+    turn.set(orders=turn.state.orders.without_unsent(record.order_id))
+    turn.alert(
+        "rate", AlertKind.RATE_LIMIT, Severity.WARNING, "The broker refused an order for its rate",
+        f"{record.order_id}: {why}; it waits and goes again if it is still fresh",
+        "If this repeats, look for another program that orders with the same login.",
+    )  # fmt: skip
+    waiting = turn.state.calling
+    if waiting is not None and waiting.command.order_id == record.order_id:
+        turn.set(queue=queued(turn.state.queue, replace(waiting, why=why)))
+
+
+def _restrict(turn: Turn, code: int) -> None:
+    turn.set(link=replace(turn.state.link, orders_restricted=True))
+    turn.alert(
+        f"restricted-{turn.state.connection_epoch}", AlertKind.API_ERROR, Severity.CRITICAL,
+        "The broker refuses orders altogether", f"SendOrder returned {code}",
+        "Check the account's password registration and the broker's notices, then restart the gateway.",
+    )  # fmt: skip
+
+
+# -- own cancels ----------------------------------------------------------------------------------
+
+
+def cancel_open(turn: Turn, wanted: Callable[[OrderRecord], bool], reason: str) -> None:
+    """Take back every working order that `wanted` picks; asked again until it is closed."""
+    for record in list(turn.state.orders.working.values()):
+        if not record.is_order or not wanted(record) or _cancel_pending(turn, record):
+            continue
+        tries, last_ns = turn.state.cancelling.get(record.order_id, (0, 0))
+        if tries >= CANCEL_TRIES or turn.now_ns - last_ns < CANCEL_AGAIN_NS:
+            continue
+        turn.set(cancelling={**turn.state.cancelling, record.order_id: (tries + 1, turn.now_ns)})
+        cancel = CancelOrder(
+            order_id=f"{record.order_id}.x{turn.state.connection_epoch}.{tries + 1}",
+            target_order_id=record.order_id, pair_id=record.facts.pair_id, reason=reason,
+        )  # fmt: skip
+        command(turn, cancel, record.facts.pair_id)
+
+
+def _cancel_pending(turn: Turn, record: OrderRecord) -> bool:
+    queued_ = any(
+        isinstance(w.command, CancelOrder) and w.command.target_order_id == record.order_id
+        for w in turn.state.queue
+    )
+    sent = any(
+        r.action is OrderAction.CANCEL and r.target_id == record.order_id and r.unacknowledged
+        for r in turn.state.orders.working.values()
+    )
+    return queued_ or sent
+
+
+def deny_waiting(turn: Turn, reason: GateReason, wanted: Callable[[PlaceOrder], bool]) -> None:
+    """Deny at once what waits and may not go any more."""
+    for waiting in turn.state.queue:
+        if isinstance(waiting.command, PlaceOrder) and wanted(waiting.command):
+            deny(turn, waiting.command, reason, "")
+
+
+def outlives_pause(record: OrderRecord) -> bool:
+    """Whether a sweep takes it: every entry, and every order on NXT (market rules 4.3)."""
+    return record.facts.venue is Venue.NXT or record.facts.purpose is Purpose.ENTRY

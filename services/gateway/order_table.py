@@ -1,0 +1,292 @@
+"""Order truth: what each order is and how far it got, whatever order the evidence came in.
+
+An order is known by our id, and by the broker's number within one trading date and account. Its
+fill state is (cumulative quantity, cumulative amount, closed); evidence merges by maximum, so
+that frames and query rows may come twice, late, reordered or not at all. Nothing here is
+ever taken back.
+
+An order closes when it is filled, or when evidence with nothing remaining names an amount that
+our fills have reached: a closing frame that overtakes the last fill waits for it.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from services.contracts.messages.orders import OrderFacts
+from services.contracts.terms import Side, Symbol, Venue
+from services.gateway.evidence import Evidence
+from services.market.hoga import OrderAction
+
+
+class Stage(StrEnum):
+    """How far our knowledge of an order goes."""
+
+    SENT = "sent"
+    ACCEPTED = "accepted"
+    UNKNOWN = "unknown"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRecord:
+    """One order of ours. A cancel or amendment names `target_id`, by the broker's `original_no`.
+
+    `closing_amount_krw` is the amount that evidence with nothing remaining has named, -1 before
+    there is any. `absences` counts queries of all orders that did not show it, the last one
+    begun at `absent_ns`.
+    """
+
+    facts: OrderFacts
+    action: OrderAction
+    stage: Stage
+    screen: str
+    sent_ns: int
+    target_id: str = ""
+    original_no: str = ""
+    closing_amount_krw: int = -1
+    cancel_confirmed: bool = False
+    rejected: bool = False
+    absences: int = 0
+    absent_ns: int = 0
+    ambiguous: bool = False
+
+    @property
+    def order_id(self) -> str:
+        return self.facts.order_id
+
+    @property
+    def open_shares(self) -> int:
+        """What can still fill; for an unknown order all of it."""
+        return 0 if self.stage is Stage.CLOSED else self.facts.qty_shares - self.facts.cum_qty_shares
+
+    @property
+    def unacknowledged(self) -> bool:
+        return self.stage in (Stage.SENT, Stage.UNKNOWN) and not self.facts.broker_order_no
+
+    @property
+    def is_order(self) -> bool:
+        """Whether shares can fill: a cancel has none of its own."""
+        return self.action is not OrderAction.CANCEL
+
+    def could_be(self, seen: Evidence) -> bool:
+        """Whether this order without a number may be the one that was seen."""
+        facts = self.facts
+        same = facts.symbol == seen.symbol and facts.side is seen.side
+        venue = seen.venue in (None, facts.venue)
+        kind = (seen.cancels, seen.amends) == (
+            self.action is OrderAction.CANCEL,
+            self.action is OrderAction.AMEND,
+        )
+        size = self.action is OrderAction.CANCEL or (
+            facts.qty_shares == seen.qty_shares and seen.price_krw in (0, facts.price_krw)
+        )
+        return same and venue and kind and size and seen.original_no in ("", self.original_no)
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """Evidence for a number nobody has claimed yet, and since when it waits."""
+
+    seen: tuple[Evidence, ...]
+    since_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What evidence added to a record."""
+
+    record: OrderRecord
+    accepted: bool = False
+    qty_shares: int = 0
+    amount_krw: int = 0
+    closed: bool = False
+
+
+def merge(record: OrderRecord, seen: Evidence) -> Growth:
+    """Return the record with evidence merged in by maximum, and what that added.
+
+    A quantity counts only together with its amount: they come from one frame or row.
+    """
+    if record.action is OrderAction.CANCEL:
+        done = replace(record, facts=_with(record.facts, closed=True), stage=Stage.CLOSED)
+        return Growth(done, accepted=record.stage is not Stage.CLOSED, closed=not record.facts.closed)
+    old = record.facts
+    cum_qty, cum_amount = old.cum_qty_shares, old.cum_amount_krw
+    if seen.cum_qty_shares is not None and seen.cum_amount_krw is not None and seen.cum_qty_shares > cum_qty:
+        cum_qty, cum_amount = min(seen.cum_qty_shares, old.qty_shares), seen.cum_amount_krw
+    closing = record.closing_amount_krw
+    if seen.remaining_shares == 0:
+        closing = max(closing, seen.cum_amount_krw or 0)
+    closed = old.closed or cum_qty == old.qty_shares or 0 <= closing <= cum_amount
+    facts = _with(
+        old,
+        cum_qty_shares=cum_qty,
+        cum_amount_krw=cum_amount,
+        commission_krw=max(old.commission_krw, seen.commission_krw),
+        tax_krw=max(old.tax_krw, seen.tax_krw),
+        closed=closed,
+    )
+    merged = replace(
+        record,
+        facts=facts,
+        stage=Stage.CLOSED if closed else Stage.ACCEPTED,
+        closing_amount_krw=closing,
+        rejected=record.rejected or seen.rejected,
+        absences=0,
+    )
+    return Growth(
+        merged,
+        accepted=record.stage in (Stage.SENT, Stage.UNKNOWN),
+        qty_shares=cum_qty - old.cum_qty_shares,
+        amount_krw=cum_amount - old.cum_amount_krw,
+        closed=closed and not old.closed,
+    )
+
+
+def _with(facts: OrderFacts, **changes: object) -> OrderFacts:
+    if all(getattr(facts, name) == value for name, value in changes.items()):
+        return facts
+    return facts.model_copy(update=changes)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTable:
+    """All orders of one trading date and account.
+
+    `working` are ours that may still fill or are unknown, `done` the others; `numbers` maps the
+    broker's numbers to our ids, `foreign` holds orders that are not ours.
+    """
+
+    working: Mapping[str, OrderRecord] = field(default_factory=dict)
+    done: Mapping[str, OrderRecord] = field(default_factory=dict)
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    by_pair: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    parked: Mapping[str, Parked] = field(default_factory=dict)
+    foreign: Mapping[str, Evidence] = field(default_factory=dict)
+
+    # -- reading ----------------------------------------------------------------------
+
+    def get(self, order_id: str) -> OrderRecord | None:
+        return self.working.get(order_id) or self.done.get(order_id)
+
+    def by_number(self, broker_order_no: str) -> OrderRecord | None:
+        return self.get(self.numbers.get(broker_order_no, ""))
+
+    def of_pair(self, pair_id: str) -> Iterator[OrderRecord]:
+        found = (self.get(order_id) for order_id in self.by_pair.get(pair_id, ()))
+        return (record for record in found if record is not None)
+
+    def sellable_shares(self, pair_id: str) -> int:
+        """What a pair bought, less what it sold and what working or unknown sells may still sell."""
+        free = 0
+        for record in self.of_pair(pair_id):
+            if not record.is_order:
+                continue
+            if record.facts.side is Side.BUY:
+                free += record.facts.cum_qty_shares
+            else:
+                free -= record.facts.cum_qty_shares + record.open_shares
+        return free
+
+    def pairs_owing_an_exit(self) -> frozenset[str]:
+        """Pairs that hold shares not yet on sale, or whose entry may still fill."""
+        owing = {r.facts.pair_id for r in self.working.values() if r.is_order and r.facts.side is Side.BUY}
+        pairs = {pair_id for pair_id in self.by_pair if pair_id not in owing}
+        return frozenset(owing | {pair_id for pair_id in pairs if self.sellable_shares(pair_id) > 0})
+
+    def works_against(self, symbol: Symbol, venue: Venue, side: Side) -> str:
+        """Return an order in the account that could meet one of `side` on that venue, or empty."""
+        for record in self.working.values():
+            facts = record.facts
+            if record.is_order and (facts.symbol, facts.venue, facts.side) == (symbol, venue, side.opposite):
+                return record.order_id
+        for seen in self.foreign.values():
+            same = seen.symbol == symbol and seen.side is side.opposite and seen.venue in (None, venue)
+            if same and seen.remaining_shares:
+                return f"foreign {seen.broker_order_no}"
+        return ""
+
+    def unacknowledged(self, symbol: Symbol, venue: Venue, side: Side) -> str:
+        """Return our order of that symbol, venue and side that has no number yet, or empty."""
+        for record in self.working.values():
+            facts = record.facts
+            same = (facts.symbol, facts.venue, facts.side) == (symbol, venue, side)
+            if same and record.is_order and record.unacknowledged:
+                return record.order_id
+        return ""
+
+    # -- writing ----------------------------------------------------------------------
+
+    def with_record(self, record: OrderRecord) -> "OrderTable":
+        """Return the table with a record added or replaced, filed by whether it is over."""
+        order_id, pair_id = record.order_id, record.facts.pair_id
+        working, done, numbers, by_pair = self.working, self.done, self.numbers, self.by_pair
+        if record.stage is Stage.CLOSED:
+            done = {**done, order_id: record}
+            working = {key: value for key, value in working.items() if key != order_id}
+        else:
+            working = {**working, order_id: record}
+        no = record.facts.broker_order_no
+        if no and numbers.get(no) != order_id:
+            numbers = {**numbers, no: order_id}
+        if order_id not in by_pair.get(pair_id, ()):
+            by_pair = {**by_pair, pair_id: (*by_pair.get(pair_id, ()), order_id)}
+        return replace(self, working=working, done=done, numbers=numbers, by_pair=by_pair)
+
+    def without_unsent(self, order_id: str) -> "OrderTable":
+        """Return the table without an order that definitely never left (it may be sent once more)."""
+        record = self.working[order_id]
+        pair_id = record.facts.pair_id
+        rest = tuple(item for item in self.by_pair[pair_id] if item != order_id)
+        working = {key: value for key, value in self.working.items() if key != order_id}
+        return replace(self, working=working, by_pair={**self.by_pair, pair_id: rest})
+
+    def claimant(self, seen: Evidence) -> OrderRecord | None:
+        """Return the one order in flight that evidence of an unknown number belongs to, by screen."""
+        matches = [
+            r for r in self.working.values()
+            if r.unacknowledged and r.screen == seen.screen and seen.screen and r.could_be(seen)
+        ]  # fmt: skip
+        return matches[0] if len(matches) == 1 else None
+
+    def park(self, seen: Evidence, now_ns: int) -> "OrderTable":
+        """Return the table with evidence kept for a number that nobody has claimed yet."""
+        waiting = self.parked.get(seen.broker_order_no, Parked((), now_ns))
+        if seen in waiting.seen:
+            return self
+        kept = Parked((*waiting.seen[-15:], seen), waiting.since_ns)
+        return replace(self, parked={**self.parked, seen.broker_order_no: kept})
+
+    def unpark(self, broker_order_no: str) -> tuple["OrderTable", tuple[Evidence, ...]]:
+        """Return the table without what waited for a number, and what waited."""
+        waiting = self.parked.get(broker_order_no)
+        if waiting is None:
+            return self, ()
+        rest = {no: item for no, item in self.parked.items() if no != broker_order_no}
+        return replace(self, parked=rest), waiting.seen
+
+    def with_foreign(self, seen: Evidence) -> tuple["OrderTable", bool]:
+        """Return the table with a foreign order's newest state, and whether that is news."""
+        before = self.foreign.get(seen.broker_order_no)
+        merged = _merge_foreign(before, seen)
+        if before is not None and _progress(before) == _progress(merged):
+            return self, False
+        return replace(self, foreign={**self.foreign, seen.broker_order_no: merged}), True
+
+
+def _merge_foreign(before: Evidence | None, seen: Evidence) -> Evidence:
+    if before is None:
+        return seen
+    remaining = [n for n in (before.remaining_shares, seen.remaining_shares) if n is not None]
+    return replace(
+        before,
+        venue=before.venue or seen.venue,
+        remaining_shares=min(remaining) if remaining else None,
+        cum_qty_shares=max(before.cum_qty_shares or 0, seen.cum_qty_shares or 0),
+        cum_amount_krw=max(before.cum_amount_krw or 0, seen.cum_amount_krw or 0),
+    )
+
+
+def _progress(seen: Evidence) -> tuple[int, int, int | None]:
+    return seen.cum_qty_shares or 0, seen.cum_amount_krw or 0, seen.remaining_shares

@@ -1,0 +1,167 @@
+"""One query at a time, in rounds, at a pace the broker allows.
+
+A round is a list of queries whose rows belong together. A continuation is broken by any other TR,
+so nothing comes between the pages of a query. Tokens are kept for rounds that resolve unknown
+orders: a routine round waits when only those are left (design, 4.7).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+
+from services.contracts.limits import QUERIES_KEPT_FOR_UNKNOWNS, QUERY_LADDER
+from services.gateway.effects import Query
+from services.gateway.limiter import History, after_call, wait_needed
+from services.gateway.screens import query_screen
+
+ROUTINE_KEPT = 16
+MAX_TRIES = 3
+
+
+class RoundKind(IntEnum):
+    """Why something is asked; a smaller value goes first."""
+
+    RESOLVE = 0
+    DAY = 1
+    FULL = 2
+    ORDERS = 3
+    ACCOUNT = 4
+
+    @property
+    def kept(self) -> int:
+        """How many tokens a round of this kind leaves for others."""
+        if self is RoundKind.RESOLVE:
+            return 0
+        return ROUTINE_KEPT if self is RoundKind.ACCOUNT else QUERIES_KEPT_FOR_UNKNOWNS
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One query of a round, before it has a name and a screen."""
+
+    trcode: str
+    inputs: tuple[tuple[str, str], ...] = ()
+    codes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The whole answer of one query, pages joined."""
+
+    trcode: str
+    single: Mapping[str, str]
+    rows: tuple[Mapping[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    kind: RoundKind
+    asks: tuple[Ask, ...]
+    left: tuple[Ask, ...]
+    begun_ns: int = 0
+    replies: tuple[Reply, ...] = ()
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A query that was sent; `page` is what its earlier pages gave, `due` that the next must be asked."""
+
+    query: Query
+    sent_ns: int
+    page: Reply
+    due: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QueryDesk:
+    """`history` are the times of all queries, kept over a restart."""
+
+    history: History = ()
+    wanted: Mapping[RoundKind, tuple[Ask, ...]] = field(default_factory=dict)
+    round: Round | None = None
+    flight: Flight | None = None
+    turn: int = 0
+    not_before_ns: int = 0
+    sent: int = 0
+
+    @property
+    def idle(self) -> bool:
+        return self.round is None and not self.wanted
+
+    def want(self, kind: RoundKind, asks: tuple[Ask, ...]) -> "QueryDesk":
+        """Return the desk with a round wanted; one of its kind that waits already is enough."""
+        return self if kind in self.wanted else replace(self, wanted={**self.wanted, kind: asks})
+
+    def forget(self) -> "QueryDesk":
+        """Return the desk of a new connection: nothing asked, nothing awaited."""
+        return replace(self, wanted={}, round=None, flight=None)
+
+    def next(self, now_ns: int) -> tuple["QueryDesk", Query | None]:
+        """Return the desk and the query to send now, if there is one and the pace allows it."""
+        if self.flight is not None:
+            return self._page(self.flight, now_ns)
+        if now_ns < self.not_before_ns:
+            return self, None
+        desk = self if self.round is not None else self._begin()
+        if desk.round is None or wait_needed(desk.history, now_ns, QUERY_LADDER, desk.round.kind.kept):
+            return desk, None
+        return desk._send(desk.round, desk.round.left[0], now_ns)
+
+    def _page(self, flight: Flight, now_ns: int) -> tuple["QueryDesk", Query | None]:
+        if not flight.due or self.round is None or wait_needed(self.history, now_ns, QUERY_LADDER):
+            return self, None
+        following = replace(flight.query, more=True)
+        asked = replace(flight, query=following, sent_ns=now_ns, due=False)
+        return self._sent(self.round, asked, now_ns), following
+
+    def _begin(self) -> "QueryDesk":
+        if not self.wanted:
+            return self
+        kind = min(self.wanted)
+        rest = {other: asks for other, asks in self.wanted.items() if other is not kind}
+        return replace(self, wanted=rest, round=Round(kind, self.wanted[kind], self.wanted[kind]))
+
+    def _send(self, round_: Round, ask: Ask, now_ns: int) -> tuple["QueryDesk", Query]:
+        query = Query(f"q{self.turn}", ask.trcode, ask.inputs, query_screen(self.turn), codes=ask.codes)
+        begun = round_ if round_.begun_ns else replace(round_, begun_ns=now_ns)
+        flight = Flight(query, now_ns, Reply(ask.trcode, {}, ()))
+        return self._sent(begun, flight, now_ns), query
+
+    def _sent(self, round_: Round, flight: Flight, now_ns: int) -> "QueryDesk":
+        history = after_call(self.history, now_ns, QUERY_LADDER)
+        return replace(
+            self, history=history, round=round_, flight=flight, turn=self.turn + 1, sent=self.sent + 1
+        )
+
+    def answered(
+        self, rqname: str, more: bool, single: Mapping[str, str], rows: tuple[Mapping[str, str], ...]
+    ) -> tuple["QueryDesk", Round | None]:
+        """Return the desk, and the round if that was its last answer.
+
+        Where there is another page, nothing but that page is asked next.
+        """
+        flight, round_ = self.flight, self.round
+        if flight is None or round_ is None or flight.due or flight.query.rqname != rqname:
+            return self, None
+        page = Reply(flight.page.trcode, {**flight.page.single, **single}, (*flight.page.rows, *rows))
+        if more:
+            return replace(self, flight=replace(flight, page=page, due=True)), None
+        done = replace(round_, left=round_.left[1:], replies=(*round_.replies, page), tries=0)
+        if done.left:
+            return replace(self, flight=None, round=done), None
+        return replace(self, flight=None, round=None), done
+
+    def failed(self, now_ns: int, pause_ns: int) -> tuple["QueryDesk", Round | None]:
+        """Return the desk after a query failed, and the round if it is given up after three tries."""
+        if self.round is None:
+            return replace(self, flight=None), None
+        tried = replace(self.round, tries=self.round.tries + 1)
+        desk = replace(self, flight=None, round=tried, not_before_ns=now_ns + pause_ns)
+        if tried.tries < MAX_TRIES:
+            return desk, None
+        return replace(desk, round=None), tried
+
+    def overdue(self, now_ns: int, timeout_ns: int) -> bool:
+        flight = self.flight
+        return flight is not None and not flight.due and now_ns - flight.sent_ns > timeout_ns

@@ -1,0 +1,217 @@
+"""Stream against broker: what a finished round of queries says.
+
+Rows of all orders of the day resolve unknown orders and correct known ones; holdings are compared
+with what was there before plus what our fills and others' explain (design, 4.4 and 4.5).
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from services.contracts.limits import NS_PER_MS
+from services.contracts.messages.alerts import AlertKind
+from services.contracts.messages.orders import AccountReported, ReconciliationCompleted
+from services.contracts.terms import Severity, Side, Symbol
+from services.gateway import truth
+from services.gateway.evidence import Evidence, Unusable, from_row
+from services.gateway.order_table import OrderRecord, OrderTable, Stage
+from services.gateway.query_desk import Reply, Round, RoundKind
+from services.gateway.replies import bands, cash, holdings
+from services.gateway.turn import Turn
+
+SETTLE_NS = 700 * NS_PER_MS
+"""An order younger than this may still be on its way when a query begins."""
+APART_NS = 1_500 * NS_PER_MS
+"""Two absences count only when the queries began this far apart."""
+RESOLVE_AGAIN_NS = 1_600 * NS_PER_MS
+
+
+def finish(turn: Turn, round_: Round) -> None:
+    """Take in a whole round."""
+    replies = {reply.trcode: reply for reply in round_.replies}
+    differences: list[str] = []
+    if "OPT10075" in replies:
+        differences += _orders(turn, round_)
+    if "OPTKWFID" in replies:
+        rows = tuple(row for reply in round_.replies if reply.trcode == "OPTKWFID" for row in reply.rows)
+        facts = turn.state.facts
+        turn.set(facts=replace(facts, bands={**facts.bands, **bands(rows)}))
+    if "OPW00018" in replies:
+        differences += _account(turn, replies["OPW00001"], replies["OPW00018"])
+    if round_.kind is RoundKind.FULL or (differences and round_.kind is not RoundKind.DAY):
+        _say_completed(turn, tuple(differences))
+
+
+def _say_completed(turn: Turn, differences: tuple[str, ...]) -> None:
+    state = turn.state
+    turn.say(
+        ReconciliationCompleted(
+            trading_date=state.session.trading_date, connection_epoch=state.connection_epoch,
+            differences=differences,
+        )
+    )  # fmt: skip
+    if differences:
+        turn.alert(
+            f"reconcile-{state.session.trading_date}", AlertKind.RECONCILIATION, Severity.CRITICAL,
+            "Our books and the broker's differ", "; ".join(differences),
+            "Compare with the broker's screens, then `arb ack` with what you found.",
+        )  # fmt: skip
+
+
+# -- orders ----------------------------------------------------------------------------------
+
+
+def _orders(turn: Turn, round_: Round) -> list[str]:
+    seen, problems = evidence_of(round_.replies)
+    for item in seen:
+        if turn.state.orders.by_number(item.broker_order_no) is not None:
+            truth.observe(turn, item)
+    unclaimed = [item for item in seen if turn.state.orders.by_number(item.broker_order_no) is None]
+    _resolve(turn, unclaimed, round_.begun_ns)
+    for item in unclaimed:
+        if turn.state.orders.by_number(item.broker_order_no) is None and not _awaited(turn, item):
+            table, waiting = turn.state.orders.unpark(item.broker_order_no)
+            turn.set(orders=table)
+            for each in (*waiting, item):
+                truth.foreign(turn, each)
+    problems += _missing(turn, {item.broker_order_no for item in seen}, round_.begun_ns)
+    turn.set(rhythm=replace(turn.state.rhythm, reconciled_ns=turn.now_ns))
+    return problems
+
+
+def evidence_of(replies: tuple[Reply, ...]) -> tuple[list[Evidence], list[str]]:
+    """Return the orders that the rows show, and what is wrong with rows that show none."""
+    seen, problems = [], []
+    for reply in replies:
+        if reply.trcode not in ("OPT10075", "OPT10076"):
+            continue
+        for row in reply.rows:
+            try:
+                seen.append(from_row(row))
+            except Unusable as problem:
+                problems.append(f"a row of {reply.trcode} cannot be read: {problem}")
+    return seen, problems
+
+
+def _awaited(turn: Turn, seen: Evidence) -> bool:
+    return any(r.unacknowledged and r.could_be(seen) for r in turn.state.orders.working.values())
+
+
+def _resolve(turn: Turn, unclaimed: list[Evidence], begun_ns: int) -> None:
+    numbers = set(turn.state.orders.foreign)
+    for record in list(turn.state.orders.working.values()):
+        if record.stage is not Stage.UNKNOWN or record.facts.broker_order_no:
+            continue
+        found = {
+            s.broker_order_no: s
+            for s in unclaimed
+            if s.broker_order_no not in numbers and _fits(turn, record, s)
+        }
+        if len(found) == 1:
+            ((no, seen),) = found.items()
+            numbers.add(no)
+            truth.give_number(turn, record.order_id, no)
+            known = turn.state.orders.get(record.order_id)
+            if known is not None:
+                truth.apply(turn, known, seen)
+        elif found:
+            truth.ambiguous(turn, record, sorted(found))
+        else:
+            _absent(turn, record, begun_ns)
+
+
+def _fits(turn: Turn, record: OrderRecord, seen: Evidence) -> bool:
+    """The same order by symbol, venue, side, kind, quantity and price, and not older than ours."""
+    if not record.could_be(seen):
+        return False
+    sent_at = turn.state.clock.hhmmss(record.sent_ns - 2_000 * NS_PER_MS)
+    return not seen.hhmmss or seen.hhmmss >= sent_at
+
+
+def _absent(turn: Turn, record: OrderRecord, begun_ns: int) -> None:
+    if begun_ns - record.sent_ns < SETTLE_NS:
+        return
+    if record.absences and begun_ns - record.absent_ns < APART_NS:
+        return
+    if record.absences:
+        truth.never_arrived(turn, record)
+        return
+    once = replace(record, absences=1, absent_ns=begun_ns)
+    turn.set(orders=turn.state.orders.with_record(once))
+
+
+def _missing(turn: Turn, numbers: set[str], begun_ns: int) -> list[str]:
+    """Orders of ours with a number that the broker does not list, twice apart."""
+    problems = []
+    for record in list(turn.state.orders.working.values()):
+        facts = record.facts
+        if not facts.broker_order_no or facts.broker_order_no in numbers or not record.is_order:
+            continue
+        if begun_ns - record.sent_ns < SETTLE_NS or (
+            record.absences and begun_ns - record.absent_ns < APART_NS
+        ):
+            continue
+        if record.absences:
+            problems.append(
+                f"order {facts.broker_order_no} ({record.order_id}) works for us and is not listed"
+            )
+        once = replace(record, absences=record.absences + 1, absent_ns=begun_ns)
+        turn.set(orders=turn.state.orders.with_record(once))
+    return problems
+
+
+# -- account ---------------------------------------------------------------------------------
+
+
+def _account(turn: Turn, money: Reply, stock: Reply) -> list[str]:
+    try:
+        cash_krw, orderable_krw = cash(money.single)
+        held = holdings(stock.rows)
+    except Unusable as problem:
+        return [f"the account cannot be read: {problem}"]
+    turn.say(
+        AccountReported(
+            cash_krw=cash_krw, orderable_krw=orderable_krw, holdings=held,
+            trading_date=turn.state.session.trading_date,
+        )
+    )  # fmt: skip
+    turn.set(rhythm=replace(turn.state.rhythm, account_ns=turn.now_ns))
+    if turn.state.orders.working:
+        return []
+    ours = net_shares(turn.state.orders)
+    if turn.state.baseline is None:
+        turn.set(baseline=_less(held, ours))
+        return []
+    return holding_differences(held, turn.state.baseline, ours)
+
+
+def net_shares(orders: OrderTable) -> dict[Symbol, int]:
+    """Return what the day's fills, ours and others', changed in each holding."""
+    net: dict[Symbol, int] = {}
+    for record in orders.done.values():
+        if record.is_order:
+            _add(net, record.facts.symbol, record.facts.side, record.facts.cum_qty_shares)
+    for seen in orders.foreign.values():
+        _add(net, seen.symbol, seen.side, seen.cum_qty_shares or 0)
+    return net
+
+
+def _add(net: dict[Symbol, int], symbol: Symbol, side: Side, qty_shares: int) -> None:
+    net[symbol] = net.get(symbol, 0) + (qty_shares if side is Side.BUY else -qty_shares)
+
+
+def _less(held: Mapping[Symbol, int], net: Mapping[Symbol, int]) -> dict[Symbol, int]:
+    symbols = {*held, *net}
+    rest = {symbol: held.get(symbol, 0) - net.get(symbol, 0) for symbol in sorted(symbols)}
+    return {symbol: qty for symbol, qty in rest.items() if qty}
+
+
+def holding_differences(
+    held: Mapping[Symbol, int], baseline: Mapping[Symbol, int], net: Mapping[Symbol, int]
+) -> list[str]:
+    """Return a sentence for each symbol whose holding our orders of the day do not explain."""
+    problems = []
+    for symbol in sorted({*held, *baseline, *net}):
+        expected = baseline.get(symbol, 0) + net.get(symbol, 0)
+        if held.get(symbol, 0) != expected:
+            problems.append(f"{symbol}: the broker holds {held.get(symbol, 0)}, our fills make {expected}")
+    return problems

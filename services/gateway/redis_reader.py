@@ -1,0 +1,73 @@
+"""The thread that reads: commands and control from their positions, the lease from its newest entry.
+
+It only decodes and hands over. A position moves when the Qt thread has handled the entry, and is
+written with what the entry caused.
+"""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from queue import SimpleQueue
+
+import structlog
+
+from services.contracts.envelope import Envelope, Unreadable, decode
+from services.contracts.limits import READ_BLOCK_MS, READ_COUNT
+from services.contracts.streams import LEASE
+from services.runtime.bus import BusUnavailable, Entry, RedisBus
+
+RETRY_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One entry with its envelope, or with the reason why it has none."""
+
+    entry: Entry
+    envelope: Envelope | None
+    problem: str = ""
+
+
+class RedisReader(threading.Thread):
+    def __init__(self, bus: RedisBus, positions: Mapping[str, str]) -> None:
+        super().__init__(name="redis-reader", daemon=True)
+        self._bus = bus
+        self._cursors = dict(positions)
+        self._stop = threading.Event()
+        self._log = structlog.get_logger(service="gateway")
+        self.inbox: SimpleQueue[Read] = SimpleQueue()
+        self.failed = False
+
+    def finish(self) -> None:
+        self._stop.set()
+        self.join(2)
+
+    def run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                self._turn()
+        except Exception:
+            self.failed = True
+            self._log.exception("the reader failed")
+
+    def _turn(self) -> None:
+        try:
+            if LEASE.key not in self._cursors:
+                tail = self._bus.tail(LEASE.key, 1)
+                self._cursors[LEASE.key] = tail[-1].entry_id if tail else "0-0"
+            entries = self._bus.read(self._cursors, count=READ_COUNT, block_ms=READ_BLOCK_MS)
+        except BusUnavailable as error:
+            self._log.warning("bus unavailable", error=str(error))
+            self._stop.wait(RETRY_S)
+            return
+        for entry in entries:
+            self._cursors[entry.key] = entry.entry_id
+            self.inbox.put(read_entry(entry))
+
+
+def read_entry(entry: Entry) -> Read:
+    """Return an entry decoded, or with what is wrong with it."""
+    try:
+        return Read(entry, decode(entry.text))
+    except Unreadable as problem:
+        return Read(entry, None, str(problem))

@@ -1,0 +1,176 @@
+"""The thread that writes: everything that goes out, in order, and the measure of Redis's clock.
+
+A batch that failed is written again until Redis answers: nobody knows whether it took place, ids are
+the same, and readers drop what they have seen. Fenced is final: another gateway has taken over.
+"""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from services.contracts.streams import TICKS, key_of
+from services.gateway.outbox import Batch, Outbox, Quote, envelope_of
+from services.gateway.state import GatewayState
+from services.runtime.bus import BusUnavailable, Fenced, RedisBus, Write
+from services.runtime.clock import RedisClock
+from services.runtime.loop import book_of
+from services.runtime.metrics import LoopMetrics
+from services.runtime.parts import changed_parts
+
+WAIT_S = 0.02
+RETRY_S = 0.1
+WRITES_PER_COMMIT = 400
+
+
+@dataclass(frozen=True, slots=True)
+class ClockReading:
+    """The writer's newest measure of Redis time less monotonic time, true within `error_ns`."""
+
+    offset_ns: int
+    error_ns: int
+    offset_us: int
+    trusted: bool
+
+
+class RedisWriter(threading.Thread):
+    """Started once. `fenced` and `failed` are for the Qt thread to look at; it never waits for them."""
+
+    def __init__(self, bus: RedisBus, outbox: Outbox, service: str, epoch: int, stored: GatewayState | None):
+        super().__init__(name="redis-writer", daemon=True)
+        self._bus, self._outbox, self._service, self._epoch = bus, outbox, service, epoch
+        self._stored = stored
+        self._clock = RedisClock(bus.time_ns)
+        self._stop_at: float | None = None
+        self._sampled = 0.0
+        self._log = structlog.get_logger(service=service)
+        self._metrics = LoopMetrics(service)
+        self.reading: ClockReading | None = None
+        self.fenced = False
+        self.failed = False
+        self.published = 0
+
+    def measure(self) -> ClockReading:
+        """Compare the clocks once; called before the thread starts too. Raises BusUnavailable."""
+        self._clock.sample()
+        best = self._clock.best
+        self.reading = ClockReading(best.offset_ns, best.error_ns, self._clock.offset_us, self._clock.trusted)
+        self._sampled = time.monotonic()
+        return self.reading
+
+    def finish(self, within_s: float) -> None:
+        """Write what waits, for at most so long, and end."""
+        self._stop_at = time.monotonic() + within_s
+        self.join(within_s + 1)
+
+    def run(self) -> None:
+        try:
+            while self._turn():
+                pass
+        except Fenced as error:
+            self.fenced = True
+            self._log.error("fenced", error=str(error))
+        except Exception:
+            self.failed = True
+            self._log.exception("the writer failed")
+
+    def _turn(self) -> bool:
+        self._measure_if_due()
+        batches = self._outbox.take(WAIT_S)
+        for part in _portions(batches):
+            if not self._commit_until_done(part):
+                return False
+        quotes, loose = self._outbox.take_ticks()
+        self._append(quotes, loose)
+        return not (self._stop_at is not None and not batches and not quotes)
+
+    def _measure_if_due(self) -> None:
+        if time.monotonic() - self._sampled < 1:
+            return
+        try:
+            self.measure()
+        except BusUnavailable:
+            self._sampled = time.monotonic()
+
+    def _commit_until_done(self, batches: Sequence[Batch]) -> bool:
+        newest = batches[-1]
+        writes = [write for batch in batches for write in batch.writes]
+        parts = changed_parts(self._stored, newest.state)
+        while True:
+            started = time.monotonic()
+            try:
+                self._bus.commit(self._service, self._epoch, parts, newest.positions, writes)
+            except BusUnavailable as error:
+                self._metrics.bus_errors.inc()
+                self._log.warning("bus unavailable", error=str(error), waiting=len(writes))
+                if self._stop_at is not None and time.monotonic() > self._stop_at:
+                    return False
+                time.sleep(RETRY_S)
+                continue
+            self._metrics.commit_seconds.observe(time.monotonic() - started)
+            self._metrics.handled.inc(len(writes))
+            self._stored = newest.state
+            return True
+
+    def _append(self, quotes: list[Quote], loose: list[Write]) -> None:
+        if not quotes and not loose:
+            return
+        now_ns = self._clock.now_ns()
+        writes = [
+            Write(
+                key_of(TICKS, q.group), envelope_of(q, self._service, now_ns), TICKS.kept, book_of(q.message)
+            )
+            for q in quotes
+        ]
+        try:
+            self._bus.append([*writes, *loose])
+            self.published += len(writes)
+        except BusUnavailable as error:
+            self._metrics.bus_errors.inc()
+            self._log.warning("ticks not written", error=str(error), waiting=len(writes))
+            self._outbox.put_back(quotes)
+            time.sleep(RETRY_S)
+
+
+def _portions(batches: list[Batch]) -> list[list[Batch]]:
+    """Return the batches in runs of at most so many writes: one commit each."""
+    portions: list[list[Batch]] = []
+    count = 0
+    for batch in batches:
+        if not portions or count + len(batch.writes) > WRITES_PER_COMMIT:
+            portions.append([])
+            count = 0
+        portions[-1].append(batch)
+        count += len(batch.writes)
+    return portions
+
+
+class QtClock:
+    """Redis time on the Qt thread, from the writer's measures; never asks Redis itself."""
+
+    def __init__(self, writer: RedisWriter, first: ClockReading) -> None:
+        self._writer, self._reading = writer, first
+        self._clock = RedisClock(lambda: time.monotonic_ns() + self._reading.offset_ns)
+        self._clock.sample()
+
+    def refresh(self) -> None:
+        """Take over the writer's newest measure, about once a second."""
+        reading = self._writer.reading
+        if reading is not None and reading is not self._reading:
+            self._reading = reading
+            self._clock.sample()
+
+    def now_ns(self) -> int:
+        return self._clock.now_ns()
+
+    def mono_of(self, redis_ns: int) -> int:
+        """Return the monotonic time of a Redis time, on the pessimistic side; 0 where it cannot be told."""
+        if not self._reading.trusted:
+            return 0
+        return redis_ns - self._reading.offset_ns - self._reading.error_ns
+
+    @property
+    def offset_us(self) -> int:
+        return self._reading.offset_us

@@ -1,0 +1,101 @@
+"""Which fields of each answer are read, and the queries that the gateway asks (Kiwoom sheet 7)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from services.contracts.messages.venue_state import PriceBand
+from services.contracts.terms import Symbol
+from services.gateway.evidence import Unusable, number, plain_code
+from services.gateway.query_desk import Ask
+
+ORDER_NO_FIELD = "주문번호"
+CODES_PER_REQUEST = 100
+_ORDER_FIELDS = (
+    "주문번호", "종목코드", "주문상태", "주문수량", "주문가격", "미체결수량", "체결누계금액", "원주문번호",
+    "주문구분", "시간", "체결량", "당일매매수수료", "당일매매세금", "거래소구분",
+)  # fmt: skip
+_FILL_FIELDS = (*(name for name in _ORDER_FIELDS if name != "시간"), "주문시간")
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    single: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()
+
+
+FIELDS: Mapping[str, Fields] = {
+    "OPT10075": Fields(rows=_ORDER_FIELDS),
+    "OPT10076": Fields(rows=_FILL_FIELDS),
+    "OPW00001": Fields(single=("예수금", "d+2추정예수금", "주문가능금액", "100%종목주문가능금액")),
+    "OPW00018": Fields(rows=("종목번호", "보유수량", "매매가능수량")),
+    "OPTKWFID": Fields(rows=("종목코드", "기준가", "상한가", "하한가")),
+    "OPT10054": Fields(),
+}
+
+
+def orders_of_day(account: str) -> tuple[Ask, ...]:
+    """All orders of the day, dead ones included, and all fills."""
+    return (
+        Ask("OPT10075", (("계좌번호", account), ("전체종목구분", "0"), ("매매구분", "0"),
+                         ("종목코드", ""), ("체결구분", "0"), ("거래소구분", "0"))),
+        Ask("OPT10076", (("종목코드", ""), ("조회구분", "0"), ("매도수구분", "0"), ("계좌번호", account),
+                         ("비밀번호", ""), ("주문번호", ""), ("체결구분", "0"), ("거래소구분", "0"))),
+    )  # fmt: skip
+
+
+def account_now(account: str) -> tuple[Ask, ...]:
+    """Cash and holdings. The password is the one registered in the client (Kiwoom sheet 5.4)."""
+    secret = (("비밀번호", ""), ("비밀번호입력매체구분", "00"))
+    return (
+        Ask("OPW00001", (("계좌번호", account), *secret, ("조회구분", "3"))),
+        Ask("OPW00018", (("계좌번호", account), *secret, ("조회구분", "2"), ("국내거래소구분", ""))),
+    )
+
+
+def day_facts(symbols: Sequence[Symbol]) -> tuple[Ask, ...]:
+    """Price bands, 100 symbols a request, and the query that switches VI frames on."""
+    pages = [tuple(symbols[at : at + CODES_PER_REQUEST]) for at in range(0, len(symbols), CODES_PER_REQUEST)]
+    vi = tuple(
+        (name, "0") for name in ("시장구분", "장전구분", "발동구분", "거래량구분", "거래대금구분", "발동방향")
+    )
+    everything = (("종목코드", ""), ("제외종목", "000000000"), ("최소거래량", ""), ("최대거래량", ""),
+                  ("최소거래대금", ""), ("최대거래대금", ""), ("거래소구분", "3"))  # fmt: skip
+    return (*(Ask("OPTKWFID", codes=page) for page in pages), Ask("OPT10054", (*vi, *everything)))
+
+
+def bands(rows: Sequence[Mapping[str, str]]) -> dict[Symbol, PriceBand]:
+    """Return the day's limits by symbol; a row without all three figures is left out."""
+    found = {}
+    for row in rows:
+        figures = [number(row.get(name, "")) for name in ("기준가", "하한가", "상한가")]
+        base_krw, lower_krw, upper_krw = (figure or 0 for figure in figures)
+        if 0 < lower_krw <= base_krw <= upper_krw:
+            band = PriceBand(base_krw=base_krw, lower_krw=lower_krw, upper_krw=upper_krw)
+            found[plain_code(row.get("종목코드", ""))] = band
+    return found
+
+
+def cash(single: Mapping[str, str]) -> tuple[int, int]:
+    """Return (deposit after today's trades are settled, orderable at 100 % margin). Raises Unusable."""
+    settled = signed(single, "d+2추정예수금", "예수금")
+    orderable = signed(single, "100%종목주문가능금액", "주문가능금액")
+    return settled, orderable
+
+
+def holdings(rows: Sequence[Mapping[str, str]]) -> dict[Symbol, int]:
+    """Return shares held by symbol; symbols sold out are left out."""
+    held: dict[Symbol, int] = {}
+    for row in rows:
+        symbol = plain_code(row.get("종목번호", ""))
+        held[symbol] = held.get(symbol, 0) + (number(row.get("보유수량", "")) or 0)
+    return {symbol: qty for symbol, qty in held.items() if qty}
+
+
+def signed(single: Mapping[str, str], *names: str) -> int:
+    """Return the first of the named amounts that is there, with its sign. Raises Unusable."""
+    for name in names:
+        text = single.get(name, "").strip()
+        if text:
+            amount = number(text) or 0
+            return -amount if text.startswith("-") else amount
+    raise Unusable(f"the answer has no {' or '.join(names)}")

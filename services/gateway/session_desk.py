@@ -1,0 +1,151 @@
+"""The day as the gateway publishes it: phases of both venues, the entry window, sweeps.
+
+Timetable and FID 215 are combined here, once for everyone. All durations are market time, read
+through the day's plan, so that a compressed day has them too.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from services.contracts.envelope import Message
+from services.contracts.messages.venue_state import ConfirmedBy, EntryWindowChanged, SessionPhaseChanged
+from services.contracts.terms import SessionPhase, TradingDate, Venue
+from services.market.dates import SECOND_NS
+from services.market.errors import NotCovered
+from services.market.files import MarketRules
+from services.market.market_clock import MarketClock
+from services.market.phases import PhaseTracker
+from services.market.sessions import DaySchedule, Window
+
+NO_DATE: Final = TradingDate("")
+
+
+@dataclass(frozen=True, slots=True)
+class WindowView:
+    """Whether entries are allowed by the clock. `why` says why not."""
+
+    open: bool = False
+    why: str = "not yet known"
+    closes_at_ns: int = 0
+    sweep: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SessionDesk:
+    """`now` recomputes everything from the clock; what changed becomes messages."""
+
+    tracker: PhaseTracker
+    trading_date: TradingDate = NO_DATE
+    schedule: DaySchedule | None = None
+    problem: str = ""
+    phases: Mapping[Venue, SessionPhase] = field(default_factory=dict)
+    confirmed: Mapping[Venue, ConfirmedBy] = field(default_factory=dict)
+    window: WindowView = WindowView()
+    market_ns: int = 0
+
+    @property
+    def continuous(self) -> frozenset[Venue]:
+        return frozenset(venue for venue, phase in self.phases.items() if phase.matches_continuously)
+
+    @property
+    def day_over(self) -> bool:
+        """Whether nothing of the day is left on either venue."""
+        if self.schedule is None:
+            return True
+        ends = [s.end_ns for venue in Venue for s in self.schedule.segments(venue) if s.enabled]
+        return not ends or self.market_ns >= max(ends)
+
+    def connected_anew(self) -> "SessionDesk":
+        """Return the desk of a new connection: FID 215 has no history (Kiwoom sheet 3)."""
+        return replace(self, tracker=PhaseTracker(self.tracker.codes))
+
+    def observe(self, value: str) -> "SessionDesk":
+        """Return the desk after a value of FID 215 at the market time last seen."""
+        tracker, _ = self.tracker.observe(value, self.market_ns)
+        return replace(self, tracker=tracker)
+
+    def now(
+        self, clock: MarketClock, rules: MarketRules, now_ns: int
+    ) -> tuple["SessionDesk", tuple[Message, ...]]:
+        """Return the desk at `now_ns` and what changed since it was last asked."""
+        desk = self._dated(clock.trading_date_at(now_ns), rules)
+        desk = replace(desk, market_ns=clock.market_ns(now_ns))
+        phases, confirmed = desk._phases()
+        window = desk._window(clock, phases, now_ns)
+        after = replace(desk, phases=phases, confirmed=confirmed, window=window)
+        time = clock.market_time(now_ns).strftime("%H:%M:%S")
+        changed = [venue for venue in Venue if self.phases.get(venue) is not phases[venue]]
+        said: list[Message] = [after._phase_message(venue, time) for venue in changed]
+        if (self.window, self.trading_date) != (window, after.trading_date):
+            said.append(after._window_message(time))
+        return after, tuple(said)
+
+    def everything(self, time: str) -> tuple[Message, ...]:
+        """Return the whole state, for readers who come new."""
+        return (*(self._phase_message(venue, time) for venue in self.phases), self._window_message(time))
+
+    # -- parts -------------------------------------------------------------------------
+
+    def _dated(self, trading_date: TradingDate, rules: MarketRules) -> "SessionDesk":
+        if trading_date == self.trading_date:
+            return self
+        try:
+            schedule, problem = rules.timetable.day(trading_date), ""
+        except NotCovered as error:
+            schedule, problem = None, str(error)
+        tracker = PhaseTracker(self.tracker.codes)
+        return replace(self, trading_date=trading_date, schedule=schedule, problem=problem, tracker=tracker)
+
+    def _phases(self) -> tuple[dict[Venue, SessionPhase], dict[Venue, ConfirmedBy]]:
+        if self.schedule is None:
+            closed = dict.fromkeys(Venue, SessionPhase.CLOSED)
+            return closed, dict.fromkeys(Venue, ConfirmedBy.TIMETABLE)
+        effective = {venue: self.tracker.phase(self.schedule, venue, self.market_ns) for venue in Venue}
+        phases = {venue: item.phase for venue, item in effective.items()}
+        return phases, {venue: ConfirmedBy(item.source.value) for venue, item in effective.items()}
+
+    def _window(self, clock: MarketClock, phases: Mapping[Venue, SessionPhase], now_ns: int) -> WindowView:
+        if self.schedule is None:
+            return WindowView(False, self.problem)
+        windows = self.schedule.entry_windows()
+        inside = next((window for window in windows if window.contains(self.market_ns)), None)
+        if inside is None:
+            return WindowView(False, self._closed_because(windows), 0, self._sweeping())
+        shut = [venue for venue in Venue if not phases[venue].matches_continuously]
+        if shut:
+            why = ", ".join(f"{venue} is in {phases[venue]}" for venue in shut)
+            return WindowView(False, why, 0, self._sweeping())
+        return WindowView(True, "both venues trade", clock.plan_at(now_ns).wall_ns(inside.end_ns))
+
+    def _closed_because(self, windows: tuple[Window, ...]) -> str:
+        later = [window for window in windows if window.start_ns > self.market_ns]
+        if not later:
+            return "the day has no further entry window"
+        return f"the next entry window opens at {_clock_text(later[0].start_ns)}"
+
+    def _sweeping(self) -> bool:
+        """From a sweep time until the session it belongs to has ended."""
+        if self.schedule is None:
+            return False
+        return any(
+            sweep_ns <= self.market_ns < sweep_ns + 60 * SECOND_NS for sweep_ns in self.schedule.sweep_times()
+        )
+
+    def _phase_message(self, venue: Venue, time: str) -> SessionPhaseChanged:
+        return SessionPhaseChanged(
+            venue=venue, phase=self.phases[venue], trading_date=self.trading_date, market_time=time,
+            confirmed_by=self.confirmed[venue],
+        )  # fmt: skip
+
+    def _window_message(self, time: str) -> EntryWindowChanged:
+        window = self.window
+        return EntryWindowChanged(
+            open=window.open, reason=window.why, trading_date=self.trading_date, market_time=time,
+            closes_at_ns=window.closes_at_ns, sweep=window.sweep,
+        )  # fmt: skip
+
+
+def _clock_text(market_ns: int) -> str:
+    seconds = market_ns // SECOND_NS
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"

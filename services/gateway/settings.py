@@ -1,0 +1,71 @@
+"""Settings of the gateway: `config/gateway.toml`, overridden by `ARB_GATEWAY_*` and `.env`.
+
+Live trading needs two settings that agree: `mode = "live"`, and `live_account` equal to the
+account in use. Either alone refuses to start (design, 6).
+"""
+
+import datetime as dt
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from services.contracts.streams import DEFAULT_GATEWAY
+from services.contracts.terms import GatewayMode
+from services.runtime.settings import SectionSettings
+
+
+class GatewaySettings(SectionSettings):
+    """What a desk decides about one gateway. Times of day are market time, `_ms` and `_s` real time."""
+
+    SECTION: ClassVar[str] = "gateway"
+    model_config = SettingsConfigDict(env_prefix="ARB_GATEWAY_")
+
+    name: str = Field(DEFAULT_GATEWAY, pattern=r"^[a-z0-9_-]{1,20}$")
+    mode: GatewayMode = GatewayMode.OBSERVE
+    account: str = Field("", pattern=r"^(\d{10})?$")
+    """The account to trade in; empty takes the only one of the login."""
+    live_account: str = Field("", pattern=r"^(\d{10})?$")
+    """The second of the two settings that live trading needs: the account's number once more."""
+    state_dir: Path = Path("var/gateway")
+    """Where the log of intentions lies. A local disk: a line is synced before an order is sent."""
+    halt_file: Path = Path("var/HALT")
+    """While this file exists nothing but cancels is sent, whatever Redis says."""
+    reconnect: Literal["exit", "in_process"] = "exit"
+    """After a lost connection: end the process for its supervisor, or log in again (emulated control)."""
+    book_levels: int = Field(5, ge=1, le=10)
+    max_symbols: int = Field(200, ge=1, le=5_000)
+    """Symbols registered at once, on both venues; the others take turns."""
+    rotate_s: int = Field(60, ge=5, le=3_600)
+    publish_trades: bool = False
+    timer_ms: int = Field(4, ge=1, le=50)
+    ack_timeout_ms: int = Field(3_000, ge=200, le=60_000)
+    """An order with no answer by then is unknown."""
+    query_timeout_ms: int = Field(5_000, ge=500, le=60_000)
+    reconcile_open_s: int = Field(15, ge=2, le=600)
+    """While orders are open, stream and broker are compared this often."""
+    account_quiet_ms: int = Field(3_000, ge=100, le=600_000)
+    """The account is asked for when no order has moved for this long since the last report."""
+    account_every_s: int = Field(120, ge=10, le=3_600)
+    feed_silence_ms: int = Field(5_000, ge=500, le=120_000)
+    """No book of a venue for this long while it trades: the feed is not alive."""
+    login_retry_s: int = Field(10, ge=1, le=600)
+    login_timeout_s: int = Field(120, ge=5, le=3_600)
+    nightly_cut_from: dt.time = dt.time(4, 30)
+    nightly_cut_to: dt.time = dt.time(7, 0)
+    """The broker cuts everybody off in these hours: planned, nobody is woken."""
+    still_from: dt.time = dt.time(8, 58)
+    still_to: dt.time = dt.time(9, 15)
+    """No registration is changed in these hours (Kiwoom sheet 8.2)."""
+
+    @model_validator(mode="after")
+    def _live_needs_two(self) -> Self:
+        if self.mode is GatewayMode.LIVE and not self.live_account:
+            raise ValueError(
+                'mode is "live" but live_account is empty; live trading needs both settings: '
+                "write the account's ten digits into live_account"
+            )
+        if self.account and self.live_account and self.account != self.live_account:
+            raise ValueError("account and live_account differ; make them the same or empty one")
+        return self

@@ -1,0 +1,343 @@
+"""The Qt thread: facts in, effects done, messages handed to the writer. It never waits for Redis.
+
+A timer drains what slots and threads left; the control is called from that timer alone. Nothing is
+decided here.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from services.contracts.envelope import Envelope, Message
+from services.contracts.limits import HEARTBEAT_MS, LEASE_MS, NS_PER_MS, TICK_MS
+from services.contracts.messages.alerts import AlertKind, AlertRaised
+from services.contracts.messages.commands import AmendOrder, CancelOrder, PlaceOrder
+from services.contracts.messages.dead import EntryBuried
+from services.contracts.messages.lease import LeaseRenewed
+from services.contracts.messages.status import Heartbeat
+from services.contracts.step import Outgoing, Received
+from services.contracts.streams import TICKS, home_of, key_of
+from services.contracts.terms import Severity, Symbol
+from services.gateway.book_feed import BookFeed
+from services.gateway.control_calls import Calls, OrderPort, Slots
+from services.gateway.core import decide
+from services.gateway.effects import (
+    Connect,
+    DropScreen,
+    Effect,
+    Exit,
+    Note,
+    Query,
+    ReadLogin,
+    ReadMaster,
+    Register,
+    Send,
+    Unregister,
+)
+from services.gateway.facts import Clocked, Delivered, Fact, LeaseSeen, Moment, Started
+from services.gateway.intention_log import IntentionLog
+from services.gateway.lease import entry_id_ns
+from services.gateway.outbox import Batch, Outbox, Quote
+from services.gateway.redis_reader import Read, RedisReader
+from services.gateway.redis_writer import QtClock, RedisWriter
+from services.gateway.state import GatewayState
+from services.runtime.bus import Write
+from services.runtime.loop import book_of
+
+SOURCE = "gateway"
+EXIT_FAILED, EXIT_FENCED = 1, 3
+BUSY_TICK_NS = 10 * NS_PER_MS
+FACTS_PER_TURN = 500
+
+
+class Identity:
+    """Who this process is, for its heartbeat."""
+
+    def __init__(self, instance: str, epoch: int, build_id: str, started_ns: int) -> None:
+        self.instance, self.epoch, self.build_id, self.started_ns = instance, epoch, build_id, started_ns
+
+
+class Shell:
+    """One gateway on one control. `turn()` is called by the Qt timer; `end(code)` ends the process."""
+
+    def __init__(
+        self,
+        state: GatewayState,
+        positions: dict[str, str],
+        identity: Identity,
+        *,
+        reader: RedisReader,
+        writer: RedisWriter,
+        outbox: Outbox,
+        clock: QtClock,
+        log: IntentionLog,
+        calls: Calls,
+        port: OrderPort | None,
+        end: Callable[[int], None],
+    ) -> None:
+        self.state, self._positions, self._identity = state, positions, identity
+        self._reader, self._writer, self._outbox, self._clock = reader, writer, outbox, clock
+        self._intentions, self._calls, self._port, self._end = log, calls, port, end
+        self._log = structlog.get_logger(service=SOURCE)
+        self._feed = BookFeed(state.settings.book_levels)
+        self._groups: dict[Symbol, str] = {}
+        self._grouped: object = None
+        self._cause = 0
+        self._ticked_ns = self._beat_ns = 0
+        self._handled = 0
+        self._epoch_of_feed = -1
+        self.slots: Slots | None = None
+        self.ended = False
+
+    # -- the timer -----------------------------------------------------------------------
+
+    def start(self) -> None:
+        self._feed_fact(Started())
+
+    def turn(self) -> None:
+        """Drain what waits, do what is due. Never raises: a timer is a slot too."""
+        try:
+            self._turn()
+        except Exception:
+            self._log.exception("the gateway failed")
+            self.finish(EXIT_FAILED, "a failure outside the core")
+
+    def _turn(self) -> None:
+        if self.ended:
+            return
+        if self._writer.fenced:
+            self.finish(EXIT_FENCED, "another gateway has taken over")
+            return
+        if self._writer.failed or self._reader.failed:
+            self.finish(EXIT_FAILED, "a thread has died")
+            return
+        self._clock.refresh()
+        self._drain_slots()
+        self._drain_inbox()
+        self._tick()
+        self._beat()
+
+    def _drain_slots(self) -> None:
+        waiting = self.slots.facts if self.slots is not None else None
+        for _ in range(FACTS_PER_TURN):
+            if not waiting or self.ended:
+                return
+            self._feed_fact(waiting.popleft())
+
+    def _drain_inbox(self) -> None:
+        for _ in range(FACTS_PER_TURN):
+            if self._reader.inbox.empty() or self.ended:
+                return
+            self._take(self._reader.inbox.get())
+
+    def _tick(self) -> None:
+        now_ns = self._clock.now_ns()
+        every_ns = BUSY_TICK_NS if self.state.queue else TICK_MS * NS_PER_MS
+        if now_ns - self._ticked_ns < every_ns or self.ended:
+            return
+        self._ticked_ns = now_ns
+        depths = {**self._outbox.depths(), "inbox": self._reader.inbox.qsize()}
+        self._feed_fact(
+            Clocked(
+                halt_file=halt_file_present(self.state.settings.halt_file),
+                last_book_ns=dict(self._feed.last_ns), queue_depths=depths,
+                quotes_published=self._writer.published, quotes_conflated=self._outbox.conflated,
+            )
+        )  # fmt: skip
+
+    def _beat(self) -> None:
+        now_ns = self._clock.now_ns()
+        if now_ns - self._beat_ns < HEARTBEAT_MS * NS_PER_MS or self.ended:
+            return
+        self._beat_ns = now_ns
+        who, reference = self._identity, self.state.reference
+        beat = Heartbeat(
+            service=SOURCE, instance=who.instance, epoch=who.epoch, build_id=who.build_id, pid=os.getpid(),
+            started_at_ns=who.started_ns, reference_hash="" if reference is None else reference.hash,
+            positions=self._positions, handled=self._handled, clock_offset_us=self._clock.offset_us,
+        )  # fmt: skip
+        self._put([self._write(Outgoing(beat), f"beat-{now_ns}", 0, now_ns)])
+
+    # -- facts ---------------------------------------------------------------------------
+
+    def _take(self, read: Read) -> None:
+        """One entry of a stream. What cannot be read is buried; the lease is measured here."""
+        entry, envelope = read.entry, read.envelope
+        if envelope is None:
+            self._bury(read, read.problem)
+            return
+        if isinstance(envelope.body, LeaseRenewed):
+            expires = self._clock.mono_of(entry_id_ns(entry.entry_id) + LEASE_MS * NS_PER_MS)
+            self._feed_fact(LeaseSeen(expires, envelope.body.reference_hash))
+            return
+        self._handled += 1
+        received = Received(envelope, entry.key, entry.entry_id, self._clock.now_ns())
+        before = self._positions
+        if entry.key in before:
+            self._positions = {**before, entry.key: entry.entry_id}
+        if not self._feed_fact(Delivered(received), cause_id=envelope.id):
+            self._bury(read, "the core failed at it; see the log")
+
+    def _feed_fact(self, fact: Fact, cause_id: str = "") -> bool:
+        """Ask the core, hand over what it says, do what it wants, feed back what came of that.
+
+        False where the core failed: then nothing of the step took place.
+        """
+        if not cause_id:
+            self._cause += 1
+            cause_id = f"{SOURCE}-{self._identity.epoch}-{self._cause}"
+        now_ns = self._clock.now_ns()
+        try:
+            step = decide(self.state, Moment(fact, now_ns, time.monotonic_ns()))
+        except Exception as error:
+            self._log.exception("core failed", fact=type(fact).__name__)
+            self._put([self._write(Outgoing(_failure(fact, error)), cause_id, 0, now_ns)])
+            return False
+        changed = step.state is not self.state
+        self.state = step.state
+        if step.out or changed:
+            self._put([self._write(out, cause_id, at, now_ns) for at, out in enumerate(step.out)])
+        for effect in step.effects:
+            result = self._do(effect)
+            if result is not None:
+                self._feed_fact(result)
+        return True
+
+    # -- effects -------------------------------------------------------------------------
+
+    def _do(self, effect: Effect) -> Fact | None:
+        calls = self._calls
+        match effect:
+            case Send():
+                if self._port is None:
+                    raise RuntimeError("an order reached a gateway that only observes")
+                return self._port.send(effect)
+            case Query():
+                return calls.query(effect)
+            case Register():
+                return calls.register(effect)
+            case ReadMaster(symbols):
+                return calls.read_master(symbols)
+            case ReadLogin():
+                return calls.read_login()
+            case Connect():
+                return calls.connect()
+            case Note(line, trading_date):
+                self._note(trading_date, line)
+            case Unregister(screen):
+                calls.unregister(screen)
+            case DropScreen(screen):
+                calls.drop_screen(screen)
+            case Exit(code, why):
+                self.finish(code, why)
+        return None
+
+    def _note(self, trading_date: str, line: Any) -> None:
+        try:
+            self._intentions.append(trading_date, line, sync=False)
+        except OSError:
+            self._log.exception("log line not written", line=line)
+
+    def finish(self, code: int, why: str) -> None:
+        """Stop sending at once, write what is said, let go of the control, end."""
+        if self.ended:
+            return
+        self.ended = True
+        self._log.info("ending", code=code, why=why)
+        self._end(code)
+
+    def release(self) -> None:
+        """Drop all registrations and the control, after the last turn."""
+        try:
+            self._calls.end()
+        except Exception:
+            self._log.exception("the control did not end cleanly")
+
+    # -- books ---------------------------------------------------------------------------
+
+    def on_book(self, code: str, read: Callable[[int], str]) -> None:
+        """A book frame, straight from its event: the hot path, which the core does not see."""
+        now_ns = self._clock.now_ns()
+        quote = self._feed.quote(code, read, self.state.connection_epoch, now_ns)
+        group = self._group_of(quote.symbol)
+        if group:
+            self._outbox.put_quote(Quote(quote, group, now_ns))
+
+    def on_trade(self, code: str, read: Callable[[int], str]) -> None:
+        if not self.state.settings.publish_trades:
+            return
+        now_ns = self._clock.now_ns()
+        trade = self._feed.trade(code, read, now_ns)
+        group = self._group_of(trade.symbol)
+        if group:
+            self._cause += 1
+            cause_id = f"trade-{self._identity.epoch}-{self._cause}"
+            envelope = Envelope.wrap(trade, source=SOURCE, now_ns=now_ns, causation_id=cause_id)
+            self._outbox.put_loose(Write(key_of(TICKS, group), envelope, TICKS.kept))
+
+    def _group_of(self, symbol: Symbol) -> str:
+        reference = self.state.reference
+        if reference is not self._grouped and reference is not None:
+            self._grouped = reference
+            self._groups = {entry.krx_code: entry.group for entry in reference.symbols}
+        return self._groups.get(symbol, "")
+
+    # -- writing -------------------------------------------------------------------------
+
+    def _put(self, writes: list[Write]) -> None:
+        self._outbox.put(Batch(tuple(writes), self._positions, self.state))
+
+    def _write(self, out: Outgoing, cause_id: str, ordinal: int, now_ns: int) -> Write:
+        stream = home_of(type(out.message))
+        envelope = Envelope.wrap(
+            out.message, source=SOURCE, now_ns=now_ns, causation_id=cause_id, ordinal=ordinal,
+            correlation_id=out.correlation_id, event_ns=out.event_ns,
+        )  # fmt: skip
+        return Write(key_of(stream, out.name), envelope, stream.kept, book_of(out.message))
+
+    def _bury(self, read: Read, reason: str) -> None:
+        entry = read.entry
+        if entry.key in self._positions:
+            self._positions = {**self._positions, entry.key: entry.entry_id}
+        text = entry.text.decode(errors="replace")
+        buried: list[Message] = [
+            EntryBuried(stream_key=entry.key, entry_id=entry.entry_id, service=SOURCE, reason=reason,
+                        tries=1, text=text),
+            AlertRaised(
+                alert_id=f"dead-{SOURCE}-{entry.entry_id}", kind=AlertKind.DEAD_LETTER,
+                severity=Severity.CRITICAL, title="The gateway could not handle a message",
+                detail=f"{entry.key} {entry.entry_id}: {reason}",
+                next_step="Look at it with `arb dead show`, mend the cause, then `arb dead retry`.",
+            ),
+        ]  # fmt: skip
+        now_ns, cause = self._clock.now_ns(), f"{entry.key}/{entry.entry_id}"
+        self._put([self._write(Outgoing(m), cause, at, now_ns) for at, m in enumerate(buried)])
+
+
+def halt_file_present(path: Path) -> bool:
+    """Whether the HALT file is there; where that cannot be told, it is."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _failure(fact: Fact, error: Exception) -> AlertRaised:
+    what = type(fact).__name__
+    if isinstance(fact, Delivered) and isinstance(
+        fact.received.message, PlaceOrder | AmendOrder | CancelOrder
+    ):
+        what = f"{type(fact.received.message).__name__} {fact.received.message.order_id}"
+    return AlertRaised(
+        alert_id=f"gateway-core-{type(fact).__name__}", kind=AlertKind.API_ERROR, severity=Severity.CRITICAL,
+        title="The gateway failed at something it was told",
+        detail=f"{what}: {type(error).__name__}: {error}",
+        next_step="Halt with `arb halt`, keep the gateway's log, restart the gateway.",
+    )  # fmt: skip

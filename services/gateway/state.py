@@ -1,0 +1,135 @@
+"""What the gateway knows, and which of it survives a restart.
+
+Stored: orders that may still fill, commands that wait, the state in force, the broker's query
+history, the connection's epoch. Orders that are over live in the log of intentions and at the
+broker; books live nowhere.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from services.contracts.in_force import Reference
+from services.contracts.messages.venue_state import ConnectionState, PriceBand
+from services.contracts.step import Outgoing, State
+from services.contracts.terms import Symbol, TradingDate, TradingState, Venue
+from services.gateway.effects import Effect
+from services.gateway.lease import Lease
+from services.gateway.limiter import History
+from services.gateway.order_queue import Queue, Waiting
+from services.gateway.order_table import OrderRecord, OrderTable
+from services.gateway.query_desk import QueryDesk
+from services.gateway.session_desk import SessionDesk
+from services.gateway.settings import GatewaySettings
+from services.gateway.subscriptions import Registration
+from services.gateway.vi_halts import HaltBoard
+from services.market.files import MarketRules
+from services.market.phases import PhaseTracker
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What people and risk have said. A requested halt holds until risk, having confirmed it, lifts it."""
+
+    trading_state: TradingState = TradingState.DISARMED
+    halted: bool = False
+    halt_confirmed: bool = False
+    flatten: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class DayFacts:
+    """What the broker says of the day; `read` are the symbols that master data was read for."""
+
+    nxt_eligible: frozenset[Symbol] = frozenset()
+    warnings: frozenset[Symbol] = frozenset()
+    bands: Mapping[Symbol, PriceBand] = field(default_factory=dict)
+    read: frozenset[Symbol] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The connection to the broker. `reconciled`: stream and broker were compared since it began."""
+
+    state: ConnectionState = ConnectionState.DISCONNECTED
+    since_ns: int = 0
+    planned: bool = False
+    account: str = ""
+    reconciled: bool = False
+    connect_at_ns: int = 0
+    login_tries: int = 0
+    orders_restricted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """When things were last done, and what was last seen, for what repeats."""
+
+    status_ns: int = 0
+    reconciled_ns: int = 0
+    moved_ns: int = 0
+    account_ns: int = 0
+    final_account: str = ""
+    rotated_ns: int = 0
+    turn: int = 0
+    halt_file: bool = False
+    alive: Mapping[Venue, bool] = field(default_factory=dict)
+    orders_in_window_max: int = 0
+    orders_sent: int = 0
+
+
+class GatewayState(State):
+    """Shapes are those of the modules that own them; `rules`, `clock` and `settings` are configuration."""
+
+    DURABLE: ClassVar[frozenset[str]] = frozenset(
+        {"working", "queue", "control", "reference", "connection_epoch", "query_history", "order_history",
+         "trading_date", "baseline"}
+    )  # fmt: skip
+
+    settings: GatewaySettings
+    rules: MarketRules
+    clock: Any
+    session: SessionDesk
+    working: Mapping[str, OrderRecord] = {}
+    queue: Queue = ()
+    control: Control = Control()
+    reference: Reference | None = None
+    connection_epoch: int = 0
+    query_history: History = ()
+    order_history: History = ()
+    trading_date: TradingDate = TradingDate("")
+    baseline: Mapping[Symbol, int] | None = None
+    """Holdings of the account that our orders of the day do not explain."""
+
+    orders: OrderTable = OrderTable()
+    desk: QueryDesk = QueryDesk()
+    link: Link = Link()
+    lease: Lease = Lease()
+    halts: HaltBoard = HaltBoard()
+    facts: DayFacts = DayFacts()
+    registered: tuple[Registration, ...] = ()
+    calling: Waiting | None = None
+    """The command whose SendOrder is being made: it comes back to the queue after -308."""
+    superseded: frozenset[str] = frozenset()
+    cancelling: Mapping[str, tuple[int, int]] = {}
+    """Own cancels of the gateway by target: (how many, when last)."""
+    rejecting: Mapping[str, int] = {}
+    """Orders whose answer had no number, waiting for the broker's text since then."""
+    texts: Mapping[str, str] = {}
+    rhythm: Rhythm = Rhythm()
+    screen_turn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayStep:
+    """The new state, what is to be written, and what is to be done, both in order."""
+
+    state: GatewayState
+    out: tuple[Outgoing, ...] = ()
+    effects: tuple[Effect, ...] = ()
+
+
+def initial_state(settings: GatewaySettings, rules: MarketRules, clock: Any) -> GatewayState:
+    return GatewayState(
+        settings=settings, rules=rules, clock=clock, session=SessionDesk(PhaseTracker(rules.fid215))
+    )

@@ -1,0 +1,58 @@
+"""Which codes are registered on which screen, and whose turn it is when there are too many.
+
+KRX codes and `_NX` codes never share a screen (whether one call may mix them is not known, Kiwoom
+sheet 4.2), a screen holds at most 100. Registrations stand still around the open, and a symbol
+with an open pair keeps its feed.
+"""
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from services.contracts.limits import CODES_PER_SCREEN
+from services.contracts.terms import Symbol, Venue
+from services.gateway.screens import krx_screen, nxt_screen
+from services.market.symbols import feed_code
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """One screen's codes, complete: registering replaces what the screen had."""
+
+    screen: str
+    codes: tuple[str, ...]
+
+
+def chosen(symbols: Sequence[Symbol], limit: int, turn: int, held: AbstractSet[Symbol]) -> tuple[Symbol, ...]:
+    """Return up to `limit` symbols: all of them if they fit, else those held and a turning rest."""
+    if len(symbols) <= limit:
+        return tuple(symbols)
+    kept = [symbol for symbol in symbols if symbol in held][:limit]
+    rest = [symbol for symbol in symbols if symbol not in held]
+    room = limit - len(kept)
+    start = turn * room % len(rest) if rest and room else 0
+    turned = [*rest[start:], *rest[:start]][:room]
+    wanted = {*kept, *turned}
+    return tuple(symbol for symbol in symbols if symbol in wanted)
+
+
+def plan(symbols: Sequence[Symbol], nxt_symbols: AbstractSet[Symbol]) -> tuple[Registration, ...]:
+    """Return the screens for these symbols; those NXT does not trade are registered on KRX only."""
+    krx = [feed_code(symbol, Venue.KRX) for symbol in symbols]
+    nxt = [feed_code(symbol, Venue.NXT) for symbol in symbols if symbol in nxt_symbols]
+    return (
+        *(Registration(krx_screen(page), codes) for page, codes in enumerate(_pages(krx))),
+        *(Registration(nxt_screen(page), codes) for page, codes in enumerate(_pages(nxt))),
+    )
+
+
+def changes(
+    old: Sequence[Registration], new: Sequence[Registration]
+) -> tuple[tuple[str, ...], tuple[Registration, ...]]:
+    """Return (screens to drop, screens to register) that lead from one plan to another."""
+    dropped = {item.screen for item in old} - {item.screen for item in new}
+    return tuple(sorted(dropped)), tuple(item for item in new if item not in old)
+
+
+def _pages(codes: Sequence[str]) -> list[tuple[str, ...]]:
+    return [tuple(codes[at : at + CODES_PER_SCREEN]) for at in range(0, len(codes), CODES_PER_SCREEN)]

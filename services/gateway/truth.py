@@ -1,0 +1,274 @@
+"""Evidence becomes order truth, and what it adds becomes messages.
+
+Owns design 4.2 to 4.5: an outcome is accepted, rejected on definite evidence, or unknown; unknown
+orders are resolved by evidence alone; orders nobody knows are told and watched.
+"""
+
+from dataclasses import replace
+
+from services.contracts.messages.alerts import AlertKind
+from services.contracts.messages.orders import (
+    CancelRejected,
+    ForeignOrderSeen,
+    OrderAccepted,
+    OrderClosed,
+    OrderFilled,
+    OrderRejected,
+    OrderResolved,
+    OrderUnknown,
+    Resolution,
+)
+from services.contracts.terms import OrderKind, Severity, Venue
+from services.gateway.effects import Note
+from services.gateway.evidence import Evidence
+from services.gateway.intention_log import closed, numbered
+from services.gateway.order_table import Growth, OrderRecord, Stage, merge
+from services.gateway.query_desk import RoundKind
+from services.gateway.replies import orders_of_day
+from services.gateway.turn import Turn
+from services.market.hoga import OrderAction
+
+PARKED_NS = 3_000_000_000
+"""How long evidence for a number nobody claims waits before the order counts as foreign."""
+
+
+def observe(turn: Turn, seen: Evidence) -> None:
+    """Take in one frame or row, whosever order it is."""
+    table = turn.state.orders
+    record = table.by_number(seen.broker_order_no)
+    if record is None and seen.broker_order_no not in table.foreign:
+        record = table.claimant(seen)
+        if record is not None:
+            give_number(turn, record.order_id, seen.broker_order_no)
+            record = turn.state.orders.get(record.order_id)
+    if record is not None:
+        apply(turn, record, seen)
+    elif seen.broker_order_no in table.foreign:
+        foreign(turn, seen)
+    else:
+        turn.set(orders=table.park(seen, turn.now_ns))
+
+
+def give_number(turn: Turn, order_id: str, broker_order_no: str) -> None:
+    """The broker's number of one of ours became known: what was parked for it is its own."""
+    record = turn.state.orders.get(order_id)
+    if record is None or record.facts.broker_order_no:
+        return
+    facts = record.facts.model_copy(update={"broker_order_no": broker_order_no})
+    table, waiting = turn.state.orders.with_record(replace(record, facts=facts)).unpark(broker_order_no)
+    turn.set(orders=table)
+    turn.do(Note(numbered(order_id, broker_order_no), facts.trading_date))
+    for seen in waiting:
+        known = turn.state.orders.get(order_id)
+        if known is not None:
+            apply(turn, known, seen)
+
+
+def accept(turn: Turn, order_id: str) -> None:
+    """An answer with a number: the broker has the order."""
+    record = turn.state.orders.get(order_id)
+    if record is not None and record.stage in (Stage.SENT, Stage.UNKNOWN):
+        accepted = replace(record, stage=Stage.ACCEPTED)
+        turn.set(orders=turn.state.orders.with_record(accepted))
+        _say_accepted(turn, record, accepted, "its answer came")
+
+
+def apply(turn: Turn, record: OrderRecord, seen: Evidence) -> None:
+    """Merge evidence into one of ours and say what it added."""
+    growth = merge(record, seen)
+    after = growth.record
+    if after == record:
+        return
+    turn.set(orders=turn.state.orders.with_record(after), rhythm=_moved(turn))
+    if after.action is OrderAction.CANCEL:
+        _confirm_cancel(turn, record, after)
+        return
+    if growth.accepted and not after.rejected:
+        _say_accepted(turn, record, after, "a query shows it" if seen.by_query else "a frame shows it")
+    if growth.qty_shares:
+        _say_filled(turn, growth, seen)
+    if growth.closed:
+        _say_closed(turn, after, seen)
+
+
+def _moved(turn: Turn) -> object:
+    return replace(turn.state.rhythm, moved_ns=turn.now_ns)
+
+
+def _confirm_cancel(turn: Turn, before: OrderRecord, after: OrderRecord) -> None:
+    if before.stage is Stage.CLOSED:
+        return
+    turn.do(Note(closed(after.facts), after.facts.trading_date))
+    target = turn.state.orders.get(after.target_id)
+    if target is not None and not target.cancel_confirmed:
+        turn.set(orders=turn.state.orders.with_record(replace(target, cancel_confirmed=True)))
+
+
+def _say_accepted(turn: Turn, before: OrderRecord, after: OrderRecord, evidence: str) -> None:
+    if not after.is_order:
+        return
+    facts, pair_id = after.facts, after.facts.pair_id
+    if before.stage is Stage.UNKNOWN:
+        turn.say(OrderResolved(facts=facts, resolution=Resolution.FOUND, evidence=evidence), pair_id)
+        _unknown_alert(turn, after, evidence, resolved=True)
+    else:
+        turn.say(OrderAccepted(facts=facts), pair_id)
+
+
+def _say_filled(turn: Turn, growth: Growth, seen: Evidence) -> None:
+    facts = growth.record.facts
+    turn.say(
+        OrderFilled(
+            facts=facts, last_qty_shares=growth.qty_shares, last_amount_krw=growth.amount_krw,
+            by_query=seen.by_query,
+        ),
+        facts.pair_id,
+    )  # fmt: skip
+
+
+def _say_closed(turn: Turn, record: OrderRecord, seen: Evidence) -> None:
+    facts = record.facts
+    turn.do(Note(closed(facts), facts.trading_date))
+    if record.rejected and facts.cum_qty_shares == 0:
+        turn.say(
+            OrderRejected(facts=facts, code="", text=seen.reason or "the broker refused it"), facts.pair_id
+        )
+        return
+    turn.say(OrderClosed(facts=facts, reason=_closing_reason(record, seen)), facts.pair_id)
+
+
+def _closing_reason(record: OrderRecord, seen: Evidence) -> str:
+    facts = record.facts
+    if facts.cum_qty_shares == facts.qty_shares:
+        return "filled"
+    if record.cancel_confirmed:
+        return "cancelled"
+    if seen.by_query:
+        return "by_query"
+    return "ioc_remainder" if facts.kind is OrderKind.LIMIT_IOC else "cancelled"
+
+
+def refuse(turn: Turn, order_id: str, code: str, text: str) -> None:
+    """Definite evidence that the broker did not take an order, cancel or amendment."""
+    record = turn.state.orders.get(order_id)
+    if record is None or record.stage is Stage.CLOSED or record.facts.broker_order_no:
+        return
+    facts = record.facts.model_copy(update={"closed": True})
+    gone = replace(record, facts=facts, stage=Stage.CLOSED, rejected=True)
+    turn.set(orders=turn.state.orders.with_record(gone), rhythm=_moved(turn))
+    turn.do(Note(closed(facts), facts.trading_date))
+    if record.action is OrderAction.NEW:
+        turn.say(OrderRejected(facts=facts, code=code, text=text), facts.pair_id)
+        turn.alert(
+            f"rejected-{order_id}", AlertKind.ORDER_REJECTED, Severity.WARNING,
+            f"The broker rejected {order_id}", f"{code} {text}".strip(),
+            "Look at `arb explain` of the pair.", symbol=facts.symbol, pair_id=facts.pair_id,
+        )  # fmt: skip
+        return
+    target = turn.state.orders.get(record.target_id)
+    if target is not None:
+        turn.say(CancelRejected(facts=target.facts, code=code, text=text), facts.pair_id)
+        want_orders(turn, RoundKind.ORDERS)
+
+
+def become_unknown(turn: Turn, order_id: str, reason: str) -> None:
+    """Nobody knows whether it arrived: say so, and ask the broker for all orders of the day."""
+    record = turn.state.orders.working.get(order_id)
+    if record is None or record.stage is not Stage.SENT:
+        return
+    unknown = replace(record, stage=Stage.UNKNOWN)
+    turn.set(orders=turn.state.orders.with_record(unknown))
+    if unknown.is_order:
+        turn.say(OrderUnknown(facts=unknown.facts, reason=reason), unknown.facts.pair_id)
+        _unknown_alert(turn, unknown, reason, resolved=False)
+    want_orders(turn, RoundKind.RESOLVE)
+
+
+def never_arrived(turn: Turn, record: OrderRecord) -> None:
+    """Two queries apart do not show it: it closes with nothing filled."""
+    facts = record.facts.model_copy(update={"closed": True})
+    gone = replace(record, facts=facts, stage=Stage.CLOSED)
+    turn.set(orders=turn.state.orders.with_record(gone))
+    turn.do(Note(closed(facts), facts.trading_date))
+    if not record.is_order:
+        return
+    evidence = "two queries of all orders, apart, do not show it"
+    turn.say(
+        OrderResolved(facts=facts, resolution=Resolution.NEVER_ARRIVED, evidence=evidence), facts.pair_id
+    )
+    _unknown_alert(turn, gone, evidence, resolved=True)
+
+
+def ambiguous(turn: Turn, record: OrderRecord, candidates: list[str]) -> None:
+    """Several orders could be it: only a person can tell."""
+    if record.ambiguous:
+        return
+    turn.set(orders=turn.state.orders.with_record(replace(record, ambiguous=True)))
+    evidence = f"orders {', '.join(candidates)} all look like it"
+    turn.say(
+        OrderResolved(facts=record.facts, resolution=Resolution.AMBIGUOUS, evidence=evidence),
+        record.facts.pair_id,
+    )
+    _unknown_alert(turn, record, evidence, resolved=False, ambiguous=True)
+
+
+def foreign(turn: Turn, seen: Evidence) -> None:
+    """An order in the account that is not ours. Cancels of foreign orders are of no concern."""
+    if seen.cancels:
+        return
+    table, news = turn.state.orders.with_foreign(seen)
+    first = seen.broker_order_no not in turn.state.orders.foreign
+    turn.set(orders=table)
+    if not news:
+        return
+    known = table.foreign[seen.broker_order_no]
+    turn.say(
+        ForeignOrderSeen(
+            broker_order_no=known.broker_order_no, symbol=known.symbol, venue=known.venue or Venue.KRX,
+            side=known.side, qty_shares=known.qty_shares, cum_qty_shares=known.cum_qty_shares or 0,
+            cum_amount_krw=known.cum_amount_krw or 0, closed=known.remaining_shares == 0,
+            trading_date=turn.state.session.trading_date,
+        )
+    )  # fmt: skip
+    if first:
+        turn.alert(
+            f"foreign-{known.broker_order_no}", AlertKind.FOREIGN_ORDER, Severity.WARNING,
+            f"Order {known.broker_order_no} in the account is not ours",
+            f"{known.side} {known.qty_shares} of {known.symbol}",
+            "Find out whose it is, then `arb symbols resume` the symbol with the answer.",
+            symbol=known.symbol,
+        )  # fmt: skip
+
+
+def release_parked(turn: Turn) -> None:
+    """Evidence that waited long enough belongs to an order that is not ours."""
+    for no, parked in turn.state.orders.parked.items():
+        if turn.now_ns - parked.since_ns < PARKED_NS or _in_flight(turn, parked.seen[-1]):
+            continue
+        table, waiting = turn.state.orders.unpark(no)
+        turn.set(orders=table)
+        for seen in waiting:
+            foreign(turn, seen)
+
+
+def _in_flight(turn: Turn, seen: Evidence) -> bool:
+    return any(r.unacknowledged and r.could_be(seen) for r in turn.state.orders.working.values())
+
+
+def want_orders(turn: Turn, kind: RoundKind) -> None:
+    asks = orders_of_day(turn.state.link.account)
+    turn.set(desk=turn.state.desk.want(kind, asks))
+
+
+def _unknown_alert(
+    turn: Turn, record: OrderRecord, detail: str, *, resolved: bool, ambiguous: bool = False
+) -> None:
+    facts = record.facts
+    turn.alert(
+        f"unknown-{record.order_id}", AlertKind.ORDER_UNKNOWN,
+        Severity.CRITICAL if ambiguous else Severity.WARNING,
+        f"It is {'' if resolved else 'not '}known what became of {record.order_id}",
+        f"{facts.side} {facts.qty_shares} of {facts.symbol} on {facts.venue} at {facts.price_krw}: {detail}",
+        "Compare with the broker's order screen." if ambiguous else "Nothing; the broker is being asked.",
+        symbol=facts.symbol, pair_id=facts.pair_id, resolved=resolved,
+    )  # fmt: skip

@@ -1,0 +1,59 @@
+"""One step under construction: the state so far, and what it says and wants done.
+
+A turn lives inside one call of the core and is dropped after it; the desks of the core write into it
+one after the other.
+"""
+
+from typing import Any
+
+from services.contracts.envelope import Message
+from services.contracts.messages.alerts import AlertKind, AlertRaised
+from services.contracts.step import Outgoing
+from services.contracts.terms import Severity, Symbol
+from services.gateway.effects import Effect
+from services.gateway.facts import Moment
+from services.gateway.state import GatewayState, GatewayStep
+
+
+class Turn:
+    __slots__ = ("effects", "mono_ns", "now_ns", "out", "state")
+
+    def __init__(self, state: GatewayState, moment: Moment) -> None:
+        self.state = state
+        self.now_ns = moment.now_ns
+        self.mono_ns = moment.mono_ns
+        self.out: list[Outgoing] = []
+        self.effects: list[Effect] = []
+
+    def set(self, **changes: Any) -> None:
+        self.state = self.state.but(**changes)
+
+    def say(self, message: Message, correlation_id: str = "") -> None:
+        self.out.append(Outgoing(message, correlation_id))
+
+    def do(self, effect: Effect) -> None:
+        self.effects.append(effect)
+
+    def alert(
+        self, alert_id: str, kind: AlertKind, severity: Severity, title: str, detail: str, next_step: str,
+        *, symbol: Symbol | None = None, pair_id: str = "", resolved: bool = False,
+    ) -> None:  # fmt: skip
+        self.say(
+            AlertRaised(
+                alert_id=f"gateway-{alert_id}", kind=kind, severity=severity, title=title, detail=detail,
+                next_step=next_step, symbol=symbol, pair_id=pair_id, resolved=resolved,
+            ),
+            pair_id,
+        )  # fmt: skip
+
+    def step(self) -> GatewayStep:
+        """Return the finished step; parts that mirror a desk are brought up to date."""
+        state = self.state
+        mirrored: dict[str, Any] = {}
+        if state.working is not state.orders.working:
+            mirrored["working"] = state.orders.working
+        if state.query_history is not state.desk.history:
+            mirrored["query_history"] = state.desk.history
+        if mirrored:
+            state = state.but(**mirrored)
+        return GatewayStep(state, tuple(self.out), tuple(self.effects))

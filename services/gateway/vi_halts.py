@@ -1,0 +1,74 @@
+"""Volatility interruptions and halts of symbols, each told once.
+
+A VI frame comes for the whole market and may come twice under different codes: it is known by
+(plain code, start, kind) (Kiwoom sheet 2.4). Release time `000000` means still active. A frame
+that names no venue of its own (`_AL` or plain) is a VI of KRX.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from services.contracts.messages.venue_state import HaltKind, SymbolHaltChanged
+from services.contracts.terms import Symbol, Venue
+
+VI_TYPE = "VI발동/해제"
+VI_FIDS = (9001, 1221, 1223, 1224, 1225, 1279)
+_STILL_ACTIVE = "000000"
+_HALTED_TEXT = "거래정지"
+
+Book = tuple[Symbol, Venue]
+Seen = tuple[Symbol, Venue, str, str, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class HaltBoard:
+    """`by_book` holds what stops a symbol on a venue now; `seen` VI frames of today."""
+
+    by_book: Mapping[Book, frozenset[HaltKind]] = field(default_factory=dict)
+    seen: frozenset[Seen] = frozenset()
+
+    def halted(self, symbol: Symbol, venue: Venue) -> frozenset[HaltKind]:
+        return self.by_book.get((symbol, venue), frozenset())
+
+    def on_vi(
+        self, values: Mapping[int, str], symbols: frozenset[Symbol]
+    ) -> tuple["HaltBoard", tuple[SymbolHaltChanged, ...]]:
+        """Return the board after a VI frame, and what is news for the symbols of the map."""
+        code = values[9001].strip()
+        plain, _, suffix = code.removeprefix("A").partition("_")
+        symbol, venue = Symbol(plain), Venue.NXT if suffix == "NX" else Venue.KRX
+        active = values[1224].strip() in (_STILL_ACTIVE, "")
+        key: Seen = (symbol, venue, values[1223].strip(), values[1225].strip(), active)
+        if symbol not in symbols or key in self.seen:
+            return self, ()
+        board = HaltBoard(self.by_book, self.seen | {key})
+        released: Seen = (*key[:4], False)
+        if active and released in self.seen:
+            return board, ()
+        detail = f"{values[1225].strip()} at {values[1221].strip()} KRW since {values[1223].strip()}"
+        return board.set(symbol, venue, HaltKind.VOLATILITY_INTERRUPTION, active, detail)
+
+    def set(
+        self, symbol: Symbol, venue: Venue, kind: HaltKind, halted: bool, detail: str = ""
+    ) -> tuple["HaltBoard", tuple[SymbolHaltChanged, ...]]:
+        """Return the board with one reason set or lifted, and the news if it is any."""
+        before = self.halted(symbol, venue)
+        after = before | {kind} if halted else before - {kind}
+        if before == after:
+            return self, ()
+        board = HaltBoard({**self.by_book, (symbol, venue): after}, self.seen)
+        change = SymbolHaltChanged(symbol=symbol, venue=venue, kind=kind, halted=halted, detail=detail)
+        return board, (change,)
+
+    def everything(self) -> tuple[SymbolHaltChanged, ...]:
+        """Return all that is halted now, for readers who come new."""
+        return tuple(
+            SymbolHaltChanged(symbol=symbol, venue=venue, kind=kind, halted=True)
+            for (symbol, venue), kinds in sorted(self.by_book.items())
+            for kind in sorted(kinds)
+        )
+
+
+def is_halted(stock_state: str) -> bool:
+    """Whether `GetMasterStockState` says that trading is halted (Kiwoom sheet 1.1)."""
+    return _HALTED_TEXT in stock_state

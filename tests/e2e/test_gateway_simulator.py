@@ -1,0 +1,285 @@
+"""The gateway as a process of its own, against the simulator process and a real Redis."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from services.contracts.envelope import Envelope, Message, decode
+from services.contracts.in_force import Reference
+from services.contracts.limits import COMMAND_TTL_MS, NS_PER_MS
+from services.contracts.messages.commands import CancelOrder, PlaceOrder
+from services.contracts.messages.control import ReferencePublished, TradingStateChanged, TradingStateRequested
+from services.contracts.messages.lease import LeaseRenewed
+from services.contracts.messages.market_data import QuoteUpdated
+from services.contracts.messages.orders import (
+    AccountReported,
+    CommandDenied,
+    OrderAccepted,
+    OrderClosed,
+    OrderFilled,
+    ReconciliationCompleted,
+)
+from services.contracts.messages.status import Heartbeat
+from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState
+from services.contracts.reasons import GateReason
+from services.contracts.streams import COMMANDS, CONTROL, LEASE, ORDERS, STATUS, TICKS, VENUE, home_of, key_of
+from services.contracts.terms import Market, OrderKind, Purpose, Side, Symbol, TradingDate, TradingState, Venue
+from services.contracts.trading_limits import TradingLimits
+from services.market.files import load_market, load_symbol_map, write_day_plan
+from services.market.market_clock import compressed_day
+from services.runtime.bus import RedisBus, Write, connect
+from services.runtime.settings import config_dir
+
+pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.timeout(90)]
+MessageT = TypeVar("MessageT", bound=Message)
+DATE = TradingDate("2026-11-23")
+SYMBOL = Symbol("005930")
+DEADLINE_S = 20
+
+
+@dataclass
+class Rig:
+    """Redis, simulator and gateway; what the other services would say is said by the test."""
+
+    folder: Path
+    redis_url: str
+    bus: RedisBus
+    processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    said: int = 0
+    leased: bool = True
+
+    def environment(self, **more: str) -> dict[str, str]:
+        return {
+            **os.environ, "QT_QPA_PLATFORM": "offscreen", "ARB_RUNTIME_REDIS_URL": self.redis_url,
+            "ARB_RUNTIME_DAY_PLAN": str(self.folder / "plan.json"), "ARB_GATEWAY_MODE": "simulated",
+            "ARB_RUNTIME_LOG_FILE": str(self.folder / "gateway.log"),
+            "ARB_GATEWAY_STATE_DIR": str(self.folder / "state"),
+            "ARB_GATEWAY_HALT_FILE": str(self.folder / "HALT"),
+            "ARB_GATEWAY_RECONNECT": "in_process",
+            "ARB_SIMULATOR": f"unix:{self.folder}/sim.sock", **more,
+        }  # fmt: skip
+
+    def start(self, *command: str, **environment: str) -> "subprocess.Popen[bytes]":
+        with (self.folder / f"{len(self.processes)}.err").open("wb") as errors:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *command], env=self.environment(**environment), stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, stderr=errors,
+            )  # fmt: skip
+        self.processes.append(process)
+        return process
+
+    def gateway(self, **environment: str) -> "subprocess.Popen[bytes]":
+        return self.start("services.simulator.host", "services.gateway", **environment)
+
+    def say(self, message: Message, name: str = "") -> None:
+        self.said += 1
+        stream = home_of(type(message))
+        envelope = Envelope.wrap(
+            message, source="test", now_ns=self.bus.time_ns(), causation_id=f"test-{self.said}"
+        )
+        self.bus.append([Write(key_of(stream, name), envelope)])
+
+    def told(self, kind: type[MessageT], key: str, where: Callable[[MessageT], bool] = lambda m: True) -> Any:
+        """Wait for the newest message of a kind; renews the lease meanwhile, as risk would."""
+        deadline = time.monotonic() + DEADLINE_S
+        while time.monotonic() < deadline:
+            for entry in reversed(self.bus.tail(key, 500)):
+                body = decode(entry.text).body
+                if isinstance(body, kind) and where(body):
+                    return body
+            self.renew()
+            time.sleep(0.1)
+        raise AssertionError(f"no {kind.__name__} came; {self.errors()}")
+
+    def renew(self) -> None:
+        if self.leased:
+            self.say(LeaseRenewed(state=TradingState.ARMED, risk_epoch=1, reference_hash=""))
+
+    def errors(self) -> str:
+        log = self.folder / "gateway.log"
+        texts = [path.read_text()[-1500:] for path in self.folder.glob("*.err")]
+        return "\n".join([*texts, log.read_text()[-3000:] if log.exists() else ""])
+
+    def placed(self, order_id: str, side: Side, price_krw: int, qty: int, **changes: Any) -> None:
+        expires = self.bus.time_ns() + COMMAND_TTL_MS * NS_PER_MS
+        fields: dict[str, Any] = {
+            "order_id": order_id, "pair_id": "P1", "symbol": SYMBOL, "venue": Venue.NXT, "side": side,
+            "kind": OrderKind.LIMIT_IOC, "purpose": Purpose.ENTRY if side is Side.BUY else Purpose.EXIT,
+            "qty_shares": qty, "price_krw": price_krw, "reference_price_krw": price_krw, "expires_at_ns": expires,
+        }  # fmt: skip
+        self.say(PlaceOrder(**{**fields, **changes}), "main")
+
+    def quote(self) -> QuoteUpdated:
+        quote = self.told(
+            QuoteUpdated, key_of(TICKS, "g1"),
+            lambda q: q.symbol == SYMBOL and q.venue is Venue.NXT and bool(q.bids) and bool(q.asks),
+        )  # fmt: skip
+        assert isinstance(quote, QuoteUpdated)
+        return quote
+
+    def admin(self, verb: str, **args: Any) -> Any:
+        import socket
+
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(f"{self.folder}/sim.sock")
+            sock.sendall(json.dumps({"id": 1, "admin": verb, "args": args}).encode() + b"\n")
+            with sock.makefile("rb") as file:
+                return json.loads(file.readline())["ret"]
+
+
+def reference() -> Reference:
+    costs = load_market(config_dir()).costs
+    symbols = load_symbol_map(config_dir(), ("g1", "g2"))
+    limits = TradingLimits(clip_shares=5)
+    return Reference(
+        trading_date=DATE, symbols=symbols, costs={m: costs.costs_of(DATE, m) for m in Market}, limits=limits
+    )
+
+
+@pytest.fixture
+def rig(redis_url: str, tmp_path: Path) -> Iterator[Rig]:
+    bus = connect(redis_url)
+    bus._redis.flushall()
+    rig = Rig(tmp_path, redis_url, bus)
+    schedule = load_market(config_dir()).timetable.day(DATE)
+    write_day_plan(tmp_path / "plan.json", compressed_day(schedule, bus.time_ns() - 8_000 * NS_PER_MS, 90))
+    rig.start(
+        "services.simulator", "--listen", f"unix:{tmp_path}/sim.sock", "--config-dir", str(config_dir()),
+        "--day-plan", str(tmp_path / "plan.json"),
+    )  # fmt: skip
+    deadline = time.monotonic() + DEADLINE_S
+    while not (tmp_path / "sim.sock").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    yield rig
+    for process in reversed(rig.processes):
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def armed(rig: Rig) -> None:
+    rig.say(
+        ReferencePublished(reference=reference(), reference_hash=reference().hash, by="test", reason="test")
+    )
+    rig.say(TradingStateChanged(state=TradingState.ARMED, by="test", reason="test", latches=()))
+    rig.told(ConnectionChanged, VENUE.key, lambda m: m.state is ConnectionState.READY)
+
+
+def traded(rig: Rig, prefix: str) -> None:
+    """Buy one share and sell it again, through the process, to flat."""
+    deadline = time.monotonic() + DEADLINE_S
+    at = 0
+    while time.monotonic() < deadline:
+        at += 1
+        rig.renew()
+        ask = rig.quote().asks[0][0]
+        rig.placed(f"{prefix}{at}", Side.BUY, ask, 1)
+        answer = rig.told(
+            Message, ORDERS.key,
+            lambda m, name=f"{prefix}{at}": (
+                isinstance(m, OrderClosed) and m.facts.order_id == name
+            ) or (isinstance(m, CommandDenied) and m.order_id == name),
+        )  # fmt: skip
+        if isinstance(answer, OrderClosed) and answer.facts.cum_qty_shares:
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"nothing was bought; {rig.errors()}")
+
+
+def test_a_purchase_passes_through_all_processes_and_back(rig: Rig) -> None:
+    rig.gateway()
+    armed(rig)
+    assert rig.told(ReconciliationCompleted, ORDERS.key).differences == ()
+    assert rig.told(AccountReported, ORDERS.key).cash_krw > 0
+    assert rig.told(Heartbeat, STATUS.key).service == "gateway"
+    traded(rig, "P1.1.b.")
+    accepted = rig.told(OrderAccepted, ORDERS.key)
+    assert accepted.facts.broker_order_no
+    filled = rig.told(OrderFilled, ORDERS.key)
+    assert filled.last_qty_shares == 1
+    assert filled.facts.cum_amount_krw >= filled.last_amount_krw > 0
+
+
+def test_more_than_was_bought_is_never_sold(rig: Rig) -> None:
+    rig.gateway()
+    armed(rig)
+    traded(rig, "P1.1.b.")
+    bid = rig.quote().bids[0][0]
+    rig.placed("P1.1.s.1", Side.SELL, bid, 2)
+    denied = rig.told(CommandDenied, ORDERS.key, lambda m: m.order_id == "P1.1.s.1")
+    assert denied.reason is GateReason.OVERSELL
+
+
+def test_observe_sends_nothing(rig: Rig) -> None:
+    rig.gateway(ARB_GATEWAY_MODE="observe")
+    armed(rig)
+    rig.renew()
+    rig.placed("P1.1.b.1", Side.BUY, rig.quote().asks[0][0], 1)
+    denied = rig.told(CommandDenied, ORDERS.key, lambda m: m.order_id == "P1.1.b.1")
+    assert denied.reason is GateReason.MODE
+    assert rig.admin("snapshot")["orders"] == []
+
+
+def test_a_halt_blocks_at_once_and_takes_back_what_rests(rig: Rig) -> None:
+    rig.gateway()
+    armed(rig)
+    traded(rig, "P1.1.b.")
+    best = rig.quote().bids[0][0]
+    rig.placed("P1.1.s.1", Side.SELL, best + 10 * 500, 1, kind=OrderKind.LIMIT, reference_price_krw=best)
+    rig.told(OrderAccepted, ORDERS.key, lambda m: m.facts.order_id == "P1.1.s.1")
+    rig.say(TradingStateRequested(target=TradingState.HALTED, by="desk", reason="test"))
+    closed = rig.told(OrderClosed, ORDERS.key, lambda m: m.facts.order_id == "P1.1.s.1")
+    assert closed.facts.cum_qty_shares == 0
+    rig.placed("P1.1.s.2", Side.SELL, best, 1)
+    denied = rig.told(CommandDenied, ORDERS.key, lambda m: m.order_id == "P1.1.s.2")
+    assert denied.reason is GateReason.HALTED
+
+
+def test_killed_and_started_anew_it_sends_nothing_twice(rig: Rig) -> None:
+    process = rig.gateway()
+    armed(rig)
+    traded(rig, "P1.1.b.")
+    process.kill()
+    process.wait()
+    sent = len(rig.admin("snapshot")["arrivals"])
+    rig.gateway()
+    rig.told(
+        ConnectionChanged, VENUE.key,
+        lambda m: m.state is ConnectionState.READY and m.connection_epoch == 2,
+    )  # fmt: skip
+    assert len(rig.admin("snapshot")["arrivals"]) == sent
+    bid = rig.quote().bids[0][0]
+    rig.placed("P1.1.s.1", Side.SELL, bid, 1)
+    closed = rig.told(OrderClosed, ORDERS.key, lambda m: m.facts.order_id == "P1.1.s.1")
+    assert closed.facts.cum_qty_shares <= 1
+
+
+def test_a_second_gateway_fences_the_first(rig: Rig) -> None:
+    first = rig.gateway()
+    armed(rig)
+    rig.gateway()
+    assert first.wait(DEADLINE_S) == 3
+
+
+def test_a_lost_connection_comes_back_by_itself(rig: Rig) -> None:
+    rig.gateway()
+    armed(rig)
+    rig.admin("inject", what="disconnect")
+    rig.told(
+        ConnectionChanged, VENUE.key,
+        lambda m: m.state is ConnectionState.READY and m.connection_epoch == 2,
+    )  # fmt: skip
+
+
+__all__ = ["COMMANDS", "CONTROL", "LEASE", "CancelOrder"]
