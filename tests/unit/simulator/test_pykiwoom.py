@@ -8,7 +8,7 @@ import pytest
 
 from .conftest import Simulator, run_program
 
-pytest.importorskip("pykiwoom")
+
 pytestmark = pytest.mark.slow
 
 CASH_DAT = """[INPUT]
