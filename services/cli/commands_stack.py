@@ -80,7 +80,7 @@ def up(
         Path | None, typer.Option(metavar="FILE", help="A compressed day; default: real time.")
     ] = None,
     metrics_port: Annotated[
-        int, typer.Option(help="First Prometheus port, the next for each service; 0: none.", min=0, max=65_000)
+        int, typer.Option(help="First Prometheus port, one for each service; 0: none.", min=0, max=65_000)
     ] = 0,
 ) -> None:  # fmt: skip
     """Start the services of this machine and wait until each is heard."""

@@ -82,8 +82,8 @@ def _matters(item: Seen) -> bool:
     match item.message:
         case PairClosed(trip=trip):
             return trip
-        case AlertRaised(severity=severity):
-            return severity is not Severity.INFO
+        case AlertRaised(severity=severity, resolved=resolved):
+            return severity is not Severity.INFO and not resolved
         case message:
             return isinstance(message, _TOLD)
 
