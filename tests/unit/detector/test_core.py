@@ -120,6 +120,21 @@ def test_two_quotes_lead_to_one_intent_however_often_they_come() -> None:
     assert intents(first.tell(buy, sell)) == []
 
 
+def test_the_same_two_quotes_are_spoken_of_once_even_after_their_verdict() -> None:
+    detector = Detector().morning(world.published(world.reference(world.limits(cooldown_ms=0))))
+    (intent,) = detector.see(world.crossing(), 10)
+    detector.tell(received(denied(intent.intent_id, 20), ms(20)))
+    assert intents(detector.tell(world.tick(ms(100)))) == []
+    assert len(detector.see([quote(Venue.NXT, 70_500, 70_600)], 110)) == 1
+
+
+def test_the_verdict_on_another_intent_does_not_settle_this_one() -> None:
+    detector = Detector().morning(world.published(world.reference(world.limits(cooldown_ms=0))))
+    detector.see(world.crossing(), 10)
+    detector.tell(received(denied("another", 20), ms(20)))
+    assert detector.see(world.crossing(), 30) == []
+
+
 def _halt(symbol: Symbol, venue: Venue) -> Message:
     return SymbolHaltChanged(symbol=symbol, venue=venue, kind=HaltKind.VOLATILITY_INTERRUPTION, halted=True)
 

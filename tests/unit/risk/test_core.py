@@ -172,14 +172,19 @@ def test_orders_of_a_pair_that_risk_forgot_still_count_and_block_their_symbol() 
     desk = armed()
     stray = facts("Plost", Side.BUY, 5, 350_000, cum_qty_shares=3, cum_amount_krw=210_000, closed=False)
     desk.tell(filled(stray))
-    assert status(desk, 1_000).exposure_krw == 210_000 + 2 * 70_000
+    assert status(desk, 800).exposure_krw == 210_000 + 2 * 70_000
     verdict = desk.answer(intent(desk))
     assert isinstance(verdict, PairDenied) and verdict.reason is DenialReason.PAIR_OPEN
+    desk.tell(*world.crossing(HYNIX))
+    other = desk.answer(intent(desk, name="second", symbol=HYNIX))
+    assert isinstance(other, PairApproved)
+    assert status(desk, 1_900).exposure_krw == 2 * 350_000
+    desk.tell(d.closed(other.pair_id, symbol=HYNIX))
     desk.tell(world.phase(Venue.KRX, date="2026-11-24"))  # type: ignore[arg-type]
-    assert status(desk, 2_000).exposure_krw == 350_000
+    assert status(desk, 3_000).exposure_krw == 350_000
     gone = facts("Plost", Side.SELL, 3, 211_500)
     desk.tell(d.order_closed(stray), filled(gone), d.closed("Plost"))
-    assert status(desk, 3_000).exposure_krw == 0
+    assert status(desk, 4_000).exposure_krw == 0
 
 
 def test_the_status_says_in_sentences_why_nothing_new_is_bought() -> None:

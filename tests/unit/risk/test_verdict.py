@@ -206,6 +206,7 @@ CASES: dict[tuple[DenialReason, str], Callable[[], Made]] = {
     (DenialReason.STALE_QUOTE, "feed dead"): lambda: after(world.feed(Venue.NXT, alive=False)),
     (DenialReason.QUOTE_SKEW, "apart in time"): lambda: sell_book(70_500, at_ms=1_800),
     (DenialReason.EDGE_GONE, "bid fell"): lambda: sell_book(70_100),
+    (DenialReason.EDGE_GONE, "pays its costs but not the buffer"): lambda: after(buffer_bps=60),
     (DenialReason.EDGE_GONE, "depth is gone"): lambda: sell_book(70_500, qty=2),
     (DenialReason.SANITY_CEILING, "too good"): lambda: sell_book(80_000),
     (DenialReason.COLLAR, "above the band"): lambda: after(
@@ -291,6 +292,28 @@ def test_a_clip_is_never_worth_more_than_one_order_may_be() -> None:
     desk = armed(world.limits(clip_shares=5, max_order_krw=150_000))
     pair = desk.answer(intent(desk))
     assert isinstance(pair, PairApproved) and pair.clip_shares == 2
+
+
+def test_a_clock_apart_by_no_more_than_is_tolerated_is_no_skew() -> None:
+    desk = armed()
+    ahead = intent(desk, decided_at_ns=ms(d.NOW + CLOCK_SKEW_MS), expires_at_ns=ms(5_000))
+    assert isinstance(desk.answer(ahead), PairApproved)
+
+
+def test_a_loss_denies_at_its_limit_and_not_one_won_below() -> None:
+    desk = armed(world.limits(max_daily_loss_krw=30_052))
+    desk.tell(*world.crossing(HYNIX), at_ms=0)
+    pair = desk.answer(intent(desk, name="other", symbol=HYNIX))
+    assert isinstance(pair, PairApproved)
+    sold = facts(pair.pair_id, Side.SELL, 5, 320_001, symbol=HYNIX, commission_krw=0, tax_krw=0)
+    desk.tell(filled(facts(pair.pair_id, Side.BUY, 5, 350_000, symbol=HYNIX)))
+    lost = sold.model_copy(update={"cum_amount_krw": 320_000})
+    below, at_limit = Desk(desk.state), Desk(desk.state)
+    below.tell(filled(sold))
+    assert isinstance(below.answer(intent(below)), PairApproved)
+    at_limit.tell(filled(lost))
+    verdict = at_limit.answer(intent(at_limit))
+    assert isinstance(verdict, PairDenied) and verdict.reason is DenialReason.LOSS_LIMIT
 
 
 def test_exactly_the_cash_that_is_needed_is_enough() -> None:
