@@ -13,7 +13,12 @@ from services.risk.state import Day, PairHeld, RiskState
 
 
 def with_facts(state: RiskState, facts: OrderFacts, *, definitely_over: bool = False) -> RiskState:
-    """Take in one statement about an order; `definitely_over` where the message itself says so."""
+    """Take in one statement about an order; `definitely_over` where the message itself says so.
+
+    An order of another date whose pair is not open was settled on its own day: it is not today's money.
+    """
+    if _of_another_day(state, facts):
+        return state
     tally = OrderTally.of(facts)
     if definitely_over:
         tally = tally.model_copy(update={"closed": True})
@@ -80,6 +85,13 @@ def new_day(state: RiskState, day: Day) -> RiskState:
         foreign={number: order for number, order in state.foreign.items() if not order.closed},
     )
     return carried
+
+
+def _of_another_day(state: RiskState, facts: OrderFacts) -> bool:
+    known = (
+        facts.order_id in state.orders or facts.pair_id in state.pairs or facts.pair_id in state.settled_krw
+    )
+    return not known and state.day.trading_date not in ("", facts.trading_date)
 
 
 def _resettled(state: RiskState, pair_id: str) -> RiskState:

@@ -196,3 +196,13 @@ def test_a_new_day_forgets_what_is_closed_and_carries_what_is_held() -> None:
     assert realised_krw(desk.state) == -52
     assert desk.state.settled == {} and desk.state.day.trips == {}
     assert list(desk.state.pairs) == [kept]
+
+
+def test_orders_of_an_earlier_date_that_are_told_again_are_not_todays_money() -> None:
+    desk = armed()
+    pair = pair_on(desk)
+    buy, sell = facts(pair, Side.BUY, 5, 350_000), facts(pair, Side.SELL, 5, 352_500)
+    desk.tell(filled(buy), filled(sell), closed(pair))
+    desk.tell(world.phase(world.Venue.KRX, date="2026-11-24"))  # type: ignore[arg-type]
+    desk.tell(order_closed(buy), order_closed(sell))
+    assert realised_krw(desk.state) == 0 and desk.state.orders == {}
