@@ -2,6 +2,7 @@
 
 Decisions are made from state, not from the event that happened to come: the same `advance` runs after
 a fill, a quote, a tick and a restart, so that a pair goes on from any point at which a crash left it.
+After a start nothing is decided before the first tick: what was said meanwhile is taken in first.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -77,7 +78,7 @@ def decide(state: ExecutorState, event: Event) -> Step[ExecutorState]:
 
 def _advanced(heard: Heard, now_ns: int) -> Step[ExecutorState]:
     state, said = heard.state, list(heard.said)
-    for pair_id in heard.touched:
+    for pair_id in heard.touched if state.caught_up else ():
         before = state.pairs[pair_id]
         pair, out = advance(before, state.view(before.symbol, now_ns))
         said += out
@@ -113,10 +114,10 @@ def _uncertain(pair: Pair, view: View) -> Move | None:
 
 def _ticked(state: ExecutorState, now_ns: int) -> Heard:
     said: list[Message] = []
-    if not state.greeted:
+    if not state.caught_up:
         stranded = [pair for pair in state.pairs.values() if pair.phase is PairPhase.STRANDED]
         said += [notices.stranded(pair, now_ns) for pair in stranded]
-        state = state.but(greeted=True)
+        state = state.but(caught_up=True)
     if now_ns - state.status_ns >= HEARTBEAT_MS * NS_PER_MS:
         state = state.but(status_ns=now_ns)
         said.append(status_of(state, now_ns))

@@ -6,7 +6,7 @@ in doubt is neither cancelled nor replaced; the gateway asks the broker, and a p
 
 from typing import Final
 
-from services.contracts.terms import Purpose, TradingState
+from services.contracts.terms import Purpose, TradingState, Venue
 from services.executor import notices
 from services.executor.move import Move, cancel
 from services.executor.order import SILENCE_NS, Order
@@ -53,9 +53,17 @@ def _why_cancel(pair: Pair, view: View, order: Order) -> str:
     wanted_by_person = pair.by_person and order.purpose is Purpose.FLATTEN
     if not view.trading.allows_exits and not wanted_by_person:
         return f"the trading state is {view.trading}"
+    if order.cancel_at_ns is None and _auction_over(view):
+        return "its auction is over"
     if order.purpose.adds_exposure:
         return _why_cancel_entry(pair, view)
     return ""
+
+
+def _auction_over(view: View) -> bool:
+    """Whether an order that rested for the closing print should be gone: there is trading again, or none
+    any more. Not before: the auction ends at a random moment, and a cancel must not take it out of it."""
+    return view.day_over or any(view.marketable_kind(venue) is not None for venue in Venue)
 
 
 def _why_cancel_entry(pair: Pair, view: View) -> str:

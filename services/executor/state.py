@@ -76,8 +76,8 @@ class Tally(Part):
 class ExecutorState(State):
     """`pairs` are the open and stranded ones by pair id, `closed` the last ones that closed, oldest first.
 
-    `status_ns` is when the last status was said, `greeted` whether this process has named the stranded
-    positions it found at its start.
+    `status_ns` is when the last status was said. `caught_up` turns true at the first tick of a process, when
+    what was said while it was away has been read: only then it decides, and names what is stranded.
     """
 
     DURABLE: ClassVar[frozenset[str]] = frozenset(
@@ -95,7 +95,7 @@ class ExecutorState(State):
     tally: Tally = Tally()
     books: dict[tuple[Symbol, Venue], QuoteSeen] = Field(default_factory=dict)
     status_ns: int = 0
-    greeted: bool = False
+    caught_up: bool = False
 
     def view(self, symbol: Symbol, now_ns: int) -> View:
         """Return what a pair of `symbol` sees now."""

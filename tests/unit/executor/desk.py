@@ -97,7 +97,7 @@ class Desk:
         return messages
 
     def restart(self) -> None:
-        """A crash: only what was stored comes back."""
+        """A crash: only what was stored comes back, and nothing is decided before the next tick."""
         self.state = restore(self.initial, changed_parts(None, self.state))
 
     # -- the day ----------------------------------------------------------------------
@@ -121,6 +121,7 @@ class Desk:
         self.window(True)
         self.trading(state)
         self.crossed()
+        self.tick()
         return self
 
     def limit(self, **changes: Any) -> None:

@@ -198,6 +198,19 @@ def test_the_krx_closing_auction_takes_it_and_the_order_rests(desk: Desk) -> Non
     assert desk.last(PairClosed).sold_krw == 497_500
 
 
+def test_an_auction_order_that_never_ends_is_taken_back_when_there_is_trading_again(desk: Desk) -> None:
+    desk.close(desk.flattens[0])
+    desk.phase(Venue.NXT, SessionPhase.PAUSE)
+    desk.phase(Venue.KRX, SessionPhase.CLOSING_AUCTION)
+    desk.tick(600)
+    desk.accept(desk.flattens[-1])
+    desk.phase(Venue.KRX, SessionPhase.CLOSING_PRICE)
+    desk.tick(5_000)
+    assert not desk.cancels
+    desk.phase(Venue.NXT, SessionPhase.AFTER_MARKET)
+    assert desk.cancels[-1].target_order_id == desk.flattens[-1].order_id
+
+
 def test_an_auction_order_that_found_nothing_goes_on_in_the_after_market(desk: Desk) -> None:
     desk.close(desk.flattens[0])
     desk.phase(Venue.NXT, SessionPhase.PAUSE)
@@ -430,3 +443,20 @@ def test_a_residual_that_opens_in_a_halt_needs_a_person_at_once() -> None:
     assert not desk.sells
     alert = next(a for a in desk.all(AlertRaised) if a.kind is AlertKind.RESIDUAL)
     assert alert.severity is Severity.CRITICAL and "arb flatten" in alert.next_step
+
+
+def test_after_a_start_nothing_is_decided_before_what_was_missed_is_read() -> None:
+    """The sell had filled while the process was away: no cancel, no alarm, no second sell."""
+    desk = Desk().open_day()
+    desk.approve()
+    desk.fill(desk.orders[0])
+    sell = desk.sells[0]
+    desk.restart()
+    desk.said.clear()
+    desk.now_ns += 60_000 * NS_PER_MS
+    desk.phase(Venue.KRX, SessionPhase.CONTINUOUS)
+    desk.fill(sell)
+    desk.tick()
+    assert not desk.orders and not desk.cancels
+    assert [a.kind for a in desk.all(AlertRaised)] == [AlertKind.PAIR_CLOSED]
+    assert desk.last(PairClosed).sold_shares == 5

@@ -45,9 +45,10 @@ def test_an_arming_that_was_on_its_way_does_not_lift_a_halt(desk: Desk) -> None:
 def test_a_halt_holds_over_a_restart(desk: Desk) -> None:
     request(desk, TradingState.HALTED)
     desk.restart()
+    desk.tick()
     desk.crossed()
     desk.approve()
-    assert not desk.orders
+    assert desk.last(PairClosed).outcome is PairOutcome.STOPPED and not desk.orders
 
 
 @pytest.mark.parametrize("target", [state for state in TradingState if state is not TradingState.HALTED])
