@@ -64,8 +64,14 @@ class Ocx(Protocol):
 class OrderPort:
     """The one place that can send an order; it is not built where the gateway only observes."""
 
-    def __init__(self, ocx: Ocx, log: IntentionLog, halt_file: Callable[[], bool]) -> None:
-        self._ocx, self._log, self._halt_file = ocx, log, halt_file
+    def __init__(
+        self,
+        ocx: Ocx,
+        log: IntentionLog,
+        halt_file: Callable[[], bool],
+        mono_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._ocx, self._log, self._halt_file, self._mono_ns = ocx, log, halt_file, mono_ns
 
     def send(self, effect: Send) -> Fact:
         """Sync the intention, look at lease and HALT file once more, then call SendOrder."""
@@ -74,7 +80,7 @@ class OrderPort:
         except OSError:
             structlog.get_logger().exception("intention not written", order=effect.order_id)
             return SendWithheld(effect.order_id, "log", logged=False)
-        lapsed = effect.lease_until_mono_ns and time.monotonic_ns() >= effect.lease_until_mono_ns
+        lapsed = effect.lease_until_mono_ns and self._mono_ns() >= effect.lease_until_mono_ns
         if lapsed:
             return SendWithheld(effect.order_id, "lease", logged=True)
         if effect.stopped_by_halt_file and self._halt_file():

@@ -165,6 +165,10 @@ class QtClock:
     def now_ns(self) -> int:
         return self._clock.now_ns()
 
+    def mono_ns(self) -> int:
+        """Return this machine's monotonic clock: what the lease is counted on."""
+        return time.monotonic_ns()
+
     def mono_of(self, redis_ns: int) -> int:
         """Return the monotonic time of a Redis time, on the pessimistic side; 0 where it cannot be told."""
         if not self._reading.trusted:

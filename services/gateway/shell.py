@@ -5,7 +5,6 @@ decided here.
 """
 
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,6 +88,7 @@ class Shell:
         self._cause = 0
         self._ticked_ns = self._beat_ns = 0
         self._handled = 0
+        self._busy = False
         self._epoch_of_feed = -1
         self.slots: Slots | None = None
         self.ended = False
@@ -99,12 +99,20 @@ class Shell:
         self._feed_fact(Started())
 
     def turn(self) -> None:
-        """Drain what waits, do what is due. Never raises: a timer is a slot too."""
+        """Drain what waits, do what is due. Never raises: a timer is a slot too.
+
+        A call on the control may pump messages and so fire the timer inside itself: that one waits.
+        """
+        if self._busy:
+            return
+        self._busy = True
         try:
             self._turn()
         except Exception:
             self._log.exception("the gateway failed")
             self.finish(EXIT_FAILED, "a failure outside the core")
+        finally:
+            self._busy = False
 
     def _turn(self) -> None:
         if self.ended:
@@ -192,7 +200,7 @@ class Shell:
             cause_id = f"{SOURCE}-{self._identity.epoch}-{self._cause}"
         now_ns = self._clock.now_ns()
         try:
-            step = decide(self.state, Moment(fact, now_ns, time.monotonic_ns()))
+            step = decide(self.state, Moment(fact, now_ns, self._clock.mono_ns()))
         except Exception as error:
             self._log.exception("core failed", fact=type(fact).__name__)
             self._put([self._write(Outgoing(_failure(fact, error)), cause_id, 0, now_ns)])
