@@ -34,6 +34,8 @@ from services.runtime.metrics import LoopMetrics
 from services.runtime.parts import changed_parts, restore
 
 MAX_TRIES: Final = 3
+BOOKS_RECALLED: Final = 1_000
+"""Tick entries read again at start, so that a book that has not changed since is known too."""
 LOCAL: Final = "local"
 """The stream key of what a shell observed itself: it has no entry and no position."""
 COMMIT_IDLE_NS: Final = 1_000 * NS_PER_MS
@@ -136,8 +138,11 @@ class ServiceLoop(Generic[StateT]):
         self._log.info("recovered", epoch=self._epoch, positions=self._positions)
 
     def _newest_id(self, key: str) -> str:
-        tail = self._bus.tail(key, 1)
-        return tail[-1].entry_id if tail else "0-0"
+        """Where to begin a stream that is not committed: its end, or the last change of quiet books."""
+        tail = self._bus.tail(key, BOOKS_RECALLED)
+        if not tail or (tail[-1].book and len(tail) < BOOKS_RECALLED):
+            return "0-0"
+        return tail[0 if tail[-1].book else -1].entry_id
 
     def _forget(self) -> None:
         self._ready = False

@@ -148,11 +148,30 @@ def test_a_late_reader_takes_only_the_newest_of_each_book(client: "redis.Redis")
     assert loop.state.quotes == 1
 
 
-def test_ticks_from_before_the_start_are_not_read(client: "redis.Redis") -> None:
+def test_a_start_knows_books_that_have_not_changed_since(client: "redis.Redis") -> None:
     quote(client, 100)
-    loop = loop_on(client)
-    loop.turn()
-    assert loop.state.quotes == 0
+    first = loop_on(client)
+    first.turn()
+    assert first.state.quotes == 1
+    quote(client, 101)
+    second = loop_on(client)
+    second.turn()
+    assert second.state.quotes == 1, "the newest of the book, and only that"
+
+
+def test_old_heartbeats_are_not_read_at_a_start(client: "redis.Redis") -> None:
+    loop_on(client).turn()
+    bus = RedisBus(client)
+    watched: list[str] = []
+
+    def watch(state: Tally, event: Event) -> Step[Tally]:
+        if isinstance(event, Received):
+            watched.append(event.envelope.type)
+        return Step(state)
+
+    service = Service("watcher", watch, Tally(), committed=(CONTROL.key,), newest=(STATUS.key,))
+    ServiceLoop(service, bus, RedisClock(bus.time_ns)).turn()
+    assert watched == []
 
 
 def test_a_tick_alone_stores_nothing(client: "redis.Redis") -> None:
