@@ -92,11 +92,11 @@ def up(
 
 def down(run: RunOption = DEFAULT_RUN) -> None:
     """Stop the services that `arb up` started. Open pairs stay as they are and go on at the next start."""
-    stubborn = stop(run)
-    if stubborn is None:
+    unwell = stop(run)
+    if unwell is None:
         console().print(f"Nothing runs in {run}.")
     else:
-        console().print("Everything is stopped." + (f" Killed: {', '.join(stubborn)}." if stubborn else ""))
+        console().print("\n".join(("Everything is stopped.", *unwell)))
 
 
 def observe(

@@ -110,17 +110,21 @@ class Demo:
         """
         self._schedule = self._find_schedule()
         self.folder = Path(tempfile.mkdtemp(prefix="arb-demo-"))
-        finished = False
+        worth_keeping = True
         try:
             with self._signals(), self._redis() as redis_url, self._stack(redis_url):
                 report = self._day()
-            finished = report.is_clean
+            report = report.with_errors(self._unwell)
+            worth_keeping = self.options.keep or not report.is_clean
             return report
+        except UsageFault:
+            worth_keeping = False
+            raise
         finally:
-            if finished and not self.options.keep:
-                shutil.rmtree(self.folder, ignore_errors=True)
-            else:
+            if worth_keeping:
                 self.watcher.said(f"logs, journal and Redis files are kept in {self.folder}")
+            else:
+                shutil.rmtree(self.folder, ignore_errors=True)
 
     # -- getting ready -------------------------------------------------------------------
 
@@ -187,10 +191,8 @@ class Demo:
             self.watcher.said("started " + ", ".join(self._stack_now.processes))
             yield
         finally:
-            stubborn = self._stack_now.stop_all()
-            self.watcher.said(
-                "everything is stopped" + (f"; killed {', '.join(stubborn)}" if stubborn else "")
-            )
+            self._unwell = self._stack_now.stop_all()
+            self.watcher.said("; ".join(("everything is stopped", *self._unwell)))
 
     def _write_plan(self, path: Path) -> DayPlan:
         anchor_ns = self._link.bus.time_ns() + LEAD_S * NS_PER_S

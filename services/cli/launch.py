@@ -77,7 +77,7 @@ def launch(options: LaunchOptions, say: Callable[[str], None]) -> Stack:
 
 
 def stop(run: Path) -> list[str] | None:
-    """Stop the stack of a run folder; returns the names that had to be killed, None if nothing ran."""
+    """Stop the stack of a run folder; returns a sentence for each that did not end well, None if none ran."""
     stack = Stack.attach(run)
     return None if stack is None else stack.stop_all()
 

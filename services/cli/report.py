@@ -63,6 +63,10 @@ class DayReport(BaseModel):
     def is_clean(self) -> bool:
         return not self.errors
 
+    def with_errors(self, more: Sequence[str]) -> "DayReport":
+        """Return the report with what went wrong after it was drawn up."""
+        return self.model_copy(update={"errors": (*self.errors, *more)})
+
 
 def report_of(
     figures: DayFigures, books: Books, schedule: DaySchedule, *,

@@ -47,8 +47,7 @@ class Death:
     last_lines: tuple[str, ...]
 
     def __str__(self) -> str:
-        how = "ended" if self.exit_code is None else _exit_words(self.exit_code)
-        return f"{self.name} {how}"
+        return f"{self.name} {_exit_words(self.exit_code)}"
 
 
 class Process:
@@ -165,17 +164,19 @@ class Stack:
         self.start(self.programs[name])
 
     def stop_all(self) -> list[str]:
-        """Stop every process, last started first; returns the names that had to be killed."""
-        stubborn = []
+        """Stop every process, last started first; returns a sentence for each that did not end well."""
+        unwell = []
         for name, process in reversed(list(self.processes.items())):
             process.send(signal.SIGTERM)
             if not process.wait(STOP_TIMEOUT_S):
                 process.send(signal.SIGKILL)
                 process.wait(STOP_TIMEOUT_S)
-                stubborn.append(name)
+                unwell.append(f"{name} did not stop in {STOP_TIMEOUT_S:g} s and was killed")
+            elif process.exit_code not in (None, 0, -signal.SIGTERM):
+                unwell.append(f"{name} {_exit_words(process.exit_code)} when it was stopped")
         self.processes.clear()
         remove_stack_file(self.folder)
-        return stubborn
+        return unwell
 
     def _write_record(self) -> None:
         records = tuple(process.record for process in self.processes.values())
@@ -214,5 +215,7 @@ def _end_of(path: Path, size: int = 16_384) -> str:
         return file.read().decode(errors="replace")
 
 
-def _exit_words(code: int) -> str:
+def _exit_words(code: int | None) -> str:
+    if code is None:
+        return "ended"
     return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"

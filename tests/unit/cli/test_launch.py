@@ -1,6 +1,7 @@
 """What a demo or a stack refuses before anything is started."""
 
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ CONFIG = Path(__file__).parents[3] / "config"
 def _own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ARB_CONFIG_DIR", str(CONFIG))
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 def arb(*args: str) -> Result:

@@ -80,6 +80,14 @@ def test_the_last_started_is_stopped_first(stack: Stack, tmp_path: Path) -> None
     assert not (tmp_path / STACK_FILE).exists()
 
 
+def test_a_process_that_ends_badly_when_stopped_is_named(stack: Stack) -> None:
+    code = TELLS_WHEN_STOPPED.replace("sys.exit(0)", "sys.exit(3)")
+    stack.start(program("ill", code, "/dev/null", ""))
+    stack.start(program("well"))
+    until(lambda: has_said(stack, "ill") and has_said(stack, "well"))
+    assert stack.stop_all() == ["ill ended with exit code 3 when it was stopped"]
+
+
 def test_another_command_finds_and_stops_what_runs(stack: Stack, tmp_path: Path) -> None:
     stack.start(program("one"))
     found = Stack.attach(tmp_path)
