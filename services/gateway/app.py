@@ -80,7 +80,8 @@ def _run(runtime: RuntimeSettings, first: GatewayState, stop: threading.Event) -
         return 0
     clock = QtClock(writer, reading)
     log = IntentionLog(first.settings.state_dir)
-    state = recovered(state, log.read(first.clock.trading_date_at(clock.now_ns())))
+    today = first.clock.trading_date_at(clock.now_ns())
+    state = recovered(state, log.read(today), today)
     positions = _positions(stored, first.settings)
     reader = RedisReader(connect(runtime.redis_url), positions)
     shell = _shell(state, positions, stored.epoch, reader, writer, outbox, clock, log, application)
@@ -99,8 +100,9 @@ def _shell(
     outbox: Outbox, clock: QtClock, log: IntentionLog, application: QCoreApplication,
 ) -> Shell:  # fmt: skip
     from services.gateway.adapters.ocx import Ocx
+    from services.gateway.adapters.qax import create_control
 
-    ocx = Ocx()
+    ocx = Ocx(create_control())
     settings = state.settings
     port = None
     if settings.mode is not GatewayMode.OBSERVE:

@@ -11,7 +11,7 @@ from services.contracts.messages.alerts import AlertKind
 from services.contracts.messages.status import GatewayStatus
 from services.contracts.messages.venue_state import ConnectionState, FeedLivenessChanged
 from services.contracts.reasons import GateReason
-from services.contracts.terms import GatewayMode, OrderKind, Purpose, Severity, Venue
+from services.contracts.terms import GatewayMode, OrderKind, Purpose, Severity, TradingDate, Venue
 from services.gateway import link_desk, order_desk, reconcile, truth
 from services.gateway.book_feed import silent_venues
 from services.gateway.facts import Clocked, Connected
@@ -19,8 +19,10 @@ from services.gateway.limiter import ORDER_LADDER, tokens
 from services.gateway.order_table import OrderRecord, OrderTable, Stage
 from services.gateway.query_desk import Round, RoundKind
 from services.gateway.replies import account_now, orders_of_day
+from services.gateway.state import Control, DayFacts, GatewayState
 from services.gateway.turn import Turn
 from services.gateway.vi_halts import HaltBoard
+from services.market.phases import ReadingKind
 
 TEXT_WAIT_NS = 150 * NS_PER_MS
 """How long a rejection waits for the broker's words (OnReceiveMsg comes after the answer)."""
@@ -56,26 +58,54 @@ def _day(turn: Turn) -> None:
     turn.set(session=session)
     for message in said:
         turn.say(message)
+    board, released = turn.state.halts.without_old_vi(session.market_ns)
+    turn.set(halts=board)
+    for change in released:
+        turn.say(change)
     if session.trading_date != state.trading_date:
         new_date(turn)
 
 
 def new_date(turn: Turn) -> None:
     """Orders are of one date: what still works from an earlier one died with its day."""
-    old = turn.state.orders.working
-    if old:
-        turn.alert(
-            f"old-orders-{turn.state.trading_date}", AlertKind.RECONCILIATION, Severity.CRITICAL,
-            "Orders of an earlier day were never seen to close", ", ".join(sorted(old)),
-            "Compare with the broker's order history of that day, then `arb ack`.",
-        )  # fmt: skip
-    turn.set(
-        trading_date=turn.state.session.trading_date, orders=OrderTable(), baseline=None, halts=HaltBoard(),
-        superseded=frozenset(), cancelling={}, rejecting={}, texts={},
-        facts=replace(turn.state.facts, read=frozenset(), bands={}),
-        control=replace(turn.state.control, flatten=frozenset()),
-    )  # fmt: skip
+    stale = tuple(sorted(turn.state.orders.working))
+    turn.state = of_new_date(turn.state, turn.state.session.trading_date, stale)
+    say_stale(turn)
     link_desk.read_symbols(turn)
+
+
+def of_new_date(state: GatewayState, trading_date: TradingDate, stale: tuple[str, ...]) -> GatewayState:
+    """Return the state of a new trading date: nothing of the old one holds, and nothing is armed."""
+    begun: GatewayState = state.but(
+        trading_date=trading_date, orders=OrderTable(), baseline=None, halts=HaltBoard(), queue=(),
+        superseded=frozenset(), cancelling={}, rejecting={}, texts={}, stale_orders=stale,
+        facts=DayFacts(), control=Control(),
+    )  # fmt: skip
+    return begun
+
+
+def say_stale(turn: Turn) -> None:
+    stale = turn.state.stale_orders
+    if not stale:
+        return
+    turn.alert(
+        f"old-orders-{turn.state.trading_date}", AlertKind.RECONCILIATION, Severity.CRITICAL,
+        "Orders of an earlier day were never seen to close", ", ".join(stale),
+        "Compare with the broker's order history of that day, then `arb ack`.",
+    )  # fmt: skip
+    turn.set(stale_orders=())
+
+
+def signalled(turn: Turn, value: str) -> None:
+    """A value of FID 215; one that is not understood changes nothing, and is told once."""
+    session, reading = turn.state.session.observe(value)
+    turn.set(session=session)
+    if reading.kind in (ReadingKind.UNKNOWN, ReadingKind.IMPLAUSIBLE):
+        turn.alert(
+            f"fid215-{value}", AlertKind.SESSION, Severity.WARNING,
+            f"The broker sent market status {value!r}", f"it is {reading.kind} at this time of day",
+            "Note the time; add its meaning to fid215.toml once it is known.",
+        )  # fmt: skip
 
 
 def _halt_file(turn: Turn, present: bool) -> None:

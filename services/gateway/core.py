@@ -18,7 +18,7 @@ from services.contracts.messages.orders import OrderClosed, OrderUnknown
 from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState
 from services.contracts.reasons import GateReason
 from services.contracts.step import Received
-from services.contracts.terms import TradingState
+from services.contracts.terms import TradingDate, TradingState
 from services.gateway import clockwork, link_desk, order_desk, reconcile, truth
 from services.gateway.effects import DropScreen
 from services.gateway.evidence import Unusable, from_chejan, order_no
@@ -80,7 +80,7 @@ def _dispatch(turn: Turn, moment: Moment) -> None:
         case LeaseSeen(expires, reference_hash):
             turn.set(lease=turn.state.lease.renewed(expires, reference_hash))
         case SessionSignalled(value):
-            turn.set(session=turn.state.session.observe(value))
+            clockwork.signalled(turn, value)
         case Interrupted(values):
             _interrupted(turn, values)
         case Started():
@@ -98,25 +98,30 @@ def _dispatch(turn: Turn, moment: Moment) -> None:
 # -- start ----------------------------------------------------------------------------------------
 
 
-def recovered(state: GatewayState, log: list[Line]) -> GatewayState:
-    """Return the stored state joined with the log of intentions of the same trading date.
+def recovered(state: GatewayState, log: list[Line], trading_date: TradingDate) -> GatewayState:
+    """Return the stored state joined with the log of intentions of `trading_date`.
 
     What was stored as working stays so until evidence closes it, because its last message may
-    never have been written. What only the log knows is taken from there.
+    never have been written. What only the log knows is taken from there. What was stored on an
+    earlier date died with its day; only the names of orders never seen to close are kept.
     """
+    same_day = state.trading_date == trading_date
     orders = OrderTable()
-    for record in (*replay(log).values(), *state.working.values()):
-        known = orders.get(record.order_id)
-        orders = orders.with_record(_joined(known, record))
+    for record in (*replay(log).values(), *(state.working.values() if same_day else ())):
+        orders = orders.with_record(_joined(orders.get(record.order_id), record))
     desk = replace(state.desk, history=state.query_history)
     joined: GatewayState = state.but(orders=orders, working=orders.working, desk=desk)
-    return joined
+    if same_day:
+        return joined
+    begun: GatewayState = clockwork.of_new_date(joined, trading_date, tuple(sorted(state.working))).but(
+        orders=orders
+    )
+    return begun
 
 
 def _joined(logged: OrderRecord | None, stored: OrderRecord) -> OrderRecord:
-    if logged is None:
-        unsure = stored.stage is Stage.SENT
-        return replace(stored, stage=Stage.UNKNOWN) if unsure else stored
+    if logged is None or logged is stored:
+        return replace(stored, stage=Stage.UNKNOWN) if stored.stage is Stage.SENT else stored
     number = stored.facts.broker_order_no or logged.facts.broker_order_no
     facts = stored.facts.model_copy(update={"broker_order_no": number})
     return replace(stored, facts=facts, stage=Stage.ACCEPTED if number else Stage.UNKNOWN)
@@ -126,8 +131,7 @@ def _started(turn: Turn) -> None:
     """Say what is known, so that readers need no history, and connect."""
     session, _ = turn.state.session.now(turn.state.clock, turn.state.rules, turn.now_ns)
     turn.set(session=session)
-    if turn.state.trading_date != session.trading_date:
-        clockwork.new_date(turn)
+    clockwork.say_stale(turn)
     for message in session.everything(turn.state.clock.market_time(turn.now_ns).strftime("%H:%M:%S")):
         turn.say(message)
     turn.say(

@@ -31,6 +31,8 @@ RESTRICTED = (-311, -301, -302, -340)
 """Codes after which no further entry makes sense today: overload guard, or a wrong account set-up."""
 CANCEL_AGAIN_NS = 1_500 * NS_PER_MS
 CANCEL_TRIES = 5
+_OWN_CANCEL = ".x"
+"""Marks the id of a cancel that the gateway itself decided on; nobody waits for its denial."""
 _DENIED_BY_WITHHOLDING = {
     "lease": GateReason.LEASE, "halt_file": GateReason.HALT_FILE, "log": GateReason.LOG_FAILED,
 }  # fmt: skip
@@ -73,6 +75,8 @@ def _remove_queued(turn: Turn, cancel: CancelOrder) -> bool:
 def deny(turn: Turn, message: Command, reason: GateReason, detail: str) -> None:
     """Our own refusal: nothing of this id was sent or will be."""
     turn.set(queue=without(turn.state.queue, message.order_id))
+    if isinstance(message, CancelOrder) and _OWN_CANCEL in message.order_id:
+        return
     target = "" if isinstance(message, PlaceOrder) else message.target_order_id
     turn.say(
         CommandDenied(
@@ -338,7 +342,7 @@ def cancel_open(turn: Turn, wanted: Callable[[OrderRecord], bool], reason: str) 
             continue
         turn.set(cancelling={**turn.state.cancelling, record.order_id: (tries + 1, turn.now_ns)})
         cancel = CancelOrder(
-            order_id=f"{record.order_id}.x{turn.state.connection_epoch}.{tries + 1}",
+            order_id=f"{record.order_id}{_OWN_CANCEL}{turn.state.connection_epoch}.{tries + 1}",
             target_order_id=record.order_id, pair_id=record.facts.pair_id, reason=reason,
         )  # fmt: skip
         command(turn, cancel, record.facts.pair_id)

@@ -15,13 +15,14 @@ from services.gateway import truth
 from services.gateway.evidence import Evidence, Unusable, from_row
 from services.gateway.order_table import OrderRecord, OrderTable, Stage
 from services.gateway.query_desk import Reply, Round, RoundKind
-from services.gateway.replies import bands, cash, holdings
+from services.gateway.replies import account_now, bands, cash, holdings, orders_of_day
 from services.gateway.turn import Turn
 
 SETTLE_NS = 700 * NS_PER_MS
 """An order younger than this may still be on its way when a query begins."""
 APART_NS = 1_500 * NS_PER_MS
 """Two absences count only when the queries began this far apart."""
+QUIET_NS = 300 * NS_PER_MS
 RESOLVE_AGAIN_NS = 1_600 * NS_PER_MS
 
 
@@ -36,7 +37,7 @@ def finish(turn: Turn, round_: Round) -> None:
         facts = turn.state.facts
         turn.set(facts=replace(facts, bands={**facts.bands, **bands(rows)}))
     if "OPW00018" in replies:
-        differences += _account(turn, replies["OPW00001"], replies["OPW00018"])
+        differences += _account(turn, round_, replies["OPW00001"], replies["OPW00018"])
     if round_.kind is RoundKind.FULL or (differences and round_.kind is not RoundKind.DAY):
         _say_completed(turn, tuple(differences))
 
@@ -162,7 +163,7 @@ def _missing(turn: Turn, numbers: set[str], begun_ns: int) -> list[str]:
 # -- account ---------------------------------------------------------------------------------
 
 
-def _account(turn: Turn, money: Reply, stock: Reply) -> list[str]:
+def _account(turn: Turn, round_: Round, money: Reply, stock: Reply) -> list[str]:
     try:
         cash_krw, orderable_krw = cash(money.single)
         held = holdings(stock.rows)
@@ -175,13 +176,27 @@ def _account(turn: Turn, money: Reply, stock: Reply) -> list[str]:
         )
     )  # fmt: skip
     turn.set(rhythm=replace(turn.state.rhythm, account_ns=turn.now_ns))
-    if turn.state.orders.working:
+    if not _quiet(turn, round_.begun_ns):
         return []
     ours = net_shares(turn.state.orders)
     if turn.state.baseline is None:
         turn.set(baseline=_less(held, ours))
         return []
-    return holding_differences(held, turn.state.baseline, ours)
+    problems = holding_differences(held, turn.state.baseline, ours)
+    if problems and round_.kind is not RoundKind.FULL:
+        account = turn.state.link.account
+        asks = (*orders_of_day(account), *account_now(account))
+        turn.set(desk=turn.state.desk.want(RoundKind.FULL, asks))
+        return []
+    return problems
+
+
+def _quiet(turn: Turn, begun_ns: int) -> bool:
+    """Whether nothing moved around the query, so that holdings and fills are of one moment."""
+    state = turn.state
+    sent_ns = state.order_history[-1] if state.order_history else 0
+    still_since_ns = max(sent_ns, state.rhythm.moved_ns)
+    return not (state.orders.working or state.orders.parked) and begun_ns - still_since_ns > QUIET_NS
 
 
 def net_shares(orders: OrderTable) -> dict[Symbol, int]:

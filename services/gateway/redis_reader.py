@@ -33,18 +33,18 @@ class RedisReader(threading.Thread):
         super().__init__(name="redis-reader", daemon=True)
         self._bus = bus
         self._cursors = dict(positions)
-        self._stop = threading.Event()
+        self._stopping = threading.Event()
         self._log = structlog.get_logger(service="gateway")
         self.inbox: SimpleQueue[Read] = SimpleQueue()
         self.failed = False
 
     def finish(self) -> None:
-        self._stop.set()
+        self._stopping.set()
         self.join(2)
 
     def run(self) -> None:
         try:
-            while not self._stop.is_set():
+            while not self._stopping.is_set():
                 self._turn()
         except Exception:
             self.failed = True
@@ -58,7 +58,7 @@ class RedisReader(threading.Thread):
             entries = self._bus.read(self._cursors, count=READ_COUNT, block_ms=READ_BLOCK_MS)
         except BusUnavailable as error:
             self._log.warning("bus unavailable", error=str(error))
-            self._stop.wait(RETRY_S)
+            self._stopping.wait(RETRY_S)
             return
         for entry in entries:
             self._cursors[entry.key] = entry.entry_id

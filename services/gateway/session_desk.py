@@ -15,7 +15,7 @@ from services.market.dates import SECOND_NS
 from services.market.errors import NotCovered
 from services.market.files import MarketRules
 from services.market.market_clock import MarketClock
-from services.market.phases import PhaseTracker
+from services.market.phases import PhaseTracker, Reading
 from services.market.sessions import DaySchedule, Window
 
 NO_DATE: Final = TradingDate("")
@@ -60,10 +60,10 @@ class SessionDesk:
         """Return the desk of a new connection: FID 215 has no history (Kiwoom sheet 3)."""
         return replace(self, tracker=PhaseTracker(self.tracker.codes))
 
-    def observe(self, value: str) -> "SessionDesk":
-        """Return the desk after a value of FID 215 at the market time last seen."""
-        tracker, _ = self.tracker.observe(value, self.market_ns)
-        return replace(self, tracker=tracker)
+    def observe(self, value: str) -> tuple["SessionDesk", Reading]:
+        """Return the desk after a value of FID 215 at the market time last seen, and what it was."""
+        tracker, reading = self.tracker.observe(value, self.market_ns)
+        return replace(self, tracker=tracker), reading
 
     def now(
         self, clock: MarketClock, rules: MarketRules, now_ns: int

@@ -116,6 +116,8 @@ class GatewayState(State):
     rejecting: Mapping[str, int] = {}
     """Orders whose answer had no number, waiting for the broker's text since then."""
     texts: Mapping[str, str] = {}
+    stale_orders: tuple[str, ...] = ()
+    """Orders of an earlier date that were never seen to close, until they have been told."""
     rhythm: Rhythm = Rhythm()
     screen_turn: int = 0
 

@@ -218,9 +218,9 @@ def foreign(turn: Turn, seen: Evidence) -> None:
         return
     table, news = turn.state.orders.with_foreign(seen)
     first = seen.broker_order_no not in turn.state.orders.foreign
-    turn.set(orders=table)
     if not news:
         return
+    turn.set(orders=table, rhythm=_moved(turn))
     known = table.foreign[seen.broker_order_no]
     turn.say(
         ForeignOrderSeen(

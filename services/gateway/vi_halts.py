@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 
 from services.contracts.messages.venue_state import HaltKind, SymbolHaltChanged
 from services.contracts.terms import Symbol, Venue
+from services.market.dates import SECOND_NS
 
 VI_TYPE = "VI발동/해제"
 VI_FIDS = (9001, 1221, 1223, 1224, 1225, 1279)
+VI_LONGEST_NS = 600 * SECOND_NS
+"""A VI takes two minutes and may be extended; one this old ended while nobody listened."""
 _STILL_ACTIVE = "000000"
 _HALTED_TEXT = "거래정지"
 
@@ -26,6 +29,8 @@ class HaltBoard:
 
     by_book: Mapping[Book, frozenset[HaltKind]] = field(default_factory=dict)
     seen: frozenset[Seen] = frozenset()
+    since: Mapping[Book, int] = field(default_factory=dict)
+    """Market time at which the VI that is active began."""
 
     def halted(self, symbol: Symbol, venue: Venue) -> frozenset[HaltKind]:
         return self.by_book.get((symbol, venue), frozenset())
@@ -41,12 +46,28 @@ class HaltBoard:
         key: Seen = (symbol, venue, values[1223].strip(), values[1225].strip(), active)
         if symbol not in symbols or key in self.seen:
             return self, ()
-        board = HaltBoard(self.by_book, self.seen | {key})
+        board = HaltBoard(self.by_book, self.seen | {key}, self.since)
         released: Seen = (*key[:4], False)
         if active and released in self.seen:
             return board, ()
         detail = f"{values[1225].strip()} at {values[1221].strip()} KRW since {values[1223].strip()}"
+        if active:
+            since = {**self.since, (symbol, venue): market_ns_of(values[1223])}
+            board = HaltBoard(self.by_book, board.seen, since)
         return board.set(symbol, venue, HaltKind.VOLATILITY_INTERRUPTION, active, detail)
+
+    def without_old_vi(self, market_ns: int) -> tuple["HaltBoard", tuple[SymbolHaltChanged, ...]]:
+        """Return the board without VIs whose release must have been missed, and that news."""
+        board = self
+        news: list[SymbolHaltChanged] = []
+        for (symbol, venue), kinds in self.by_book.items():
+            old = market_ns - self.since.get((symbol, venue), market_ns) > VI_LONGEST_NS
+            if old and HaltKind.VOLATILITY_INTERRUPTION in kinds:
+                board, change = board.set(
+                    symbol, venue, HaltKind.VOLATILITY_INTERRUPTION, False, "release missed"
+                )
+                news += change
+        return board, tuple(news)
 
     def set(
         self, symbol: Symbol, venue: Venue, kind: HaltKind, halted: bool, detail: str = ""
@@ -56,7 +77,7 @@ class HaltBoard:
         after = before | {kind} if halted else before - {kind}
         if before == after:
             return self, ()
-        board = HaltBoard({**self.by_book, (symbol, venue): after}, self.seen)
+        board = HaltBoard({**self.by_book, (symbol, venue): after}, self.seen, self.since)
         change = SymbolHaltChanged(symbol=symbol, venue=venue, kind=kind, halted=halted, detail=detail)
         return board, (change,)
 
@@ -67,6 +88,14 @@ class HaltBoard:
             for (symbol, venue), kinds in sorted(self.by_book.items())
             for kind in sorted(kinds)
         )
+
+
+def market_ns_of(hhmmss: str) -> int:
+    """Return the market time of the broker's `HHmmss`; 0 for other text, so that it counts as long ago."""
+    text = hhmmss.strip()
+    if len(text) != 6 or not text.isdigit():
+        return 0
+    return (int(text[:2]) * 3600 + int(text[2:4]) * 60 + int(text[4:])) * SECOND_NS
 
 
 def is_halted(stock_state: str) -> bool:

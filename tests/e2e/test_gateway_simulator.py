@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ import pytest
 from services.contracts.envelope import Envelope, Message, decode
 from services.contracts.in_force import Reference
 from services.contracts.limits import COMMAND_TTL_MS, NS_PER_MS
-from services.contracts.messages.commands import CancelOrder, PlaceOrder
+from services.contracts.messages.commands import PlaceOrder
 from services.contracts.messages.control import ReferencePublished, TradingStateChanged, TradingStateRequested
 from services.contracts.messages.lease import LeaseRenewed
 from services.contracts.messages.market_data import QuoteUpdated
@@ -30,11 +31,21 @@ from services.contracts.messages.orders import (
 from services.contracts.messages.status import Heartbeat
 from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState
 from services.contracts.reasons import GateReason
-from services.contracts.streams import COMMANDS, CONTROL, LEASE, ORDERS, STATUS, TICKS, VENUE, home_of, key_of
-from services.contracts.terms import Market, OrderKind, Purpose, Side, Symbol, TradingDate, TradingState, Venue
+from services.contracts.streams import ORDERS, STATUS, TICKS, VENUE, home_of, key_of
+from services.contracts.terms import (
+    Market,
+    OrderKind,
+    Purpose,
+    Side,
+    Symbol,
+    TradingDate,
+    TradingState,
+    Venue,
+)
 from services.contracts.trading_limits import TradingLimits
 from services.market.files import load_market, load_symbol_map, write_day_plan
 from services.market.market_clock import compressed_day
+from services.market.ticks import step
 from services.runtime.bus import RedisBus, Write, connect
 from services.runtime.settings import config_dir
 
@@ -126,8 +137,6 @@ class Rig:
         return quote
 
     def admin(self, verb: str, **args: Any) -> Any:
-        import socket
-
         with socket.socket(socket.AF_UNIX) as sock:
             sock.connect(f"{self.folder}/sim.sock")
             sock.sendall(json.dumps({"id": 1, "admin": verb, "args": args}).encode() + b"\n")
@@ -236,7 +245,8 @@ def test_a_halt_blocks_at_once_and_takes_back_what_rests(rig: Rig) -> None:
     armed(rig)
     traded(rig, "P1.1.b.")
     best = rig.quote().bids[0][0]
-    rig.placed("P1.1.s.1", Side.SELL, best + 10 * 500, 1, kind=OrderKind.LIMIT, reference_price_krw=best)
+    resting = step(best, 9)
+    rig.placed("P1.1.s.1", Side.SELL, resting, 1, kind=OrderKind.LIMIT, reference_price_krw=best)
     rig.told(OrderAccepted, ORDERS.key, lambda m: m.facts.order_id == "P1.1.s.1")
     rig.say(TradingStateRequested(target=TradingState.HALTED, by="desk", reason="test"))
     closed = rig.told(OrderClosed, ORDERS.key, lambda m: m.facts.order_id == "P1.1.s.1")
@@ -269,7 +279,7 @@ def test_a_second_gateway_fences_the_first(rig: Rig) -> None:
     first = rig.gateway()
     armed(rig)
     rig.gateway()
-    assert first.wait(DEADLINE_S) == 3
+    assert first.wait(DEADLINE_S) == 3, rig.errors()
 
 
 def test_a_lost_connection_comes_back_by_itself(rig: Rig) -> None:
@@ -280,6 +290,3 @@ def test_a_lost_connection_comes_back_by_itself(rig: Rig) -> None:
         ConnectionChanged, VENUE.key,
         lambda m: m.state is ConnectionState.READY and m.connection_epoch == 2,
     )  # fmt: skip
-
-
-__all__ = ["COMMANDS", "CONTROL", "LEASE", "CancelOrder"]

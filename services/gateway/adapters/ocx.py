@@ -1,4 +1,4 @@
-"""The control itself, thin: the only file that knows QAxContainer.
+"""The control's methods by their own names, over whatever answers `dynamicCall`.
 
 Every method is one `dynamicCall` with the prototype of the sheet (Kiwoom sheet 1.1). SendOrder's nine
 values go as one list, because the variadic form takes eight.
@@ -7,25 +7,12 @@ values go as one list, because the variadic form takes eight.
 from collections.abc import Callable
 from typing import Any
 
-from PyQt5.QAxContainer import QAxWidget
-
-PROG_ID = "KHOPENAPI.KHOpenAPICtrl.1"
-
-
-class NoControl(RuntimeError):
-    """The control cannot be created on this machine."""
-
 
 class Ocx:
-    """The control's methods by their own names. All calls belong to the Qt thread."""
+    """One control: the real widget, or one that emulates it. All calls belong to the Qt thread."""
 
-    def __init__(self) -> None:
-        self._control: Any = QAxWidget(PROG_ID)
-        if self._control.isNull():
-            raise NoControl(
-                f"{PROG_ID} cannot be created: install the broker's OpenAPI+ and use a 32-bit Python, "
-                "or run `python -m services.simulator.host services.gateway`"
-            )
+    def __init__(self, control: Any) -> None:
+        self._control = control
 
     def on(self, event: str, slot: Callable[..., None]) -> None:
         getattr(self._control, event).connect(slot)
