@@ -14,7 +14,7 @@ from services.executor.move import Ask, Move, place
 from services.executor.order import Order
 from services.executor.pair import Pair
 from services.executor.phases import Turn
-from services.executor.pricing import sell_limit
+from services.executor.pricing import buy_limit, sell_limit
 from services.executor.recompute import recompute
 from services.executor.view import View
 from services.market.books import BookFault
@@ -79,7 +79,7 @@ def _first(pair: Pair, view: View) -> Move | None:
 
 def _next(pair: Pair, view: View) -> Move:
     """A further clip goes only if fresh quotes still pay for it, and says what it looked at."""
-    found = recompute(pair, view, _size(pair))
+    found = recompute(pair, view, _size(pair, view))
     said = ClipRecomputed(
         pair_id=pair.pair_id, symbol=pair.symbol, clip=pair.clip + 1, proceed=not found.refusal,
         net_edge_krw=found.net_krw, quote_buy=found.quote_buy, quote_sell=found.quote_sell,
@@ -91,8 +91,9 @@ def _next(pair: Pair, view: View) -> Move:
     return Move(move.pair, (said, *move.out))
 
 
-def _size(pair: Pair) -> int:
-    return min(pair.approval.clip_shares, HARD_CLIP_SHARES, pair.unspent_shares)
+def _size(pair: Pair, view: View) -> int:
+    allowed = min(pair.approval.clip_shares, view.limits.clip_shares, HARD_CLIP_SHARES)
+    return min(allowed, pair.unspent_shares)
 
 
 def _buy(pair: Pair, view: View, price_krw: int) -> Move:
@@ -102,8 +103,9 @@ def _buy(pair: Pair, view: View, price_krw: int) -> Move:
     asks = view.asks(venue)
     started = pair.turned(Turn.CLIP_STARTED, clip=pair.clip + 1, sell_due_ns=0)
     ask = Ask(
-        side=Side.BUY, venue=venue, kind=kind, purpose=Purpose.ENTRY, qty_shares=_size(pair),
-        price_krw=price_krw, reference_price_krw=asks[0][0] if asks else price_krw,
+        side=Side.BUY, venue=venue, kind=kind, purpose=Purpose.ENTRY, qty_shares=_size(pair, view),
+        price_krw=buy_limit(price_krw, asks, view.limits.collar_ticks),
+        reference_price_krw=asks[0][0] if asks else price_krw,
     )  # fmt: skip
     return place(started, view, ask)
 
@@ -118,7 +120,8 @@ def _sell(pair: Pair, view: View) -> Move | None:
         return None
     if view.costs is None:
         return flatten.open_residual(pair, view, "the costs that break-even is computed from are not known")
-    price = sell_limit(view.costs, pair.approval.buy_venue, pair.buy_price_krw, venue, bids, shares)
+    floor_krw = view.costs.break_even_sell_price_krw(venue.other, pair.buy_price_krw, venue, shares)
+    price = sell_limit(floor_krw, bids, shares, view.limits.collar_ticks)
     if price is None:
         return flatten.open_residual(pair, view, "the spread is gone")
     ask = Ask(

@@ -67,8 +67,11 @@ def cancel(pair: Pair, view: View, order: Order, reason: str) -> Move:
 
 
 def cancel_id_of(order_id: str, asked: int) -> str:
-    """Return the id of the command that asks for the `asked`-th time to cancel an order."""
-    return f"{order_id}.x{asked}"
+    """Return the id of the command that asks for the `asked`-th time to cancel an order.
+
+    The gateway marks the cancels that it decides on itself with `.x`; ours must not look like those.
+    """
+    return f"{order_id}.c{asked}"
 
 
 def timeout_ms_of(view: View, side: Side) -> int:

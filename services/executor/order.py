@@ -5,6 +5,7 @@ an event told late, twice or out of order does no harm. What the gateway says an
 price) wins over what we remember commanding: its log on disk outlives a Redis that forgot a second.
 """
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Self
@@ -31,6 +32,9 @@ OrderEvent = (
     | CancelRejected
 )  # fmt: skip
 
+_ORDER_ID: Final = re.compile(r"(?P<pair>[^.]+)\.(?P<clip>[0-9]{1,6})\.[bs]\.(?P<attempt>[0-9]{1,6})")
+"""What `ids.order_id_of` makes."""
+
 SILENCE_NS: Final = 2 * COMMAND_TTL_MS * NS_PER_MS
 """An order without any event this long after its command expired counts as unknown (design 4.2)."""
 
@@ -41,7 +45,7 @@ _EVIDENCE: Final[Mapping[type[Message], Evidence]] = MappingProxyType({
     OrderClosed: Evidence.CLOSED,
     OrderRejected: Evidence.REJECTED,
     OrderUnknown: Evidence.UNKNOWN,
-    CancelRejected: Evidence.ACCEPTED,  # what can refuse a cancel has the order
+    CancelRejected: Evidence.SENT,  # no news of the target's life but what its facts say
 })  # fmt: skip
 _RESOLVED: Final[Mapping[Resolution, Evidence]] = MappingProxyType({
     Resolution.FOUND: Evidence.FOUND,
@@ -137,11 +141,11 @@ def adopted(facts: OrderFacts, now_ns: int) -> Order | None:
 
     Redis may lose its last second; the gateway's log does not, and tells of the order again.
     """
-    parts = facts.order_id.rsplit(".", 3)
-    if len(parts) != 4 or parts[0] != facts.pair_id or not (parts[1].isdigit() and parts[3].isdigit()):
+    ours = _ORDER_ID.fullmatch(facts.order_id)
+    if ours is None or ours["pair"] != facts.pair_id:
         return None
     return Order(
-        order_id=facts.order_id, clip=int(parts[1]), attempt=int(parts[3]), venue=facts.venue,
+        order_id=facts.order_id, clip=int(ours["clip"]), attempt=int(ours["attempt"]), venue=facts.venue,
         side=facts.side, kind=facts.kind, purpose=facts.purpose, qty_shares=facts.qty_shares,
         price_krw=facts.price_krw, placed_at_ns=now_ns, expires_at_ns=now_ns, cancel_at_ns=now_ns,
     )  # fmt: skip

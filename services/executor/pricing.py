@@ -5,8 +5,6 @@ that no price leaves the day's band.
 """
 
 from services.contracts.messages.venue_state import PriceBand
-from services.contracts.reference import TradeCosts
-from services.contracts.terms import Venue
 from services.contracts.trading_limits import TradingLimits
 from services.market import ticks
 from services.market.edge import Levels
@@ -14,17 +12,22 @@ from services.market.edge import Levels
 _BPS = 10_000
 
 
-def sell_limit(
-    costs: TradeCosts, buy_venue: Venue, buy_price_krw: int, sell_venue: Venue, bids: Levels, qty_shares: int
-) -> int | None:
-    """The limit of an exit: the bid that fills the whole quantity, not below break-even.
+def sell_limit(floor_krw: int, bids: Levels, qty_shares: int, collar_ticks: int) -> int | None:
+    """The limit of an exit: the bid that fills the whole quantity, not below `floor_krw` (break-even).
 
-    None where even the best bid is below break-even: the spread is gone.
+    None where even the best bid is below it: the spread is gone. No further from the best bid than the
+    collar, or the last gate would refuse it.
     """
-    floor_krw = costs.break_even_sell_price_krw(buy_venue, buy_price_krw, sell_venue, qty_shares)
     if not bids or bids[0][0] < floor_krw:
         return None
-    return max(reach(bids, qty_shares), floor_krw)
+    return max(reach(bids, qty_shares), floor_krw, _step_down(bids[0][0], collar_ticks))
+
+
+def buy_limit(price_krw: int, asks: Levels, collar_ticks: int) -> int:
+    """The limit of an entry: `price_krw`, but no further above the best ask than the collar."""
+    if not asks:
+        return price_krw
+    return min(price_krw, ticks.step(ticks.snap_down(asks[0][0]), collar_ticks))
 
 
 def reach(bids: Levels, qty_shares: int) -> int:
@@ -51,8 +54,10 @@ def rung_price(
 ) -> int:
     """The limit of the ladder's `attempt`: so many steps through the bid, within collar, floor and band."""
     through = min(limits.flatten_step_ticks * attempt, limits.collar_ticks)
-    start_krw = ticks.snap_down(bid_krw)
     lowest_krw = max(floor_krw, ticks.snap_up(band.lower_krw) if band else 1)
-    if through >= ticks.ticks_between(1, start_krw):
-        return lowest_krw
-    return max(ticks.step(start_krw, -through), lowest_krw)
+    return max(_step_down(ticks.snap_down(bid_krw), through), lowest_krw)
+
+
+def _step_down(price_krw: int, n_ticks: int) -> int:
+    """The price `n_ticks` down the grid, 1 KRW where it ends before that."""
+    return ticks.step(price_krw, -min(n_ticks, ticks.ticks_between(1, price_krw)))

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from services.contracts.messages.venue_state import PriceBand
 from services.contracts.terms import Venue
 from services.contracts.trading_limits import TradingLimits
-from services.executor.pricing import loss_floor, rung_price, sell_limit
+from services.executor.pricing import buy_limit, loss_floor, rung_price, sell_limit
 from services.market.ticks import is_on_tick, price_limits, snap_down, ticks_between
 
 from .desk import COSTS
@@ -14,15 +14,25 @@ from .desk import COSTS
 prices = st.integers(1_000, 1_500_000).map(snap_down)
 
 
-@given(prices, st.integers(1, 50), st.integers(-300, 300), st.sampled_from(Venue))
-def test_an_exit_loses_nothing_and_is_on_the_grid(buy: int, qty: int, bps: int, venue: Venue) -> None:
+@given(prices, st.integers(1, 50), st.integers(-300, 300), st.integers(1, 50), st.sampled_from(Venue))
+def test_an_exit_loses_nothing_is_on_the_grid_and_within_the_collar(
+    buy: int, qty: int, bps: int, collar: int, venue: Venue
+) -> None:
     bid = snap_down(max(1, buy * (10_000 + bps) // 10_000))
-    limit = sell_limit(COSTS, venue, buy, venue.other, ((bid, qty),), qty)
+    floor = COSTS.break_even_sell_price_krw(venue, buy, venue.other, qty)
+    limit = sell_limit(floor, ((bid, 1), (snap_down(bid // 2), 100)), qty, collar)
     if limit is None:
-        assert COSTS.net_krw(venue, buy * qty, venue.other, bid * qty) < 0 or bid < buy
+        assert bid < floor
     else:
-        assert is_on_tick(limit) and limit <= bid
+        assert is_on_tick(limit) and limit <= bid and ticks_between(limit, bid) <= collar
         assert COSTS.net_krw(venue, buy * qty, venue.other, limit * qty) >= 0
+
+
+@given(prices, prices, st.integers(1, 50))
+def test_an_entry_never_pays_more_than_approved(approved: int, ask: int, collar: int) -> None:
+    price = buy_limit(approved, ((ask, 5),), collar)
+    assert is_on_tick(price) and price <= approved
+    assert price == approved or ticks_between(ask, price) == collar
 
 
 @given(prices, prices, st.integers(1, 12), st.integers(1, 10), st.integers(1, 50))
