@@ -37,7 +37,7 @@ from services.contracts.messages.venue_state import (
     SessionPhaseChanged,
 )
 from services.contracts.streams import ALERTS, CONTROL, ORDERS, PAIRS, STATUS, VENUE, key_of
-from services.contracts.terms import SessionPhase, TradingState, Venue
+from services.contracts.terms import SessionPhase, Severity, TradingState, Venue
 
 STALE_NS: Final = 5 * HEARTBEAT_MS * NS_PER_MS
 EVENTS_KEPT: Final = 50
@@ -126,7 +126,7 @@ def seen(board: Board, envelope: Envelope) -> Board:
     change = _CHANGES.get(type(message))
     if change is not None:
         board = change(board, message, envelope.ts_init_ns)
-    if not isinstance(message, _TOLD):
+    if not isinstance(message, _TOLD) or _is_quiet(message):
         return board
     text = sentence(message)
     return replace(board, events=(*board.events, HappenedLine(envelope.ts_init_ns, text))[-EVENTS_KEPT:])
@@ -136,6 +136,11 @@ _TOLD: Final = (
     PairApproved, PairClosed, ResidualMarked, TradingStateChanged, LatchSet, LatchCleared,
     SessionPhaseChanged, EntryWindowChanged, ConnectionChanged, AlertRaised, AlertAcknowledged,
 )  # fmt: skip
+
+
+def _is_quiet(message: Message) -> bool:
+    """Alerts that nobody needs to read: for information, or the end of a trouble never told."""
+    return isinstance(message, AlertRaised) and (message.severity is Severity.INFO or message.resolved)
 
 
 def _beat(board: Board, message: Heartbeat, at_ns: int) -> Board:

@@ -8,7 +8,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from services.cli.board import Board, ServiceSeen
+from services.cli.board import Board
 from services.cli.wording import krw, signed_krw
 from services.contracts.limits import NS_PER_S
 from services.contracts.messages.alerts import AlertRaised
@@ -19,6 +19,9 @@ from services.market.dates import KST
 SPREADS_SHOWN = 8
 EVENTS_SHOWN = 8
 ALERTS_SHOWN = 4
+FEWEST_SHOWN = 3
+FIXED_LINES = 15
+"""Lines that every screen has: headings, venues, services, money, rates, an open pair or two."""
 GATES_SHOWN = 3
 
 _STATE_STYLE = {
@@ -28,8 +31,14 @@ _STATE_STYLE = {
 _SEVERITY_STYLE = {Severity.INFO: "dim", Severity.WARNING: "yellow", Severity.CRITICAL: "bold red"}
 
 
-def render(board: Board, now_ns: int, title: str = "") -> RenderableType:
-    """Return the whole screen: state, services, rates, money, spreads, pairs, alerts, events."""
+def render(board: Board, now_ns: int, title: str = "", height: int = 40) -> RenderableType:
+    """Return the whole screen: state, services, rates, money, spreads, pairs, alerts, events.
+
+    `height` is how many lines there are; spreads and events share what the rest leaves.
+    """
+    alerts = _alerts(board)
+    spare = max(2 * FEWEST_SHOWN, height - FIXED_LINES - 3 * len(alerts))
+    spreads = min(SPREADS_SHOWN, spare // 2)
     return Group(
         _headline(board, title),
         _venues_line(board),
@@ -38,12 +47,12 @@ def render(board: Board, now_ns: int, title: str = "") -> RenderableType:
         _rates_line(board),
         *_gates(board),
         Rule("best spreads, after all costs", style="dim"),
-        _spreads(board),
+        _spreads(board, spreads),
         Rule("open pairs", style="dim"),
         _pairs(board),
-        *_alerts(board),
+        *alerts,
         Rule("what happened", style="dim"),
-        _events(board),
+        _events(board, min(EVENTS_SHOWN, spare - spreads)),
     )
 
 
@@ -80,18 +89,13 @@ def _venues_line(board: Board) -> Text:
 
 
 def _services_line(board: Board, now_ns: int) -> Text:
-    line = Text("services ")
     if not board.services:
-        line.append("none has been heard", style="bold red")
-    for name in sorted(board.services):
-        line.append_text(_service(name, board.services[name], now_ns))
+        return Text("no service has been heard", style="bold red")
+    silent = {name: item for name, item in sorted(board.services.items()) if item.is_stale(now_ns)}
+    line = Text("up: " + " ".join(name for name in sorted(board.services) if name not in silent))
+    for name, item in silent.items():
+        line.append(f"  {name} SILENT {item.age_ms(now_ns) // 1_000} s", style="bold red")
     return line
-
-
-def _service(name: str, seen: ServiceSeen, now_ns: int) -> Text:
-    if not seen.is_stale(now_ns):
-        return Text(f"{name} up  ", style="green")
-    return Text(f"{name} SILENT {seen.age_ms(now_ns) // 1_000} s  ", style="bold red")
 
 
 def _money_line(board: Board) -> Text:
@@ -101,10 +105,8 @@ def _money_line(board: Board) -> Text:
     style = "green" if risk.realised_pnl_krw >= 0 else "red"
     line = Text("profit ")
     line.append(f"{signed_krw(risk.realised_pnl_krw)} KRW", style=style)
-    line.append(
-        f" (marked {signed_krw(risk.marked_pnl_krw)})  exposure {krw(risk.exposure_krw)}  "
-        f"trips {risk.trips}  cash {signed_krw(risk.cash_change_krw)}"
-    )
+    line.append(f" (marked {signed_krw(risk.marked_pnl_krw)})  exposure {krw(risk.exposure_krw)} KRW  ")
+    line.append(f"trips {risk.trips}")
     return line
 
 
@@ -133,8 +135,8 @@ def _gates(board: Board) -> list[RenderableType]:
             *(Text(gate, style="yellow") for gate in gates[:GATES_SHOWN])]  # fmt: skip
 
 
-def _spreads(board: Board) -> RenderableType:
-    spreads = board.best_spreads(SPREADS_SHOWN)
+def _spreads(board: Board, count: int) -> RenderableType:
+    spreads = board.best_spreads(count)
     if not spreads:
         return Text("no quotes of both venues yet", style="dim")
     left, right = ("symbol", "buy"), ("ask", "sell", "bid", "shares", "net/share", "bps", "age")
@@ -169,7 +171,7 @@ def _pairs(board: Board) -> RenderableType:
 
 
 def _alerts(board: Board) -> list[RenderableType]:
-    alerts = board.open_alerts()
+    alerts = [alert for alert in board.open_alerts() if alert.severity is not Severity.INFO]
     if not alerts:
         return []
     shown = sorted(alerts, key=lambda alert: list(Severity).index(alert.severity))[-ALERTS_SHOWN:]
@@ -184,12 +186,12 @@ def _alert(alert: AlertRaised) -> Text:
     return line
 
 
-def _events(board: Board) -> RenderableType:
+def _events(board: Board, count: int) -> RenderableType:
     if not board.events:
         return Text("nothing yet", style="dim")
     lines = [
         Text(f"{clock_time(event.at_ns)} {event.text}", overflow="ellipsis", no_wrap=True)
-        for event in board.events[-EVENTS_SHOWN:]
+        for event in board.events[-count:]
     ]
     return Group(*lines)
 

@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from services.cli.board import BOARD_KEYS, Board, seen
 from services.cli.board_view import clock_time, render
+from services.cli.explain import story_of
 from services.cli.faults import EXIT_FAILED, Fault, UsageFault
 from services.cli.link import Follower, Link
 from services.cli.options import (
@@ -35,7 +36,17 @@ from services.contracts.messages.alerts import AlertKind, AlertRaised
 from services.contracts.messages.control import AlertAcknowledged
 from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.status import NotifierStatus
-from services.contracts.streams import DEAD, STATUS, key_of
+from services.contracts.streams import (
+    ALERTS,
+    COMMANDS,
+    DEAD,
+    DEFAULT_GATEWAY,
+    INTENTS,
+    ORDERS,
+    PAIRS,
+    STATUS,
+    key_of,
+)
 from services.contracts.terms import Severity
 from services.notifier.webhook import VARIABLE, WebhookUnusable, post_test_message, webhook_url
 from services.runtime.bus import Write
@@ -44,6 +55,9 @@ WATCH_PANEL = "Watch"
 TAIL = 1_000
 """How far back a board is built from: minutes of status, days of control."""
 REFRESH_MS = 250
+STORY_KEYS = (
+    *(key_of(stream) for stream in (INTENTS, PAIRS, ORDERS, ALERTS)), key_of(COMMANDS, DEFAULT_GATEWAY)
+)  # fmt: skip
 
 dead_app = typer.Typer(no_args_is_help=True, help="Messages that could not be handled, with the reason.")
 slack_app = typer.Typer(no_args_is_help=True, help="The way to Slack.")
@@ -72,6 +86,25 @@ def check_preflight(
     print_checks(checks, as_json)
     if not is_clean(checks):
         raise typer.Exit(EXIT_FAILED)
+
+
+def explain(
+    pair_id: Annotated[str, typer.Argument(help="As alerts and `arb status` name it.")],
+    redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Tell how one pair went: the intent, the verdict, every order and fill, the end."""
+    lines = story_of(pair_id, open_desk(redis, run).follow(STORY_KEYS).drain())
+    if not lines:
+        raise UsageFault(f"no stream names a pair {pair_id}",
+                         "Is the id right? What is older lies in the journal.")  # fmt: skip
+    if as_json:
+        print_json([{**dataclasses.asdict(line), "message": line.message.model_dump()} for line in lines])
+        return
+    for line in lines:
+        console().print(
+            f"[dim]{line.after_ms:>7} ms  {line.source:<11}[/] {line.type}: {escape(line.text)}",
+            soft_wrap=True,
+        )
 
 
 @dead_app.command("list")
@@ -187,6 +220,7 @@ def _through_notifier(redis: str, run: Path, by: str, wait_s: float) -> str:
 def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel=WATCH_PANEL)(status)
     app.command("preflight", rich_help_panel=WATCH_PANEL)(check_preflight)
+    app.command(rich_help_panel=WATCH_PANEL)(explain)
     app.add_typer(dead_app, name="dead", rich_help_panel=WATCH_PANEL)
     app.add_typer(slack_app, name="slack", rich_help_panel=WATCH_PANEL)
 
@@ -208,7 +242,7 @@ def watch(link: Link, title: str = "") -> None:
     try:
         with Live(console=console(), auto_refresh=False, screen=True) as live:
             while True:
-                live.update(render(board, link.bus.time_ns(), title), refresh=True)
+                live.update(render(board, link.bus.time_ns(), title, live.console.height), refresh=True)
                 time.sleep(REFRESH_MS / 1_000)
                 for item in follower.read():
                     board = seen(board, item.envelope)

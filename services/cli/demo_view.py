@@ -52,7 +52,7 @@ class LiveWatcher(Watcher):
     def passed(self, board: Board, now_ns: int, fresh: list[Seen]) -> None:
         if time.monotonic() - self._drawn_s >= 1 / REFRESH_PER_S:
             self._drawn_s = time.monotonic()
-            self._live.update(render(board, now_ns, "demo"), refresh=True)
+            self._live.update(render(board, now_ns, "demo", self._live.console.height), refresh=True)
 
 
 class PlainWatcher(Watcher):

@@ -9,7 +9,7 @@ from services.contracts.limits import NS_PER_S
 from services.contracts.messages.control import AlertAcknowledged, LatchCleared, LatchSet, TradingStateChanged
 from services.contracts.messages.pairs import ResidualMarked, StrandReason
 from services.contracts.messages.venue_state import ConfirmedBy, SessionPhaseChanged
-from services.contracts.terms import Latch, SessionPhase, TradingState, Venue
+from services.contracts.terms import Latch, SessionPhase, Severity, TradingState, Venue
 from tests.unit.cli.builders import (
     DATE,
     HYNIX,
@@ -36,10 +36,10 @@ def board_of(*messages: Message, at_ns: int = NOW_NS) -> Board:
     return board
 
 
-def screen(board: Board, now_ns: int = NOW_NS, width: int = 80) -> str:
-    console = Console(width=width, color_system=None, force_terminal=False, highlight=False)
+def screen(board: Board, now_ns: int = NOW_NS, height: int = 40) -> str:
+    console = Console(width=80, color_system=None, force_terminal=False, highlight=False)
     with console.capture() as capture:
-        console.print(render(board, now_ns))
+        console.print(render(board, now_ns, height=height))
     return capture.get()
 
 
@@ -131,6 +131,19 @@ def test_the_screen_fits_80_columns_and_names_what_matters() -> None:
         assert words in text
 
 
+def test_a_low_terminal_still_shows_spreads_and_events() -> None:
+    board = board_of(
+        *(heartbeat(name) for name in ("gateway", "risk", "executor", "notifier", "detector-g1")),
+        gateway_status(), risk_status(), detector_status("g1", *(spread(SAMSUNG, n) for n in range(20))),
+        *(closed(f"P{n}") for n in range(20)), alert("quiet", severity=Severity.INFO, title="small talk"),
+    )  # fmt: skip
+    text = screen(board, height=24)
+    assert len(text.splitlines()) <= 24
+    assert text.count("005930 Samsung") >= 3
+    assert text.count("pair 005930 closed") >= 3
+    assert "small talk" not in text
+
+
 def test_the_screen_says_who_is_silent() -> None:
     text = screen(board_of(heartbeat("risk"), heartbeat("gateway")), NOW_NS + 40 * NS_PER_S)
     assert "risk SILENT 40 s" in text
@@ -139,5 +152,5 @@ def test_the_screen_says_who_is_silent() -> None:
 def test_an_empty_screen_claims_nothing() -> None:
     text = screen(Board())
     assert "UNKNOWN" in text
-    assert "none has been heard" in text
+    assert "no service has been heard" in text
     assert "entries closed" in text

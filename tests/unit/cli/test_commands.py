@@ -15,14 +15,14 @@ from services.cli.link import Link, open_link
 from services.contracts.messages.control import TradingStateRequested
 from services.contracts.messages.dead import EntryBuried
 from services.contracts.streams import ALERTS, CONTROL, key_of
-from services.contracts.terms import TradingState
+from services.contracts.terms import Side, TradingState
 from services.market.market_clock import real_day
 from services.risk.settings import RiskSettings
 from services.risk.shell import risk_service
 from services.runtime.bus import connect
 from services.runtime.clock import RedisClock
 from services.runtime.loop import ServiceLoop
-from tests.unit.cli.builders import DATE, SAMSUNG, alert, envelope
+from tests.unit.cli.builders import DATE, SAMSUNG, alert, approved, closed, envelope, filled, sent
 
 CONFIG = Path(__file__).parents[3] / "config"
 
@@ -141,6 +141,16 @@ def test_a_residual_that_is_not_there_cannot_be_claimed(link: Link) -> None:
     result = arb("residual", "resolve", "P1", "--amount", "1", "--reason", "sold by hand")
     assert result.exit_code == 2
     assert "P1 is no stranded position" in result.stderr
+
+
+def test_a_pair_is_told_from_its_verdict_to_its_end(link: Link) -> None:
+    others = (approved("P2"), closed("P2"))
+    for number, message in enumerate((approved("P1"), sent(), filled(Side.BUY), *others, closed("P1"))):
+        link.append(message, cause=f"c{number}")
+    told = [line["type"] for line in json.loads(arb("explain", "P1", "--json").output)]
+    assert told == ["PairApproved", "OrderSent", "OrderFilled", "PairClosed"]
+    assert "+140 KRW" in arb("explain", "P1").output
+    assert arb("explain", "P9").exit_code == 2
 
 
 def test_buried_entries_are_listed_and_shown(link: Link) -> None:
