@@ -47,7 +47,8 @@ def _all_clear(pair: Pair) -> tuple[Message, ...]:
         over = (notices.stranded_over(pair, "it holds nothing any more"),)
     if pair.phase in (PairPhase.STRANDED, PairPhase.FLATTENING) and pair.residual.ladder:
         over = (*over, notices.residual_over(pair))
-    return over
+    doubted = (order for order in pair.open_orders if order.warned)
+    return (*over, *(notices.order_settled_by_person(pair, order) for order in doubted))
 
 
 def closing_statement(pair: Pair, now_ns: int, outcome: PairOutcome, claimed_krw: int = 0) -> PairClosed:

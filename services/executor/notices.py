@@ -105,6 +105,15 @@ def order_known(pair: Pair, order: Order) -> AlertRaised:
     )  # fmt: skip
 
 
+def order_settled_by_person(pair: Pair, order: Order) -> AlertRaised:
+    return AlertRaised(
+        alert_id=_order_id(order), kind=AlertKind.ORDER_UNKNOWN, severity=Severity.INFO,
+        title=f"{pair.symbol}: a person settled what the order left",
+        detail=f"Order {order.order_id} stayed {order.life}; its pair was claimed.",
+        next_step="Nothing.", symbol=pair.symbol, pair_id=pair.pair_id, resolved=True,
+    )  # fmt: skip
+
+
 def order_rejected(pair: Pair, order: Order, code: str, text: str) -> AlertRaised:
     return AlertRaised(
         alert_id=f"rejected-{order.order_id}", kind=AlertKind.ORDER_REJECTED, severity=Severity.WARNING,

@@ -376,6 +376,17 @@ def test_an_ambiguous_order_strands_until_it_is_known(desk: Desk) -> None:
     assert desk.last(PairClosed).outcome is PairOutcome.FLAT
 
 
+def test_a_claim_of_an_ambiguous_pair_settles_every_alarm(desk: Desk) -> None:
+    """Nobody can say what the pair holds, so what the person says counts."""
+    sell = desk.flattens[0]
+    desk.unknown(sell)
+    desk.resolve(sell, o.Resolution.AMBIGUOUS)
+    claim(desk, qty=3, amount=290_000)
+    assert desk.last(PairClosed).outcome is PairOutcome.CLAIMED
+    raised = {a.alert_id for a in desk.all(AlertRaised) if a.severity is not Severity.INFO}
+    assert raised and raised == {a.alert_id for a in desk.all(AlertRaised) if a.resolved}
+
+
 def test_more_sold_than_bought_strands_and_sells_no_more(desk: Desk) -> None:
     """Somebody's log was wrong: a sell that never arrived filled after all, twice over."""
     first = desk.flattens[0]
