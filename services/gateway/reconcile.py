@@ -22,6 +22,10 @@ SETTLE_NS = 700 * NS_PER_MS
 """An order younger than this may still be on its way when a query begins."""
 APART_NS = 1_500 * NS_PER_MS
 """Two absences count only when the queries began this far apart."""
+CLOCKS_PART_NS = 30_000 * NS_PER_MS
+"""The broker stamps whole seconds of another clock: a row this much older than ours may still be ours.
+
+Too little would take an order that works for one that never arrived; too much only asks a person."""
 QUIET_NS = 300 * NS_PER_MS
 RESOLVE_AGAIN_NS = 1_600 * NS_PER_MS
 
@@ -124,7 +128,7 @@ def _fits(turn: Turn, record: OrderRecord, seen: Evidence) -> bool:
     """The same order by symbol, venue, side, kind, quantity and price, and not older than ours."""
     if not record.could_be(seen):
         return False
-    sent_at = turn.state.clock.hhmmss(record.sent_ns - 2_000 * NS_PER_MS)
+    sent_at = turn.state.clock.hhmmss(record.sent_ns - CLOCKS_PART_NS)
     return not seen.hhmmss or seen.hhmmss >= sent_at
 
 
