@@ -307,9 +307,13 @@ def withheld(turn: Turn, fact: SendWithheld) -> None:
 
 
 def _never_left(turn: Turn, record: OrderRecord, why: str) -> None:
-    """Definitely not sent: it goes back to wait, and is judged again when a token is there."""
+    """Definitely not sent: it goes back to wait, and is judged again when a token is there.
+
+    The broker's count is fuller than ours, so ours is taken as full: a whole window passes first.
+    """
     turn.do(Note(not_sent(record.order_id), record.facts.trading_date))
-    turn.set(orders=turn.state.orders.without_unsent(record.order_id))
+    full = (turn.now_ns,) * BROKER_ORDERS_PER_SECOND
+    turn.set(orders=turn.state.orders.without_unsent(record.order_id), order_history=full)
     turn.alert(
         "rate", AlertKind.RATE_LIMIT, Severity.WARNING, "The broker refused an order for its rate",
         f"{record.order_id}: {why}; it waits and goes again if it is still fresh",

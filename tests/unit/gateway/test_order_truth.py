@@ -23,14 +23,15 @@ from services.gateway.evidence import Unusable, from_chejan, from_row, number, o
 from services.gateway.facts import Connected, Told
 from services.gateway.order_table import Stage
 from services.gateway.truth import PARKED_NS
-from tests.unit.gateway.conftest import Desk, S, chejan, exit_order, fresh, order, ready
+
+from .desk import Desk, S, chejan, exit_order, fresh, order, ready
 
 NO = "0000123"
 
 
 def sent(desk: Desk, **changes: Any) -> Send:
     desk.hear(order(desk.now_ns, **changes), changes.get("order_id", "P1.1.b.1"))
-    assert desk.sends, [m for m in desk.said[-3:]]
+    assert desk.sends, desk.said[-3:]
     return desk.sends[-1]
 
 

@@ -1,0 +1,226 @@
+"""What the gateway's tests share: a state in the middle of a trading day, and facts to feed it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.contracts.envelope import Envelope, Message
+from services.contracts.in_force import Reference
+from services.contracts.limits import COMMAND_TTL_MS, NS_PER_MS
+from services.contracts.messages.commands import PlaceOrder
+from services.contracts.messages.control import ReferencePublished, TradingStateChanged
+from services.contracts.step import Received
+from services.contracts.terms import (
+    GatewayMode,
+    Market,
+    OrderKind,
+    Purpose,
+    Side,
+    Symbol,
+    TradingDate,
+    TradingState,
+    Venue,
+)
+from services.contracts.trading_limits import TradingLimits
+from services.gateway.core import decide, recovered
+from services.gateway.effects import Effect, Exit, Query, ReadLogin, ReadMaster, Register, Send
+from services.gateway.facts import (
+    Answered,
+    Clocked,
+    Connected,
+    Delivered,
+    Fact,
+    LeaseSeen,
+    LoggedIn,
+    MasterRead,
+    Moment,
+    OrderFramed,
+    QueryReturned,
+    SendReturned,
+    Started,
+)
+from services.gateway.settings import GatewaySettings
+from services.gateway.state import GatewayState, initial_state
+from services.market.dates import midnight_wall_ns
+from services.market.files import load_market, load_symbol_map
+from services.market.market_clock import REAL_TIME
+from services.runtime.settings import config_dir
+
+DATE = TradingDate("2026-11-23")
+SYMBOL = Symbol("005930")
+ACCOUNT = "8012345611"
+BASE_KRW, LOWER_KRW, UPPER_KRW = 199_400, 139_600, 259_000
+S = 1_000_000_000
+MIDNIGHT_NS = midnight_wall_ns(DATE)
+
+
+def at(hours: int, minutes: int = 0, seconds: int = 0) -> int:
+    """Redis time of a time of day on the trading date."""
+    return MIDNIGHT_NS + (hours * 3600 + minutes * 60 + seconds) * S
+
+
+def reference() -> Reference:
+    costs = load_market(config_dir()).costs
+    return Reference(
+        trading_date=DATE,
+        symbols=load_symbol_map(config_dir(), ("g1", "g2"))[:4],
+        costs={market: costs.costs_of(DATE, market) for market in Market},
+        limits=TradingLimits(clip_shares=20, max_pair_shares=100),
+    )
+
+
+@dataclass
+class FakeBroker:
+    """Answers of the broker to the gateway's calls, as rows and frames a test sets."""
+
+    rows: list[dict[str, str]] = field(default_factory=list)
+    holdings: dict[str, int] = field(default_factory=dict)
+    answers: bool = True
+
+    def reply(self, query: Query) -> Answered:
+        tables: dict[str, tuple[dict[str, str], list[dict[str, str]]]] = {
+            "OPT10075": ({}, self.rows),
+            "OPT10076": ({}, self.rows),
+            "OPW00001": ({"예수금": "000000100000000", "100%종목주문가능금액": "000000090000000"}, []),
+            "OPW00018": (
+                {},
+                [{"종목번호": f"A{s}", "보유수량": f"{q:015d}"} for s, q in self.holdings.items()],
+            ),
+            "OPTKWFID": ({}, [_band(code) for code in query.codes]),
+            "OPT10054": ({}, []),
+        }
+        single, rows = tables[query.trcode]
+        return Answered(query.screen, query.rqname, query.trcode, False, single, tuple(rows))
+
+
+def _holding(symbol: str, qty_shares: int) -> dict[str, str]:
+    return {"종목번호": f"A{symbol}", "보유수량": f"{qty_shares:015d}"}
+
+
+def _band(code: str) -> dict[str, str]:
+    return {"종목코드": code, "기준가": f" {BASE_KRW}", "하한가": f"-{LOWER_KRW}", "상한가": f"+{UPPER_KRW}"}
+
+
+@dataclass
+class Desk:
+    """A gateway's core with its effects answered the way a well-behaved control would."""
+
+    state: GatewayState
+    now_ns: int
+    broker: FakeBroker = field(default_factory=FakeBroker)
+    said: list[Message] = field(default_factory=list)
+    sends: list[Send] = field(default_factory=list)
+    effects: list[Effect] = field(default_factory=list)
+    send_code: int = 0
+
+    def feed(self, fact: Fact) -> None:
+        step = decide(self.state, Moment(fact, self.now_ns, self.now_ns))
+        self.state = step.state
+        self.said += [out.message for out in step.out]
+        for effect in step.effects:
+            self.effects.append(effect)
+            self._do(effect)
+
+    def _do(self, effect: Effect) -> None:
+        match effect:
+            case Send():
+                self.sends.append(effect)
+                self.feed(SendReturned(effect.order_id, self.send_code))
+            case ReadLogin():
+                self.feed(LoggedIn((ACCOUNT,), "1"))
+            case ReadMaster(symbols):
+                self.feed(MasterRead(frozenset(symbols), frozenset(symbols), frozenset(), frozenset()))
+            case Query():
+                self.feed(QueryReturned(effect.rqname, 0))
+                if self.broker.answers:
+                    self.feed(self.broker.reply(effect))
+            case Register() | Exit():
+                pass
+
+    def tick(self, seconds: float = 0.1, **facts: Any) -> None:
+        self.now_ns += int(seconds * S)
+        self.feed(Clocked(last_book_ns=dict.fromkeys(Venue, self.now_ns), **facts))
+
+    def run(self, seconds: float, lease: bool = True, **facts: Any) -> None:
+        for _ in range(int(seconds * 10)):
+            if lease:
+                self.lease()
+            self.tick(0.1, **facts)
+
+    def lease(self) -> None:
+        self.feed(LeaseSeen(self.now_ns + 2 * S, "hash"))
+
+    def hear(self, message: Message, message_id: str = "") -> None:
+        envelope = Envelope.wrap(
+            message, source="test", now_ns=self.now_ns, causation_id=message_id or f"m{len(self.said)}"
+        )
+        self.feed(Delivered(Received(envelope, "commands", "1-0", self.now_ns)))
+
+    def told(self, kind: type[Message]) -> list[Any]:
+        return [message for message in self.said if isinstance(message, kind)]
+
+    def frame(self, **values: str) -> None:
+        self.feed(OrderFramed({int(name[1:]): value for name, value in values.items()}))
+
+    def answer(self, send: Send, number: str) -> None:
+        self.feed(Answered(send.args[1], send.args[0], "KOA_NORMAL_BUY_KP_ORD", False, {"주문번호": number}))
+
+
+def order(now_ns: int, **changes: Any) -> PlaceOrder:
+    """An entry of 10 shares on KRX at a price inside every bound, unless changed."""
+    fields: dict[str, Any] = {
+        "order_id": "P1.1.b.1", "pair_id": "P1", "symbol": SYMBOL, "venue": Venue.KRX, "side": Side.BUY,
+        "kind": OrderKind.LIMIT_IOC, "purpose": Purpose.ENTRY, "qty_shares": 10, "price_krw": 199_500,
+        "reference_price_krw": 199_400, "expires_at_ns": now_ns + COMMAND_TTL_MS * NS_PER_MS,
+    }  # fmt: skip
+    return PlaceOrder(**{**fields, **changes})
+
+
+def exit_order(now_ns: int, **changes: Any) -> PlaceOrder:
+    """A sell of the same pair on NXT, unless changed."""
+    defaults = {
+        "order_id": "P1.1.s.1", "venue": Venue.NXT, "side": Side.SELL, "purpose": Purpose.EXIT,
+        "price_krw": 199_300,
+    }  # fmt: skip
+    return order(now_ns, **{**defaults, **changes})
+
+
+def chejan(
+    send: Send, number: str, status: str, *, remaining: int, cum: int = 0, amount: int = 0, last: str = "",
+    screen: str | None = None, **more: str,
+) -> dict[str, str]:  # fmt: skip
+    """An order frame for what was sent, FIDs as keyword names."""
+    _, own_screen, account, order_type, code, qty, price, _, original = send.args
+    sell = order_type in (2, 22)
+    filled = status == "체결"
+    return {
+        "f9201": account, "f9203": number, "f9001": f"A{code}", "f913": status, "f900": str(qty),
+        "f901": str(price), "f902": str(remaining), "f903": str(amount), "f904": original or "0000000",
+        "f905": "-매도" if sell else "+매수", "f907": "1" if sell else "2", "f908": "100000",
+        "f911": str(cum) if filled else "", "f938": str(amount * 15 // 100_000), "f939": "0",
+        "f920": own_screen if screen is None else screen, "f2134": "2" if order_type > 20 else "1", **more,
+    }  # fmt: skip
+
+
+def fresh(mode: GatewayMode = GatewayMode.SIMULATED, now_ns: int | None = None, **settings: Any) -> Desk:
+    """A gateway that has just started, at 10:00."""
+    chosen = GatewaySettings(mode=mode, **settings)
+    state = initial_state(chosen, load_market(config_dir()), REAL_TIME)
+    return Desk(recovered(state, [], DATE), now_ns or at(10))
+
+
+def log_in(desk: Desk) -> Desk:
+    desk.feed(Started())
+    desk.feed(Connected(0))
+    return desk
+
+
+def ready(desk: Desk) -> Desk:
+    desk.feed(Started())
+    desk.hear(
+        ReferencePublished(reference=reference(), reference_hash=reference().hash, by="t", reason="t"), "ref"
+    )
+    desk.feed(Connected(0))
+    desk.hear(TradingStateChanged(state=TradingState.ARMED, by="t", reason="t", latches=()), "armed")
+    desk.run(3)
+    desk.lease()
+    return desk
