@@ -6,6 +6,7 @@ in doubt is neither cancelled nor replaced; the gateway asks the broker, and a p
 
 from typing import Final
 
+from services.contracts.limits import NS_PER_MS
 from services.contracts.terms import Purpose, TradingState, Venue
 from services.executor import notices
 from services.executor.move import Move, cancel
@@ -31,13 +32,22 @@ def _care(pair: Pair, view: View, order: Order) -> Move | None:
     if order.life is OrderLife.COMMANDED and view.now_ns >= order.expires_at_ns + SILENCE_NS:
         return Move(pair.with_order(order.after(Evidence.SILENCE, view.now_ns)))
     if order.life.doubtful:
-        return None if order.warned else _warn(pair, view, order)
+        return _warn(pair, view, order) if not order.warned and _alarming(view, order) else None
     reason = _why_cancel(pair, view, order)
     if not reason or not _due(view, order):
         return None
     if order.cancels < MOST_CANCELS:
         return cancel(pair, view, order, reason)
     return None if order.warned else _warn(pair, view, order)
+
+
+def _alarming(view: View, order: Order) -> bool:
+    """Whether a doubt needs a person. The gateway tells of an unknown order and asks the broker, so one is
+    alarming only when that takes long; of an ambiguous one the stranded position tells."""
+    if order.life is OrderLife.SILENT:
+        return True
+    long_ns = view.settings.doubt_alarm_ms * NS_PER_MS
+    return order.life is OrderLife.UNKNOWN and view.now_ns - order.placed_at_ns >= long_ns
 
 
 def _due(view: View, order: Order) -> bool:

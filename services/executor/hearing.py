@@ -15,7 +15,7 @@ from services.contracts.messages.control import (
     TradingStateRequested,
 )
 from services.contracts.messages.market_data import QuoteUpdated
-from services.contracts.messages.orders import CommandDenied, OrderFacts, OrderFilled, OrderRejected
+from services.contracts.messages.orders import CommandDenied, OrderFacts, OrderFilled
 from services.contracts.messages.pairs import PairApproved, PairOutcome
 from services.contracts.messages.venue_state import EntryWindowChanged
 from services.contracts.reasons import GateReason
@@ -108,18 +108,16 @@ def order(state: ExecutorState, event: Received) -> Heard:
             return Heard(state)
         pair = pair.but(stopping=pair.stopping or "an order was found that our state had lost")
     merged = known.merged(message, event.now_ns)
-    merged, said = _told(pair, known, merged, message)
+    merged, said = _told(pair, known, merged)
     return Heard(state.with_pair(pair.with_order(merged)), (pair.pair_id,), said)
 
 
-def _told(pair: Pair, before: Order, after: Order, message: Message) -> tuple[Order, tuple[Message, ...]]:
-    said: tuple[Message, ...] = ()
+def _told(pair: Pair, before: Order, after: Order) -> tuple[Order, tuple[Message, ...]]:
+    """Take back the alarm about an order that is known again."""
     known_again = after.life.ended or (before.life.doubtful and not after.life.doubtful)
-    if before.warned and known_again:
-        after, said = after.but(warned=False), (notices.order_known(pair, after),)
-    if isinstance(message, OrderRejected) and after.life is not before.life:
-        said = (*said, notices.order_rejected(pair, after, message.code, message.text))
-    return after, said
+    if not (before.warned and known_again):
+        return after, ()
+    return after.but(warned=False), (notices.order_known(pair, after),)
 
 
 def _stray(state: ExecutorState, message: OrderEvent) -> Heard:
@@ -158,7 +156,7 @@ def denied(state: ExecutorState, event: Received) -> Heard:
     if known is None:
         return Heard(state)
     after = known.after(Evidence.DENIED, event.now_ns)
-    after, said = _told(pair, known, after, message)
+    after, said = _told(pair, known, after)
     return Heard(state.with_pair(pair.with_order(after)), (pair.pair_id,), said)
 
 

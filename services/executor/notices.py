@@ -76,7 +76,6 @@ def stranded_over(pair: Pair, why: str) -> AlertRaised:
 _DOUBTS = {
     OrderLife.SILENT: "the gateway has said nothing of it although the command has expired",
     OrderLife.UNKNOWN: "nobody knows whether it reached the broker",
-    OrderLife.AMBIGUOUS: "several orders at the broker could be it",
 }
 
 
@@ -111,16 +110,6 @@ def order_settled_by_person(pair: Pair, order: Order) -> AlertRaised:
         title=f"{pair.symbol}: a person settled what the order left",
         detail=f"Order {order.order_id} stayed {order.life}; its pair was claimed.",
         next_step="Nothing.", symbol=pair.symbol, pair_id=pair.pair_id, resolved=True,
-    )  # fmt: skip
-
-
-def order_rejected(pair: Pair, order: Order, code: str, text: str) -> AlertRaised:
-    return AlertRaised(
-        alert_id=f"rejected-{order.order_id}", kind=AlertKind.ORDER_REJECTED, severity=Severity.WARNING,
-        title=f"{pair.symbol}: the broker rejected a {order.side} on {order.venue}",
-        detail=f"Order {order.order_id}, {order.qty_shares} shares: {code} {text}".strip(),
-        next_step=f"See `arb explain {pair.pair_id}`; one that repeats is worth a call to the broker.",
-        symbol=pair.symbol, pair_id=pair.pair_id,
     )  # fmt: skip
 
 

@@ -25,6 +25,8 @@ class ExecutorSettings(SectionSettings):
     """How long a residual waits for a venue (a VI lasts two minutes) before it is a stranded position."""
     quote_wait_ms: int = Field(5_000, ge=500, le=600_000)
     """How long a residual waits for a book before it is a stranded position."""
+    doubt_alarm_ms: int = Field(15_000, ge=1_000, le=600_000)
+    """An order that is unknown for longer calls a person; until then the gateway asks the broker."""
     settle_ms: int = Field(500, ge=0, le=60_000)
     """How long a flat pair waits for commission and tax that the broker has not reported yet."""
     closed_pairs_kept: int = Field(256, ge=16, le=4_096)

@@ -24,6 +24,11 @@ def build(_runtime: RuntimeSettings) -> Service[ExecutorState]:
         hoga = load_toml(config_dir() / HOGA_FILE, HogaTable)
     except ConfigError as error:
         raise SettingsError(str(error)) from error
+    return executor_service(settings, hoga)
+
+
+def executor_service(settings: ExecutorSettings, hoga: HogaTable) -> Service[ExecutorState]:
+    """Return the service that knows which kinds of order `hoga` allows."""
     return Service(
         name=NAME,
         decide=decide,
