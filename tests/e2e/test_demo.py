@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,17 +14,31 @@ import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 ROOT = Path(__file__).parents[2]
-ARB = (sys.executable, "-m", "services.cli")
 
 
-def run_demo(tmp_path: Path, *args: str) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def frozen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the code as it is now: services of one build, also if a file is saved in mid-day."""
+    copy = tmp_path_factory.mktemp("code")
+    for name in ("services", "config"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "slack.toml"))
+    return copy
+
+
+def start(code: Path, *args: str, **more: str) -> "subprocess.Popen[str]":
+    environment = {**os.environ, "PYTHONPATH": str(code), "ARB_CONFIG_DIR": str(code / "config"), **more}
+    return subprocess.Popen(
+        [sys.executable, "-m", "services.cli", "demo", "--plain", *args],
+        cwd=code, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def run_demo(code: Path, tmp_path: Path, *args: str) -> dict[str, Any]:
     """Run the command as a person would; fails with its output unless it ended with 0."""
     target = tmp_path / "day.json"
-    done = subprocess.run(
-        [*ARB, "demo", "--plain", "--json", str(target), *args],
-        cwd=ROOT, capture_output=True, text=True, timeout=280, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-6_000:] + done.stderr[-3_000:]
+    demo = start(code, "--json", str(target), *args)
+    output, _ = demo.communicate(timeout=280)
+    assert demo.returncode == 0, output[-8_000:]
     report: dict[str, Any] = json.loads(target.read_text())
     return report
 
@@ -38,25 +53,22 @@ def assert_true_and_flat(report: dict[str, Any]) -> None:
     assert report["max_queries_in_any_second"] <= 5
 
 
-def test_a_day_ends_flat_and_the_money_agrees(tmp_path: Path) -> None:
-    report = run_demo(tmp_path, "--seconds", "45")
+def test_a_day_ends_flat_and_the_money_agrees(frozen: Path, tmp_path: Path) -> None:
+    report = run_demo(frozen, tmp_path, "--seconds", "45")
     assert_true_and_flat(report)
     assert report["phases_missed"] == []
     assert {"KRX:continuous", "NXT:pre_market", "NXT:after_market"} <= set(report["phases_seen"])
     assert report["quotes"] > report["intents"] > 0
 
 
-def test_a_killed_executor_changes_nothing_about_that(tmp_path: Path) -> None:
-    report = run_demo(tmp_path, "--seconds", "45", "--kill", "executor")
+def test_a_killed_executor_changes_nothing_about_that(frozen: Path, tmp_path: Path) -> None:
+    report = run_demo(frozen, tmp_path, "--seconds", "45", "--kill", "executor")
     assert report["killed"] == "executor"
     assert_true_and_flat(report)
 
 
-def test_ctrl_c_leaves_nothing_running(tmp_path: Path) -> None:
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    demo = subprocess.Popen(
-        [*ARB, "demo", "--plain"], cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment
-    )
+def test_ctrl_c_leaves_nothing_running(frozen: Path, tmp_path: Path) -> None:
+    demo = start(frozen, TMPDIR=str(tmp_path))
     assert demo.stdout is not None
     for line in demo.stdout:
         if "started" in line:
@@ -64,6 +76,7 @@ def test_ctrl_c_leaves_nothing_running(tmp_path: Path) -> None:
     (record,) = tmp_path.glob("arb-demo-*/stack.json")
     pids = [process["pid"] for process in json.loads(record.read_text())["processes"]]
     demo.send_signal(signal.SIGINT)
+    demo.stdout.read()
     assert demo.wait(60) == 130
     deadline = time.monotonic() + 10
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
