@@ -34,7 +34,7 @@ OVER_CODES, OVER_FIDS, WRONG_INPUT = -204, -206, -105
 
 class Feed:
     def __init__(self, exchange: Exchange, sessions: Sessions) -> None:
-        self._exchange, self._sessions, self._faults = exchange, sessions, sessions.faults
+        self._exchange, self._sessions, self.faults = exchange, sessions, sessions.faults
         self._wanted: dict[str, list[tuple[Session, frozenset[str]]]] = {}
         self._best: dict[tuple[str, Venue], tuple[int, int]] = {}
         self._second = (-1, "")
@@ -61,7 +61,7 @@ class Feed:
         if SESSION in types:
             now[""] = frozenset({SESSION})
         for code in wanted:
-            silent = self._sessions.rng.random() < self._faults.silent_registration_rate
+            silent = self._sessions.rng.random() < self.faults.silent_registration_rate
             now[code] = frozenset() if silent else now.get(code, frozenset()) | types
         session.screens[screen] = now
         self.reindex()
@@ -173,7 +173,7 @@ class Feed:
             open_krw=stall.open_krw,
             high_krw=stall.high_krw,
             low_krw=stall.low_krw,
-            venue=("1" if venue is Venue.KRX else "2") if self._faults.venue_fids else "",
+            venue=("1" if venue is Venue.KRX else "2") if self.faults.venue_fids else "",
         )
         self._post(name, TRADE, Ticked(name, frame))
 
@@ -213,7 +213,7 @@ class Feed:
         for session in self._sessions.by_number.values():
             if session.logged_in and session.vi_on:
                 self._sessions.post(session, Ticked(suffixed(code, venue), frame))
-                if self._sessions.rng.random() < self._faults.duplicate_vi_rate:
+                if self._sessions.rng.random() < self.faults.duplicate_vi_rate:
                     again = TextFrame(VI, frame.values | {"9001": f"{code}_AL"})
                     self._sessions.post(session, Ticked(f"{code}_AL", again))
 

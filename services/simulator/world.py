@@ -22,7 +22,7 @@ from services.simulator.exchange import Exchange
 from services.simulator.feed import Feed
 from services.simulator.instrument import Interruption, Listing
 from services.simulator.openapi import OpenApi
-from services.simulator.options import SimulatorOptions
+from services.simulator.options import FaultOptions, SimulatorOptions
 from services.simulator.queries import Queries
 from services.simulator.sessions import MS, Outbound, Session, Sessions
 from services.simulator.snapshot import snapshot
@@ -42,6 +42,7 @@ class World:
     ) -> None:
         rng = Random(seed)
         self.options, self.day, self.seed = options, day, seed
+        self._faults = options.faults
         self.agenda = Agenda(start_ns)
         self.sessions = Sessions(self.agenda, options.faults, Random(rng.random()))
         self.exchange = Exchange(listings, options.world, day, self.agenda, Random(rng.random()))
@@ -135,12 +136,18 @@ class World:
             "trip_query_guard": lambda args: setattr(self.openapi.guard, "tripped", True),
         }
 
+    def calm(self) -> None:
+        """No more faults from now on; what is already on its way or hidden stays so."""
+        calm = FaultOptions()
+        self._faults = self.sessions.faults = self.broker.faults = self.feed.faults = calm
+        self.feed.frozen.clear()
+
     def freeze(self, venue: Venue, ms: int) -> None:
         self.feed.frozen.add(venue)
         self.agenda.at(self.agenda.now_ns + ms * MS, lambda _: self.feed.frozen.discard(venue))
 
     def _start_chances(self) -> None:
-        faults, rng = self.options.faults, self._rng
+        faults, rng = self._faults, self._rng
         self._repeat(faults.disconnects_per_hour, self.openapi.disconnect_all)
         self._repeat(
             faults.freezes_per_hour,
@@ -149,11 +156,14 @@ class World:
         self._repeat(faults.hand_orders_per_hour, self._hand_order)
 
     def _repeat(self, per_hour: float, action: Callable[[], None]) -> None:
-        """Do something at random moments of wall time, `per_hour` of them on average."""
+        """Do something at random moments of wall time, `per_hour` on average, until the world is calm."""
         if per_hour <= 0:
             return
+        faults = self._faults
 
         def act(_: int) -> None:
+            if self._faults is not faults:
+                return
             action()
             self._repeat(per_hour, action)
 

@@ -6,6 +6,7 @@ against each other; the last second may be forgotten as a whole, state and strea
 all for a while.
 """
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,8 +27,9 @@ class Overtaken(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """One entry: its id as Redis would give it, and when it was taken."""
+    """One entry: its number in the stream (never given twice), its id, and when it was taken."""
 
+    number: int
     entry_id: str
     taken_ns: int
     envelope: Envelope
@@ -53,7 +55,7 @@ class _Undo:
 
 
 class VirtualBus:
-    """Streams by key, and what each service has committed. Positions count entries read."""
+    """Streams by key, and what each service has committed. A position is the number last read."""
 
     def __init__(self) -> None:
         self.streams: dict[str, list[Posted]] = {}
@@ -62,6 +64,7 @@ class VirtualBus:
         self._stalled_until_ns: dict[tuple[str, str], int] = {}
         self._undo: deque[_Undo] = deque()
         self._last_id = (0, 0)
+        self._numbers: dict[str, int] = {}
 
     # -- faults ------------------------------------------------------------------------
 
@@ -103,21 +106,26 @@ class VirtualBus:
         kept.epoch += 1
         return Kept(kept.epoch, kept.state, dict(kept.positions))
 
-    def length(self, key: str) -> int:
-        return len(self.streams.get(key, ()))
+    def newest(self, key: str) -> int:
+        """Return the number of the newest entry of a stream, 0 where there never was one."""
+        return self._numbers.get(key, 0)
 
     def read(
         self, reader: str, cursors: Mapping[str, int], now_ns: int, most: int = 256
-    ) -> list[tuple[str, int, Posted]]:
-        """Return (key, position after it, entry) of what is new, as it was taken. Raises Unavailable."""
+    ) -> list[tuple[str, Posted]]:
+        """Return (key, entry) of what is new, in the order it was taken. Raises Unavailable."""
         self._answer(now_ns)
-        found = [
-            (key, number + 1, entry)
-            for key, start in cursors.items()
-            if self._stalled_until_ns.get((reader, key), 0) <= now_ns
-            for number, entry in enumerate(self.streams.get(key, ())[start : start + most], start)
-        ]
-        return sorted(found, key=lambda item: (item[2].taken_ns, _sequence(item[2].entry_id)))
+        found: list[tuple[str, Posted]] = []
+        for key, cursor in cursors.items():
+            entries = self.streams.get(key)
+            if not entries or entries[-1].number <= cursor:
+                continue
+            if self._stalled_until_ns.get((reader, key), 0) > now_ns:
+                continue
+            start = bisect_right(entries, cursor, key=_number)
+            found.extend((key, entry) for entry in entries[start : start + most])
+        found.sort(key=lambda item: _sequence(item[1].entry_id))
+        return found
 
     def commit(
         self, service: str, epoch: int, state: State | None, positions: Mapping[str, int],
@@ -146,18 +154,21 @@ class VirtualBus:
         for key, envelope in writes:
             ms = max(now_ns // NS_PER_MS, self._last_id[0])
             self._last_id = (ms, self._last_id[1] + 1 if ms == self._last_id[0] else 0)
-            posted = Posted(f"{self._last_id[0]}-{self._last_id[1]}", now_ns, envelope)
+            number = self._numbers[key] = self._numbers.get(key, 0) + 1
+            posted = Posted(number, f"{self._last_id[0]}-{self._last_id[1]}", now_ns, envelope)
             self.streams.setdefault(key, []).append(posted)
 
     def _remember(
         self, now_ns: int, writes: Sequence[tuple[str, Envelope]], service: str, before: Any
     ) -> None:
-        lengths = {key: self.length(key) for key, _ in writes}
-        for key in lengths:
-            self.streams.setdefault(key, [])
+        lengths = {key: len(self.streams.setdefault(key, [])) for key, _ in writes}
         self._undo.append(_Undo(now_ns, lengths, service, before))
         while self._undo[0].at_ns < now_ns - 2 * NS_PER_S:
             self._undo.popleft()
+
+
+def _number(entry: Posted) -> int:
+    return entry.number
 
 
 def _sequence(entry_id: str) -> tuple[int, int]:

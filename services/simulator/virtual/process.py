@@ -7,14 +7,18 @@ durable fields of the committed state survive.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic
+from typing import Final, Generic
 
 from services.contracts.envelope import Envelope, Message
-from services.contracts.limits import NS_PER_MS, TICK_MS
+from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS, TICK_MS
+from services.contracts.messages.status import Heartbeat
 from services.contracts.step import Event, Outgoing, Received, State, StateT, Tick
-from services.contracts.streams import home_of, key_of
+from services.contracts.streams import STATUS, home_of, key_of
 from services.runtime.loop import LOCAL, Service
 from services.simulator.virtual.bus import Overtaken, Unavailable, VirtualBus
+
+BUILD: Final = "virtual"
+"""The build id that all processes of a virtual day have in common."""
 
 Heard = Callable[[str, Event, State], None]
 """Called with the service's name, the event and the state after it: what checkers watch."""
@@ -22,11 +26,12 @@ Heard = Callable[[str, Event, State], None]
 
 @dataclass
 class VirtualProcess(Generic[StateT]):
-    """One instance of a service. `clock_shift_ns` is how wrong its clock is."""
+    """One service, instance after instance. `clock_shift_ns` is how wrong its clock is."""
 
-    service: Service[StateT]
+    make: Callable[[], Service[StateT]]
     bus: VirtualBus
     heard: Heard
+    service: Service[StateT] = field(init=False)
     state: StateT = field(init=False)
     up: bool = False
     clock_shift_ns: int = 0
@@ -36,10 +41,20 @@ class VirtualProcess(Generic[StateT]):
     cursors: dict[str, int] = field(default_factory=dict)
     _ticked_ns: int = 0
     _last_ns: int = 0
+    _beat_ns: int = 0
     _loaded: bool = False
 
+    def __post_init__(self) -> None:
+        self.service = self.make()
+        self.state = self.service.initial
+
+    @property
+    def name(self) -> str:
+        return self.service.name
+
     def start(self) -> None:
-        """The process begins; it recovers at its next turn."""
+        """A new process begins; it recovers at its first turn."""
+        self.service = self.make()
         self.up, self._loaded = True, False
 
     def kill(self) -> None:
@@ -62,16 +77,15 @@ class VirtualProcess(Generic[StateT]):
         own_ns = self._last_ns = max(self._last_ns, now_ns + self.clock_shift_ns)
         before, positions = self.state, dict(self.positions)
         writes: list[tuple[str, Envelope]] = []
-        for key, position, posted in self.bus.read(
-            self.service.name, {**self.cursors, **self.positions}, now_ns
-        ):
-            (self.positions if key in self.positions else self.cursors)[key] = position
+        for key, posted in self.bus.read(self.service.name, {**self.cursors, **self.positions}, now_ns):
+            (self.positions if key in self.positions else self.cursors)[key] = posted.number
             self._ask(Received(posted.envelope, key, posted.entry_id, own_ns), writes)
         for ordinal, message in enumerate(self.service.observe(self.state, own_ns)):
             self._ask(self._local(message, own_ns, ordinal), writes)
         if own_ns - self._ticked_ns >= TICK_MS * NS_PER_MS:
             self._ticked_ns = own_ns
             self._ask(Tick(own_ns), writes)
+        self._beat(own_ns, writes)
         if die == "before":
             return self.kill()
         if writes or positions != self.positions or self._durable_changed(before):
@@ -87,7 +101,7 @@ class VirtualProcess(Generic[StateT]):
         self.state = initial.model_copy(update=survived)
         self.epoch = kept.epoch
         self.positions = {key: kept.positions.get(key, 0) for key in self.service.committed}
-        self.cursors = {key: self.bus.length(key) for key in self.service.newest}
+        self.cursors = {key: self.bus.newest(key) for key in self.service.newest}
         self._ticked_ns = 0
         self._loaded = True
 
@@ -96,6 +110,18 @@ class VirtualProcess(Generic[StateT]):
         self.state = step.state
         writes.extend(envelopes(step.out, self.service.name, event))
         self.heard(self.service.name, event, step.state)
+
+    def _beat(self, now_ns: int, writes: list[tuple[str, Envelope]]) -> None:
+        if now_ns - self._beat_ns < HEARTBEAT_MS * NS_PER_MS:
+            return
+        self._beat_ns = now_ns
+        beat = Heartbeat.model_construct(
+            service=self.name, instance=BUILD, epoch=self.epoch, build_id=BUILD, pid=0, started_at_ns=0,
+            reference_hash=self.service.reference_hash_of(self.state), positions={}, handled=0,
+            clock_offset_us=0,
+        )  # fmt: skip
+        cause = f"beat-{self.name}-{now_ns}"
+        writes.append((STATUS.key, Envelope.wrap(beat, source=self.name, now_ns=now_ns, causation_id=cause)))
 
     def _local(self, message: Message, now_ns: int, ordinal: int) -> Received:
         cause = f"{LOCAL}-{now_ns}"

@@ -1,0 +1,221 @@
+"""One checker for each invariant of the design, against the world's own books.
+
+A checker is fed what happened (`Sighting`s, in order) and the truth of the world; it returns sentences,
+one for each violation. It never looks at what a service believes except to compare it with the truth.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.contracts.envelope import Envelope
+from services.contracts.in_force import Reference
+from services.contracts.messages.alerts import AlertRaised
+from services.contracts.messages.control import ReferencePublished
+from services.contracts.messages.intents import TradeIntent
+from services.contracts.messages.pairs import PairApproved, PairClosed, ResidualMarked
+from services.contracts.terms import Severity, Side
+from services.contracts.trading_limits import TradingLimits
+from services.detector.intents import recomputed
+
+
+@dataclass(frozen=True, slots=True)
+class EntrySent:
+    """An entry left the gateway: when, and what held at that moment by the world's own clock and books."""
+
+    at_ns: int
+    order_id: str
+    halted: bool
+    armed: bool
+    lease_left_ns: int
+    window_open: bool
+    venue_continuous: bool
+
+
+@dataclass
+class Witness:
+    """All that is remembered of a day. `books` is the world's snapshot at its end."""
+
+    limits: TradingLimits = field(default_factory=TradingLimits)
+    entries: list[EntrySent] = field(default_factory=list)
+    said: dict[str, Envelope] = field(default_factory=dict)
+    """Every message that was ever written, by id, also what the bus forgot later."""
+    kept: dict[str, Envelope] = field(default_factory=dict)
+    """What the streams hold at the end, by id."""
+    exposures: list[tuple[int, str, int]] = field(default_factory=list)
+    """(ns, symbol or "" for all, worst case in KRW) where a limit was passed."""
+    left_over: list[tuple[int, str]] = field(default_factory=list)
+    """(ns, order id) of entries that were open at the broker while their venue paused."""
+    books: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        """Messages of a kind that the streams hold at the end."""
+        return [envelope.body for envelope in self.kept.values() if isinstance(envelope.body, kind)]
+
+    def ever(self, kind: type[Any]) -> list[Any]:
+        """Messages of a kind that were ever written."""
+        return [envelope.body for envelope in self.said.values() if isinstance(envelope.body, kind)]
+
+    def orders(self) -> list[Mapping[str, Any]]:
+        """The broker's orders that are ours, by their rqname."""
+        return [order for order in self.books["orders"] if not order["by_hand"]]
+
+
+def at_most_once(day: Witness) -> list[str]:
+    """I1: one order id, at most one SendOrder that could have arrived."""
+    arrived = Counter(a["rqname"] for a in day.books["arrivals"] if not a["by_hand"])
+    return [
+        f"I1 {order_id} reached the broker {count} times" for order_id, count in arrived.items() if count > 1
+    ]
+
+
+def never_oversold(day: Witness) -> list[str]:
+    """I2: fills of a pair never exceed its approval; at no moment more sold than bought."""
+    approved = {pair.pair_id: pair.qty_shares for pair in day.ever(PairApproved)}
+    fills: dict[str, list[tuple[int, int, str, int]]] = defaultdict(list)
+    for order in day.orders():
+        pair_id = order["rqname"].split(".")[0]
+        for fill in order["fills"]:
+            fills[pair_id].append(
+                (fill["ts_ns"], int(fill["execution_no"]), order["side"], fill["qty_shares"])
+            )
+    found = []
+    for pair_id, rows in fills.items():
+        bought = sold = 0
+        for _, _, side, qty in sorted(rows):
+            bought, sold = (bought + qty, sold) if side == Side.BUY.value else (bought, sold + qty)
+            if sold > bought:
+                found.append(f"I2 {pair_id} sold {sold} of {bought} bought")
+                break
+        if bought > approved.get(pair_id, 0):
+            found.append(f"I2 {pair_id} bought {bought}, approved {approved.get(pair_id, 0)}")
+    return found
+
+
+def exposure_within_limits(day: Witness) -> list[str]:
+    """I3: worst-case exposure within limits after every event."""
+    return [f"I3 at {ns}: {symbol or 'all'} stand for {krw:,} KRW" for ns, symbol, krw in day.exposures]
+
+
+def no_entry_after_a_stop(day: Witness) -> list[str]:
+    """I4: after a stop at any step, no later entry order; none without a lease."""
+    found = [f"I4 {sent.order_id} was sent in a halt" for sent in day.entries if sent.halted]
+    found += [f"I4 {sent.order_id} was sent while not armed" for sent in day.entries if not sent.armed]
+    return found + [
+        f"I4 {sent.order_id} was sent {-sent.lease_left_ns / 1e6:.0f} ms after the lease"
+        for sent in day.entries
+        if sent.lease_left_ns < 0
+    ]
+
+
+def our_books_are_the_brokers(day: Witness) -> list[str]:
+    """I5: no effect twice, none lost: what closed pairs say was filled is what the broker filled."""
+    ours = {pair.pair_id: pair for pair in day.of(PairClosed)}
+    closings = Counter(pair.pair_id for pair in day.of(PairClosed))
+    found = [f"I5 {pair_id} was closed {count} times" for pair_id, count in closings.items() if count > 1]
+    truth: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    for order in day.orders():
+        sums = truth[order["rqname"].split(".")[0]]
+        at = 0 if order["side"] == Side.BUY.value else 2
+        sums[at] += order["filled_shares"]
+        sums[at + 1] += order["amount_krw"]
+    for pair_id, sums in truth.items():
+        pair = ours.get(pair_id)
+        if pair is None:
+            continue
+        said = [pair.bought_shares, pair.bought_krw, pair.sold_shares, pair.sold_krw]
+        if said != sums:
+            found.append(f"I5 {pair_id} closed with {said}, the broker filled {sums}")
+    return found
+
+
+def everything_closes(day: Witness) -> list[str]:
+    """I6: when the world healed, every pair is closed and neutral, or named as stranded with an alarm."""
+    closed = {pair.pair_id for pair in day.of(PairClosed)}
+    stranded = {mark.pair_id for mark in day.of(ResidualMarked)} - closed
+    alarmed = {a.pair_id for a in day.ever(AlertRaised) if a.severity is Severity.CRITICAL}
+    found = [f"I6 stranded {pair_id} raised no alarm" for pair_id in stranded - alarmed]
+    held: Counter[str] = Counter()
+    for order in day.orders():
+        sign = 1 if order["side"] == Side.BUY.value else -1
+        held[order["rqname"].split(".")[0]] += sign * order["filled_shares"]
+    for pair in day.of(PairApproved):
+        if pair.pair_id not in closed | stranded:
+            found.append(
+                f"I6 {pair.pair_id} is neither closed nor named as stranded; it holds {held[pair.pair_id]}"
+            )
+    found += [f"I6 closed {pair_id} holds {held[pair_id]}" for pair_id in closed if held[pair_id]]
+    return found
+
+
+def money_to_the_won(day: Witness) -> list[str]:
+    """I7: profit of closed pairs equals what their orders did to the account's cash."""
+    closed = {pair.pair_id: pair.realised_pnl_krw for pair in day.of(PairClosed)}
+    cash: Counter[str] = Counter()
+    for order in day.orders():
+        sign = -1 if order["side"] == Side.BUY.value else 1
+        change = sign * order["amount_krw"] - order["commission_krw"] - order["tax_krw"]
+        cash[order["rqname"].split(".")[0]] += change
+    return [
+        f"I7 {pair_id} says {krw:+,} KRW, the account says {cash[pair_id]:+,}"
+        for pair_id, krw in closed.items()
+        if krw != cash[pair_id]
+    ]
+
+
+def within_the_brokers_rates(day: Witness) -> list[str]:
+    """I8: never more than 5 orders, nor 5 queries, in any sliding second at the broker."""
+    orders, queries = day.books["max_orders_per_s"], day.books["max_queries_per_s"]
+    return [
+        f"I8 {count} {what} in one second"
+        for what, count in (("orders", orders), ("queries", queries))
+        if count > 5
+    ]
+
+
+def only_in_the_windows(day: Witness) -> list[str]:
+    """I9: no entry outside the windows; no entry order open across a pause."""
+    found = [
+        f"I9 {sent.order_id} was sent outside the window" for sent in day.entries if not sent.window_open
+    ]
+    found += [
+        f"I9 {s.order_id} was sent to a venue that paused" for s in day.entries if not s.venue_continuous
+    ]
+    return found + [f"I9 {order_id} was open across a pause at {ns}" for ns, order_id in day.left_over]
+
+
+def own_orders_never_meet(day: Witness) -> list[str]:
+    """I10: own orders never meet on one venue."""
+    return [f"I10 {day.books['self_trades']} own trades"] if day.books["self_trades"] else []
+
+
+def decisions_recompute(day: Witness) -> list[str]:
+    """I11: each decision names its inputs and clock value, and gives the same again."""
+    references: dict[str, Reference] = {p.reference_hash: p.reference for p in day.of(ReferencePublished)}
+    found = []
+    for intent in day.of(TradeIntent):
+        reference = references.get(intent.reference_hash)
+        if reference is None or recomputed(intent, reference) != intent:
+            found.append(f"I11 intent {intent.intent_id} does not compute again")
+    return found
+
+
+CHECKERS: tuple[Callable[[Witness], list[str]], ...] = (
+    at_most_once,
+    never_oversold,
+    exposure_within_limits,
+    no_entry_after_a_stop,
+    our_books_are_the_brokers,
+    everything_closes,
+    money_to_the_won,
+    within_the_brokers_rates,
+    only_in_the_windows,
+    own_orders_never_meet,
+    decisions_recompute,
+)
+
+
+def violations(day: Witness) -> list[str]:
+    """Every violation of every invariant, a sentence each."""
+    return [sentence for checker in CHECKERS for sentence in checker(day)]

@@ -1,0 +1,305 @@
+"""One virtual day: a safety phase with faults, then the world heals and everything must close.
+
+    result = run_day(desk, seed)
+    result.violations      # sentences; empty is clean
+
+A day holds: three symbols on two venues with ten levels each, two detectors, risk, executor and gateway,
+all phases of a trading date within `SECONDS` of virtual time, most of them both venues continuous; a
+person at the desk; and the faults that the seed draws.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from services.contracts.envelope import Envelope
+from services.contracts.limits import LEASE_MS, NS_PER_MS, NS_PER_S
+from services.contracts.messages.control import ReferencePublished
+from services.contracts.messages.pairs import PairClosed
+from services.contracts.step import Event, State
+from services.contracts.streams import LEASE
+from services.contracts.terms import Purpose, SessionPhase, TradingState, Venue
+from services.gateway.state import GatewayState
+from services.simulator.events import Event as BrokerEvent
+from services.simulator.options import AccountOptions, SimulatorOptions, WorldOptions
+from services.simulator.virtual.bus import Unavailable, VirtualBus
+from services.simulator.virtual.checkers import EntrySent, Witness, violations
+from services.simulator.virtual.desk import Desk
+from services.simulator.virtual.faults import CALM, DayFaults, draw
+from services.simulator.virtual.gateway import MemoryLog, VirtualGateway, VirtualTime
+from services.simulator.virtual.operator import Operator
+from services.simulator.virtual.process import VirtualProcess
+
+SECONDS = 40
+STEP_NS = 20 * NS_PER_MS
+START_NS = 1_800_000_000 * NS_PER_S
+HEAL_SHARE = 0.5
+"""The part of the window in which both venues trade that has faults."""
+TRADING = {Venue.KRX: SessionPhase.CONTINUOUS, Venue.NXT: SessionPhase.CONTINUOUS}
+
+
+@dataclass
+class DayResult:
+    """What a day came to. `timeline` is only kept when asked for."""
+
+    seed: int
+    violations: list[str]
+    faults: Counter[str]
+    pairs_closed: int
+    trips: int
+    orders: int
+    timeline: list[str] = field(default_factory=list)
+
+
+class VirtualDay:
+    """The pieces of one day and what is observed of them."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        seed: int,
+        faults: DayFaults | None = None,
+        note: Callable[[int, str], None] | None = None,
+    ) -> None:
+        self.rng = Random(seed)
+        self.faults = faults if faults is not None else draw(self.rng)
+        self.note = note or (lambda now_ns, text: None)
+        self.time = VirtualTime(START_NS)
+        self.plan = desk.plan(START_NS, SECONDS)
+        self.world = desk.world(self.plan, self._options(), seed, START_NS)
+        self.bus = VirtualBus()
+        self.witness = Witness()
+        self.counts: Counter[str] = Counter()
+        self.gateway = VirtualGateway(
+            desk.gateway_state(self.plan), self.bus, self.world, self.time, MemoryLog(), self._sending
+        )
+        self.processes = [VirtualProcess(make, self.bus, self._heard) for make in desk.services(self.plan)]
+        self.everyone: list[Any] = [self.gateway, *self.processes]
+        self.operator = Operator(self.bus)
+        self.restart_ns: dict[str, int] = {}
+        self.windows = desk.rules.timetable.day(self.plan.trading_date).entry_windows()
+        overlap = desk.rules.timetable.day(self.plan.trading_date).overlaps()[0]
+        opens, closes = self.plan.wall_ns(overlap.start_ns), self.plan.wall_ns(overlap.end_ns)
+        share = HEAL_SHARE if self.rng.random() < 0.8 else 1.05
+        self.heal_ns = opens + int((closes - opens) * share)
+        self.end_ns = START_NS + SECONDS * NS_PER_S
+        self._seen: dict[str, int] = {}
+
+    def _options(self) -> SimulatorOptions:
+        market = WorldOptions(
+            book_updates_per_s=3.0, crosses_per_symbol_min=25.0, cross_ms=(300, 2_000), cross_bps=(15, 80),
+            vi_per_symbol_hour=self.faults.vi_per_symbol_hour, vi_market_s=900, session_poll_ms=100,
+        )  # fmt: skip
+        return SimulatorOptions(
+            world=market, faults=self.faults.broker, account=AccountOptions(cash_krw=200_000_000)
+        )
+
+    # -- the day ---------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """From before the first session to after the last."""
+        for process in self.everyone:
+            process.start()
+        healed = False
+        while self.time.now_ns < self.end_ns:
+            self.time.now_ns += STEP_NS
+            if not healed and self.time.now_ns >= self.heal_ns:
+                healed = True
+                self._heal()
+            self._step(healed)
+        self.witness.books = self.world.snapshot()
+        for entries in self.bus.streams.values():
+            self.witness.kept.update((entry.envelope.id, entry.envelope) for entry in entries)
+
+    def _step(self, healed: bool) -> None:
+        now_ns = self.time.now_ns
+        arrived: dict[int, list[BrokerEvent]] = {}
+        for session, event in self.world.advance(now_ns):
+            arrived.setdefault(session, []).append(event)
+        self.gateway.deliver(arrived)
+        if not healed:
+            self._trouble(now_ns)
+        for process in self.everyone:
+            if not process.up and now_ns >= self.restart_ns.get(process.name, 0):
+                process.start()
+            process.turn(now_ns, die="" if healed else self._death(process.name))
+            if not process.up:
+                wait_ns = self.rng.randint(100, 1_500) * NS_PER_MS
+                self.restart_ns[process.name] = now_ns + wait_ns
+        self.operator.turn(now_ns)
+        self._remember()
+        self._watch(now_ns)
+
+    # -- faults ----------------------------------------------------------------------------
+
+    def _chance(self, per_second: float) -> bool:
+        return per_second > 0 and self.rng.random() < per_second * STEP_NS / NS_PER_S
+
+    def _death(self, name: str) -> str:
+        faults = self.faults.services
+        for die, rate in (("before", faults.crash_before_commit), ("after", faults.crash_after_commit)):
+            if self._chance(rate):
+                self._count(f"crash_{die}_commit", name)
+                return die
+        return ""
+
+    def _count(self, kind: str, what: str = "") -> None:
+        self.counts[kind] += 1
+        self.note(self.time.now_ns, f"FAULT {kind} {what}".rstrip())
+
+    def _trouble(self, now_ns: int) -> None:
+        faults, rng = self.faults.services, self.rng
+        if self._chance(faults.bus_down):
+            self._count("bus_down")
+            self.bus.go_down(now_ns + rng.randint(50, 3_000) * NS_PER_MS)
+        if self._chance(faults.bus_forgets):
+            lost = self.bus.forget_since(now_ns - rng.randint(100, 1_000) * NS_PER_MS)
+            self._count("bus_forgets", f"{lost} writes")
+            self.bus.go_down(now_ns + rng.randint(50, 1_000) * NS_PER_MS)
+        for process in self.everyone:
+            self._trouble_of(process, now_ns)
+        if self._chance(faults.operator):
+            self._meddle(now_ns)
+        if self._chance(self.faults.halts_per_s):
+            self._halt_symbol(now_ns)
+
+    def _trouble_of(self, process: Any, now_ns: int) -> None:
+        faults, rng = self.faults.services, self.rng
+        if self._chance(faults.pause):
+            self._count("pause", process.name)
+            process.paused_until_ns = now_ns + rng.randint(100, 4_000) * NS_PER_MS
+        if self._chance(faults.stall) and self.bus.streams:
+            key = rng.choice(sorted(self.bus.streams))
+            self._count("stall", f"{process.name} of {key}")
+            self.bus.stall(process.name, key, now_ns + rng.randint(20, 1_500) * NS_PER_MS)
+        if self._chance(faults.second_instance):
+            self._count("second_instance", process.name)
+            self.bus.kept[process.name].epoch += process.name in self.bus.kept
+        if self._chance(faults.clock_jump):
+            process.clock_shift_ns = rng.randint(-faults.clock_jump_ms, faults.clock_jump_ms) * NS_PER_MS
+            self._count("clock_jump", f"{process.name} {process.clock_shift_ns / NS_PER_MS:+.0f} ms")
+
+    def _meddle(self, now_ns: int) -> None:
+        target = self.rng.choice(
+            [TradingState.PAUSE_ENTRY, TradingState.REDUCE_ONLY, TradingState.HALTED, TradingState.DISARMED]
+        )
+        self.operator.hands_off_until_ns = now_ns + self.rng.randint(500, 3_000) * NS_PER_MS
+        try:
+            self.operator.ask(target, now_ns)
+            self._count("operator", target.value)
+        except Unavailable:
+            return
+
+    def _halt_symbol(self, now_ns: int) -> None:
+        code = self.rng.choice(sorted(self.world.exchange.instruments))
+        self._count("halt", code)
+        self.world.inject(now_ns, "halt", {"code": code})
+        self.world.agenda.at(
+            now_ns + self.rng.randint(300, 3_000) * NS_PER_MS,
+            lambda _: self.world.exchange.halt(code, False),
+        )
+
+    def _heal(self) -> None:
+        self.note(self.time.now_ns, "the world heals")
+        self.world.calm()
+        for code, instrument in self.world.exchange.instruments.items():
+            if instrument.halted:
+                self.world.exchange.halt(code, False)
+        self.bus.heal()
+        self.faults = CALM
+        self.operator.hands_off_until_ns = 0
+        for process in self.everyone:
+            process.paused_until_ns = process.clock_shift_ns = 0
+
+    # -- what is observed ----------------------------------------------------------------------
+
+    def _heard(self, name: str, event: Event, state: State) -> None:
+        """A core was asked; nothing to remember here yet."""
+
+    def _remember(self) -> None:
+        for key, entries in self.bus.streams.items():
+            if key.startswith("ticks"):
+                continue
+            seen = self._seen.get(key, 0)
+            for entry in reversed(entries):
+                if entry.number <= seen:
+                    break
+                self._said(entry.envelope)
+            self._seen[key] = max(seen, self.bus.newest(key))
+
+    def _said(self, envelope: Envelope) -> None:
+        self.witness.said[envelope.id] = envelope
+        if isinstance(envelope.body, ReferencePublished):
+            self.witness.limits = envelope.body.reference.limits
+        if envelope.type not in (
+            "Heartbeat",
+            "GatewayStatus",
+            "RiskStatus",
+            "ExecutorStatus",
+            "DetectorStatus",
+            "LeaseRenewed",
+        ):
+            self.note(self.time.now_ns, f"{envelope.source}: {envelope.body!r}")
+
+    def _sending(self, state: GatewayState, effect: Any) -> None:
+        """The gateway is about to send: judged by the world's clock, not by the gateway's."""
+        record = effect.intention.get("record", {})
+        facts = record.get("facts", {})
+        self.note(self.time.now_ns, f"SEND {effect.order_id} {effect.args}")
+        if facts.get("purpose") != Purpose.ENTRY.value or record.get("action") != "new":
+            return
+        now_ns = self.time.now_ns
+        renewals = self.bus.streams.get(LEASE.key, [])
+        renewed_ns = renewals[-1].taken_ns if renewals else 0
+        market_ns = self.plan.market_ns(now_ns)
+        venue = Venue(facts["venue"])
+        self.witness.entries.append(
+            EntrySent(
+                at_ns=now_ns,
+                order_id=effect.order_id,
+                halted=state.control.halted,
+                armed=state.control.trading_state is TradingState.ARMED,
+                lease_left_ns=renewed_ns + LEASE_MS * NS_PER_MS - now_ns,
+                window_open=any(window.contains(market_ns) for window in self.windows),
+                venue_continuous=self.world.exchange.phases[venue].matches_continuously,
+            )
+        )
+
+    def _watch(self, now_ns: int) -> None:
+        """Exposure and what is open at the broker, after every step."""
+        total, by_symbol = 0, Counter[str]()
+        for order in self.world.broker.orders.values():
+            if order.request.by_hand or order.closed:
+                continue
+            entry = order.side.value == "buy"
+            if entry and not self.world.exchange.phases[order.venue].matches_continuously:
+                self.witness.left_over.append((now_ns, order.request.rqname))
+            if entry:
+                by_symbol[order.code] += order.price_krw * order.remaining_shares
+        for code, holding in self.world.account.holdings.items():
+            by_symbol[code] += holding.cost_krw if hasattr(holding, "cost_krw") else 0
+        total = sum(by_symbol.values())
+        limits = self.witness.limits
+        for code, krw in by_symbol.items():
+            if krw > limits.max_exposure_symbol_krw:
+                self.witness.exposures.append((now_ns, code, krw))
+        if total > limits.max_exposure_total_krw:
+            self.witness.exposures.append((now_ns, "", total))
+
+
+def run_day(desk: Desk, seed: int, *, timeline: bool = False, faults: DayFaults | None = None) -> DayResult:
+    """Run one day to its end and judge it."""
+    lines: list[str] = []
+
+    def note(now_ns: int, text: str) -> None:
+        lines.append(f"{(now_ns - START_NS) / NS_PER_S:8.3f} {text}")
+
+    day = VirtualDay(desk, seed, faults, note if timeline else None)
+    day.run()
+    closed = day.witness.of(PairClosed)
+    return DayResult(
+        seed=seed, violations=violations(day.witness), faults=day.counts, pairs_closed=len(closed),
+        trips=sum(pair.trip for pair in closed), orders=len(day.witness.orders()), timeline=lines,
+    )  # fmt: skip

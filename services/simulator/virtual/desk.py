@@ -1,0 +1,95 @@
+"""Builds the pieces of a virtual day from the configuration: the world, the services, the gateway.
+
+Read once a process; a thousand days share it. The symbols are the first few of the listing, split over
+two groups, so that a day is short and its pairs meet.
+"""
+
+import datetime as dt
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from services.contracts.terms import GatewayMode, Market, TradingDate
+from services.detector.settings import DetectorSettings
+from services.detector.shell import detector_service
+from services.executor.settings import ExecutorSettings
+from services.executor.shell import executor_service
+from services.gateway.settings import GatewaySettings
+from services.gateway.state import GatewayState, initial_state
+from services.market.files import MarketRules, load_listing, load_market
+from services.market.market_clock import DayPlan, compressed_day
+from services.market.symbols import ListedShare, import_pilot
+from services.risk.files import LIMITS_FILE
+from services.risk.settings import RiskSettings
+from services.risk.shell import risk_service
+from services.runtime.loop import Service
+from services.simulator.day import TradingDay
+from services.simulator.instrument import Listing
+from services.simulator.options import SimulatorOptions
+from services.simulator.world import World
+
+GROUPS = ("g1", "g2")
+SYMBOLS = 3
+DATE = TradingDate("2026-11-23")
+LIMITS = """
+max_open_pairs = 3
+cooldown_ms = 200
+clip_shares = 1
+max_pair_shares = 3
+max_trips_per_symbol = 20
+max_pairs_per_symbol_window = 20
+max_errors_per_minute = 1000
+max_daily_loss_krw = 3000000
+"""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """All that days have in common."""
+
+    rules: MarketRules
+    listing: tuple[ListedShare, ...]
+    files: Path
+    gateway: GatewaySettings
+
+    def plan(self, start_ns: int, seconds: int) -> DayPlan:
+        return compressed_day(self.rules.timetable.day(DATE), start_ns, seconds)
+
+    def world(self, plan: DayPlan, options: SimulatorOptions, seed: int, start_ns: int) -> World:
+        listings = [
+            Listing(share.code, share.name_kr, share.market, share.base_price_krw, True)
+            for share in self.listing
+        ]
+        costs = {market: self.rules.costs.costs_of(DATE, market) for market in Market}
+        day = TradingDay(self.rules.timetable.day(DATE), plan.market_ns, DATE)
+        return World(listings, costs, day, options, seed, start_ns)
+
+    def gateway_state(self, plan: DayPlan) -> GatewayState:
+        return initial_state(self.gateway, self.rules, plan)
+
+    def services(self, plan: DayPlan) -> tuple[Callable[[], Service[Any]], ...]:
+        """How each service but the gateway is made, anew at each start."""
+        risk = RiskSettings(groups=GROUPS, files_poll_ms=60_000)
+        executor = ExecutorSettings(groups=GROUPS)
+        return (
+            *(lambda group=group: detector_service(DetectorSettings(group=group)) for group in GROUPS),
+            lambda: risk_service(risk, self.files, plan),
+            lambda: executor_service(executor, self.rules.hoga),
+        )
+
+
+def build_desk(config_dir: Path) -> Desk:
+    """Read the configuration. Raises ConfigError."""
+    listing = load_listing(config_dir)[:SYMBOLS]
+    files = Path(tempfile.mkdtemp(prefix="arb-virtual-"))
+    pilot = "index,ticker\n" + "".join(f"{at},{share.code}\n" for at, share in enumerate(listing, 1))
+    (files / "symbol_map.csv").write_text(import_pilot(pilot, listing, GROUPS), encoding="utf-8")
+    (files / "costs.toml").write_bytes((config_dir / "costs.toml").read_bytes())
+    (files / LIMITS_FILE).write_text(LIMITS, encoding="utf-8")
+    gateway = GatewaySettings(
+        mode=GatewayMode.SIMULATED, reconnect="in_process", account_quiet_ms=1_500, reconcile_open_s=5,
+        still_from=dt.time(8, 58), still_to=dt.time(8, 59),
+    )  # fmt: skip
+    return Desk(load_market(config_dir), listing, files, gateway)

@@ -1,0 +1,96 @@
+"""The faults that a virtual day promises to survive, and how often each comes.
+
+Every field is a promise: what is injected here must leave all invariants standing. A seed draws its
+own rates, some of them zero, so that combinations meet that no single setting would show.
+"""
+
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from services.simulator.options import FaultOptions
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFaults:
+    """Chances per service and second of virtual time, unless said otherwise."""
+
+    crash_before_commit: float = 0.0
+    """The process dies with a turn decided and not written."""
+    crash_after_commit: float = 0.0
+    """The process dies with a turn written and its memory gone."""
+    pause: float = 0.0
+    """The process stands still and comes back (SIGSTOP, a long collection, a sleeping machine)."""
+    second_instance: float = 0.0
+    """A pause during which a successor is started: the first comes back to find itself fenced."""
+    stall: float = 0.0
+    """One stream reaches one reader late: streams are reordered against each other."""
+    bus_down: float = 0.0
+    """Redis does not answer for a while (per second, not per service)."""
+    bus_forgets: float = 0.0
+    """Redis comes back without its last second (per second, not per service)."""
+    clock_jump: float = 0.0
+    """One service reads Redis time wrong by up to `clock_jump_ms`, from then on."""
+    clock_jump_ms: int = 150
+    operator: float = 0.0
+    """A person pauses, reduces or halts, and arms again (per second)."""
+
+
+BROKER_RATES = {
+    "reject_rate": 0.1,
+    "late_reject_rate": 0.05,
+    "fade_rate": 0.4,
+    "never_arrives_rate": 0.05,
+    "send_fail_rate": 0.03,
+    "lost_ack_rate": 0.08,
+    "lost_chejan_rate": 0.08,
+    "silent_close_rate": 0.3,
+    "chejan_first_rate": 0.3,
+    "duplicate_chejan_rate": 0.3,
+    "query_fail_rate": 0.08,
+    "duplicate_connect_rate": 0.3,
+    "stall_rate": 0.02,
+    "disconnects_per_hour": 240.0,
+    "freezes_per_hour": 240.0,
+    "hand_orders_per_hour": 240.0,
+}
+"""The most that a seed may draw of each of the broker's faults (a chance, or per hour where it says so)."""
+SERVICE_RATES = {
+    "crash_before_commit": 0.06,
+    "crash_after_commit": 0.06,
+    "pause": 0.05,
+    "second_instance": 0.02,
+    "stall": 0.1,
+    "bus_down": 0.1,
+    "bus_forgets": 0.06,
+    "clock_jump": 0.02,
+    "operator": 0.15,
+}
+ABSENT = 0.45
+"""The chance that a kind of fault does not occur in a day at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayFaults:
+    """What one day draws."""
+
+    services: ServiceFaults
+    broker: FaultOptions
+    vi_per_symbol_hour: float = 0.0
+    halts_per_s: float = 0.0
+
+
+def draw(rng: Random) -> DayFaults:
+    """Return the faults of a day. The same generator state gives the same faults."""
+
+    def rate(most: float) -> float:
+        return 0.0 if rng.random() < ABSENT else most * rng.random()
+
+    service_rates: dict[str, Any] = {name: rate(most) for name, most in SERVICE_RATES.items()}
+    broker_rates: dict[str, Any] = {name: rate(most) for name, most in BROKER_RATES.items()}
+    services, broker = ServiceFaults(**service_rates), FaultOptions(**broker_rates)
+    return DayFaults(services, broker, rate(60.0), rate(0.05))
+
+
+CALM = DayFaults(ServiceFaults(), FaultOptions())
+"""A day without faults but mild delays."""

@@ -1,0 +1,247 @@
+"""The gateway in virtual time: its own shell, core, slots and calls; only Qt, Redis and the disk are others.
+
+A kill forgets what was not yet committed, the Qt thread's memory and the session with the broker. What
+stays is what would stay: the log of intentions, the stream positions and durable state on the bus, and
+the world.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import Any
+
+from services.contracts.streams import COMMANDS, CONTROL, LEASE, TICKS, key_of
+from services.gateway.adapters.ocx import Ocx
+from services.gateway.control_calls import Calls, OrderPort, Slots
+from services.gateway.core import recovered
+from services.gateway.intention_log import IntentionLog, Line
+from services.gateway.outbox import Batch, Outbox, envelope_of
+from services.gateway.redis_reader import Read
+from services.gateway.shell import SOURCE, Identity, Shell
+from services.gateway.state import GatewayState
+from services.runtime.bus import Entry
+from services.simulator.events import Event
+from services.simulator.virtual.bus import Overtaken, Unavailable, VirtualBus
+from services.simulator.virtual.process import BUILD
+from services.simulator.virtual_control import VirtualControl
+from services.simulator.world import World
+
+MONO_BEHIND_NS = 1_000_000_000_000
+"""Any distance between wall and monotonic time will do, but none may be assumed."""
+
+
+@dataclass
+class VirtualTime:
+    """The one clock of a virtual day; what each machine reads of it may be wrong by its own shift."""
+
+    now_ns: int
+
+
+class GatewayClock:
+    """What `QtClock` is to the shell. The shift is how wrong Redis time is read on that machine."""
+
+    def __init__(self, time: VirtualTime, shift_ns: int) -> None:
+        self._time, self.shift_ns = time, shift_ns
+        self._last_ns = 0
+
+    def refresh(self) -> None:
+        """Nothing to measure."""
+
+    def now_ns(self) -> int:
+        self._last_ns = max(self._last_ns, self._time.now_ns + self.shift_ns)
+        return self._last_ns
+
+    def mono_ns(self) -> int:
+        return self._time.now_ns - MONO_BEHIND_NS
+
+    def mono_of(self, redis_ns: int) -> int:
+        return redis_ns - MONO_BEHIND_NS - abs(self.shift_ns)
+
+    offset_us = 0
+
+
+class MemoryLog(IntentionLog):
+    """The log of intentions of one machine. Its lines go through JSON, as a file's do."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, list[str]] = {}
+
+    def read(self, trading_date: str) -> list[Line]:
+        return [json.loads(line) for line in self._lines.get(trading_date, ())]
+
+    def append(self, trading_date: str, line: Line, sync: bool) -> None:
+        self._lines.setdefault(trading_date, []).append(json.dumps(line))
+
+    def close(self) -> None:
+        """There is no file."""
+
+
+@dataclass
+class _Inbox:
+    """The reader's side that the shell knows."""
+
+    inbox: "SimpleQueue[Read]" = field(default_factory=SimpleQueue)
+    failed: bool = False
+
+
+@dataclass
+class _Pen:
+    """The writer's side that the shell knows."""
+
+    fenced: bool = False
+    failed: bool = False
+    published: int = 0
+
+
+class WatchedPort(OrderPort):
+    """The order port, with somebody who sees each order just before it is sent."""
+
+    def __init__(self, ocx: Ocx, log: IntentionLog, mono_ns: Callable[[], int], seen: Callable[[Any], None]):
+        super().__init__(ocx, log, lambda: False, mono_ns)
+        self._seen = seen
+
+    def send(self, effect: Any) -> Any:
+        self._seen(effect)
+        return super().send(effect)
+
+
+class VirtualGateway:
+    """One gateway process after another, on one bus, one log and one world."""
+
+    def __init__(
+        self,
+        initial: GatewayState,
+        bus: VirtualBus,
+        world: World,
+        time: VirtualTime,
+        log: MemoryLog,
+        sending: Callable[[GatewayState, Any], None],
+    ) -> None:
+        self._initial, self._bus, self._world, self._time, self._log = initial, bus, world, time, log
+        self._sending = sending
+        self._keys = (key_of(COMMANDS, initial.settings.name), CONTROL.key)
+        self.clock_shift_ns = 0
+        self.paused_until_ns = 0
+        self.up = False
+        self.exit_code: int | None = None
+        self._shell: Shell | None = None
+        self._control: VirtualControl | None = None
+        self._cursors: dict[str, int] = {}
+        self._batches: list[Batch] = []
+
+    @property
+    def name(self) -> str:
+        return SOURCE
+
+    @property
+    def state(self) -> GatewayState:
+        return self._initial if self._shell is None else self._shell.state
+
+    def start(self) -> None:
+        """The process begins; it takes over as soon as the bus answers."""
+        self.up, self.exit_code = True, None
+
+    def kill(self) -> None:
+        """The process and its control are gone; orders that were sent are not."""
+        self.up = False
+        if self._control is not None:
+            self._control.clear()
+        self._shell = self._control = None
+        self._batches = []
+
+    def deliver(self, events: Mapping[int, list[Event]]) -> None:
+        """What the world sent, by session."""
+        if self._control is not None:
+            self._control.deliver(events.get(self._control.session.number, ()))
+
+    def turn(self, now_ns: int, *, die: str = "") -> None:
+        """One round of the Qt timer and of both Redis threads."""
+        if not self.up or now_ns < self.paused_until_ns:
+            return
+        try:
+            self._turn(now_ns, die)
+        except Overtaken:
+            self.kill()
+
+    def _turn(self, now_ns: int, die: str) -> None:
+        if self._shell is None:
+            try:
+                self._shell = self._recover(now_ns)
+            except Unavailable:
+                return None
+            self._shell.start()
+        shell, control = self._shell, self._control
+        assert control is not None
+        self._read(shell, now_ns)
+        control.pump()
+        shell.turn()
+        if die == "before":
+            return self.kill()
+        self._write(shell, now_ns)
+        if die == "after" or self.exit_code is not None:
+            self.kill()
+        return None
+
+    def _recover(self, now_ns: int) -> Shell:
+        kept = self._bus.take_over(SOURCE, now_ns)
+        first = self._initial
+        stored = {} if kept.state is None else {name: getattr(kept.state, name) for name in first.DURABLE}
+        state = first.model_copy(update=stored)
+        date = first.clock.trading_date_at(now_ns)
+        state = recovered(state, self._log.read(date), date)
+        clock = GatewayClock(self._time, self.clock_shift_ns)
+        control = self._control = VirtualControl(self._world, lambda: self._time.now_ns)
+        ocx = Ocx(control)
+        self._epoch = kept.epoch
+        self._positions = {key: kept.positions.get(key, 0) for key in self._keys}
+        self._cursors = {**self._positions, LEASE.key: self._bus.newest(LEASE.key)}
+        self._inbox, self._pen, self._outbox, self._clock = _Inbox(), _Pen(), Outbox(), clock
+        self._number_of: dict[str, int] = {}
+        port = WatchedPort(ocx, self._log, clock.mono_ns, lambda effect: self._sending(self.state, effect))
+        anything: Any = self
+        shell = Shell(
+            state, dict.fromkeys(self._keys, ""), Identity(BUILD, kept.epoch, BUILD, now_ns),
+            reader=anything._inbox, writer=anything._pen, outbox=self._outbox, clock=anything._clock,
+            log=self._log, calls=Calls(ocx), port=port, end=self._ended,
+        )  # fmt: skip
+        shell.slots = Slots(ocx, shell.on_book, shell.on_trade)
+        return shell
+
+    def _ended(self, code: int) -> None:
+        self.exit_code = code
+
+    # -- the two threads -------------------------------------------------------------------
+
+    def _read(self, shell: Shell, now_ns: int) -> None:
+        try:
+            found = self._bus.read(SOURCE, self._cursors, now_ns)
+        except Unavailable:
+            return
+        for key, posted in found:
+            self._cursors[key] = posted.number
+            self._number_of[posted.entry_id] = posted.number
+            self._inbox.inbox.put(Read(Entry(key, posted.entry_id, b""), posted.envelope))
+
+    def _write(self, shell: Shell, now_ns: int) -> None:
+        """Commit what waits, and publish books. What is not answered is written again next time."""
+        self._batches += self._outbox.take(0)
+        try:
+            if self._batches:
+                newest = self._batches[-1]
+                writes = [(write.key, write.envelope) for batch in self._batches for write in batch.writes]
+                self._move_positions(newest.positions)
+                self._bus.commit(SOURCE, self._epoch, newest.state, self._positions, writes, now_ns)
+                self._batches = []
+            quotes, _ = self._outbox.take_ticks()
+            books = [(key_of(TICKS, q.group), envelope_of(q, SOURCE, now_ns)) for q in quotes]
+            if books:
+                self._bus.append(books, now_ns)
+        except Unavailable:
+            return
+
+    def _move_positions(self, entry_ids: Mapping[str, str]) -> None:
+        """From the entry ids that the shell keeps to the numbers that this bus keeps."""
+        for key, entry_id in entry_ids.items():
+            if entry_id in self._number_of:
+                self._positions[key] = self._number_of[entry_id]

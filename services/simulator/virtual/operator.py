@@ -1,0 +1,90 @@
+"""The person at the desk, in virtual time: arms, stops, lifts latches, sells what is stranded.
+
+Reads what a person reads (status and alerts), and writes what `arb` writes. In the safety phase it also
+meddles at random; when the world has healed it does what the runbook says until nothing is left to do.
+"""
+
+from dataclasses import dataclass, field
+
+from services.contracts.envelope import Envelope, Message
+from services.contracts.limits import NS_PER_MS, NS_PER_S
+from services.contracts.messages.control import (
+    FlattenRequested,
+    LatchClearRequested,
+    SymbolPauseRequested,
+    TradingStateRequested,
+)
+from services.contracts.messages.orders import ForeignOrderSeen
+from services.contracts.messages.status import ExecutorStatus, RiskStatus
+from services.contracts.streams import CONTROL, ORDERS, STATUS
+from services.contracts.terms import Symbol, TradingState
+from services.simulator.virtual.bus import Unavailable, VirtualBus
+
+LOOK_NS = 500 * NS_PER_MS
+FLATTEN_EVERY_NS = 3 * NS_PER_S
+
+
+@dataclass
+class Operator:
+    """One person with one terminal."""
+
+    bus: VirtualBus
+    name: str = "operator"
+    _cursors: dict[str, int] = field(default_factory=lambda: {STATUS.key: 0, ORDERS.key: 0})
+    _risk: RiskStatus | None = None
+    _executor: ExecutorStatus | None = None
+    _foreign: set[Symbol] = field(default_factory=set)
+    _looked_ns: int = 0
+    _flattened_ns: int = 0
+    _said: int = 0
+    hands_off_until_ns: int = 0
+
+    def turn(self, now_ns: int) -> None:
+        """Look about twice a second and do what is due."""
+        if now_ns - self._looked_ns < LOOK_NS:
+            return
+        self._looked_ns = now_ns
+        try:
+            self._look(now_ns)
+            if now_ns >= self.hands_off_until_ns:
+                self._mend(now_ns)
+        except Unavailable:
+            return
+
+    def ask(self, target: TradingState, now_ns: int) -> None:
+        """Ask for a trading state. Raises Unavailable."""
+        self._say(TradingStateRequested(target=target, by=self.name, reason="as the day goes"), now_ns)
+
+    def _look(self, now_ns: int) -> None:
+        for key, posted in self.bus.read(self.name, self._cursors, now_ns):
+            self._cursors[key] = posted.number
+            body = posted.envelope.body
+            if isinstance(body, RiskStatus):
+                self._risk = body
+            elif isinstance(body, ExecutorStatus):
+                self._executor = body
+            elif isinstance(body, ForeignOrderSeen):
+                self._foreign.add(body.symbol)
+
+    def _mend(self, now_ns: int) -> None:
+        risk = self._risk
+        if risk is None:
+            return
+        for latch in risk.latches:
+            self._say(LatchClearRequested(latch=latch, by=self.name, reason="looked into it"), now_ns)
+        for symbol in sorted(self._foreign):
+            resume = SymbolPauseRequested(symbol=symbol, paused=False, by=self.name, reason="it was by hand")
+            self._say(resume, now_ns)
+        self._foreign.clear()
+        if not risk.latches and risk.state is not TradingState.ARMED:
+            self.ask(TradingState.ARMED, now_ns)
+        stranded = self._executor is not None and bool(self._executor.stranded)
+        if stranded and now_ns - self._flattened_ns > FLATTEN_EVERY_NS:
+            self._flattened_ns = now_ns
+            self._say(FlattenRequested(by=self.name, reason="it is stranded"), now_ns)
+
+    def _say(self, message: Message, now_ns: int) -> None:
+        self._said += 1
+        cause = f"{self.name}-{self._said}"
+        envelope = Envelope.wrap(message, source="cli", now_ns=now_ns, causation_id=cause)
+        self.bus.append([(CONTROL.key, envelope)], now_ns)
