@@ -138,5 +138,8 @@ def _gateway(plan: FleetPlan, shared: Mapping[str, str]) -> Program:
         "ARB_SIMULATOR": simulator_address(plan.folder),
         "ARB_GATEWAY_MODE": plan.mode.value,
         "ARB_GATEWAY_RECONNECT": "in_process",
+        # Simulated orders must never stand in the log of intentions of a real gateway.
+        "ARB_GATEWAY_STATE_DIR": str(plan.folder / "gateway"),
+        "ARB_GATEWAY_HALT_FILE": str(plan.folder / "HALT"),
     }
     return _python(GATEWAY, ("services.simulator.host", "services.gateway"), env)
