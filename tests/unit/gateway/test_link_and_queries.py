@@ -1,0 +1,334 @@
+"""Login, loss and reconciliation; the pace of queries; the log of intentions."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.contracts.limits import NS_PER_MS, NS_PER_S, QUERY_LADDER
+from services.contracts.messages.orders import AccountReported, CommandDenied, ReconciliationCompleted
+from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState, DayFactsPublished
+from services.contracts.reasons import GateReason
+from services.contracts.terms import GatewayMode, Venue
+from services.gateway.effects import (
+    EXIT_PLANNED_CUT,
+    EXIT_RECONNECT,
+    EXIT_REFUSED,
+    Connect,
+    Exit,
+    Query,
+    Register,
+    Send,
+)
+from services.gateway.evidence import Unusable
+from services.gateway.facts import Answered, Connected, LoggedIn, QueryReturned, Started
+from services.gateway.intention_log import IntentionLog, LogDamaged
+from services.gateway.link_desk import account_of
+from services.gateway.query_desk import Ask, QueryDesk, RoundKind
+from services.gateway.replies import bands, cash, holdings
+from services.gateway.settings import GatewaySettings
+from services.runtime.settings import SettingsError, load_settings
+
+from .desk import (
+    ACCOUNT,
+    BASE_KRW,
+    DATE,
+    Desk,
+    FakeBroker,
+    at,
+    chejan,
+    fresh,
+    log_in,
+    order,
+    ready,
+    reference,
+)
+
+
+def states(desk: Desk) -> list[ConnectionState]:
+    return [m.state for m in desk.told(ConnectionChanged)]
+
+
+def exits(desk: Desk) -> list[int]:
+    return [effect.code for effect in desk.effects if isinstance(effect, Exit)]
+
+
+class TestLogin:
+    def test_ready_comes_only_after_comparing(self) -> None:
+        desk = fresh()
+        desk.broker.answers = False
+        desk.feed(Started())
+        desk.feed(Connected(0))
+        desk.run(2)
+        assert states(desk)[-1] is ConnectionState.SYNCHRONISING
+        desk.broker.answers = True
+        desk.run(8)
+        assert states(desk)[-1] is ConnectionState.READY
+        assert desk.told(ReconciliationCompleted)[-1].differences == ()
+        assert desk.told(AccountReported)[-1].orderable_krw == 90_000_000
+
+    def test_exits_wait_for_reconciliation(self) -> None:
+        desk = fresh()
+        desk.broker.answers = False
+        log_in(desk)
+        desk.run(1)
+        desk.hear(order(desk.now_ns), "o")
+        assert desk.told(CommandDenied)[-1].reason in (GateReason.NOT_READY, GateReason.TRADING_STATE)
+        assert desk.sends == []
+
+    def test_a_doubled_connect_event_is_one_login(self, desk: Desk) -> None:
+        epoch = desk.state.connection_epoch
+        desk.feed(Connected(0))
+        assert desk.state.connection_epoch == epoch
+        assert states(desk)[-1] is ConnectionState.READY
+
+    def test_the_day_is_told_with_every_band(self, desk: Desk) -> None:
+        facts = desk.told(DayFactsPublished)[-1]
+        assert {band.base_krw for band in facts.bands.values()} == {BASE_KRW}
+        assert set(facts.bands) == set(facts.nxt_eligible) == {e.krx_code for e in reference().symbols}
+
+    def test_a_failed_login_is_tried_again(self) -> None:
+        desk = fresh()
+        desk.feed(Started())
+        desk.feed(Connected(-101))
+        desk.run(1)
+        assert sum(isinstance(effect, Connect) for effect in desk.effects) == 2
+
+    def test_everything_is_registered_before_it_is_ready(self, desk: Desk) -> None:
+        registered = [e for e in desk.effects if isinstance(e, Register)]
+        assert {code.endswith("_NX") for e in registered for code in e.codes} == {True, False}
+        assert ("3000", (215, 20, 214)) in {(e.screen, e.fids) for e in registered}
+
+
+class TestWhichLogin:
+    @pytest.mark.parametrize(
+        ("changes", "gubun", "accounts", "refused"),
+        [
+            ({"mode": "simulated"}, "1", (ACCOUNT,), False),
+            ({"mode": "simulated"}, "0", (ACCOUNT,), True),
+            ({"mode": "simulated"}, "", (ACCOUNT,), True),
+            ({"mode": "live", "live_account": ACCOUNT}, "0", (ACCOUNT,), False),
+            ({"mode": "live", "live_account": ACCOUNT}, "1", (ACCOUNT,), True),
+            ({"mode": "live", "live_account": "1111111111"}, "0", (ACCOUNT,), True),
+            ({"mode": "observe"}, "0", (ACCOUNT,), False),
+            ({"mode": "simulated"}, "1", (ACCOUNT, "1111111111"), True),
+            ({"mode": "simulated", "account": ACCOUNT}, "1", (ACCOUNT, "1111111111"), False),
+            ({"mode": "simulated", "account": "1111111111"}, "1", (ACCOUNT,), True),
+            ({"mode": "simulated"}, "1", (), True),
+        ],
+    )
+    def test_it_must_be_what_the_settings_say(
+        self, changes: dict[str, Any], gubun: str, accounts: tuple[str, ...], refused: bool
+    ) -> None:
+        account, problem = account_of(GatewaySettings(**changes), LoggedIn(accounts, gubun))
+        assert bool(problem) is refused
+        assert account == ("" if refused else ACCOUNT)
+
+    def test_a_refused_login_ends_the_process(self) -> None:
+        desk = fresh(GatewayMode.LIVE, live_account="1111111111")
+        log_in(desk)
+        assert exits(desk) == [EXIT_REFUSED]
+
+    def test_live_needs_two_settings(self) -> None:
+        with pytest.raises(SettingsError, match="live_account"):
+            load_settings(GatewaySettings, mode="live")
+
+
+class TestLoss:
+    def test_a_loss_ends_the_process_for_its_supervisor(self, desk: Desk) -> None:
+        desk.feed(Connected(-106))
+        assert states(desk)[-1] is ConnectionState.DISCONNECTED
+        assert exits(desk) == [EXIT_RECONNECT]
+
+    def test_in_the_nightly_cut_it_is_planned(self) -> None:
+        desk = ready(fresh(now_ns=at(7, 30)))
+        desk.now_ns = at(24 + 5)
+        desk.tick()
+        desk.feed(Connected(-106))
+        last = desk.told(ConnectionChanged)[-1]
+        assert (last.state, last.planned) == (ConnectionState.CLOSED, True)
+        assert exits(desk) == [EXIT_PLANNED_CUT]
+
+    def test_in_process_it_logs_in_again_with_a_new_epoch(self) -> None:
+        desk = ready(fresh(reconnect="in_process"))
+        desk.feed(Connected(-106))
+        desk.hear(order(desk.now_ns), "o")
+        assert desk.told(CommandDenied)[-1].reason is GateReason.NOT_READY
+        desk.run(0.5)
+        desk.feed(Connected(0))
+        desk.run(6)
+        assert states(desk)[-1] is ConnectionState.READY
+        assert desk.state.connection_epoch == 2
+        assert exits(desk) == []
+
+
+class TestQueries:
+    @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+    @given(st.lists(st.tuples(st.sampled_from(list(RoundKind)), st.integers(0, 3)), max_size=60))
+    def test_no_window_of_the_broker_is_ever_overfull(self, wants: list[tuple[RoundKind, int]]) -> None:
+        desk, now_ns, times = QueryDesk(), 10**12, []
+        for kind, pages in wants:
+            desk = desk.want(kind, (Ask("OPT10075"), Ask("OPT10076")))
+            left = pages
+            for _ in range(200):
+                now_ns += 50 * NS_PER_MS
+                desk, query = desk.next(now_ns)
+                if query is not None:
+                    times.append(now_ns)
+                    desk, _ = desk.answered(query.rqname, left > 0, {}, ({"a": "1"},))
+                    left -= 1
+                if desk.idle:
+                    break
+        for count, window_ns in QUERY_LADDER:
+            assert all(late - early >= window_ns for early, late in zip(times, times[count:], strict=False))
+
+    def test_pages_are_joined_and_nothing_comes_between(self) -> None:
+        desk = QueryDesk().want(RoundKind.ORDERS, (Ask("OPT10075"),))
+        desk, query = desk.next(10**12)
+        assert query is not None
+        desk = desk.want(RoundKind.RESOLVE, (Ask("OPT10076"),))
+        desk, done = desk.answered(query.rqname, True, {}, ({"row": "1"},))
+        assert done is None
+        desk, page = desk.next(10**12 + NS_PER_MS)
+        assert page is not None
+        assert (page.trcode, page.more, page.screen) == ("OPT10075", True, query.screen)
+        desk, done = desk.answered(page.rqname, False, {}, ({"row": "2"},))
+        assert done is not None
+        assert [row["row"] for row in done.replies[0].rows] == ["1", "2"]
+
+    def test_unknown_orders_come_before_everything(self) -> None:
+        desk = QueryDesk().want(RoundKind.ACCOUNT, (Ask("a"),)).want(RoundKind.RESOLVE, (Ask("r"),))
+        _, query = desk.next(10**12)
+        assert query is not None
+        assert query.trcode == "r"
+
+    def test_the_last_tokens_are_for_unknown_orders(self) -> None:
+        now_ns = 10**13
+        history = tuple(now_ns - n * 3 * NS_PER_S for n in range(48, 0, -1))
+        spent = QueryDesk(history=history)
+        assert spent.want(RoundKind.ORDERS, (Ask("o"),)).next(now_ns)[1] is None
+        assert spent.want(RoundKind.RESOLVE, (Ask("r"),)).next(now_ns)[1] is not None
+
+    def test_a_refused_query_is_tried_again_after_a_pause(self) -> None:
+        desk = fresh()
+        desk.broker.answers = False
+        log_in(desk)
+        desk.tick()
+        first = next(e for e in desk.effects if isinstance(e, Query))
+        desk.feed(QueryReturned(first.rqname, -200))
+        asked = len([e for e in desk.effects if isinstance(e, Query)])
+        desk.run(0.5)
+        assert len([e for e in desk.effects if isinstance(e, Query)]) == asked
+        desk.run(1)
+        assert len([e for e in desk.effects if isinstance(e, Query)]) == asked + 1
+
+    def test_an_answer_that_comes_too_late_is_not_taken_for_another(self, desk: Desk) -> None:
+        before = desk.state
+        desk.feed(Answered("6000", "q9999", "OPT10075", False, {}, ()))
+        assert desk.state.desk.round == before.desk.round
+
+
+class TestAccount:
+    def test_holdings_that_our_fills_do_not_explain_are_a_difference(self, desk: Desk) -> None:
+        desk.broker.holdings = {"005930": 3}
+        desk.run(130)
+        assert any("005930" in text for m in desk.told(ReconciliationCompleted) for text in m.differences)
+
+    def test_what_was_held_before_is_no_difference(self) -> None:
+        desk = fresh()
+        desk.broker = FakeBroker(holdings={"000660": 7})
+        ready(desk)
+        desk.run(130)
+        assert all(m.differences == () for m in desk.told(ReconciliationCompleted))
+        assert desk.told(AccountReported)[-1].holdings == {"000660": 7}
+
+    def test_what_we_bought_is_no_difference(self, desk: Desk) -> None:
+        desk.hear(order(desk.now_ns), "o")
+        send = desk.sends[-1]
+        desk.answer(send, "0000400")
+        desk.frame(**chejan(send, "0000400", "체결", remaining=0, cum=10, amount=1_995_000))
+        desk.broker.holdings = {"005930": 10}
+        reports = len(desk.told(AccountReported))
+        desk.run(6)
+        assert len(desk.told(AccountReported)) == reports + 1
+        assert all(m.differences == () for m in desk.told(ReconciliationCompleted))
+
+    def test_the_day_ends_with_a_report(self) -> None:
+        desk = ready(fresh(now_ns=at(19, 59, 50)))
+        before = len(desk.told(AccountReported))
+        desk.run(15)
+        assert len(desk.told(AccountReported)) > before
+
+
+class TestReplies:
+    def test_money_is_read_with_its_sign(self) -> None:
+        assert cash({"예수금": "000000000000100", "주문가능금액": "-00000000000050"}) == (100, -50)
+
+    def test_what_is_settled_is_the_cash(self) -> None:
+        assert cash({"예수금": "9", "d+2추정예수금": "7", "주문가능금액": "5"}) == (7, 5)
+
+    def test_missing_money_is_said(self) -> None:
+        with pytest.raises(Unusable, match="예수금"):
+            cash({})
+
+    def test_a_band_without_all_figures_is_left_out(self) -> None:
+        assert bands([{"종목코드": "005930", "기준가": "100", "상한가": "130", "하한가": ""}]) == {}
+
+    def test_shares_sold_out_are_not_held(self) -> None:
+        rows = [
+            {"종목번호": "A005930", "보유수량": "0"},
+            {"종목번호": "A000660", "보유수량": "000000000000002"},
+        ]
+        assert holdings(rows) == {"000660": 2}
+
+
+class TestIntentionLog:
+    def test_what_was_appended_is_read_back(self, tmp_path: Path) -> None:
+        log = IntentionLog(tmp_path)
+        lines = [{"k": "not_sent", "id": f"한{n}"} for n in range(5)]
+        for line in lines:
+            log.append(DATE, line, sync=True)
+        log.close()
+        assert IntentionLog(tmp_path).read(DATE) == lines
+
+    @given(cut=st.integers(1, 40))
+    def test_a_torn_last_line_is_cut_off_and_the_next_one_is_whole(
+        self, cut: int, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        log = IntentionLog(tmp_path_factory.mktemp("log"))
+        log.append(DATE, {"k": "not_sent", "id": "first"}, sync=True)
+        log.append(DATE, {"k": "not_sent", "id": "second-and-quite-long"}, sync=True)
+        log.close()
+        path = log.path(DATE)
+        path.write_bytes(path.read_bytes()[:-cut])
+        again = IntentionLog(log.folder)
+        assert [line["id"] for line in again.read(DATE)] == ["first"]
+        again.append(DATE, {"k": "not_sent", "id": "third"}, sync=True)
+        again.close()
+        assert [line["id"] for line in again.read(DATE)] == ["first", "third"]
+
+    @pytest.mark.parametrize("bad", ["{", "[]", '{"id": "x"}', "\x00\x00"])
+    def test_damage_in_the_middle_is_refused_with_its_line(self, tmp_path: Path, bad: str) -> None:
+        log = IntentionLog(tmp_path)
+        good = json.dumps({"k": "not_sent", "id": "x"})
+        log.path(DATE).write_text(f"{good}\n{bad}\n{good}\n")
+        with pytest.raises(LogDamaged, match="line 2"):
+            log.read(DATE)
+
+    def test_dates_have_files_of_their_own(self, tmp_path: Path) -> None:
+        log = IntentionLog(tmp_path)
+        log.append("2026-11-23", {"k": "not_sent", "id": "a"}, sync=False)
+        log.append("2026-11-24", {"k": "not_sent", "id": "b"}, sync=False)
+        log.close()
+        assert [line["id"] for line in log.read(DATE)] == ["a"]
+
+
+def test_the_intention_holds_everything_a_restart_needs(desk: Desk) -> None:
+    desk.hear(order(desk.now_ns, venue=Venue.NXT), "o")
+    send = next(e for e in desk.effects if isinstance(e, Send))
+    text = json.dumps(send.intention)
+    for piece in ("P1.1.b.1", "005930", "NXT", "limit_ioc", "entry", str(send.args[1])):
+        assert piece in text
