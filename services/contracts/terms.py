@@ -5,13 +5,22 @@ are, and never renamed once a message with them has been written.
 """
 
 from enum import StrEnum
-from typing import NewType
+from typing import Annotated, NewType
+
+from pydantic import Field
 
 TradingDate = NewType("TradingDate", str)
 """A Korean trading date, `YYYY-MM-DD`."""
 
 Symbol = NewType("Symbol", str)
 """The six-character KRX code, kept as text (`005930`, `0126Z0`)."""
+
+
+Krw = Annotated[int, Field(ge=0)]
+"""A price or an amount in whole won that cannot be negative: one that is, is refused at reading."""
+
+Shares = Annotated[int, Field(ge=0)]
+"""A number of shares that cannot be negative."""
 
 
 class Venue(StrEnum):

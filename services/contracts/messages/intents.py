@@ -1,5 +1,7 @@
 """What a detector saw: an executable cross, and how long it lasted."""
 
+from pydantic import Field
+
 from services.contracts.envelope import Message, Part
 from services.contracts.messages.market_data import QuoteUpdated
 from services.contracts.terms import Side, Symbol, TradingDate, Venue
@@ -10,7 +12,7 @@ class IntentLeg(Part):
 
     venue: Venue
     side: Side
-    price_krw: int
+    price_krw: int = Field(gt=0)
 
 
 class QuoteSeen(Part):
@@ -34,7 +36,7 @@ class TradeIntent(Message):
     trading_date: TradingDate
     side_a: IntentLeg
     side_b: IntentLeg
-    qty_shares: int
+    qty_shares: int = Field(gt=0)
     gross_edge_krw: int
     cost_krw: int
     net_edge_krw: int

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from services.contracts.envelope import Message, Part
 from services.contracts.reasons import GateReason
-from services.contracts.terms import OrderKind, Purpose, Side, Symbol, TradingDate, Venue
+from services.contracts.terms import Krw, OrderKind, Purpose, Shares, Side, Symbol, TradingDate, Venue
 
 
 class OrderFacts(Part):
@@ -25,14 +25,14 @@ class OrderFacts(Part):
     side: Side
     kind: OrderKind
     purpose: Purpose
-    qty_shares: int
-    price_krw: int
+    qty_shares: Shares
+    price_krw: Krw
     trading_date: TradingDate
     broker_order_no: str = ""
-    cum_qty_shares: int = 0
-    cum_amount_krw: int = 0
-    commission_krw: int = 0
-    tax_krw: int = 0
+    cum_qty_shares: Shares = 0
+    cum_amount_krw: Krw = 0
+    commission_krw: Krw = 0
+    tax_krw: Krw = 0
     closed: bool = False
 
 
@@ -120,9 +120,9 @@ class ForeignOrderSeen(Message):
     symbol: Symbol
     venue: Venue
     side: Side
-    qty_shares: int
-    cum_qty_shares: int
-    cum_amount_krw: int
+    qty_shares: Shares
+    cum_qty_shares: Shares
+    cum_amount_krw: Krw
     closed: bool
     trading_date: TradingDate
 

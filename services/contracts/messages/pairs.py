@@ -2,10 +2,12 @@
 
 from enum import StrEnum
 
+from pydantic import Field
+
 from services.contracts.envelope import Message
 from services.contracts.messages.intents import QuoteSeen
 from services.contracts.reasons import DenialReason
-from services.contracts.terms import Symbol, TradingDate, Venue
+from services.contracts.terms import Krw, Shares, Symbol, TradingDate, Venue
 
 
 class PairApproved(Message):
@@ -17,10 +19,10 @@ class PairApproved(Message):
     trading_date: TradingDate
     buy_venue: Venue
     sell_venue: Venue
-    qty_shares: int
-    clip_shares: int
-    buy_limit_krw: int
-    sell_limit_krw: int
+    qty_shares: int = Field(gt=0)
+    clip_shares: int = Field(gt=0)
+    buy_limit_krw: int = Field(gt=0)
+    sell_limit_krw: int = Field(gt=0)
     approved_at_ns: int
     expires_at_ns: int
     reference_hash: str
@@ -42,10 +44,10 @@ class ClipCompleted(Message):
     pair_id: str
     symbol: Symbol
     clip: int
-    bought_shares: int
-    bought_krw: int
-    sold_shares: int
-    sold_krw: int
+    bought_shares: Shares
+    bought_krw: Krw
+    sold_shares: Shares
+    sold_krw: Krw
     residual_shares: int
 
 
@@ -106,12 +108,12 @@ class PairClosed(Message):
     outcome: PairOutcome
     trip: bool
     clips: int
-    bought_shares: int
-    bought_krw: int
-    sold_shares: int
-    sold_krw: int
-    commission_krw: int
-    tax_krw: int
+    bought_shares: Shares
+    bought_krw: Krw
+    sold_shares: Shares
+    sold_krw: Krw
+    commission_krw: Krw
+    tax_krw: Krw
     realised_pnl_krw: int
     residual_shares_max: int
     neutral_ms: int

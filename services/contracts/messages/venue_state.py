@@ -6,7 +6,7 @@ The timetable and FID 215 are combined once, in the gateway; all others read the
 from enum import StrEnum
 
 from services.contracts.envelope import Message, Part
-from services.contracts.terms import SessionPhase, Symbol, TradingDate, Venue
+from services.contracts.terms import Krw, SessionPhase, Symbol, TradingDate, Venue
 
 
 class ConfirmedBy(StrEnum):
@@ -58,9 +58,9 @@ class SymbolHaltChanged(Message):
 class PriceBand(Part):
     """The broker's own figures for the day, all KRW."""
 
-    base_krw: int
-    lower_krw: int
-    upper_krw: int
+    base_krw: Krw
+    lower_krw: Krw
+    upper_krw: Krw
 
 
 class DayFactsPublished(Message):
