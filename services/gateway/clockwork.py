@@ -98,6 +98,7 @@ def say_stale(turn: Turn) -> None:
 
 def signalled(turn: Turn, value: str) -> None:
     """A value of FID 215; one that is not understood changes nothing, and is told once."""
+    _day(turn)
     session, reading = turn.state.session.observe(value)
     turn.set(session=session)
     if reading.kind in (ReadingKind.UNKNOWN, ReadingKind.IMPLAUSIBLE):
