@@ -108,7 +108,7 @@ class Demo:
         Raises:
             Fault: the day could not be run: no Redis, a process that died, a command interrupted.
         """
-        self._schedule = self._find_schedule()
+        self._schedule = schedule_for(self.options.date, self.options.config_dir)
         self.folder = Path(tempfile.mkdtemp(prefix="arb-demo-"))
         worth_keeping = True
         try:
@@ -127,20 +127,6 @@ class Demo:
                 shutil.rmtree(self.folder, ignore_errors=True)
 
     # -- getting ready -------------------------------------------------------------------
-
-    def _find_schedule(self) -> DaySchedule:
-        timetable = load_market(self.options.config_dir).timetable
-        if not self.options.date:
-            today = to_trading_date(datetime.now(UTC).astimezone(KST).date())
-            return timetable.day(timetable.next_trading_day(today))
-        try:
-            schedule = timetable.day(TradingDate(self.options.date))
-        except ValueError as error:
-            raise UsageFault(f"--date: {error}", "Write a date as YYYY-MM-DD.") from error
-        if not schedule.overlaps():
-            raise UsageFault(f"--date: the venues do not trade together on {self.options.date}",
-                             "Choose a trading day.")  # fmt: skip
-        return schedule
 
     @contextmanager
     def _redis(self) -> Iterator[str]:
@@ -176,13 +162,13 @@ class Demo:
     @contextmanager
     def _stack(self, redis_url: str) -> Iterator[None]:
         plan_file = self.folder / "day_plan.json"
-        config_dir = _copy_configuration(self.options.config_dir, self.folder / "config")
+        config_dir = copy_configuration(self.options.config_dir, self.folder / "config")
         self._plan = self._write_plan(plan_file)
         self._fleet = FleetPlan(
             self.folder, config_dir, groups_of(self.options.config_dir),
             day_plan=plan_file, simulator_seed=self.options.seed,
         )  # fmt: skip
-        self._stack_now = Stack(self.folder, redis_url, _clean_environment())
+        self._stack_now = Stack(self.folder, redis_url, clean_environment())
         self._check_kill()
         self._follower = self._link.follow(sorted({*BOARD_KEYS, *FIGURE_KEYS}))
         try:
@@ -364,6 +350,25 @@ class Demo:
             )
 
 
+def schedule_for(date: str, config_dir: Path) -> DaySchedule:
+    """Return the timetable of a date as a person wrote it; empty is the next trading day.
+
+    Raises:
+        UsageFault: not a date, or one on which the venues do not trade together.
+    """
+    timetable = load_market(config_dir).timetable
+    if not date:
+        today = to_trading_date(datetime.now(UTC).astimezone(KST).date())
+        return timetable.day(timetable.next_trading_day(today))
+    try:
+        schedule = timetable.day(TradingDate(date))
+    except ValueError as error:
+        raise UsageFault(f"--date: {error}", "Write a date as YYYY-MM-DD.") from error
+    if not schedule.overlaps():
+        raise UsageFault(f"--date: the venues do not trade together on {date}", "Choose a trading day.")
+    return schedule
+
+
 def died(deaths: list[Death], folder: Path) -> Fault:
     """Return the fault that says which process died, how, and its last words."""
     lines = [f"{death}; the end of what it said:\n" + "\n".join(f"    {line}" for line in death.last_lines)
@@ -371,7 +376,7 @@ def died(deaths: list[Death], folder: Path) -> Fault:
     return Fault("\n".join(lines), f"All logs are in {folder / 'logs'}.")
 
 
-def _copy_configuration(source: Path, target: Path) -> Path:
+def copy_configuration(source: Path, target: Path) -> Path:
     """Copy what the day is run with, so that an edit in mid-day changes nothing; secrets stay behind."""
     target.mkdir()
     for path in sorted(source.iterdir()):
@@ -380,6 +385,6 @@ def _copy_configuration(source: Path, target: Path) -> Path:
     return target
 
 
-def _clean_environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     """The environment without settings of a real system: a demo reaches no account and no Slack."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("ARB_", "SLACK_"))}

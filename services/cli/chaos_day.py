@@ -1,0 +1,280 @@
+"""One simulated day under faults: real processes, a real Redis, and a broker whose books are the judge.
+
+The day trades while faults strike; then they stop, the desk goes to reduce only, and everything must
+close. A person is played by `chaos_operator`.
+"""
+
+import functools
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import redis
+
+from services.cli import chaos_operator
+from services.cli.board import BOARD_KEYS, Board, seen
+from services.cli.chaos_faults import FaultDesk
+from services.cli.chaos_judge import DayVerdict, Truth, judge
+from services.cli.chaos_plan import faults_of_day
+from services.cli.chaos_record import RECORDED_KEYS, Record
+from services.cli.chaos_redis import FragileRedis, TailCut
+from services.cli.chaos_report import ChaosDayReport
+from services.cli.demo import clean_environment, copy_configuration
+from services.cli.faults import Fault
+from services.cli.fleet import FleetPlan, groups_of, heartbeats_of, programs, simulator_address, socket_path
+from services.cli.link import Follower, Link, Seen, open_link
+from services.cli.stack import Stack
+from services.contracts.limits import NS_PER_MS, NS_PER_S
+from services.contracts.messages.orders import AccountReported
+from services.contracts.terms import TradingState
+from services.market.files import write_day_plan
+from services.market.market_clock import DayPlan, compressed_day
+from services.market.sessions import DaySchedule
+from services.runtime.bus import BusUnavailable
+from services.simulator.admin import Admin
+
+PRESET: Final = Path("chaos")
+LEAD_S: Final = 10
+LINK_TIMEOUT_S: Final = 1
+"""Short, so that a paused Redis does not hold up the one who is to resume it."""
+READY_TIMEOUT_S: Final = 45
+HEAL_TIMEOUT_S: Final = 60
+QUIET_S: Final = 1.5
+ASK_AGAIN_S: Final = 1.0
+READ_BLOCK_MS: Final = 30
+RETRY_S: Final = 0.05
+LAST_STRIKE_S: Final = 2
+"""Faults go on a little beyond the end of continuous trading: pairs must survive that too."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayOptions:
+    """`number` counts the days of a drill from 1; `kills_left` is how many it may still take."""
+
+    number: int
+    seed: int
+    seconds: int
+    kills_left: int
+    config_dir: Path
+    folder: Path
+    schedule: DaySchedule
+
+
+@dataclass
+class ChaosDay:
+    """`run` does it all and always leaves nothing running. `stopped` is asked whether a person wants out."""
+
+    options: DayOptions
+    say: Callable[[str], None]
+    struck: Callable[[int], None]
+    stopped: Callable[[], bool]
+    record: Record = field(default_factory=Record)
+    board: Board = field(default_factory=Board)
+    troubles: list[str] = field(default_factory=list)
+    wanted: TradingState = TradingState.ARMED
+    _asked_s: float = 0.0
+    _moved_s: float = 0.0
+    _account_s: float = 0.0
+
+    def run(self) -> ChaosDayReport:
+        """Return the day's report, clean or not.
+
+        Raises:
+            Fault: the day could not begin.
+        """
+        self.options.folder.mkdir(parents=True)
+        with self._redis(), self._stack():
+            self._wait_ready()
+            self._trade()
+            self._heal()
+            truth = self._truth()
+        verdict = judge(truth, self.record.envelopes())
+        violations = (*verdict.violations, *self.troubles, *self._desk.troubles)
+        verdict = verdict.model_copy(update={"violations": violations})
+        self._keep_evidence(truth, verdict)
+        return ChaosDayReport(
+            day=self.options.number, faults=dict(sorted(self._desk.struck.items())),
+            fenced=self._desk.fenced, entries_lost=self.record.lost, verdict=verdict,
+        )  # fmt: skip
+
+    # -- getting ready -------------------------------------------------------------------
+
+    @contextmanager
+    def _redis(self) -> Iterator[None]:
+        folder = self.options.folder / "redis"
+        socket_path(folder, "redis.sock")
+        self._server = FragileRedis(folder)
+        self._server.start()
+        self._link: Link = open_link(self._server.server.url, LINK_TIMEOUT_S)
+        self._follower: Follower = self._link.follow(sorted({*BOARD_KEYS, *RECORDED_KEYS}))
+        try:
+            yield
+        finally:
+            self._link.close()
+            self._server.stop()
+
+    @contextmanager
+    def _stack(self) -> Iterator[None]:
+        options = self.options
+        plan_file = options.folder / "day_plan.json"
+        anchor_ns = time.time_ns() + LEAD_S * NS_PER_S
+        self._plan: DayPlan = compressed_day(options.schedule, anchor_ns, options.seconds)
+        write_day_plan(plan_file, self._plan)
+        self._fleet = FleetPlan(
+            options.folder, copy_configuration(options.config_dir, options.folder / "config"),
+            groups_of(options.config_dir), day_plan=plan_file,
+            simulator_seed=options.seed * 1_000 + options.number, simulator_options=PRESET,
+        )  # fmt: skip
+        self._services = heartbeats_of(self._fleet)
+        stack = Stack(options.folder, self._server.server.url, clean_environment())
+        length_ms = (self._strikes_until_ns() - self._strikes_from_ns()) // NS_PER_MS
+        self._desk = FaultDesk(
+            stack, self._server, simulator_address(options.folder),
+            deque(faults_of_day(options.seed, options.number, self._services, length_ms)),
+            options.kills_left, self._lost, self._say,
+        )  # fmt: skip
+        try:
+            for program in programs(self._fleet):
+                stack.start(program)
+            yield
+        finally:
+            self._desk.release()
+            self.troubles += stack.stop_all()
+
+    def _strikes_from_ns(self) -> int:
+        return self._plan.wall_ns(self.options.schedule.overlaps()[0].start_ns)
+
+    def _strikes_until_ns(self) -> int:
+        return self._plan.wall_ns(self.options.schedule.overlaps()[-1].end_ns) + LAST_STRIKE_S * NS_PER_S
+
+    # -- the day -------------------------------------------------------------------------
+
+    def _wait_ready(self) -> None:
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while not all(name in self.board.services for name in self._services):
+            self._turn()
+            if time.monotonic() > deadline:
+                silent = [name for name in self._services if name not in self.board.services]
+                raise Fault(f"not ready after {READY_TIMEOUT_S} s: {', '.join(silent)}",
+                            f"Look at the logs in {self.options.folder / 'logs'}.")  # fmt: skip
+
+    def _trade(self) -> None:
+        while time.time_ns() < self._strikes_until_ns() and not self._desk.spent:
+            self._turn()
+
+    def _heal(self) -> None:
+        """Faults stop; only what is open is closed, until nothing moves any more."""
+        self._desk.stop()
+        self._say("faults are over: reduce only, everything must close")
+        self.wanted = TradingState.REDUCE_ONLY
+        self._moved_s = time.monotonic()
+        deadline = time.monotonic() + HEAL_TIMEOUT_S
+        while not self._quiet():
+            self._turn()
+            if time.monotonic() > deadline:
+                self.troubles.append(f"not at rest {HEAL_TIMEOUT_S} s after the last fault: {self._unrest()}")
+                return
+
+    def _quiet(self) -> bool:
+        """Whether all is closed, and the account was compared after the last order moved."""
+        return (
+            not self._unrest()
+            and time.monotonic() - self._moved_s > QUIET_S
+            and self._account_s > self._moved_s
+        )
+
+    def _unrest(self) -> str:
+        now_ns = time.time_ns()
+        silent = [name for name in self._services if not self.board.alive(name, now_ns)]
+        checks = (
+            (not self._desk.healed, "processes are still being started"),
+            (bool(silent), f"silent: {', '.join(silent)}"),
+            (bool(self.board.open_pairs), f"open pairs: {', '.join(sorted(self.board.open_pairs))}"),
+            (bool(self.board.latches), f"latches: {', '.join(sorted(self.board.latches))}"),
+            (self.board.state is not self.wanted, f"the trading state is {self.board.state}"),
+        )
+        return "; ".join(words for wrong, words in checks if wrong)
+
+    def _turn(self) -> None:
+        """Read what was said, act as the desk, do what the plan of faults wants."""
+        if self.stopped():
+            raise Fault("stopped; nothing runs any more")
+        for item in self._read():
+            self._take(item)
+        self._operate()
+        kills = self._desk.kills
+        elapsed_ms = (time.time_ns() - self._strikes_from_ns()) // NS_PER_MS
+        self._desk.turn(elapsed_ms, bool(self.board.open_pairs))
+        if self._desk.kills > kills:
+            self.struck(self._desk.kills - kills)
+
+    def _read(self) -> list[Seen]:
+        try:
+            return self._follower.read(READ_BLOCK_MS)
+        except BusUnavailable:
+            time.sleep(RETRY_S)
+            return []
+
+    def _take(self, item: Seen) -> None:
+        self.record.take(item)
+        self.board = seen(self.board, item.envelope)
+        if isinstance(item.message, AccountReported):
+            self._account_s = time.monotonic()
+        elif hasattr(item.message, "facts") or hasattr(item.message, "realised_pnl_krw"):
+            self._moved_s = time.monotonic()
+
+    def _operate(self) -> None:
+        if time.monotonic() - self._asked_s < ASK_AGAIN_S:
+            return
+        self._asked_s = time.monotonic()
+        wishes = chaos_operator.requests(self.board, time.time_ns(), self.wanted, self._services)
+        try:
+            for wish in wishes:
+                self._link.append(wish, cause=f"chaos-{uuid4()}")
+        except BusUnavailable:
+            return
+
+    # -- what is lost and what is left -----------------------------------------------------
+
+    def _lost(self, cut: TailCut) -> None:
+        """Redis is back: forget what it no longer has, and look at the board anew."""
+        for key in RECORDED_KEYS:
+            self.record.forget_lost(key, cut.since_ms, self._survivors(key, cut.since_ms))
+        was = self.board
+        bare = Board(services=was.services, gateway=was.gateway, risk=was.risk)
+        self.board = functools.reduce(seen, self.record.envelopes(), bare)
+
+    def _survivors(self, key: str, since_ms: int) -> set[str]:
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while True:
+            try:
+                rows: Any = self._link.client.xrange(key, min=f"{since_ms}-0")
+                return {entry_id.decode() for entry_id, _ in rows}
+            except redis.exceptions.RedisError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(RETRY_S)
+
+    def _truth(self) -> Truth:
+        for item in self._follower.drain():
+            self._take(item)
+        with Admin(simulator_address(self.options.folder)) as admin:
+            return Truth.model_validate(admin.snapshot())
+
+    def _keep_evidence(self, truth: Truth, verdict: DayVerdict) -> None:
+        folder = self.options.folder
+        (folder / "broker.json").write_text(truth.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        (folder / "verdict.json").write_text(verdict.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        lines = (envelope.encode() for envelope in self.record.envelopes())
+        (folder / "messages.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+    def _say(self, text: str) -> None:
+        with (self.options.folder / "faults.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"at_ns": time.time_ns(), "what": text}) + "\n")
+        self.say(f"day {self.options.number}: {text}")

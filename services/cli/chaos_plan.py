@@ -1,0 +1,96 @@
+"""Which faults strike a day, and when: a pure function of seed and day, so that a day can be run again.
+
+A deck of faults is shuffled and dealt over the hours in which pairs can be open. A card that wants an
+open pair waits for one a little; which pair that is depends on the market, not on the deck.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from random import Random
+from typing import Final
+
+REDIS: Final = "redis"
+BROKER: Final = "broker"
+
+
+class FaultKind(StrEnum):
+    KILL = "kill"
+    """SIGKILL, and started again after `hold_ms`. Of Redis also the tail of its file is cut."""
+    PAUSE = "pause"
+    """SIGSTOP for `hold_ms`."""
+    REPLACE = "replace"
+    """SIGSTOP, a successor is started in the middle of `hold_ms`, then the paused one comes back."""
+    DISCONNECT = "disconnect"
+    """Connections are cut: the broker's, or every client's of Redis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One blow. Times in ms; `at_ms` counts from the first moment at which faults may strike.
+
+    `patience_ms` is how long it waits for an open pair. `tail_permille` is how much of what Redis
+    wrote in its last second is lost.
+    """
+
+    at_ms: int
+    kind: FaultKind
+    target: str
+    hold_ms: int
+    patience_ms: int
+    tail_permille: int = 0
+
+    @property
+    def kills(self) -> bool:
+        return self.kind is FaultKind.KILL
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}:{self.target}"
+
+
+GAP_MS: Final = (1_200, 4_800)
+DOWN_MS: Final = (0, 2_000)
+PAUSE_MS: Final = (200, 5_000)
+REPLACE_MS: Final = (3_500, 6_000)
+"""A successor needs two seconds to stand."""
+PATIENCE_MS: Final = 2_500
+
+_KILLS: Final = {"gateway": 3, "executor": 3, "risk": 2, REDIS: 3}
+"""How many cards of the deck kill a process; one card for each service that is not named."""
+_PAUSED: Final = ("gateway", "executor", "risk", REDIS)
+_REPLACED: Final = ("gateway", "executor", "risk")
+_CUT: Final = (BROKER, REDIS)
+
+
+def faults_of_day(seed: int, day: int, services: Sequence[str], length_ms: int) -> tuple[Fault, ...]:
+    """Return the faults of one day, in order, all of them before `length_ms`."""
+    rng = Random(f"{seed}/{day}")
+    faults: list[Fault] = []
+    cards: list[tuple[FaultKind, str]] = []
+    at_ms = rng.randint(*GAP_MS)
+    while at_ms < length_ms:
+        if not cards:
+            cards = deck(services)
+            rng.shuffle(cards)
+        faults.append(_fault(rng, at_ms, *cards.pop()))
+        at_ms += rng.randint(*GAP_MS)
+    return tuple(faults)
+
+
+def deck(services: Sequence[str]) -> list[tuple[FaultKind, str]]:
+    """Return every card once: (kind, target)."""
+    targets = [*services, REDIS]
+    kills = [(FaultKind.KILL, name) for name in targets for _ in range(_KILLS.get(name, 1))]
+    pauses = [(FaultKind.PAUSE, name) for name in _PAUSED if name in targets]
+    replaced = [(FaultKind.REPLACE, name) for name in _REPLACED if name in targets]
+    return [*kills, *pauses, *replaced, *((FaultKind.DISCONNECT, name) for name in _CUT)]
+
+
+def _fault(rng: Random, at_ms: int, kind: FaultKind, target: str) -> Fault:
+    """Draws the same numbers whatever the card is, so that one card's change moves no other."""
+    down, pause, replace = (rng.randint(*span) for span in (DOWN_MS, PAUSE_MS, REPLACE_MS))
+    patient, tail_permille = rng.random() < 0.75, rng.randint(0, 1_000)
+    hold_ms = {FaultKind.KILL: down, FaultKind.PAUSE: pause, FaultKind.REPLACE: replace}.get(kind, 0)
+    cuts = kind is FaultKind.KILL and target == REDIS
+    return Fault(at_ms, kind, target, hold_ms, PATIENCE_MS if patient else 0, tail_permille if cuts else 0)

@@ -1,0 +1,144 @@
+"""What a drill came to over all its days, and how it is shown."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from services.cli.chaos_judge import DayVerdict
+from services.cli.chaos_plan import FaultKind
+from services.cli.wording import krw, signed_krw
+
+
+class ChaosDayReport(BaseModel):
+    """One day: its verdict, and the faults that struck it by `kind:target`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    day: int
+    faults: dict[str, int]
+    fenced: int
+    entries_lost: int
+    verdict: DayVerdict
+
+
+class ChaosReport(BaseModel):
+    """All days together; money in KRW, times in ms. `violations` is empty where everything held."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int
+    days: int
+    kills: int
+    kills_by_target: dict[str, int]
+    faults: dict[str, int]
+    fenced: int
+    entries_lost: int
+    pairs_closed: int
+    trips: int
+    doubled_orders: int
+    lost_fills: int
+    net_position_shares: int
+    realised_pnl_krw: int
+    account_cash_change_krw: int
+    stranded: tuple[str, ...]
+    strandings: int
+    neutral_ms_p50: int
+    neutral_ms_max: int
+    uncovered_krw_s: int
+    orders_unknown: int
+    max_orders_in_any_second: int
+    max_queries_in_any_second: int
+    latches: dict[str, int]
+    violations: tuple[str, ...]
+    folder: str
+    """Where the days that were not clean are kept; empty if all were."""
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.violations
+
+
+def report_of(days: Sequence[ChaosDayReport], seed: int, folder: str) -> ChaosReport:
+    """Add up the days."""
+    verdicts = [day.verdict for day in days]
+    faults: Counter[str] = Counter()
+    latches: Counter[str] = Counter()
+    for day in days:
+        faults.update(day.faults)
+        latches.update(day.verdict.latches)
+    killed = {
+        name.partition(":")[2]: count
+        for name, count in sorted(faults.items())
+        if name.startswith(f"{FaultKind.KILL}:")
+    }
+    neutral_ms = sorted(ms for verdict in verdicts for ms in verdict.neutral_ms)
+    return ChaosReport(
+        seed=seed, days=len(days), kills=sum(killed.values()), kills_by_target=killed,
+        faults=dict(sorted(faults.items())), fenced=sum(day.fenced for day in days),
+        entries_lost=sum(day.entries_lost for day in days),
+        pairs_closed=sum(v.pairs_closed for v in verdicts), trips=sum(v.trips for v in verdicts),
+        doubled_orders=sum(v.doubled_orders for v in verdicts),
+        lost_fills=sum(v.lost_fills for v in verdicts),
+        net_position_shares=sum(v.net_position_shares for v in verdicts),
+        realised_pnl_krw=sum(v.realised_pnl_krw for v in verdicts),
+        account_cash_change_krw=sum(v.account_cash_change_krw for v in verdicts),
+        stranded=tuple(name for v in verdicts for name in v.stranded),
+        strandings=sum(v.strandings for v in verdicts),
+        neutral_ms_p50=neutral_ms[len(neutral_ms) // 2] if neutral_ms else 0,
+        neutral_ms_max=max(neutral_ms, default=0),
+        uncovered_krw_s=sum(v.uncovered_krw_ms for v in verdicts) // 1_000,
+        orders_unknown=sum(v.orders_unknown for v in verdicts),
+        max_orders_in_any_second=max((v.max_orders_in_any_second for v in verdicts), default=0),
+        max_queries_in_any_second=max((v.max_queries_in_any_second for v in verdicts), default=0),
+        latches=dict(sorted(latches.items())),
+        violations=tuple(f"day {day.day}: {words}" for day in days for words in day.verdict.violations),
+        folder=folder,
+    )  # fmt: skip
+
+
+def report_view(report: ChaosReport) -> RenderableType:
+    """Return the report as a person reads it."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    for name, words in _rows(report):
+        table.add_row(name, words)
+    title = f"{report.kills} kills in {report.days} simulated days (seed {report.seed})"
+    return Group(Text(title, style="bold"), table, *_verdict(report))
+
+
+def _rows(r: ChaosReport) -> list[tuple[str, str]]:
+    return [
+        ("killed", _counted(r.kills_by_target)),
+        ("faults", _counted(r.faults)),
+        ("fenced", f"{r.fenced} instances; Redis lost {r.entries_lost} entries that had been read"),
+        ("pairs", f"{r.pairs_closed} closed, {r.trips} trips; orders of unknown fate {r.orders_unknown}"),
+        ("orders", f"{r.doubled_orders} doubled, fills lost {r.lost_fills}"),
+        ("position", f"{r.net_position_shares} shares; stranded on the way {r.strandings}, "
+                     f"at the end {len(r.stranded)}"),
+        ("to neutral", f"median {krw(r.neutral_ms_p50)} ms, longest {krw(r.neutral_ms_max)} ms"),
+        ("uncovered", f"{krw(r.uncovered_krw_s)} KRW x s"),
+        ("rates", f"at most {r.max_orders_in_any_second} orders and {r.max_queries_in_any_second} queries "
+                  "in any second, as the broker counted"),
+        ("latches", _counted(r.latches)),
+        ("profit", f"{signed_krw(r.realised_pnl_krw)} KRW by the services, "
+                   f"{signed_krw(r.account_cash_change_krw)} KRW in the account"),
+    ]  # fmt: skip
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
+
+
+def _verdict(report: ChaosReport) -> list[Text]:
+    if report.is_clean:
+        return [Text("Nothing lost, nothing doubled, and the money agrees to the won.", style="bold green")]
+    return [
+        Text("Not clean:", style="bold red"),
+        *(Text(f"  {words}", style="red") for words in report.violations),
+        Text(f"Logs, journal, Redis files and books of those days are in {report.folder}"),
+    ]
