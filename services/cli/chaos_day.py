@@ -31,7 +31,8 @@ from services.cli.fleet import FleetPlan, groups_of, heartbeats_of, programs, si
 from services.cli.link import Follower, Link, Seen, open_link
 from services.cli.stack import Stack
 from services.contracts.limits import NS_PER_MS, NS_PER_S
-from services.contracts.messages.orders import AccountReported
+from services.contracts.messages.orders import AccountReported, OrderFacts
+from services.contracts.messages.pairs import PairClosed
 from services.contracts.terms import TradingState
 from services.market.files import write_day_plan
 from services.market.market_clock import DayPlan, compressed_day
@@ -183,11 +184,7 @@ class ChaosDay:
 
     def _quiet(self) -> bool:
         """Whether all is closed, and the account was compared after the last order moved."""
-        return (
-            not self._unrest()
-            and time.monotonic() - self._moved_s > QUIET_S
-            and self._account_s > self._moved_s
-        )
+        return not self._unrest() and time.monotonic() - self._moved_s > QUIET_S
 
     def _unrest(self) -> str:
         now_ns = time.time_ns()
@@ -198,6 +195,7 @@ class ChaosDay:
             (bool(self.board.open_pairs), f"open pairs: {', '.join(sorted(self.board.open_pairs))}"),
             (bool(self.board.latches), f"latches: {', '.join(sorted(self.board.latches))}"),
             (self.board.state is not self.wanted, f"the trading state is {self.board.state}"),
+            (self._account_s <= self._moved_s, "the account was not reported since an order moved"),
         )
         return "; ".join(words for wrong, words in checks if wrong)
 
@@ -226,7 +224,7 @@ class ChaosDay:
         self.board = seen(self.board, item.envelope)
         if isinstance(item.message, AccountReported):
             self._account_s = time.monotonic()
-        elif hasattr(item.message, "facts") or hasattr(item.message, "realised_pnl_krw"):
+        elif isinstance(getattr(item.message, "facts", item.message), OrderFacts | PairClosed):
             self._moved_s = time.monotonic()
 
     def _operate(self) -> None:

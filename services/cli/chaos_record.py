@@ -26,10 +26,6 @@ class Record:
         if item.key in self._entries:
             self._entries[item.key][item.entry_id] = item.envelope
 
-    def newest(self, key: str) -> str:
-        """The last entry read of a key, empty if there is none."""
-        return next(reversed(self._entries[key]), "")
-
     def forget_lost(self, key: str, since_ms: int, survivors: Collection[str]) -> None:
         """Take out what was written since `since_ms` and did not survive."""
         for entry_id in [name for name in self._entries[key] if int(name.partition("-")[0]) >= since_ms]:

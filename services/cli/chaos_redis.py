@@ -30,9 +30,10 @@ class TailCut:
 
 @dataclass
 class FragileRedis:
-    """The embedded server of one run folder."""
+    """The embedded server of one run folder; `unsynced_s` is how much of its last writing is at risk."""
 
     folder: Path
+    unsynced_s: float = UNSYNCED_S
     server: RedisServer = field(init=False)
     _sizes: "deque[tuple[float, Path, int]]" = field(default_factory=lambda: deque(maxlen=SAMPLES))
 
@@ -58,7 +59,7 @@ class FragileRedis:
         self.signal(signal.SIGKILL)
         if self.server.process is not None:
             self.server.process.wait(STOP_TIMEOUT_S)
-        since_ms = time.time_ns() // 1_000_000 - round(UNSYNCED_S * 3_000)
+        since_ms = time.time_ns() // 1_000_000 - round(self.unsynced_s * 3_000)
         path = newest_aof(self.folder)
         if path is None:
             return TailCut("", 0, since_ms)
@@ -74,7 +75,7 @@ class FragileRedis:
 
     def _synced(self, path: Path, killed_s: float, size: int) -> int:
         """How much of the file the disk had for certain: its size a second before the end."""
-        old = [seen for at_s, of, seen in self._sizes if of == path and at_s <= killed_s - UNSYNCED_S]
+        old = [seen for at_s, of, seen in self._sizes if of == path and at_s <= killed_s - self.unsynced_s]
         return old[-1] if old else size
 
 

@@ -146,7 +146,7 @@ PRESETS = Path(__file__).parent / "presets"
 
 
 def preset_names() -> list[str]:
-    """The options that come with the simulator: `demo` is mild, `storm` shows every fault."""
+    """The options that come with the simulator: `demo` is mild, `chaos` busy, `storm` shows every fault."""
     return sorted(path.stem for path in PRESETS.glob("*.json"))
 
 

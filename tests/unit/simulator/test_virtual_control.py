@@ -66,7 +66,7 @@ def test_a_cleared_control_hears_nothing_while_the_world_goes_on() -> None:
 
 
 def test_presets_can_be_read_and_demo_is_the_milder() -> None:
-    assert preset_names() == ["demo", "storm"]
+    assert preset_names() == ["chaos", "demo", "storm"]
     demo, storm = load_options("demo").faults, load_options("storm").faults
     assert 0 < demo.reject_rate < storm.reject_rate
     assert demo.fade_rate > 0
