@@ -14,8 +14,7 @@ from services.contracts.messages.control import (
     TradingStateChanged,
     TradingStateRequested,
 )
-from services.contracts.messages.orders import OrderClosed, OrderUnknown
-from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState
+from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState, FeedLivenessChanged
 from services.contracts.reasons import GateReason
 from services.contracts.step import Received
 from services.contracts.terms import TradingDate, TradingState
@@ -27,6 +26,7 @@ from services.gateway.facts import (
     Clocked,
     Connected,
     Delivered,
+    Forgotten,
     Interrupted,
     LeaseSeen,
     LoggedIn,
@@ -44,7 +44,7 @@ from services.gateway.facts import (
 from services.gateway.intention_log import Line, replay
 from services.gateway.order_table import OrderRecord, OrderTable, Stage
 from services.gateway.query_desk import RoundKind
-from services.gateway.replies import ORDER_NO_FIELD
+from services.gateway.replies import ORDER_NO_FIELD, account_now, orders_of_day
 from services.gateway.state import GatewayState, GatewayStep
 from services.gateway.turn import Turn
 
@@ -85,6 +85,8 @@ def _dispatch(turn: Turn, moment: Moment) -> None:
             _interrupted(turn, values)
         case Started():
             _started(turn)
+        case Forgotten():
+            _forgotten(turn)
         case Connected() as fact:
             link_desk.connected(turn, fact)
         case LoggedIn() as fact:
@@ -140,18 +142,36 @@ def _started(turn: Turn) -> None:
             detail="starting",
         )
     )  # fmt: skip
-    for record in list(turn.state.orders.done.values())[-REPUBLISHED:]:
-        if record.is_order and not record.rejected:
-            turn.say(OrderClosed(facts=record.facts, reason="by_query"), record.facts.pair_id)
-    for record in turn.state.orders.working.values():
-        if record.is_order and record.stage is Stage.UNKNOWN:
-            turn.say(
-                OrderUnknown(facts=record.facts, reason="the gateway started anew"), record.facts.pair_id
-            )
+    _retell_orders(turn)
     if not link_desk.in_nightly_cut(turn):
         link_desk.connect(turn)
     else:
         turn.set(link=replace(turn.state.link, connect_at_ns=turn.now_ns))
+
+
+def _retell_orders(turn: Turn) -> None:
+    for record in list(turn.state.orders.done.values())[-REPUBLISHED:]:
+        truth.retell(turn, record)
+    for record in turn.state.orders.working.values():
+        truth.retell(turn, record)
+
+
+def _forgotten(turn: Turn) -> None:
+    """Redis lost what was last written: everything is said again, and stream and broker are compared."""
+    state = turn.state
+    for message in state.session.everything(state.clock.market_time(turn.now_ns).strftime("%H:%M:%S")):
+        turn.say(message)
+    link_desk.change(turn, state.link.state, "told again", planned=state.link.planned)
+    link_desk.publish_facts(turn)
+    for message in state.halts.everything():
+        turn.say(message)
+    for venue, alive in state.rhythm.alive.items():
+        turn.say(FeedLivenessChanged(venue=venue, alive=alive, last_event_ns=turn.now_ns))
+    _retell_orders(turn)
+    account = state.link.account
+    if account and state.link.state in (ConnectionState.SYNCHRONISING, ConnectionState.READY):
+        asks = (*orders_of_day(account), *account_now(account))
+        turn.set(desk=turn.state.desk.want(RoundKind.FULL, asks))
 
 
 # -- what the broker says ------------------------------------------------------------------------------

@@ -17,6 +17,11 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Forgotten:
+    """Redis came back without what was last written: everything must be said again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Clocked:
     """Time passed. What the shell measures comes along."""
 
@@ -138,8 +143,8 @@ class QueryReturned:
 
 
 Fact = (
-    Started | Clocked | Delivered | LeaseSeen | Connected | LoggedIn | MasterRead | Registered | Answered
-    | Told | OrderFramed | SessionSignalled | Interrupted | SendReturned | SendWithheld | QueryReturned
+    Started | Forgotten | Clocked | Delivered | LeaseSeen | Connected | LoggedIn | MasterRead | Registered
+    | Answered | Told | OrderFramed | SessionSignalled | Interrupted | SendReturned | SendWithheld | QueryReturned
 )  # fmt: skip
 
 

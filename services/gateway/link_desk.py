@@ -139,6 +139,8 @@ def logged_in(turn: Turn, fact: LoggedIn) -> None:
         registered=(),
     )
     change(turn, ConnectionState.SYNCHRONISING)
+    for message in turn.state.halts.everything():
+        turn.say(message)
     turn.do(Register(SESSION_SCREEN, (), SESSION_FIDS))
     turn.set(desk=turn.state.desk.want(RoundKind.FULL, (*orders_of_day(account), *account_now(account))))
     read_symbols(turn)

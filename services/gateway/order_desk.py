@@ -42,9 +42,12 @@ _DENIED_BY_WITHHOLDING = {
 
 
 def command(turn: Turn, message: Command, correlation_id: str) -> None:
-    """A command was read. One whose id is known changes nothing: its truth is already told."""
-    known = turn.state.orders.get(message.order_id) or find(turn.state.queue, message.order_id)
+    """A command was read. One whose id is known sends nothing: its truth is told once more."""
+    known = turn.state.orders.get(message.order_id)
     if known is not None:
+        truth.retell(turn, known)
+        return
+    if find(turn.state.queue, message.order_id) is not None:
         return
     if isinstance(message, PlaceOrder):
         if message.supersedes:
@@ -147,6 +150,7 @@ def _pump_change(turn: Turn, message: AmendOrder | CancelOrder) -> None:
         deny(turn, message, GateReason.TARGET_UNKNOWN, "no such order")
     elif target.stage is Stage.CLOSED:
         deny(turn, message, GateReason.TARGET_UNKNOWN, "already closed")
+        truth.retell(turn, target)
     elif isinstance(message, AmendOrder) and message.expires_at_ns < turn.now_ns:
         deny(turn, message, GateReason.EXPIRED, "")
     elif isinstance(message, AmendOrder) and not _may_amend(turn, message, target):

@@ -17,6 +17,7 @@ from services.contracts.streams import LEASE
 from services.runtime.bus import BusUnavailable, Entry, RedisBus
 
 RETRY_S = 0.1
+LOG_EVERY = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class RedisReader(threading.Thread):
         self._log = structlog.get_logger(service="gateway")
         self.inbox: SimpleQueue[Read] = SimpleQueue()
         self.failed = False
+        self._failures = 0
 
     def finish(self) -> None:
         self._stopping.set()
@@ -57,9 +59,12 @@ class RedisReader(threading.Thread):
                 self._cursors[LEASE.key] = tail[-1].entry_id if tail else "0-0"
             entries = self._bus.read(self._cursors, count=READ_COUNT, block_ms=READ_BLOCK_MS)
         except BusUnavailable as error:
-            self._log.warning("bus unavailable", error=str(error))
+            if self._failures % LOG_EVERY == 0:
+                self._log.warning("bus unavailable", error=str(error))
+            self._failures += 1
             self._stopping.wait(RETRY_S)
             return
+        self._failures = 0
         for entry in entries:
             self._cursors[entry.key] = entry.entry_id
             self.inbox.put(read_entry(entry))

@@ -22,7 +22,11 @@ from services.runtime.parts import changed_parts
 
 WAIT_S = 0.02
 RETRY_S = 0.1
+LOG_EVERY = 50
+"""In an outage a line each five seconds is enough."""
 WRITES_PER_COMMIT = 400
+_COUNT = "commits"
+"""The part of our hash that counts commits: what tells a Redis that lost its last second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,10 @@ class RedisWriter(threading.Thread):
         self._sampled = 0.0
         self._log = structlog.get_logger(service=service)
         self._metrics = LoopMetrics(service)
+        self._written = 0
         self.reading: ClockReading | None = None
+        self.forgotten = threading.Event()
+        """Set when Redis came back without our last commit; the Qt thread clears it."""
         self.fenced = False
         self.failed = False
         self.published = 0
@@ -95,16 +102,23 @@ class RedisWriter(threading.Thread):
             self._sampled = time.monotonic()
 
     def _commit_until_done(self, batches: Sequence[Batch]) -> bool:
-        newest = batches[-1]
+        newest, failures = batches[-1], 0
         writes = [write for batch in batches for write in batch.writes]
-        parts = changed_parts(self._stored, newest.state)
+        parts = {**changed_parts(self._stored, newest.state), _COUNT: str(self._written + 1)}
+        doubted = False
         while True:
             started = time.monotonic()
             try:
+                if doubted:
+                    self._look_back()
+                    doubted = False
                 self._bus.commit(self._service, self._epoch, parts, newest.positions, writes)
             except BusUnavailable as error:
+                doubted = True
                 self._metrics.bus_errors.inc()
-                self._log.warning("bus unavailable", error=str(error), waiting=len(writes))
+                if failures % LOG_EVERY == 0:
+                    self._log.warning("bus unavailable", error=str(error), waiting=len(writes))
+                failures += 1
                 if self._stop_at is not None and time.monotonic() > self._stop_at:
                     return False
                 time.sleep(RETRY_S)
@@ -112,7 +126,16 @@ class RedisWriter(threading.Thread):
             self._metrics.commit_seconds.observe(time.monotonic() - started)
             self._metrics.handled.inc(len(writes))
             self._stored = newest.state
+            self._written += 1
             return True
+
+    def _look_back(self) -> None:
+        """After an error: is our last acknowledged commit still there? Raises BusUnavailable."""
+        kept = self._bus.part(self._service, _COUNT)
+        if self._written and (not kept.isdigit() or int(kept) < self._written):
+            self._log.error("redis forgot", written=self._written, kept=kept)
+            self._stored = None
+            self.forgotten.set()
 
     def _append(self, quotes: list[Quote], loose: list[Write]) -> None:
         if not quotes and not loose:

@@ -37,7 +37,7 @@ from services.gateway.effects import (
     Send,
     Unregister,
 )
-from services.gateway.facts import Clocked, Delivered, Fact, LeaseSeen, Moment, Started
+from services.gateway.facts import Clocked, Delivered, Fact, Forgotten, LeaseSeen, Moment, Started
 from services.gateway.intention_log import IntentionLog
 from services.gateway.lease import entry_id_ns
 from services.gateway.outbox import Batch, Outbox, Quote
@@ -124,6 +124,9 @@ class Shell:
             self.finish(EXIT_FAILED, "a thread has died")
             return
         self._clock.refresh()
+        if self._writer.forgotten.is_set():
+            self._writer.forgotten.clear()
+            self._feed_fact(Forgotten())
         self._drain_slots()
         self._drain_inbox()
         self._tick()

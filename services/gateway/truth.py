@@ -6,6 +6,7 @@ orders are resolved by evidence alone; orders nobody knows are told and watched.
 
 from dataclasses import replace
 
+from services.contracts.envelope import Message
 from services.contracts.messages.alerts import AlertKind
 from services.contracts.messages.orders import (
     CancelRejected,
@@ -15,6 +16,7 @@ from services.contracts.messages.orders import (
     OrderFilled,
     OrderRejected,
     OrderResolved,
+    OrderSent,
     OrderUnknown,
     Resolution,
 )
@@ -62,6 +64,31 @@ def give_number(turn: Turn, order_id: str, broker_order_no: str) -> None:
         known = turn.state.orders.get(order_id)
         if known is not None:
             apply(turn, known, seen)
+
+
+def retell(turn: Turn, record: OrderRecord) -> None:
+    """Say once more what is known of an order: whoever asks about it may have lost our word."""
+    if not record.is_order:
+        return
+    facts = record.facts
+    turn.say(_standing(record), facts.pair_id)
+
+
+def _standing(record: OrderRecord) -> Message:
+    facts = record.facts
+    match record.stage:
+        case Stage.SENT:
+            return OrderSent(facts=facts)
+        case Stage.ACCEPTED:
+            return OrderAccepted(facts=facts)
+        case Stage.UNKNOWN:
+            return OrderUnknown(facts=facts, reason="still not known")
+        case Stage.CLOSED if record.rejected and facts.cum_qty_shares == 0:
+            return OrderRejected(facts=facts, code="", text="told again")
+        case Stage.CLOSED if not facts.broker_order_no:
+            return OrderResolved(facts=facts, resolution=Resolution.NEVER_ARRIVED, evidence="told again")
+        case Stage.CLOSED:
+            return OrderClosed(facts=facts, reason="by_query")
 
 
 def accept(turn: Turn, order_id: str) -> None:

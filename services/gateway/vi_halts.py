@@ -82,11 +82,11 @@ class HaltBoard:
         return board, (change,)
 
     def everything(self) -> tuple[SymbolHaltChanged, ...]:
-        """Return all that is halted now, for readers who come new."""
+        """Return what holds of every book that was ever halted, for readers who may have lost it."""
         return tuple(
-            SymbolHaltChanged(symbol=symbol, venue=venue, kind=kind, halted=True)
+            SymbolHaltChanged(symbol=symbol, venue=venue, kind=kind, halted=kind in kinds)
             for (symbol, venue), kinds in sorted(self.by_book.items())
-            for kind in sorted(kinds)
+            for kind in HaltKind
         )
 
 

@@ -46,8 +46,10 @@ class VenueView(Part):
                 return self._on(date).model_copy(update={"facts": message})
             case SymbolHaltChanged():
                 return self.model_copy(update={"halts": self._halts_after(message)})
-            case ConnectionChanged():
-                return self.model_copy(update={"connection": message})
+            case ConnectionChanged(connection_epoch=epoch):
+                # The gateway tells all halts anew after each login: one that ended meanwhile is gone.
+                halts = {} if epoch > self.connection_epoch else self.halts
+                return self.model_copy(update={"connection": message, "halts": halts})
             case FeedLivenessChanged(venue=venue):
                 return self.model_copy(update={"feeds": {**self.feeds, venue: message}})
         return self

@@ -19,6 +19,8 @@ from services.risk.observed import FilesRead, FilesRefused
 from services.risk.state import ReloadAsked, RiskState
 
 LIMITS_FILE = "limits.toml"
+REREAD_NS = 15_000 * NS_PER_MS
+"""Files are read again this often even unchanged: Redis may have forgotten what they said."""
 
 Prints = tuple[tuple[int, int] | None, ...]
 """(time of change in ns, size) of each file, None where there is none."""
@@ -39,6 +41,7 @@ class FilesWatch:
         self._date_of = date_of
         self._poll_ns = poll_ms * NS_PER_MS
         self._looked_ns = 0
+        self._read_ns = 0
         self._seen: tuple[Prints, TradingDate] | None = None
         self._served = ""
 
@@ -51,13 +54,14 @@ class FilesWatch:
         if now_ns - self._looked_ns < self._poll_ns and self._seen is not None:
             return []
         self._looked_ns = now_ns
-        if (self._prints(), self._date_of(now_ns)) == self._seen:
+        known = state.files is not None and now_ns - self._read_ns < REREAD_NS
+        if known and (self._prints(), self._date_of(now_ns)) == self._seen:
             return []
         return [self._read(now_ns, None)]
 
     def _read(self, now_ns: int, asked: ReloadAsked | None) -> Message:
         date = self._date_of(now_ns)
-        self._seen = (self._prints(), date)
+        self._seen, self._read_ns = (self._prints(), date), now_ns
         by = "risk" if asked is None else asked.by
         try:
             return FilesRead(

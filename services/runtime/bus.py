@@ -187,6 +187,11 @@ class RedisBus:
         stored = _guard(lambda: self._redis.hget(state_key(service), "positions"))
         return dict(json.loads(stored)) if stored else {}
 
+    def part(self, service: str, name: str) -> str:
+        """Return one stored part of a service's state, empty where there is none."""
+        stored = _guard(lambda: self._redis.hget(state_key(service), name))
+        return _text(stored) if stored is not None else ""
+
     def trim_before(self, key: str, entry_id: str) -> int:
         """Drop entries older than `entry_id`; returns how many went."""
         return int(_guard(lambda: self._redis.xtrim(key, minid=entry_id, approximate=True)))

@@ -61,6 +61,7 @@ class VirtualBus:
         self.streams: dict[str, list[Posted]] = {}
         self.kept: dict[str, Kept] = {}
         self.down_until_ns = 0
+        self.losses = 0
         self._stalled_until_ns: dict[tuple[str, str], int] = {}
         self._undo: deque[_Undo] = deque()
         self._last_id = (0, 0)
@@ -91,6 +92,7 @@ class VirtualBus:
                 kept = self.kept[undo.service]
                 kept.state, kept.positions = undo.before[0], dict(undo.before[1])
             lost += 1
+        self.losses += 1
         return lost
 
     def heal(self) -> None:

@@ -19,7 +19,7 @@ from services.contracts.limits import LEASE_MS, NS_PER_MS, NS_PER_S
 from services.contracts.messages.control import ReferencePublished
 from services.contracts.messages.pairs import PairClosed
 from services.contracts.step import Event, State
-from services.contracts.streams import LEASE
+from services.contracts.streams import LEASE, STATUS, home_of
 from services.contracts.terms import Purpose, SessionPhase, TradingState, Venue
 from services.gateway.state import GatewayState
 from services.simulator.events import Event as BrokerEvent
@@ -122,15 +122,20 @@ class VirtualDay:
         if not healed:
             self._trouble(now_ns)
         for process in self.everyone:
-            if not process.up and now_ns >= self.restart_ns.get(process.name, 0):
-                process.start()
-            process.turn(now_ns, die="" if healed else self._death(process.name))
-            if not process.up:
-                wait_ns = self.rng.randint(100, 1_500) * NS_PER_MS
-                self.restart_ns[process.name] = now_ns + wait_ns
+            self._run_one(process, now_ns, "" if healed else self._death(process.name))
         self.operator.turn(now_ns)
         self._remember()
         self._watch(now_ns)
+
+    def _run_one(self, process: Any, now_ns: int, die: str) -> None:
+        """One turn of a process; a dead one is started again after a while, as a supervisor does."""
+        if not process.up:
+            if now_ns < self.restart_ns[process.name]:
+                return
+            process.start()
+        process.turn(now_ns, die=die)
+        if not process.up:
+            self.restart_ns[process.name] = now_ns + self.rng.randint(100, 1_500) * NS_PER_MS
 
     # -- faults ----------------------------------------------------------------------------
 
@@ -233,14 +238,7 @@ class VirtualDay:
         self.witness.said[envelope.id] = envelope
         if isinstance(envelope.body, ReferencePublished):
             self.witness.limits = envelope.body.reference.limits
-        if envelope.type not in (
-            "Heartbeat",
-            "GatewayStatus",
-            "RiskStatus",
-            "ExecutorStatus",
-            "DetectorStatus",
-            "LeaseRenewed",
-        ):
+        if home_of(type(envelope.body)) not in (STATUS, LEASE):
             self.note(self.time.now_ns, f"{envelope.source}: {envelope.body!r}")
 
     def _sending(self, state: GatewayState, effect: Any) -> None:

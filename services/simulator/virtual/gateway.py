@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from queue import SimpleQueue
+from threading import Event
 from typing import Any
 
 from services.contracts.streams import COMMANDS, CONTROL, LEASE, TICKS, key_of
@@ -21,7 +22,7 @@ from services.gateway.redis_reader import Read
 from services.gateway.shell import SOURCE, Identity, Shell
 from services.gateway.state import GatewayState
 from services.runtime.bus import Entry
-from services.simulator.events import Event
+from services.simulator.events import Event as BrokerEvent
 from services.simulator.virtual.bus import Overtaken, Unavailable, VirtualBus
 from services.simulator.virtual.process import BUILD
 from services.simulator.virtual_control import VirtualControl
@@ -92,6 +93,7 @@ class _Pen:
     fenced: bool = False
     failed: bool = False
     published: int = 0
+    forgotten: Event = field(default_factory=Event)
 
 
 class WatchedPort(OrderPort):
@@ -150,7 +152,7 @@ class VirtualGateway:
         self._shell = self._control = None
         self._batches = []
 
-    def deliver(self, events: Mapping[int, list[Event]]) -> None:
+    def deliver(self, events: Mapping[int, list[BrokerEvent]]) -> None:
         """What the world sent, by session."""
         if self._control is not None:
             self._control.deliver(events.get(self._control.session.number, ()))
@@ -193,7 +195,7 @@ class VirtualGateway:
         clock = GatewayClock(self._time, self.clock_shift_ns)
         control = self._control = VirtualControl(self._world, lambda: self._time.now_ns)
         ocx = Ocx(control)
-        self._epoch = kept.epoch
+        self._epoch, self._losses = kept.epoch, self._bus.losses
         self._positions = {key: kept.positions.get(key, 0) for key in self._keys}
         self._cursors = {**self._positions, LEASE.key: self._bus.newest(LEASE.key)}
         self._inbox, self._pen, self._outbox, self._clock = _Inbox(), _Pen(), Outbox(), clock
@@ -226,6 +228,9 @@ class VirtualGateway:
     def _write(self, shell: Shell, now_ns: int) -> None:
         """Commit what waits, and publish books. What is not answered is written again next time."""
         self._batches += self._outbox.take(0)
+        if self._bus.losses != self._losses:
+            self._losses = self._bus.losses
+            self._pen.forgotten.set()
         try:
             if self._batches:
                 newest = self._batches[-1]

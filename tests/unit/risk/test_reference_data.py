@@ -170,12 +170,20 @@ def test_the_shipped_files_can_be_used(folder: Path) -> None:
 
 def test_files_are_read_once_for_each_change(folder: Path) -> None:
     watch = watch_on(folder)
-    assert len(watch(RiskState(), world.ms(0))) == 1
-    assert list(watch(RiskState(), world.ms(1_000))) == []
+    (first,) = watch(RiskState(), world.ms(0))
+    assert isinstance(first, FilesRead)
+    state = RiskState(files=first)
+    assert list(watch(state, world.ms(1_000))) == []
     touched(folder / "limits.toml", "clip_shares = 3\n")
-    assert list(watch(RiskState(), world.ms(1_050))) == [], "not looked at again so soon"
-    (read,) = watch(RiskState(), world.ms(1_200))
+    assert list(watch(state, world.ms(1_050))) == [], "not looked at again so soon"
+    (read,) = watch(state, world.ms(1_200))
     assert isinstance(read, FilesRead) and read.limits.clip_shares == 3
+
+
+def test_files_that_the_state_forgot_are_read_again(folder: Path) -> None:
+    watch = watch_on(folder)
+    assert len(watch(RiskState(), world.ms(0))) == 1
+    assert len(watch(RiskState(), world.ms(1_000))) == 1, "Redis lost what was said"
 
 
 def test_a_request_is_served_once_and_at_once(folder: Path) -> None:
