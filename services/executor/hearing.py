@@ -20,11 +20,11 @@ from services.contracts.messages.pairs import PairApproved, PairOutcome
 from services.contracts.messages.venue_state import EntryWindowChanged
 from services.contracts.reasons import GateReason
 from services.contracts.step import Received
-from services.contracts.terms import TradingState
+from services.contracts.terms import Side, TradingState
 from services.executor import flatten, notices
 from services.executor.closing import close, closing_statement
 from services.executor.order import Order, OrderEvent, adopted
-from services.executor.pair import Pair
+from services.executor.pair import Pair, recovered
 from services.executor.phases import Evidence, OrderLife, PairPhase
 from services.executor.state import ClosedPair, ExecutorState
 from services.market.books import seen, with_book
@@ -100,7 +100,7 @@ def order(state: ExecutorState, event: Received) -> Heard:
     assert isinstance(message, OrderEvent)
     pair = state.pairs.get(message.facts.pair_id)
     if pair is None:
-        return _stray(state, message)
+        return _stray(state, message, event.now_ns)
     known = pair.order(message.facts.order_id)
     if known is None:
         known = adopted(message.facts, event.now_ns)
@@ -120,18 +120,36 @@ def _told(pair: Pair, before: Order, after: Order) -> tuple[Order, tuple[Message
     return after.but(warned=False), (notices.order_known(pair, after),)
 
 
-def _stray(state: ExecutorState, message: OrderEvent) -> Heard:
+def _stray(state: ExecutorState, message: OrderEvent, now_ns: int) -> Heard:
     facts = message.facts
     closed = state.closed.get(facts.pair_id)
     if closed is None:
-        if not isinstance(message, OrderFilled):
-            return Heard(state)
-        return Heard(state, said=(notices.fill_of_no_pair(facts, "its pair is not known here"),))
+        return _of_no_pair(state, message, now_ns)
     if facts.cum_qty_shares <= closed.filled.get(facts.order_id, 0):
         return Heard(state)
     remembered = {**state.closed, facts.pair_id: _with_fill(closed, facts)}
     alert = notices.fill_of_no_pair(facts, "its pair was closed without it")
     return Heard(state.but(closed=remembered), said=(alert,))
+
+
+def _of_no_pair(state: ExecutorState, message: OrderEvent, now_ns: int) -> Heard:
+    """Redis forgot the approval and all that followed, the gateway did not: a buy brings its pair back.
+
+    What it holds is flattened and the pair is closed with its money. The gateway tells all orders again
+    after such a loss, a pair's sells after its buys, so that a sell alone is for a person to look at.
+    """
+    facts = message.facts
+    order_ = adopted(facts, now_ns)
+    today = state.venues.trading_date in ("", facts.trading_date)
+    if order_ is None or facts.side is not Side.BUY or not today:
+        if not isinstance(message, OrderFilled):
+            return Heard(state)
+        return Heard(state, said=(notices.fill_of_no_pair(facts, "its pair is not known here"),))
+    order_ = order_.merged(message, now_ns)
+    if not (order_.open or order_.cum_qty_shares):
+        return Heard(state)
+    pair = recovered(facts, now_ns).with_order(order_)
+    return Heard(state.with_pair(pair), (pair.pair_id,), (notices.pair_recovered(pair, order_),))
 
 
 def _with_fill(closed: ClosedPair, facts: OrderFacts) -> ClosedPair:

@@ -142,6 +142,17 @@ def fill_of_no_pair(facts: OrderFacts, why: str) -> AlertRaised:
     )  # fmt: skip
 
 
+def pair_recovered(pair: Pair, order: Order) -> AlertRaised:
+    return AlertRaised(
+        alert_id=f"recovered-{pair.pair_id}", kind=AlertKind.RECONCILIATION, severity=Severity.WARNING,
+        title=f"{pair.symbol}: a pair was brought back from its orders",
+        detail=f"Order {order.order_id} on {order.venue} is known to the gateway, its pair was lost. "
+        "What it holds is sold at the better bid.",
+        next_step=f"Look why Redis lost what it had; `arb explain {pair.pair_id}` tells how the pair went.",
+        symbol=pair.symbol, pair_id=pair.pair_id, amount_krw=order.cum_amount_krw,
+    )  # fmt: skip
+
+
 def claim_refused(claim: ResidualClaimed, why: str, pair: Pair | None) -> AlertRaised:
     return AlertRaised(
         alert_id=f"claim-{claim.pair_id}-{claim.qty_shares}-{claim.amount_krw}", kind=AlertKind.STRANDED,

@@ -9,6 +9,7 @@ from typing import Self
 from services.contracts.envelope import Part
 from services.contracts.ids import order_id_of
 from services.contracts.limits import NS_PER_MS
+from services.contracts.messages.orders import OrderFacts
 from services.contracts.messages.pairs import PairApproved, StrandReason
 from services.contracts.terms import Purpose, Side, Symbol
 from services.executor.order import Order
@@ -211,3 +212,14 @@ class Pair(Part):
         if exposure is self.exposure and most == self.residual.shares_max:
             return self
         return self.but(exposure=exposure, residual=self.residual.model_copy(update={"shares_max": most}))
+
+
+def recovered(facts: OrderFacts, now_ns: int) -> Pair:
+    """Return the pair that a buy of ours belongs to, where its approval is lost: nothing more is bought."""
+    approval = PairApproved(
+        pair_id=facts.pair_id, intent_id="", symbol=facts.symbol, trading_date=facts.trading_date,
+        buy_venue=facts.venue, sell_venue=facts.venue.other, qty_shares=facts.qty_shares,
+        clip_shares=facts.qty_shares, buy_limit_krw=facts.price_krw, sell_limit_krw=facts.price_krw,
+        approved_at_ns=now_ns, expires_at_ns=now_ns, reference_hash="",
+    )  # fmt: skip
+    return Pair(approval=approval, opened_at_ns=now_ns, stopping="its approval was lost")

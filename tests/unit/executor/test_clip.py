@@ -339,14 +339,6 @@ def test_a_fill_of_a_closed_pair_goes_to_a_person_once(desk: Desk) -> None:
     assert not desk.orders and not desk.all(PairClosed)
 
 
-def test_a_fill_of_a_pair_nobody_knows_goes_to_a_person(desk: Desk) -> None:
-    desk.approve()
-    buy = desk.last(PlaceOrder)
-    stranger = buy.model_copy(update={"pair_id": "Px", "order_id": "Px.1.b.1"})
-    desk.part_fill(stranger, 1)
-    assert desk.last(AlertRaised).severity == "critical"
-
-
 def test_an_order_that_our_state_has_lost_is_taken_up_from_the_gateway(desk: Desk) -> None:
     """Redis forgot its last second: the pair is there, the buy it had sent is not."""
     desk.trading(TradingState.DISARMED)
