@@ -2,13 +2,17 @@
 
 An entry has the field `m`, an envelope as JSON, and on tick streams `k`, the book it
 replaces, so that a late reader can skip without decoding. What a service knows lives in one
-hash: `epoch`, `positions`, and a field for each durable part of its state.
+hash: `epoch`, `owner`, `positions`, and a field for each durable part of its state.
+
+Whoever took the newest epoch may write; an instance that has lost touch with Redis takes a new one when
+it is back, unless another has taken over meanwhile: then it is fenced, for good.
 
 Writing clients do not retry: redis-py would send a write again whose reply was lost, and
 double it. After any error in a commit the caller drops its memory and loads again.
 """
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -21,13 +25,17 @@ from services.contracts.envelope import Envelope
 from services.contracts.limits import NS_PER_S
 from services.contracts.streams import BOOK_FIELD, ENTRY_FIELD, state_key
 
-# KEYS: the state hash, then one stream for each output. ARGV: epoch, number of fields, the
+# KEYS: the state hash, then one stream for each output. ARGV: epoch, owner, number of fields, the
 # fields and values, then for each output: maxlen ("" for none), number of parts, the parts.
 _COMMIT: Final = """
-if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then
+local held = redis.call('HMGET', KEYS[1], 'epoch', 'owner')
+if not held[1] then
+  return redis.error_reply('EMPTIED the state of this service is gone')
+end
+if held[1] ~= ARGV[1] or held[2] ~= ARGV[2] then
   return redis.error_reply('FENCED another instance has taken over')
 end
-local at = 3 + tonumber(ARGV[2])
+local at = 4 + tonumber(ARGV[3])
 for i = 2, #KEYS do
   local maxlen, parts = ARGV[at], tonumber(ARGV[at + 1])
   local entry = {unpack(ARGV, at + 2, at + 1 + parts)}
@@ -38,15 +46,32 @@ for i = 2, #KEYS do
   end
   at = at + 2 + parts
 end
-if tonumber(ARGV[2]) > 0 then
-  redis.call('HSET', KEYS[1], unpack(ARGV, 3, 2 + tonumber(ARGV[2])))
+if tonumber(ARGV[3]) > 0 then
+  redis.call('HSET', KEYS[1], unpack(ARGV, 4, 3 + tonumber(ARGV[3])))
 end
 return #KEYS - 1
+"""
+
+# KEYS: the state hash. ARGV: the epoch held so far (0 at first), owner. Returns the epoch that was there
+# (0 for none) and the whole hash with the new one.
+_TAKE_OVER: Final = """
+local found = redis.call('HMGET', KEYS[1], 'epoch', 'owner')
+local epoch, held = tonumber(found[1] or '0'), tonumber(ARGV[1])
+if held > 0 and epoch >= held and found[2] ~= ARGV[2] then
+  return redis.error_reply('FENCED another instance has taken over')
+end
+local next_epoch = string.format('%d', math.max(epoch, held) + 1)
+redis.call('HSET', KEYS[1], 'epoch', next_epoch, 'owner', ARGV[2])
+return {epoch, redis.call('HGETALL', KEYS[1])}
 """
 
 
 class Fenced(RuntimeError):
     """Another instance has taken this service's epoch: this one must stop writing, for good."""
+
+
+class KeysLost(RuntimeError):
+    """Redis answers and knows nothing of this service: its keys are gone. Nothing was written."""
 
 
 class BusUnavailable(ConnectionError):
@@ -81,11 +106,15 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What a service had committed: its new epoch, positions by stream key, parts of its state."""
+    """What a service had committed: its new epoch, positions by stream key, parts of its state.
+
+    `emptied`: an epoch was held and Redis does not know it any more: all that was stored is gone.
+    """
 
     epoch: int
     positions: Mapping[str, str]
     parts: Mapping[str, str]
+    emptied: bool = False
 
 
 class Bus(Protocol):
@@ -94,7 +123,7 @@ class Bus(Protocol):
     def time_ns(self) -> int: ...
     def read(self, cursors: Mapping[str, str], *, count: int, block_ms: int) -> list[Entry]: ...
     def tail(self, key: str, count: int) -> list[Entry]: ...
-    def take_over(self, service: str) -> Stored: ...
+    def take_over(self, service: str, held: int = 0) -> Stored: ...
     def commit(
         self, service: str, epoch: int, parts: Mapping[str, str], positions: Mapping[str, str],
         writes: Sequence[Write],
@@ -105,12 +134,15 @@ class Bus(Protocol):
 class RedisBus:
     """The bus over a real Redis (or fakeredis). Not shared between threads: make one each.
 
-    Every method raises `BusUnavailable` when Redis does not answer or refuses.
+    Every method raises `BusUnavailable` when Redis does not answer or refuses. What took over with one
+    bus commits with the same: it is its `owner`.
     """
 
     def __init__(self, client: "redis.Redis") -> None:
         self._redis = client
         self._commit = client.register_script(_COMMIT)
+        self._take_over = client.register_script(_TAKE_OVER)
+        self._owner = secrets.token_hex(8)
 
     def time_ns(self) -> int:
         """Return Redis's own time, ns since the epoch (1 us resolution)."""
@@ -140,16 +172,21 @@ class RedisBus:
     def length(self, key: str) -> int:
         return int(_guard(lambda: self._redis.xlen(key)))
 
-    def take_over(self, service: str) -> Stored:
-        """Take the next epoch of a service and return what it had committed. Fences all earlier instances."""
-        key = state_key(service)
-        epoch = int(_guard(lambda: self._redis.hincrby(key, "epoch", 1)))
-        stored = {
-            _text(name): _text(value) for name, value in _guard(lambda: self._redis.hgetall(key)).items()
-        }
-        stored.pop("epoch", None)
+    def take_over(self, service: str, held: int = 0) -> Stored:
+        """Take the next epoch of a service and return what it had committed. Fences all earlier instances.
+
+        `held` is the epoch this instance had before it lost touch with Redis, 0 at its start.
+
+        Raises:
+            Fenced: another instance has taken over since.
+        """
+        keys, args = [state_key(service)], [held, self._owner]
+        before, flat = _guard(lambda: self._take_over(keys=keys, args=args))
+        texts = [_text(item) for item in flat]
+        stored = dict(zip(texts[::2], texts[1::2], strict=True))
+        epoch, _ = int(stored.pop("epoch")), stored.pop("owner")
         positions = json.loads(stored.pop("positions", "{}"))
-        return Stored(epoch, positions, stored)
+        return Stored(epoch, positions, stored, emptied=held > 0 and int(before) == 0)
 
     def commit(
         self, service: str, epoch: int, parts: Mapping[str, str], positions: Mapping[str, str],
@@ -159,12 +196,13 @@ class RedisBus:
 
         Raises:
             Fenced: another instance took over; nothing was written.
+            KeysLost: the keys of this service are gone; nothing was written.
             BusUnavailable: no answer; the write may have taken place.
         """
         fields: list[str] = [item for pair in parts.items() for item in pair]
         if positions:
             fields += ["positions", json.dumps(dict(positions), sort_keys=True)]
-        argv: list[str | int] = [epoch, len(fields), *fields]
+        argv: list[str | int] = [epoch, self._owner, len(fields), *fields]
         for write in writes:
             entry = _fields(write)
             argv += ["" if write.kept is None else write.kept, len(entry), *entry]
@@ -245,6 +283,8 @@ def _guard(call: Any) -> Any:
     except redis.exceptions.ResponseError as error:
         if str(error).startswith("FENCED"):
             raise Fenced(str(error)) from error
+        if str(error).startswith("EMPTIED"):
+            raise KeysLost(str(error)) from error
         raise BusUnavailable(f"Redis refused: {error}") from error
     except (redis.exceptions.RedisError, OSError) as error:
         raise BusUnavailable(f"Redis did not answer: {error}") from error
