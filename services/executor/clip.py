@@ -13,7 +13,7 @@ from services.executor.closing import clip_over, close, finish
 from services.executor.move import Ask, Move, place
 from services.executor.order import Order
 from services.executor.pair import Pair
-from services.executor.phases import Turn
+from services.executor.phases import PairPhase, Turn
 from services.executor.pricing import buy_limit, sell_limit
 from services.executor.recompute import recompute
 from services.executor.view import View
@@ -21,7 +21,18 @@ from services.market.books import BookFault
 
 
 def ready(pair: Pair, view: View) -> Move | None:
-    """Between clips: begin one, or end the pair."""
+    """Between clips: begin one, or end the pair.
+
+    A pair that stands as it stood before the last start is not ended at once: Redis may have forgotten
+    an order of it that the gateway is about to tell of, and a closed pair takes up no fill.
+    """
+    move = _begin_or_end(pair, view)
+    ends = move is not None and move.pair.phase is PairPhase.CLOSED
+    moved_ns = max([pair.opened_at_ns, *(order.ended_at_ns for order in pair.orders)])
+    return None if ends and view.may_have_forgotten(moved_ns) else move
+
+
+def _begin_or_end(pair: Pair, view: View) -> Move | None:
     if pair.open_orders:
         return None
     if pair.uncovered_shares:

@@ -117,7 +117,7 @@ def _ticked(state: ExecutorState, now_ns: int) -> Heard:
     if not state.caught_up:
         stranded = [pair for pair in state.pairs.values() if pair.phase is PairPhase.STRANDED]
         said += [notices.stranded(pair, now_ns) for pair in stranded]
-        state = state.but(caught_up=True)
+        state = state.but(caught_up=True, started_ns=now_ns)
     if now_ns - state.status_ns >= HEARTBEAT_MS * NS_PER_MS:
         state = state.but(status_ns=now_ns)
         said.append(status_of(state, now_ns))

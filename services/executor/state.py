@@ -77,7 +77,8 @@ class ExecutorState(State):
     """`pairs` are the open and stranded ones by pair id, `closed` the last ones that closed, oldest first.
 
     `status_ns` is when the last status was said. `caught_up` turns true at the first tick of a process, when
-    what was said while it was away has been read: only then it decides, and names what is stranded.
+    what was said while it was away has been read: only then it decides, and names what is stranded;
+    `started_ns` is when that was.
     """
 
     DURABLE: ClassVar[frozenset[str]] = frozenset(
@@ -96,6 +97,7 @@ class ExecutorState(State):
     books: dict[tuple[Symbol, Venue], QuoteSeen] = Field(default_factory=dict)
     status_ns: int = 0
     caught_up: bool = False
+    started_ns: int = 0
 
     def view(self, symbol: Symbol, now_ns: int) -> View:
         """Return what a pair of `symbol` sees now."""
@@ -105,7 +107,7 @@ class ExecutorState(State):
             books=self.books, limits=TradingLimits() if reference is None else reference.limits,
             costs=None if reference is None else _costs(reference, symbol),
             listed=reference is not None and reference.entry(symbol) is not None,
-            hoga=self.hoga, settings=self.settings,
+            hoga=self.hoga, settings=self.settings, started_ns=self.started_ns,
         )  # fmt: skip
 
     def with_pair(self, pair: Pair) -> "ExecutorState":

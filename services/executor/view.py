@@ -4,6 +4,7 @@ Everything a decision reads is in here and in the pair, so that the same inputs 
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.intents import QuoteSeen
@@ -15,6 +16,9 @@ from services.executor.settings import ExecutorSettings
 from services.market.books import BookFault, Books, Legs, fault_of, legs_of
 from services.market.hoga import HogaTable
 from services.market.venue_view import VenueView
+
+RETOLD_NS: Final = 3_000 * NS_PER_MS
+"""So long after a start the gateway has had time to tell of orders that Redis forgot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,12 @@ class View:
     listed: bool
     hoga: HogaTable
     settings: ExecutorSettings
+    started_ns: int = 0
+    """When the executor last started or lost Redis: from then on it knows what the streams tell."""
+
+    def may_have_forgotten(self, since_ns: int) -> bool:
+        """Whether something of a pair that last moved at `since_ns` may be lost and not told again yet."""
+        return since_ns < self.started_ns and self.now_ns - self.started_ns < RETOLD_NS
 
     def after_ms(self, ms: int) -> int:
         return self.now_ns + ms * NS_PER_MS

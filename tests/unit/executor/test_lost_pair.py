@@ -6,7 +6,8 @@ from services.contracts.messages import orders as o
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.commands import PlaceOrder
 from services.contracts.messages.pairs import PairClosed, ResidualOpened
-from services.contracts.terms import OrderKind, Purpose, Severity, Side, Venue
+from services.contracts.terms import OrderKind, Purpose, Severity, Side, TradingState, Venue
+from services.executor.pair import Pair, recovered
 from services.executor.phases import PairPhase
 
 from .desk import DATE, SYMBOL, Desk
@@ -119,3 +120,32 @@ def test_a_fill_whose_id_is_not_of_its_pair_is_left_to_a_person(desk: Desk) -> N
     desk.fill(BUY.model_copy(update={"pair_id": "P8"}))
     assert desk.state.pairs == {}
     assert [alert.severity for alert in desk.all(AlertRaised)] == [Severity.CRITICAL]
+
+
+def test_a_pair_waits_after_a_start_for_an_order_that_redis_forgot(desk: Desk) -> None:
+    """The approval survived, the buy did not: closed at once, the pair would not take up its fill."""
+    desk.trading(TradingState.PAUSE_ENTRY)
+    desk.now_ns += 1
+    desk.state = desk.state.with_pair(lost_buy(desk))
+    desk.restart()
+    desk.crossed()
+    desk.tick(1_600)
+    assert desk.all(PairClosed) == []
+    desk.fill(BUY)
+    desk.fill(desk.flattens[-1])
+    assert closed_pair(desk).bought_shares == 1
+
+
+def test_a_pair_for_which_nothing_was_forgotten_closes_when_the_wait_is_over(desk: Desk) -> None:
+    desk.trading(TradingState.PAUSE_ENTRY)
+    desk.now_ns += 1
+    desk.state = desk.state.with_pair(lost_buy(desk))
+    desk.restart()
+    desk.tick(4_000)
+    (closed,) = desk.all(PairClosed)
+    assert not closed.trip
+
+
+def lost_buy(desk: Desk) -> Pair:
+    """A pair whose approval is stored and nothing else."""
+    return recovered(desk.facts(BUY), desk.now_ns - 1).but(stopping="")
