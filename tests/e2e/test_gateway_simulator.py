@@ -81,11 +81,22 @@ class Rig:
     def start(self, *command: str, **environment: str) -> "subprocess.Popen[bytes]":
         with (self.folder / f"{len(self.processes)}.err").open("wb") as errors:
             process = subprocess.Popen(
-                [sys.executable, "-m", *command], env=self.environment(**environment), stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL, stderr=errors,
+                [sys.executable, "-m", *command], env=self.environment(**environment),
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
             )  # fmt: skip
         self.processes.append(process)
         return process
+
+    def simulate(self, **faults: Any) -> None:
+        (self.folder / "options.json").write_text(json.dumps({"faults": faults}))
+        self.start(
+            "services.simulator", "--listen", f"unix:{self.folder}/sim.sock", "--config-dir",
+            str(config_dir()), "--day-plan", str(self.folder / "plan.json"), "--seed", "7",
+            "--options", str(self.folder / "options.json"),
+        )  # fmt: skip
+        deadline = time.monotonic() + DEADLINE_S
+        while not (self.folder / "sim.sock").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
 
     def gateway(self, **environment: str) -> "subprocess.Popen[bytes]":
         return self.start("services.simulator.host", "services.gateway", **environment)
@@ -124,7 +135,8 @@ class Rig:
         fields: dict[str, Any] = {
             "order_id": order_id, "pair_id": "P1", "symbol": SYMBOL, "venue": Venue.NXT, "side": side,
             "kind": OrderKind.LIMIT_IOC, "purpose": Purpose.ENTRY if side is Side.BUY else Purpose.EXIT,
-            "qty_shares": qty, "price_krw": price_krw, "reference_price_krw": price_krw, "expires_at_ns": expires,
+            "qty_shares": qty, "price_krw": price_krw, "reference_price_krw": price_krw,
+            "expires_at_ns": expires,
         }  # fmt: skip
         self.say(PlaceOrder(**{**fields, **changes}), "main")
 
@@ -154,19 +166,13 @@ def reference() -> Reference:
 
 
 @pytest.fixture
-def rig(redis_url: str, tmp_path: Path) -> Iterator[Rig]:
+def rig(request: pytest.FixtureRequest, redis_url: str, tmp_path: Path) -> Iterator[Rig]:
     bus = connect(redis_url)
     bus._redis.flushall()
     rig = Rig(tmp_path, redis_url, bus)
     schedule = load_market(config_dir()).timetable.day(DATE)
     write_day_plan(tmp_path / "plan.json", compressed_day(schedule, bus.time_ns() - 8_000 * NS_PER_MS, 90))
-    rig.start(
-        "services.simulator", "--listen", f"unix:{tmp_path}/sim.sock", "--config-dir", str(config_dir()),
-        "--day-plan", str(tmp_path / "plan.json"),
-    )  # fmt: skip
-    deadline = time.monotonic() + DEADLINE_S
-    while not (tmp_path / "sim.sock").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    rig.simulate(**getattr(request, "param", {}))
     yield rig
     for process in reversed(rig.processes):
         process.terminate()
@@ -290,3 +296,71 @@ def test_a_lost_connection_comes_back_by_itself(rig: Rig) -> None:
         ConnectionChanged, VENUE.key,
         lambda m: m.state is ConnectionState.READY and m.connection_epoch == 2,
     )  # fmt: skip
+
+
+FAULTS = {
+    "lost_ack_rate": 0.2, "lost_chejan_rate": 0.15, "silent_close_rate": 0.2, "never_arrives_rate": 0.1,
+    "send_fail_rate": 0.15, "chejan_first_rate": 0.3, "duplicate_chejan_rate": 0.3, "reject_rate": 0.1,
+    "late_reject_rate": 0.1, "fade_rate": 0.3, "order_delay_ms": [5, 200], "event_delay_ms": [3, 100],
+}  # fmt: skip
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("rig", [FAULTS], indirect=True)
+def test_whatever_is_lost_our_books_become_the_brokers(rig: Rig) -> None:
+    """Entries on many symbols through a faulty line: each ends as the broker has it, none is doubled."""
+    rig.gateway()
+    armed(rig)
+    asked = entries_of(rig, 24)
+    over = outcomes(rig, asked)
+    assert set(over) == set(asked), rig.errors()
+    assert len({type(message) for message in over.values()}) > 1, "the line was not faulty enough to tell"
+    broker = {order["rqname"]: order for order in rig.admin("snapshot")["orders"]}
+    for order_id, message in over.items():
+        truth = broker.get(order_id)
+        facts = getattr(message, "facts", None)
+        filled = 0 if facts is None else facts.cum_qty_shares
+        assert filled == (truth["filled_shares"] if truth else 0), (order_id, message, truth)
+        if truth and facts is not None and filled:
+            assert facts.cum_amount_krw == truth["amount_krw"]
+            assert facts.commission_krw == truth["commission_krw"]
+    arrived = [arrival["rqname"] for arrival in rig.admin("snapshot")["arrivals"]]
+    assert len(arrived) == len(set(arrived))
+    assert rig.admin("snapshot")["max_orders_per_s"] <= 5
+
+
+def entries_of(rig: Rig, count: int) -> list[str]:
+    """Send an entry of one share on each of so many symbols, at the ask that is shown."""
+    symbols = [entry.krx_code for entry in reference().symbols][:count]
+    asked = []
+    for at, symbol in enumerate(symbols):
+        rig.renew()
+        quotes = [
+            body for key in ("g1", "g2") for entry in rig.bus.tail(key_of(TICKS, key), 300)
+            if isinstance(body := decode(entry.text).body, QuoteUpdated)
+            and body.symbol == symbol and body.asks
+        ]  # fmt: skip
+        if quotes:
+            ask, venue = quotes[-1].asks[0][0], quotes[-1].venue
+            asked.append(f"Q{at}.1.b.1")
+            rig.placed(asked[-1], Side.BUY, ask, 1, pair_id=f"Q{at}", symbol=symbol, venue=venue)
+        time.sleep(0.3)
+    return asked
+
+
+def outcomes(rig: Rig, asked: list[str]) -> dict[str, Message]:
+    """Wait until the last word of every order has been said; returns those words."""
+    deadline = time.monotonic() + 40
+    over: dict[str, Message] = {}
+    while set(over) != set(asked) and time.monotonic() < deadline:
+        rig.renew()
+        time.sleep(0.2)
+        for entry in rig.bus.tail(ORDERS.key, 2_000):
+            body = decode(entry.text).body
+            facts = getattr(body, "facts", None)
+            if isinstance(body, CommandDenied):
+                over.setdefault(body.order_id, body)
+            elif facts is not None and facts.closed:
+                over[facts.order_id] = body
+        over = {order_id: message for order_id, message in over.items() if order_id in asked}
+    return over
