@@ -143,8 +143,9 @@ class QueryReturned:
 
 
 Fact = (
-    Started | Forgotten | Clocked | Delivered | LeaseSeen | Connected | LoggedIn | MasterRead | Registered
-    | Answered | Told | OrderFramed | SessionSignalled | Interrupted | SendReturned | SendWithheld | QueryReturned
+    Started | Forgotten | Clocked | Delivered | LeaseSeen | Connected | LoggedIn | MasterRead
+    | Registered | Answered | Told | OrderFramed | SessionSignalled | Interrupted | SendReturned
+    | SendWithheld | QueryReturned
 )  # fmt: skip
 
 
