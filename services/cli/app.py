@@ -2,7 +2,14 @@
 
 import typer
 
-from services.cli import chaos_command, commands_reference, commands_stack, commands_trading, commands_watch
+from services.cli import (
+    chaos_command,
+    commands_reference,
+    commands_stack,
+    commands_trading,
+    commands_watch,
+    simulate_command,
+)
 from services.cli.faults import ArbGroup
 
 app = typer.Typer(
@@ -12,7 +19,14 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (commands_stack, commands_watch, commands_trading, commands_reference, chaos_command):
+for commands in (
+    commands_stack,
+    commands_watch,
+    commands_trading,
+    commands_reference,
+    chaos_command,
+    simulate_command,
+):
     commands.add_to(app)
 
 

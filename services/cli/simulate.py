@@ -1,0 +1,95 @@
+"""Thousands of virtual days: seeds spread over processes, one verdict a day, all of them added up.
+
+A day is decided by its seed alone, so a failing seed is replayed by naming it.
+"""
+
+import multiprocessing
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from services.simulator.virtual.day import SECONDS, DayResult, run_day
+from services.simulator.virtual.desk import SYMBOLS, Desk, build_desk
+
+CHUNK = 4
+DAY_HOLDS = (
+    f"{SECONDS} s of virtual time with every phase of a trading date, {SYMBOLS} symbols on two venues, "
+    "gateway, two detectors, risk, executor, a person at the desk, and the faults that its seed draws"
+)
+
+
+@dataclass
+class Tally:
+    """What many days came to."""
+
+    days: int = 0
+    pairs_closed: int = 0
+    trips: int = 0
+    orders: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    violations: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, result: DayResult) -> None:
+        self.days += 1
+        self.pairs_closed += result.pairs_closed
+        self.trips += result.trips
+        self.orders += result.orders
+        self.faults += result.faults
+        for sentence in result.violations:
+            self.violations.append(
+                {"seed": result.seed, "violation": sentence, "replay": replay_of(result.seed)}
+            )
+
+    def figures(self, seconds: float) -> dict[str, Any]:
+        """A JSON-like object; `seconds` is how long it took."""
+        return {
+            "days": self.days,
+            "violations": self.violations,
+            "faults": dict(sorted(self.faults.items())),
+            "pairs_closed": self.pairs_closed,
+            "trips": self.trips,
+            "orders": self.orders,
+            "seconds": round(seconds, 1),
+            "days_per_minute": round(self.days * 60 / seconds) if seconds else 0,
+            "a_day_holds": DAY_HOLDS,
+        }
+
+
+def replay_of(seed: int) -> str:
+    """The command that runs one seed again with its timeline."""
+    return f"arb simulate --seeds {seed}:{seed + 1} --timeline"
+
+
+def parse_seeds(text: str) -> range:
+    """Return the seeds of `A:B` (B not included). Raises ValueError with what is wrong."""
+    first, colon, last = text.partition(":")
+    if not colon or not first.isdigit() or not last.isdigit():
+        raise ValueError(f"seeds are written A:B, whole numbers with B not included, not {text!r}")
+    if int(first) >= int(last):
+        raise ValueError(f"seeds {text} are none: B must be greater than A")
+    return range(int(first), int(last))
+
+
+def run_seeds(config_dir: Path, seeds: range, jobs: int) -> Iterator[DayResult]:
+    """Run every seed, `jobs` at a time; results in the order of the seeds. Raises ConfigError."""
+    if jobs == 1:
+        desk = build_desk(config_dir)
+        yield from (run_day(desk, seed) for seed in seeds)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, initializer=_prepare, initargs=(config_dir,)) as pool:
+        yield from pool.map(_run, seeds, chunksize=CHUNK)
+
+
+_DESKS: list[Desk] = []
+
+
+def _prepare(config_dir: Path) -> None:
+    _DESKS.append(build_desk(config_dir))
+
+
+def _run(seed: int) -> DayResult:
+    return run_day(_DESKS[0], seed)
