@@ -88,6 +88,11 @@ class Entry:
     book: str = ""
 
     @property
+    def name(self) -> str:
+        """What tells this entry from every other: its stream and its id there."""
+        return f"{self.key}/{self.entry_id}"
+
+    @property
     def order(self) -> tuple[int, int]:
         """Sorts entries of several streams by the time Redis took them."""
         ms, _, seq = self.entry_id.partition("-")
@@ -180,7 +185,8 @@ class RedisBus:
         Raises:
             Fenced: another instance has taken over since.
         """
-        keys, args = [state_key(service)], [held, self._owner]
+        keys: list[str] = [state_key(service)]
+        args: list[str | int] = [held, self._owner]
         before, flat = _guard(lambda: self._take_over(keys=keys, args=args))
         texts = [_text(item) for item in flat]
         stored = dict(zip(texts[::2], texts[1::2], strict=True))

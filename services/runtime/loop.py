@@ -7,9 +7,16 @@ again, because nobody knows whether the write took place; ids derive from their 
 that doing it again writes nothing new.
 
 An entry that cannot be read, or at which the core fails `MAX_TRIES` times, is buried in the
-dead stream with the reason, with an alert, and the loop goes on.
+dead stream with the reason, with an alert, and the loop goes on. The tries count on over a
+restart: after a start and after a failure entries are taken carefully, each try stored before
+the core is asked, so that one which takes the whole process down is buried too. A core that
+fails at a tick is told by an alert, and the service does not beat until it succeeds again.
+
+Redis may come back empty. Then the state goes on from memory, streams are read from their
+beginning, and the core is told; what others wrote and nobody read is gone.
 """
 
+import json
 import os
 import threading
 import time
@@ -28,12 +35,15 @@ from services.contracts.messages.status import Heartbeat
 from services.contracts.step import Decide, Event, Outgoing, Received, StateT, Tick
 from services.contracts.streams import home_of, key_of
 from services.contracts.terms import Severity
-from services.runtime.bus import Bus, BusUnavailable, Entry, Fenced, Write
+from services.runtime.bus import Bus, BusUnavailable, Entry, Fenced, KeysLost, Write
 from services.runtime.clock import RedisClock
 from services.runtime.metrics import LoopMetrics
+from services.runtime.observed import KeysVanished
 from services.runtime.parts import changed_parts, restore
 
 MAX_TRIES: Final = 3
+TRYING: Final = "loop:trying"
+"""The field of a state hash that names the entry being tried and counts its tries, as JSON."""
 BOOKS_RECALLED: Final = 1_000
 """Tick entries read again at start, so that a book that has not changed since is known too."""
 LOCAL: Final = "local"
@@ -65,6 +75,17 @@ class Service(Generic[StateT]):
     observe: Callable[[StateT, int], Sequence[Message]] = field(default=lambda state, now_ns: ())
 
 
+@dataclass(frozen=True, slots=True)
+class Trying:
+    """An entry, and how often it failed or took the process down."""
+
+    entry: str
+    tries: int
+
+
+NEVER_TRIED: Final = Trying("", 0)
+
+
 class ServiceLoop(Generic[StateT]):
     """Runs one service. `turn()` is one round; `run(stop)` goes on until told to stop."""
 
@@ -79,11 +100,16 @@ class ServiceLoop(Generic[StateT]):
         self._ready = False
         self.state: StateT = service.initial
         self._stored: StateT | None = None
+        self._confirmed: StateT = service.initial
         self._epoch = 0
         self._positions: dict[str, str] = {}
         self._cursors: dict[str, str] = {}
         self._dirty = False
-        self._tries: dict[str, int] = {}
+        self._careful = True
+        self._trying = NEVER_TRIED
+        self._to_note: Trying | None = None
+        self._failing = ""
+        self._vanished = False
         self._handled = 0
         self._started_ns = 0
         self._ticked_ns = self._committed_ns = self._beat_ns = self._sampled_ns = 0
@@ -100,7 +126,7 @@ class ServiceLoop(Generic[StateT]):
             try:
                 self.turn(READ_BLOCK_MS)
                 failures = 0
-            except BusUnavailable as error:
+            except (BusUnavailable, KeysLost) as error:
                 self._forget()
                 self._metrics.bus_errors.inc()
                 self._log.warning("bus unavailable", error=str(error), failures=failures)
@@ -115,10 +141,13 @@ class ServiceLoop(Generic[StateT]):
         entries = self._read(block_ms)
         writes: list[Write] = []
         for entry in entries:
+            if self._careful and entry.key in self._positions:
+                writes = self._noted_try(entry, writes)
             if not self._handle(entry, writes):
                 break
-        self._observe(writes)
-        self._tick(writes)
+        else:
+            self._careful = False
+        self._look_around(writes)
         self._commit(writes)
         return len(entries)
 
@@ -126,10 +155,15 @@ class ServiceLoop(Generic[StateT]):
 
     def _recover(self) -> None:
         self._clock.sample()
-        stored = self._bus.take_over(self._service.name)
+        stored = self._bus.take_over(self._service.name, self._epoch)
         self._epoch = stored.epoch
-        self.state = restore(self._service.initial, stored.parts)
-        self._stored = self.state if stored.parts else None
+        parts = dict(stored.parts)
+        tried = _trying_of(parts.pop(TRYING, ""))
+        self._trying = tried if self._started_ns == 0 else self._trying
+        self._careful = True
+        self._vanished = not parts and (stored.emptied or self._vanished)
+        self.state = self._confirmed if self._vanished else restore(self._service.initial, parts)
+        self._stored = self.state if parts else None
         self._positions = {key: stored.positions.get(key, "0-0") for key in self._service.committed}
         self._cursors = {key: self._newest_id(key) for key in self._service.newest}
         self._started_ns = self._started_ns or self._clock.now_ns()
@@ -155,16 +189,28 @@ class ServiceLoop(Generic[StateT]):
         newest_of_book = {entry.book: entry.entry_id for entry in entries if entry.book}
         kept = []
         for entry in entries:
-            if entry.key in self._cursors:
-                self._cursors[entry.key] = entry.entry_id
             if entry.book and newest_of_book[entry.book] != entry.entry_id:
                 self._metrics.ticks_skipped.inc()
             else:
                 kept.append(entry)
         return kept
 
+    def _noted_try(self, entry: Entry, writes: list[Write]) -> list[Write]:
+        """Store what is done so far and that this entry is being tried; returns no writes any more."""
+        self._to_note = Trying(entry.name, self._tries_of(entry))
+        self._commit(writes)
+        return []
+
+    def _tries_of(self, entry: Entry) -> int:
+        """How many tries this one makes."""
+        return 1 + (self._trying.tries if self._trying.entry == entry.name else 0)
+
     def _handle(self, entry: Entry, writes: list[Write]) -> bool:
         """Ask the core for one entry. False: stop here and try this entry again in the next turn."""
+        tries = self._tries_of(entry)
+        if tries > MAX_TRIES:
+            self._bury(entry, "the process ended each time it was handled", MAX_TRIES, writes)
+            return True
         try:
             event = Received(decode(entry.text), entry.key, entry.entry_id, self._clock.now_ns())
         except Unreadable as reason:
@@ -173,24 +219,25 @@ class ServiceLoop(Generic[StateT]):
         try:
             self._ask(event, writes)
         except Exception as error:
-            tries = self._tries[entry.entry_id] = self._tries.get(entry.entry_id, 0) + 1
             self._log.exception("core failed", entry=entry.entry_id, stream=entry.key, tries=tries)
             if tries < MAX_TRIES and entry.key in self._positions:
+                self._trying = self._to_note = Trying(entry.name, tries)
+                self._careful = True
                 return False
             self._bury(entry, f"{type(error).__name__}: {error}", tries, writes)
-            self._tries.pop(entry.entry_id, None)
             return True
         self._passed(entry)
         return True
 
     def _passed(self, entry: Entry) -> None:
         self._handled += 1
+        if entry.key in self._cursors:
+            self._cursors[entry.key] = entry.entry_id
         if entry.key in self._positions:
             self._positions = {**self._positions, entry.key: entry.entry_id}
             self._dirty = True
 
     def _bury(self, entry: Entry, reason: str, tries: int, writes: list[Write]) -> None:
-        cause = f"{entry.key}/{entry.entry_id}"
         text = entry.text.decode(errors="replace")
         buried = EntryBuried(
             stream_key=entry.key, entry_id=entry.entry_id, service=self._service.name,
@@ -203,7 +250,7 @@ class ServiceLoop(Generic[StateT]):
             next_step="Look at it with `arb dead show`, mend the cause, then `arb dead retry`.",
         )  # fmt: skip
         for ordinal, message in enumerate((buried, alert)):
-            writes.append(self._write(Outgoing(message), cause, ordinal, self._clock.now_ns()))
+            writes.append(self._write(Outgoing(message), entry.name, ordinal, self._clock.now_ns()))
         self._passed(entry)
 
     # -- deciding and writing ----------------------------------------------------------
@@ -224,9 +271,40 @@ class ServiceLoop(Generic[StateT]):
         )  # fmt: skip
         return Write(key_of(stream, out.name), envelope, stream.kept, book_of(out.message))
 
+    def _look_around(self, writes: list[Write]) -> None:
+        """What no entry causes: time, what the shell saw, the heartbeat. A failure is told, not passed on."""
+        try:
+            self._observe(writes)
+            self._tick(writes)
+        except BusUnavailable:
+            raise
+        except Exception as error:
+            self._tell_failing(f"{type(error).__name__}: {error}", writes)
+            return
+        self._beat(writes)
+
+    def _tell_failing(self, problem: str, writes: list[Write]) -> None:
+        """Raise the alert once for as long as it lasts; an empty `problem` says that it is over."""
+        if bool(problem) is bool(self._failing):
+            return
+        name = self._service.name
+        if problem:
+            self._log.exception("core failed at a tick")
+        alert = AlertRaised(
+            alert_id=f"tick-{name}", kind=AlertKind.BUS, severity=Severity.CRITICAL,
+            title=f"{name} fails whenever time passes",
+            detail=problem or f"it was: {self._failing}",
+            next_step="Halt with `arb halt`, keep the log of the service, mend the cause, start it again.",
+            resolved=not problem,
+        )  # fmt: skip
+        self._failing = problem
+        now_ns = self._clock.now_ns()
+        writes.append(self._write(Outgoing(alert), f"tick-{name}-{now_ns}", 0, now_ns))
+
     def _observe(self, writes: list[Write]) -> None:
         now_ns = self._clock.now_ns()
-        for ordinal, message in enumerate(self._service.observe(self.state, now_ns)):
+        seen_outside = [*self._vanishing(writes, now_ns), *self._service.observe(self.state, now_ns)]
+        for ordinal, message in enumerate(seen_outside):
             seen = Envelope.wrap(
                 message,
                 source=self._service.name,
@@ -241,6 +319,26 @@ class ServiceLoop(Generic[StateT]):
         if now_ns - self._ticked_ns >= TICK_MS * NS_PER_MS:
             self._ticked_ns = now_ns
             self._ask(Tick(now_ns), writes)
+            self._tell_failing("", writes)
+
+    def _vanishing(self, writes: list[Write], now_ns: int) -> tuple[Message, ...]:
+        """Tell, with the first commit after it, that Redis had lost everything of this service."""
+        if not self._vanished:
+            return ()
+        name = self._service.name
+        alert = AlertRaised(
+            alert_id=f"emptied-{name}", kind=AlertKind.BUS, severity=Severity.CRITICAL,
+            title=f"Redis has lost what {name} had stored",
+            detail="The service goes on from its memory; what others wrote and it had not read is lost.",
+            next_step="Halt with `arb halt`, compare `arb status` with the broker, then restart everything.",
+        )  # fmt: skip
+        writes.append(self._write(Outgoing(alert), f"emptied-{name}-{self._epoch}", 0, now_ns))
+        return (KeysVanished(detail=f"Redis knew nothing of {name} any more"),)
+
+    def _beat(self, writes: list[Write]) -> None:
+        now_ns = self._clock.now_ns()
+        if self._failing:
+            return
         if now_ns - self._beat_ns >= HEARTBEAT_MS * NS_PER_MS:
             self._beat_ns = now_ns
             writes.append(self._write(Outgoing(self._heartbeat()), f"beat-{now_ns}", 0, now_ns))
@@ -255,6 +353,8 @@ class ServiceLoop(Generic[StateT]):
 
     def _commit(self, writes: Sequence[Write]) -> None:
         parts = changed_parts(self._stored, self.state)
+        if self._to_note is not None:
+            parts[TRYING] = json.dumps([self._to_note.entry, self._to_note.tries])
         now_ns = self._clock.now_ns()
         idle = self._dirty and now_ns - self._committed_ns >= COMMIT_IDLE_NS
         if not (parts or writes or idle):
@@ -262,7 +362,9 @@ class ServiceLoop(Generic[StateT]):
         started = time.monotonic()
         self._bus.commit(self._service.name, self._epoch, parts, self._positions, writes)
         self._metrics.commit_seconds.observe(time.monotonic() - started)
-        self._stored, self._dirty, self._committed_ns = self.state, False, now_ns
+        self._stored = self._confirmed = self.state
+        self._dirty, self._vanished, self._committed_ns = False, False, now_ns
+        self._to_note = None
         self._metrics.handled.inc(self._handled - self._metrics.seen)
         self._metrics.seen = self._handled
 
@@ -271,6 +373,13 @@ class ServiceLoop(Generic[StateT]):
         if mono - self._sampled_ns >= CLOCK_SAMPLE_NS:
             self._sampled_ns = mono
             self._clock.sample()
+
+
+def _trying_of(stored: str) -> Trying:
+    if not stored:
+        return NEVER_TRIED
+    entry, tries = json.loads(stored)
+    return Trying(entry, tries)
 
 
 def book_of(message: Message) -> str:
