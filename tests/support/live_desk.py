@@ -1,0 +1,435 @@
+"""A small trading desk of real processes: Redis, simulated exchanges, gateway, risk, executor, detector.
+
+The market stands at mid-morning and passes at its own pace, so that both venues trade continuously
+for as long as a test takes; nothing crosses but what a test injects. Everything that the services say is
+kept in `heard`, and waiting is always for a message or for the broker's books, with a deadline.
+"""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from typer.testing import CliRunner
+
+from services.cli.app import app
+from services.cli.fleet import SIMULATOR, FleetPlan, programs, simulator_address
+from services.cli.link import Link, Seen, open_link
+from services.cli.stack import Stack
+from services.contracts.envelope import Envelope, Message, decode
+from services.contracts.limits import COMMAND_TTL_MS, LEASE_MS, NS_PER_MS, NS_PER_S
+from services.contracts.messages.commands import CancelOrder, PlaceOrder
+from services.contracts.messages.control import (
+    ArmRefused,
+    LatchCleared,
+    LatchClearRequested,
+    TradingStateChanged,
+    TradingStateRequested,
+)
+from services.contracts.messages.lease import LeaseRenewed
+from services.contracts.messages.market_data import QuoteUpdated
+from services.contracts.messages.orders import OrderFilled
+from services.contracts.messages.pairs import PairApproved, PairClosed
+from services.contracts.messages.status import Heartbeat, RiskStatus
+from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState
+from services.contracts.streams import ORDERS, PAIRS, TABLE, TICKS, home_of, key_of
+from services.contracts.terms import Latch, OrderKind, Purpose, Side, Symbol, TradingDate, TradingState, Venue
+from services.market.files import write_day_plan
+from services.market.market_clock import DayPlan
+from services.runtime.bus import BusUnavailable, Write
+from services.runtime.redis_server import RedisServer, find_redis
+from services.simulator.admin import Admin
+
+MessageT = TypeVar("MessageT", bound=Message)
+ROOT = Path(__file__).parents[2]
+DATE = TradingDate("2026-11-23")
+SYMBOLS = (Symbol("005930"), Symbol("000660"), Symbol("005380"), Symbol("373220"))
+GATEWAY = "gateway"
+GROUP = "g1"
+DETECTOR = f"detector-{GROUP}"
+SERVICES = (GATEWAY, "risk", "executor", DETECTOR)
+DEADLINE_S = 30.0
+START_DEADLINE_S = 60.0
+POLL_MS = 20
+HOUR_NS = 3_600 * NS_PER_S
+MID_MORNING_NS = 10 * HOUR_NS
+HEARD_STREAMS = (*tuple(s.key for s in TABLE if "<name>" not in s.key), "{arb}:commands:main")
+HALT_FILE = "HALT"
+NOT_COPIED = shutil.ignore_patterns("__pycache__", "slack.toml")
+CROSS_BPS = 60
+CROSS_AGAIN_S = 1.5
+
+QUIET_WORLD: Mapping[str, Any] = {"crosses_per_symbol_min": 0.0, "drift_rate": 0.0, "lag_rate": 0.0}
+SLOW_BROKER: Mapping[str, Any] = {"order_delay_ms": [250, 300], "event_delay_ms": [40, 60]}
+"""Long ways, so that a process can be stopped at a chosen step of an order's life."""
+LIMITS: Mapping[str, int] = {
+    "clip_shares": 2, "max_pair_shares": 2, "max_pairs_per_symbol_window": 20, "cooldown_ms": 200,
+    "buy_timeout_ms": 3_000, "sell_timeout_ms": 3_000, "max_quote_age_sell_ms": 3_000,
+    "max_quote_age_buy_ms": 5_000, "max_quote_skew_ms": 5_000, "max_errors_per_minute": 100,
+}  # fmt: skip
+
+
+@dataclass
+class LiveDesk:
+    """Start with `start()`, end with `stop()`. `limits` and `environ` go over the configuration shipped."""
+
+    faults: Mapping[str, Any] = field(default_factory=dict)
+    limits: Mapping[str, int] = field(default_factory=dict)
+    environ: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    services: tuple[str, ...] = SERVICES
+    folder: Path = field(init=False)
+    heard: list[Seen] = field(default_factory=list)
+    by_hand_krw: int = 0
+    """What orders of a person, outside every pair, changed the account's cash by."""
+
+    # -- life --------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="arb-e2e-"))
+        self.redis: RedisServer = find_redis("", self.folder / "redis")
+        self.link: Link = open_link(self.redis.url)
+        self._follower = self.link.follow(HEARD_STREAMS)
+        plan = self._fleet_plan()
+        self.stack = Stack(self.folder, self.redis.url, self._environ())
+        for program in programs(plan):
+            if program.name in (SIMULATOR, *self.services):
+                own = self.environ.get(program.name, {})
+                self.stack.start(replace(program, env={**program.env, **own}))
+
+    def stop(self) -> None:
+        for process in self.stack.processes.values():
+            process.send(signal.SIGCONT)
+        self.stack.stop_all()
+        self.link.close()
+        self.redis.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _environ(self) -> dict[str, str]:
+        """Run a copy of the code as it is now: one build, also where a file is saved meanwhile."""
+        shutil.copytree(ROOT / "services", self.folder / "code" / "services", ignore=NOT_COPIED)
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("ARB_", "SLACK_"))}
+        return {**inherited, "PYTHONPATH": str(self.folder / "code")}
+
+    def _fleet_plan(self) -> FleetPlan:
+        config = self.folder / "config"
+        shutil.copytree(ROOT / "config", config, ignore=NOT_COPIED)
+        _keep_symbols(config)
+        limits = {**LIMITS, **self.limits}
+        (config / "limits.toml").write_text("".join(f"{name} = {value}\n" for name, value in limits.items()))
+        options = self.folder / "options.json"
+        options.write_text(json.dumps({"world": dict(QUIET_WORLD), "faults": dict(self.faults)}))
+        plan_file = self.folder / "plan.json"
+        write_day_plan(plan_file, mid_morning(self.link.bus.time_ns()))
+        return FleetPlan(
+            self.folder, config, (GROUP,), day_plan=plan_file, simulator_seed=1, simulator_options=options
+        )
+
+    # -- processes ---------------------------------------------------------------------
+
+    def kill(self, *names: str) -> None:
+        """End processes as a crash would; a stopped one is killed where it stands."""
+        for name in names:
+            self.stack.processes[name].send(signal.SIGKILL)
+        for name in names:
+            assert self.stack.processes[name].wait(DEADLINE_S)
+
+    def restart(self, *names: str) -> None:
+        """Start processes again and wait until each is heard under a new epoch."""
+        mark = self.mark()
+        for name in names:
+            self.stack.restart(name)
+        for name in names:
+            self.wait(Heartbeat, _beat_of(name), mark, deadline_s=START_DEADLINE_S)
+        if GATEWAY in names:
+            self.wait(ConnectionChanged, is_ready, mark, deadline_s=START_DEADLINE_S)
+
+    def made_whole(self) -> None:
+        """Everything runs and is armed, with nothing in the way that a test before left there."""
+        (self.folder / HALT_FILE).unlink(missing_ok=True)
+        self.thaw(*self.services)
+        dead = [name for name in self.services if not self.stack.processes[name].alive]
+        if dead:
+            self.restart(*dead)
+        self.armed()
+
+    def freeze(self, *names: str) -> None:
+        for name in names:
+            self.stack.processes[name].send(signal.SIGSTOP)
+
+    def thaw(self, *names: str) -> None:
+        for name in names:
+            self.stack.processes[name].send(signal.SIGCONT)
+
+    def kill_redis(self) -> None:
+        assert self.redis.process is not None
+        self.redis.process.kill()
+        self.redis.process.wait()
+
+    def restart_redis(self) -> None:
+        """Start the server again over what its append-only file kept."""
+        self.redis = find_redis("", self.folder / "redis")
+
+    def empty_redis(self) -> None:
+        self.read()
+        self.link.client.flushall()
+
+    # -- listening ---------------------------------------------------------------------
+
+    def mark(self) -> int:
+        """A point in what was heard: messages from here on are news."""
+        self.read()
+        return len(self.heard)
+
+    def read(self, block_ms: int = 0) -> None:
+        while fresh := self._follower.read(block_ms):
+            self.heard += fresh
+            block_ms = 0
+
+    def since(self, mark: int, kind: type[MessageT]) -> list[MessageT]:
+        return [item.message for item in self.heard[mark:] if isinstance(item.message, kind)]
+
+    def wait(
+        self, kind: type[MessageT] | UnionType, where: Callable[[Any], bool] = lambda message: True,
+        mark: int = 0, *, deadline_s: float = DEADLINE_S,
+    ) -> MessageT:  # fmt: skip
+        """Return the first message of a kind since `mark`; fails with the services' last words."""
+        deadline, at = time.monotonic() + deadline_s, mark
+        while True:
+            for item in self.heard[at:]:
+                if isinstance(item.message, kind) and where(item.message):
+                    return item.message
+            at = len(self.heard)
+            if time.monotonic() > deadline:
+                raise AssertionError(f"no {kind} came in {deadline_s:g} s\n{self.last_words()}")
+            try:
+                self.read(POLL_MS)
+            except BusUnavailable:
+                time.sleep(POLL_MS / 1_000)
+
+    def until(self, holds: Callable[[], bool], what: str, *, deadline_s: float = DEADLINE_S) -> None:
+        """Poll until `holds`; for what is seen in the broker's books or on disk, not in a stream."""
+        deadline = time.monotonic() + deadline_s
+        while not holds():
+            assert time.monotonic() < deadline, f"not in {deadline_s:g} s: {what}\n{self.last_words()}"
+            time.sleep(POLL_MS / 1_000)
+
+    def last_words(self) -> str:
+        news = [f"  {type(i.message).__name__} {i.message}"[:300] for i in self.heard
+                if not isinstance(i.message, Heartbeat | LeaseRenewed)
+                and not type(i.message).__name__.endswith("Status")][-30:]  # fmt: skip
+        logs = [f"{name}: {line}"[:600] for name in self.stack.processes
+                for line in self.stack.last_lines(name, 4)]  # fmt: skip
+        return "\n".join((*news, *logs))
+
+    # -- acting ------------------------------------------------------------------------
+
+    def say(self, message: Message, name: str = "") -> Envelope:
+        """Write a message as its own sender would."""
+        envelope = Envelope.wrap(
+            message, source="test", now_ns=self.link.bus.time_ns(), causation_id=f"test-{uuid4()}"
+        )
+        self.link.bus.append([Write(key_of(home_of(type(message)), name), envelope)])
+        return envelope
+
+    def arb(self, *args: str, code: int = 0) -> str:
+        """Run the command line on this desk; fails unless it ends with `code`. Returns what it printed."""
+        by = () if args[0] in ("status", "preflight") or args[1:2] == ("list",) else ("--by", "test")
+        result = CliRunner().invoke(app, [*args, *by, "--redis", self.redis.url])
+        assert result.exit_code == code, f"arb {' '.join(args)}: {result.output} {result.exception!r}"
+        return result.stdout
+
+    def status(self) -> dict[str, Any]:
+        board: dict[str, Any] = json.loads(self.arb("status", "--json"))
+        return board
+
+    def armed(self) -> None:
+        """Arm, and again while risk says why not: a service may not have been heard yet."""
+        deadline = time.monotonic() + START_DEADLINE_S
+        while True:
+            self.unlatched()
+            mark = self.mark()
+            self.say(TradingStateRequested(target=TradingState.ARMED, by="test", reason="test"))
+            answer = self.wait(Message, lambda m: _answers_arm(m), mark)
+            if isinstance(answer, TradingStateChanged):
+                break
+            assert time.monotonic() < deadline, f"not armed: {answer}\n{self.last_words()}"
+            time.sleep(0.2)
+        self.until(self.lease_is_new, "the lease")
+
+    def unlatched(self) -> None:
+        """Lift every latch that holds."""
+        status = self.newest(RiskStatus)
+        for latch in status.latches if status is not None else ():
+            mark = self.mark()
+            self.say(LatchClearRequested(latch=latch, by="test", reason="test"))
+            self.wait(LatchCleared, _lifted(latch), mark)
+
+    def newest(self, kind: type[MessageT]) -> MessageT | None:
+        self.read()
+        return next((i.message for i in reversed(self.heard) if isinstance(i.message, kind)), None)
+
+    def lease_is_new(self) -> bool:
+        return self.link.bus.time_ns() - self.leased_at_ns() < LEASE_MS * NS_PER_MS // 2
+
+    def lease_lives(self) -> bool:
+        return self.link.bus.time_ns() - self.leased_at_ns() < LEASE_MS * NS_PER_MS
+
+    def leased_at_ns(self) -> int:
+        """When Redis took the newest renewal of the lease, ns; 0 where there is none."""
+        self.read()
+        ids = [item.entry_id for item in self.heard if isinstance(item.message, LeaseRenewed)]
+        return int(ids[-1].partition("-")[0]) * NS_PER_MS if ids else 0
+
+    # -- the market --------------------------------------------------------------------
+
+    def inject(self, what: str, **args: Any) -> None:
+        with Admin(simulator_address(self.folder)) as admin:
+            admin.inject(what, **args)
+
+    def books(self) -> dict[str, Any]:
+        """The broker's own books."""
+        with Admin(simulator_address(self.folder)) as admin:
+            return admin.snapshot()
+
+    def pair(self, symbol: Symbol, *, cross_ms: int = 4_000) -> PairApproved:
+        """Have the venues cross until risk approves a pair of `symbol`."""
+        mark, deadline = self.mark(), time.monotonic() + DEADLINE_S
+        while time.monotonic() < deadline:
+            self.inject("cross", code=symbol, venue="NXT", bps=CROSS_BPS, ms=cross_ms, shares=500)
+            try:
+                return self.wait(PairApproved, lambda m: m.symbol == symbol, mark, deadline_s=CROSS_AGAIN_S)
+            except AssertionError:
+                continue
+        raise AssertionError(f"no pair of {symbol} was approved\n{self.last_words()}")
+
+    def traded(self, symbol: Symbol) -> PairClosed:
+        """Have one pair opened and closed."""
+        approved = self.pair(symbol)
+        return self.wait(PairClosed, lambda m: m.pair_id == approved.pair_id)
+
+    def quote(self, symbol: Symbol, venue: Venue) -> QuoteUpdated:
+        """The newest book of a venue."""
+        for entry in reversed(self.link.bus.tail(key_of(TICKS, GROUP), 200)):
+            body = decode(entry.text).body
+            if isinstance(body, QuoteUpdated) and (body.symbol, body.venue) == (symbol, venue):
+                return body
+        raise AssertionError(f"no book of {symbol} on {venue}\n{self.last_words()}")
+
+    def place(self, order_id: str, side: Side, price_krw: int, **changes: Any) -> str:
+        """Write an order command as the executor would, under an id that it takes for none of its own."""
+        fields: dict[str, Any] = {
+            "order_id": order_id, "pair_id": order_id.partition("-")[0], "symbol": SYMBOLS[0],
+            "venue": Venue.KRX, "side": side, "kind": OrderKind.LIMIT, "qty_shares": 1,
+            "purpose": Purpose.ENTRY if side is Side.BUY else Purpose.EXIT, "price_krw": price_krw,
+            "reference_price_krw": price_krw,
+            "expires_at_ns": self.link.bus.time_ns() + COMMAND_TTL_MS * NS_PER_MS,
+        }  # fmt: skip
+        self.say(PlaceOrder(**{**fields, **changes}), "main")
+        return order_id
+
+    def cancel(self, order_id: str) -> None:
+        """Write a cancel as the executor would."""
+        pair_id = order_id.partition(".")[0]
+        cancel_id = f"{order_id}.c{uuid4().hex[:6]}"
+        self.say(
+            CancelOrder(order_id=cancel_id, target_order_id=order_id, pair_id=pair_id, reason="test"), "main"
+        )
+
+    # -- judging -----------------------------------------------------------------------
+
+    def assert_true_and_flat(self) -> None:
+        """Streams and the broker's books agree to the share and the won, and nothing was sent twice."""
+        self.read()
+        books = self.books()
+        self._assert_sent_once(books)
+        self._assert_fills_told(books)
+        holdings = {code: qty for code, qty in books["holdings"].items() if qty}
+        assert holdings == books["start_holdings"], f"{holdings} is held\n{self.last_words()}"
+        assert [order for order in books["orders"] if not order["closed"]] == []
+        closed = self.closed_pairs()
+        opened = {m.pair_id for m in self.since(0, PairApproved)}
+        assert set(closed) == opened
+        made_krw = self.realised_krw() + self.by_hand_krw
+        assert made_krw == books["cash_krw"] - books["start_cash_krw"], self.last_words()
+        assert books["self_trades"] == 0
+
+    def realised_krw(self) -> int:
+        return sum(pair.realised_pnl_krw for pair in self.closed_pairs().values())
+
+    def closed_pairs(self) -> dict[str, PairClosed]:
+        """Every pair that was closed; a pair is closed once."""
+        said = {item.envelope.id: item.message for item in self.heard
+                if item.key == PAIRS.key and isinstance(item.message, PairClosed)}  # fmt: skip
+        times = Counter(m.pair_id for m in said.values() if isinstance(m, PairClosed))
+        assert [pair_id for pair_id, count in times.items() if count > 1] == []
+        return {m.pair_id: m for m in said.values() if isinstance(m, PairClosed)}
+
+    @staticmethod
+    def _assert_sent_once(books: Mapping[str, Any]) -> None:
+        times = Counter(a["rqname"] for a in books["arrivals"] if not a["by_hand"])
+        assert [order_id for order_id, count in times.items() if count > 1] == []
+
+    def _assert_fills_told(self, books: Mapping[str, Any]) -> None:
+        """Each fill of ours at the broker was told in whole; by its order's cumulative figures."""
+        told: dict[str, tuple[int, int]] = {}
+        for item in self.heard:
+            facts = getattr(item.message, "facts", None)
+            if item.key == ORDERS.key and facts is not None:
+                before = told.get(facts.order_id, (0, 0))
+                told[facts.order_id] = max(before, (facts.cum_qty_shares, facts.cum_amount_krw))
+        for order in books["orders"]:
+            if order["by_hand"] or order["action"] != "new":
+                continue
+            true = order["filled_shares"], order["amount_krw"]
+            assert told.get(order["rqname"], (0, 0)) == true, f"{order['rqname']}\n{self.last_words()}"
+
+
+def mid_morning(now_ns: int) -> DayPlan:
+    """A day that stands at ten in the morning now, and goes on at its own pace."""
+    return DayPlan(
+        trading_date=DATE, anchor_wall_ns=now_ns,
+        breakpoints=((0, MID_MORNING_NS), (4 * HOUR_NS, MID_MORNING_NS + 4 * HOUR_NS)),
+    )  # fmt: skip
+
+
+def _beat_of(service: str) -> Callable[[Heartbeat], bool]:
+    return lambda beat: beat.service == service
+
+
+def _lifted(latch: Latch) -> Callable[[LatchCleared], bool]:
+    return lambda cleared: cleared.latch is latch
+
+
+def is_ready(message: ConnectionChanged) -> bool:
+    return message.state is ConnectionState.READY
+
+
+def bought(message: OrderFilled) -> bool:
+    return message.facts.side is Side.BUY
+
+
+def _answers_arm(message: Message) -> bool:
+    armed = isinstance(message, TradingStateChanged) and message.state is TradingState.ARMED
+    return armed or isinstance(message, ArmRefused)
+
+
+def _keep_symbols(config: Path) -> None:
+    """Leave four shares in the listing and the map, all of one group: one detector, little to compute."""
+    for name, column in (("listing.csv", "code"), ("symbol_map.csv", "KRX_code")):
+        path = config / name
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row[column] in SYMBOLS]
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+            writer.writeheader()
+            writer.writerows({**row, "group": GROUP} if "group" in row else row for row in rows)
