@@ -43,7 +43,7 @@ from services.gateway.facts import (
 )
 from services.gateway.intention_log import Line, replay
 from services.gateway.order_table import OrderRecord, OrderTable, Stage
-from services.gateway.query_desk import RoundKind
+from services.gateway.query_desk import MAX_PAGES, RoundKind
 from services.gateway.replies import ORDER_NO_FIELD, account_now, orders_of_day
 from services.gateway.state import GatewayState, GatewayStep
 from services.gateway.turn import Turn
@@ -157,7 +157,11 @@ def _retell_orders(turn: Turn) -> None:
 
 
 def _forgotten(turn: Turn) -> None:
-    """Redis lost what was last written: everything is said again, and stream and broker are compared."""
+    """Redis lost what was last written: everything is said again, and stream and broker are compared.
+
+    What waits here is refused: the executor may have forgotten that it asked for it.
+    """
+    order_desk.deny_waiting(turn, GateReason.BUS_LOST, lambda order: True)
     state = turn.state
     for message in state.session.everything(state.clock.market_time(turn.now_ns).strftime("%H:%M:%S")):
         turn.say(message)
@@ -199,6 +203,8 @@ def _answered(turn: Turn, fact: Answered) -> None:
         return
     desk, done = turn.state.desk.answered(fact.rqname, fact.more, fact.single, fact.rows)
     turn.set(desk=desk)
+    if desk.endless:
+        clockwork.query_failed(turn, f"it says after {MAX_PAGES} pages that there are more")
     if fact.trcode == "OPTKWFID":
         turn.do(DropScreen(fact.screen))
     if done is not None:

@@ -31,6 +31,7 @@ RESTRICTED = (-311, -301, -302, -340)
 """Codes after which no further entry makes sense today: overload guard, or a wrong account set-up."""
 CANCEL_AGAIN_NS = 1_500 * NS_PER_MS
 CANCEL_TRIES = 5
+DENIED_KEPT = 500
 _OWN_CANCEL = ".x"
 """Marks the id of a cancel that the gateway itself decided on; nobody waits for its denial."""
 _DENIED_BY_WITHHOLDING = {
@@ -48,6 +49,10 @@ def command(turn: Turn, message: Command, correlation_id: str) -> None:
         truth.retell(turn, known)
         return
     if find(turn.state.queue, message.order_id) is not None:
+        return
+    refused = turn.state.denied.get(message.order_id)
+    if refused is not None:
+        turn.say(refused, refused.pair_id)
         return
     if isinstance(message, PlaceOrder):
         if message.supersedes:
@@ -81,13 +86,14 @@ def deny(turn: Turn, message: Command, reason: GateReason, detail: str) -> None:
     if isinstance(message, CancelOrder) and _OWN_CANCEL in message.order_id:
         return
     target = "" if isinstance(message, PlaceOrder) else message.target_order_id
-    turn.say(
-        CommandDenied(
-            order_id=message.order_id, pair_id=message.pair_id, symbol=_symbol_of(turn, message),
-            reason=reason, detail=detail, target_order_id=target,
-        ),
-        message.pair_id,
+    denial = CommandDenied(
+        order_id=message.order_id, pair_id=message.pair_id, symbol=_symbol_of(turn, message),
+        reason=reason, detail=detail, target_order_id=target,
     )  # fmt: skip
+    turn.say(denial, message.pair_id)
+    if isinstance(message, PlaceOrder):
+        kept = list(turn.state.denied.items())[-DENIED_KEPT:]
+        turn.set(denied={**dict(kept), message.order_id: denial})
 
 
 def _symbol_of(turn: Turn, message: Command) -> Symbol:

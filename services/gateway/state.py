@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from services.contracts.in_force import Reference
+from services.contracts.messages.orders import CommandDenied
 from services.contracts.messages.venue_state import ConnectionState, PriceBand
 from services.contracts.step import Outgoing, State
 from services.contracts.terms import Symbol, TradingDate, TradingState, Venue
@@ -111,6 +112,8 @@ class GatewayState(State):
     calling: Waiting | None = None
     """The command whose SendOrder is being made: it comes back to the queue after -308."""
     superseded: frozenset[str] = frozenset()
+    denied: Mapping[str, CommandDenied] = {}
+    """The newest orders we refused: an id that was refused once is never sent."""
     cancelling: Mapping[str, tuple[int, int]] = {}
     """Own cancels of the gateway by target: (how many, when last)."""
     rejecting: Mapping[str, int] = {}

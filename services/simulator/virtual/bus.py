@@ -62,7 +62,10 @@ class VirtualBus:
         self.kept: dict[str, Kept] = {}
         self.down_until_ns = 0
         self.losses = 0
+        self.version = 0
+        """Grows with everything that can make a reader see something new."""
         self._stalled_until_ns: dict[tuple[str, str], int] = {}
+        self._stalled: set[str] = set()
         self._undo: deque[_Undo] = deque()
         self._last_id = (0, 0)
         self._numbers: dict[str, int] = {}
@@ -76,6 +79,7 @@ class VirtualBus:
     def stall(self, reader: str, key: str, until_ns: int) -> None:
         """Let a reader see nothing new of one stream until then."""
         self._stalled_until_ns[reader, key] = until_ns
+        self._stalled.add(reader)
 
     def forget_since(self, since_ns: int) -> int:
         """Lose every write taken after `since_ns`, as a server does that lost its last second.
@@ -93,11 +97,17 @@ class VirtualBus:
                 kept.state, kept.positions = undo.before[0], dict(undo.before[1])
             lost += 1
         self.losses += 1
+        self.version += 1
         return lost
 
     def heal(self) -> None:
         self.down_until_ns = 0
         self._stalled_until_ns.clear()
+        self.version += 1
+
+    def has_news(self, reader: str, version: int) -> bool:
+        """Whether a reader that last read at `version` could see something new now."""
+        return version != self.version or reader in self._stalled
 
     # -- the bus --------------------------------------------------------------------------
 
@@ -153,6 +163,7 @@ class VirtualBus:
             raise Unavailable("the bus is down")
 
     def _post(self, writes: Sequence[tuple[str, Envelope]], now_ns: int) -> None:
+        self.version += bool(writes)
         for key, envelope in writes:
             ms = max(now_ns // NS_PER_MS, self._last_id[0])
             self._last_id = (ms, self._last_id[1] + 1 if ms == self._last_id[0] else 0)

@@ -32,8 +32,8 @@ from services.simulator.virtual.gateway import MemoryLog, VirtualGateway, Virtua
 from services.simulator.virtual.operator import Operator
 from services.simulator.virtual.process import VirtualProcess
 
-SECONDS = 40
-STEP_NS = 20 * NS_PER_MS
+SECONDS = 30
+STEP_NS = 25 * NS_PER_MS
 START_NS = 1_800_000_000 * NS_PER_S
 HEAL_SHARE = 0.5
 """The part of the window in which both venues trade that has faults."""
@@ -89,7 +89,7 @@ class VirtualDay:
 
     def _options(self) -> SimulatorOptions:
         market = WorldOptions(
-            book_updates_per_s=3.0, crosses_per_symbol_min=25.0, cross_ms=(300, 2_000), cross_bps=(15, 80),
+            levels=4, book_updates_per_s=2.0, crosses_per_symbol_min=25.0, cross_ms=(300, 2_000), cross_bps=(15, 80),
             vi_per_symbol_hour=self.faults.vi_per_symbol_hour, vi_market_s=900, session_poll_ms=100,
         )  # fmt: skip
         return SimulatorOptions(

@@ -90,6 +90,7 @@ def build_desk(config_dir: Path) -> Desk:
     (files / LIMITS_FILE).write_text(LIMITS, encoding="utf-8")
     gateway = GatewaySettings(
         mode=GatewayMode.SIMULATED, reconnect="in_process", account_quiet_ms=1_500, reconcile_open_s=5,
+        book_levels=2, ack_timeout_ms=1_000, query_timeout_ms=1_500, login_retry_s=1, login_timeout_s=5,
         still_from=dt.time(8, 58), still_to=dt.time(8, 59),
     )  # fmt: skip
     return Desk(load_market(config_dir), listing, files, gateway)

@@ -42,6 +42,7 @@ class VirtualProcess(Generic[StateT]):
     _ticked_ns: int = 0
     _last_ns: int = 0
     _beat_ns: int = 0
+    _version: int = -1
     _loaded: bool = False
 
     def __post_init__(self) -> None:
@@ -75,6 +76,10 @@ class VirtualProcess(Generic[StateT]):
         if not self._loaded:
             self._recover(now_ns)
         own_ns = self._last_ns = max(self._last_ns, now_ns + self.clock_shift_ns)
+        tick_due = own_ns - self._ticked_ns >= TICK_MS * NS_PER_MS
+        if not tick_due and not die and not self.bus.has_news(self.name, self._version):
+            return
+        self._version = self.bus.version
         before, positions = self.state, dict(self.positions)
         writes: list[tuple[str, Envelope]] = []
         for key, posted in self.bus.read(self.service.name, {**self.cursors, **self.positions}, now_ns):
@@ -82,17 +87,17 @@ class VirtualProcess(Generic[StateT]):
             self._ask(Received(posted.envelope, key, posted.entry_id, own_ns), writes)
         for ordinal, message in enumerate(self.service.observe(self.state, own_ns)):
             self._ask(self._local(message, own_ns, ordinal), writes)
-        if own_ns - self._ticked_ns >= TICK_MS * NS_PER_MS:
+        if tick_due:
             self._ticked_ns = own_ns
             self._ask(Tick(own_ns), writes)
         self._beat(own_ns, writes)
         if die == "before":
-            return self.kill()
+            self.kill()
+            return
         if writes or positions != self.positions or self._durable_changed(before):
             self.bus.commit(self.service.name, self.epoch, self.state, self.positions, writes, now_ns)
         if die == "after":
             self.kill()
-        return None
 
     def _recover(self, now_ns: int) -> None:
         kept = self.bus.take_over(self.service.name, now_ns)
@@ -102,7 +107,7 @@ class VirtualProcess(Generic[StateT]):
         self.epoch = kept.epoch
         self.positions = {key: kept.positions.get(key, 0) for key in self.service.committed}
         self.cursors = {key: self.bus.newest(key) for key in self.service.newest}
-        self._ticked_ns = 0
+        self._ticked_ns, self._version = 0, -1
         self._loaded = True
 
     def _ask(self, event: Event, writes: list[tuple[str, Envelope]]) -> None:
