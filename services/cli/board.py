@@ -7,11 +7,11 @@ newest one of the service that owns it, with its age, and a service that fell si
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from services.cli.wording import sentence
+from services.cli.wording import Tone, sentence, tone
 from services.contracts.envelope import Envelope, Message
 from services.contracts.in_force import Reference
 from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS
-from services.contracts.messages.alerts import AlertRaised
+from services.contracts.messages.alerts import AlertKind, AlertRaised
 from services.contracts.messages.control import (
     AlertAcknowledged,
     LatchCleared,
@@ -20,7 +20,7 @@ from services.contracts.messages.control import (
     TradingStateChanged,
 )
 from services.contracts.messages.orders import AccountReported, ReconciliationCompleted
-from services.contracts.messages.pairs import PairApproved, PairClosed, ResidualMarked
+from services.contracts.messages.pairs import PairApproved, PairClosed, ResidualMarked, ResidualOpened
 from services.contracts.messages.status import (
     DetectorStatus,
     ExecutorStatus,
@@ -52,6 +52,7 @@ BOARD_KEYS: Final = tuple(key_of(stream) for stream in (STATUS, CONTROL, VENUE, 
 class HappenedLine:
     at_ns: int
     text: str
+    tone: Tone
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,24 +124,34 @@ class Board:
 def seen(board: Board, envelope: Envelope) -> Board:
     """Return the board after one message. What it does not know changes nothing."""
     message = envelope.body
+    told = _is_told(message, board)
     change = _CHANGES.get(type(message))
     if change is not None:
         board = change(board, message, envelope.ts_init_ns)
-    if not isinstance(message, _TOLD) or _is_quiet(message):
+    if not told:
         return board
-    text = sentence(message)
-    return replace(board, events=(*board.events, HappenedLine(envelope.ts_init_ns, text))[-EVENTS_KEPT:])
+    line = HappenedLine(envelope.ts_init_ns, sentence(message), tone(message))
+    return replace(board, events=(*board.events, line)[-EVENTS_KEPT:])
+
+
+def _is_told(message: Message, before: Board) -> bool:
+    """Whether the board tells of a message.
+
+    Not of alerts that repeat what another message says, nor of the end of a trouble never told.
+    """
+    if isinstance(message, AlertRaised):
+        known = not message.resolved or message.alert_id in before.alerts
+        repeats = message.severity is Severity.INFO or message.kind in _TOLD_OTHERWISE
+        return known and not repeats
+    return isinstance(message, _TOLD)
 
 
 _TOLD: Final = (
-    PairApproved, PairClosed, ResidualMarked, TradingStateChanged, LatchSet, LatchCleared,
-    SessionPhaseChanged, EntryWindowChanged, ConnectionChanged, AlertRaised, AlertAcknowledged,
+    PairApproved, PairClosed, ResidualOpened, ResidualMarked, TradingStateChanged, LatchSet, LatchCleared,
+    SessionPhaseChanged, EntryWindowChanged, ConnectionChanged, AlertAcknowledged,
 )  # fmt: skip
 
-
-def _is_quiet(message: Message) -> bool:
-    """Alerts that nobody needs to read: for information, or the end of a trouble never told."""
-    return isinstance(message, AlertRaised) and (message.severity is Severity.INFO or message.resolved)
+_TOLD_OTHERWISE: Final = (AlertKind.RESIDUAL, AlertKind.STRANDED)
 
 
 def _beat(board: Board, message: Heartbeat, at_ns: int) -> Board:

@@ -23,6 +23,7 @@ from services.cli.options import (
     console,
     open_desk,
 )
+from services.cli.picture import Album
 from services.cli.preflight import is_clean
 from services.cli.report import DayReport
 from services.cli.stack_file import read_stack_file
@@ -48,20 +49,27 @@ def demo(
     plain: Annotated[bool, typer.Option(help="Lines instead of the live screen.")] = False,
     kill: Annotated[str, typer.Option(metavar="SERVICE", help="kill -9 this service in mid-day.")] = "",
     keep: Annotated[bool, typer.Option(help="Keep logs, journal and Redis data.")] = False,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Save the screen at its fullest as SVG.", hidden=True)
+    ] = None,
 ) -> None:
     """Run one simulated trading day through real processes and say what happened.
 
     Exit code 0 only if the day ended flat, profit and account agree to the won, and nothing died.
     """
-    _check_writable(json_file)
+    _check_writable("--json", json_file)
+    _check_writable("--picture", picture)
     options = DemoOptions(seconds, seed, configuration(), redis, date, kill, keep)
     to_stdout = json_file is not None and str(json_file) == "-"
     screen = console(stderr=to_stdout)
     live = not plain and screen.is_terminal
     watcher = LiveWatcher(screen) if live else PlainWatcher(screen)
+    album = Album(watcher)
     with watcher if isinstance(watcher, LiveWatcher) else _nothing():
-        report = Demo(options, watcher).run()
+        report = Demo(options, watcher if picture is None else album).run()
     screen.print(report_view(report))
+    if picture is not None:
+        album.save(picture)
     if json_file is not None:
         _write(report, json_file)
     if not report.is_clean:
@@ -139,10 +147,10 @@ def _nothing() -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def _check_writable(path: Path | None) -> None:
-    """Refuse a report that could not be written before a day was spent on it."""
+def _check_writable(option: str, path: Path | None) -> None:
+    """Refuse what could not be written before a day was spent on it."""
     if path is not None and str(path) != "-" and not path.resolve().parent.is_dir():
-        raise UsageFault(f"--json {path}: there is no folder {path.resolve().parent}", "Make it first.")
+        raise UsageFault(f"{option} {path}: there is no folder {path.resolve().parent}", "Make it first.")
 
 
 def _write(report: DayReport, path: Path) -> None:

@@ -73,6 +73,9 @@ class DemoOptions:
 class Watcher:
     """Who is shown the day as it passes. The base shows nothing."""
 
+    def began(self, plan: DayPlan) -> None:
+        """Market time is known from now on."""
+
     def said(self, text: str) -> None:
         """A step of the demo itself."""
 
@@ -164,6 +167,7 @@ class Demo:
         plan_file = self.folder / "day_plan.json"
         config_dir = copy_configuration(self.options.config_dir, self.folder / "config")
         self._plan = self._write_plan(plan_file)
+        self.watcher.began(self._plan)
         self._fleet = FleetPlan(
             self.folder, config_dir, groups_of(self.options.config_dir),
             day_plan=plan_file, simulator_seed=self.options.seed,

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from services.cli.board import Board
-from services.cli.board_view import render
+from services.cli.board_view import Clock, render
 from services.cli.demo import Watcher
 from services.cli.link import Seen
 from services.cli.report import DayReport
@@ -19,6 +19,7 @@ from services.contracts.messages.control import ArmRefused, LatchSet, TradingSta
 from services.contracts.messages.pairs import PairClosed, ResidualMarked, ResidualOpened
 from services.contracts.messages.venue_state import SessionPhaseChanged
 from services.contracts.terms import Severity
+from services.market.market_clock import DayPlan
 
 SUMMARY_S: Final = 10.0
 REFRESH_PER_S: Final = 4
@@ -32,12 +33,18 @@ _TOLD: Final = (
 )
 
 
+def market_clock_of(plan: DayPlan) -> Clock:
+    """Return what says Redis time (ns) as the market time of a compressed day, `HH:MM:SS`."""
+    return lambda at_ns: f"{plan.market_time(at_ns):%H:%M:%S}"
+
+
 class LiveWatcher(Watcher):
     """The board, redrawn a few times a second, with the demo's own steps above it."""
 
     def __init__(self, console: Console) -> None:
         self._live = Live(console=console, refresh_per_second=REFRESH_PER_S, auto_refresh=False)
         self._drawn_s = 0.0
+        self._clock: Clock | None = None
 
     def __enter__(self) -> "LiveWatcher":
         self._live.__enter__()
@@ -46,13 +53,17 @@ class LiveWatcher(Watcher):
     def __exit__(self, *error: object) -> None:
         self._live.__exit__(None, None, None)
 
+    def began(self, plan: DayPlan) -> None:
+        self._clock = market_clock_of(plan)
+
     def said(self, text: str) -> None:
         self._live.console.print(Text(f"· {text}", style="cyan"))
 
     def passed(self, board: Board, now_ns: int, fresh: list[Seen]) -> None:
         if time.monotonic() - self._drawn_s >= 1 / REFRESH_PER_S:
             self._drawn_s = time.monotonic()
-            self._live.update(render(board, now_ns, "demo", self._live.console.height), refresh=True)
+            screen = render(board, now_ns, "demo", self._live.console.height, self._clock)
+            self._live.update(screen, refresh=True)
 
 
 class PlainWatcher(Watcher):

@@ -1,6 +1,7 @@
 """What happened, in one sentence a person can read: the same words on the board and as an answer."""
 
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Any, Final
 
 from services.contracts.envelope import Message
@@ -26,6 +27,16 @@ from services.contracts.messages.venue_state import (
 )
 
 
+class Tone(StrEnum):
+    """How a sentence is meant: what a screen may show in colour, beside the words that say it."""
+
+    PLAIN = "plain"
+    QUIET = "quiet"
+    GAIN = "gain"
+    LOSS = "loss"
+    TROUBLE = "trouble"
+
+
 def krw(amount: int) -> str:
     """Return whole won, grouped: `1,234,567`."""
     return f"{amount:,}"
@@ -36,14 +47,31 @@ def signed_krw(amount: int) -> str:
     return f"{amount:+,}" if amount else "0"
 
 
+def shares(count: int) -> str:
+    """Return a number of shares: `1 share`, `12 shares`."""
+    return f"{count:,} share" + ("" if count == 1 else "s")
+
+
 def sentence(message: Message) -> str:
     """Return one sentence about a message, empty for those nobody needs to read as they pass."""
     words = _WORDS.get(type(message))
     return words(message) if words is not None else ""
 
 
+def tone(message: Message) -> Tone:
+    """Return how the sentence about a message is meant."""
+    match message:
+        case PairClosed(trip=True, realised_pnl_krw=profit):
+            return Tone.GAIN if profit >= 0 else Tone.LOSS
+        case AlertRaised(resolved=False) | ResidualOpened() | ResidualMarked() | LatchSet() | ArmRefused():
+            return Tone.TROUBLE
+        case PairApproved() | TradingStateChanged() | LatchCleared():
+            return Tone.PLAIN
+    return Tone.QUIET
+
+
 def _pair_closed(message: PairClosed) -> str:
-    closed = f"pair {message.symbol} closed ({message.outcome})"
+    closed = f"pair {message.symbol} closed {message.outcome}"
     if not message.trip:
         return f"{closed}: nothing filled"
     money = signed_krw(message.realised_pnl_krw)
@@ -52,17 +80,17 @@ def _pair_closed(message: PairClosed) -> str:
 
 def _pair_approved(message: PairApproved) -> str:
     return (
-        f"pair {message.symbol} approved: buy {message.buy_venue} at most {krw(message.buy_limit_krw)}, "
-        f"sell {message.sell_venue} at least {krw(message.sell_limit_krw)}, {message.qty_shares} shares"
+        f"pair {message.symbol} approved: buy {message.qty_shares} {message.buy_venue} "
+        f"<= {krw(message.buy_limit_krw)}, sell {message.sell_venue} >= {krw(message.sell_limit_krw)}"
     )
 
 
 def _residual_opened(message: ResidualOpened) -> str:
-    return f"residual {message.symbol}: {message.qty_shares} shares unsold ({message.reason}), flattening"
+    return f"residual {message.symbol}: {shares(message.qty_shares)} unsold ({message.reason}), flattening"
 
 
 def _stranded(message: ResidualMarked) -> str:
-    return f"stranded {message.symbol}: {message.qty_shares} shares, {message.reason}: {message.detail}"
+    return f"stranded {message.symbol}: {shares(message.qty_shares)}, {message.reason}: {message.detail}"
 
 
 def _state(message: TradingStateChanged) -> str:
@@ -81,11 +109,11 @@ def _reference(message: ReferencePublished) -> str:
 
 
 def _window(message: EntryWindowChanged) -> str:
-    return f"{message.market_time} entries {'open' if message.open else 'closed'}: {message.reason}"
+    return f"entries {'open' if message.open else 'closed'} at {message.market_time}: {message.reason}"
 
 
 def _phase(message: SessionPhaseChanged) -> str:
-    return f"{message.market_time} {message.venue} is in {message.phase} (by {message.confirmed_by})"
+    return f"{message.venue} {message.phase} at {message.market_time}, by {message.confirmed_by}"
 
 
 def _halt(message: SymbolHaltChanged) -> str:

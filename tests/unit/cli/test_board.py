@@ -4,6 +4,7 @@ from rich.console import Console
 
 from services.cli.board import STALE_NS, Board, seen
 from services.cli.board_view import render
+from services.cli.wording import Tone
 from services.contracts.envelope import Message
 from services.contracts.limits import NS_PER_S
 from services.contracts.messages.control import AlertAcknowledged, LatchCleared, LatchSet, TradingStateChanged
@@ -123,7 +124,7 @@ def test_the_screen_fits_80_columns_and_names_what_matters() -> None:
     board = board_of(
         heartbeat("gateway"), heartbeat("risk"), gateway_status(), executor_status(open_pair()),
         risk_status(latches=(Latch.CLOCKS,), gates=("The feed of NXT is silent.",)),
-        detector_status("g1", spread(SAMSUNG, 5)), alert("A1"), approved(), closed(),
+        detector_status("g1", spread(SAMSUNG, 5)), alert("A1"), approved(), closed("P2"),
     )  # fmt: skip
     text = screen(board)
     assert max(len(line) for line in text.splitlines()) <= 80
@@ -142,6 +143,35 @@ def test_a_low_terminal_still_shows_spreads_and_events() -> None:
     assert text.count("005930 Samsung") >= 3
     assert text.count("pair 005930 closed") >= 3
     assert "small talk" not in text
+
+
+def test_a_pair_that_closed_since_the_last_status_is_not_shown_as_open() -> None:
+    text = screen(board_of(executor_status(open_pair("P1"), open_pair("P2")), closed("P1")))
+    assert "P2" in text
+    assert "P1" not in text
+
+
+def test_confirmations_and_the_end_of_untold_troubles_are_no_events() -> None:
+    board = board_of(alert("A1", severity=Severity.INFO), alert("A2", resolved=True))
+    assert not board.events
+    told = board_of(alert("A3"), alert("A3", resolved=True))
+    assert [event.text for event in told.events] == [
+        "warning: NXT is silent",
+        "warning: NXT is silent (over)",
+    ]
+
+
+def test_a_compressed_day_is_shown_in_its_own_time() -> None:
+    console = Console(width=80, color_system=None, highlight=False)
+    board = board_of(gateway_status(), closed("P1"))
+    with console.capture() as capture:
+        console.print(render(board, NOW_NS, clock=lambda at_ns: "14:15:16"))
+    assert capture.get().count("14:15:16") == 2
+
+
+def test_money_lost_and_money_earned_differ_in_tone() -> None:
+    board = board_of(closed("P1"), closed("P2", realised_pnl_krw=-5), closed("P3", trip=False))
+    assert [event.tone for event in board.events] == [Tone.GAIN, Tone.LOSS, Tone.QUIET]
 
 
 def test_the_screen_says_who_is_silent() -> None:
