@@ -82,7 +82,7 @@ class Account:
         return self.holdings.setdefault(symbol, Holding())
 
     def deposit_shares(self, symbol: str, qty_shares: int, average_krw: int) -> None:
-        """Shares held before the day began."""
+        """Shares that came by no order: held before the day began, or moved in from another account."""
         holding = self.holding(symbol)
         holding.qty_shares += qty_shares
         holding.cost_krw += qty_shares * average_krw

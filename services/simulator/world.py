@@ -132,6 +132,9 @@ class World:
                 int(args.get("price_krw", 0)),
                 str(args.get("hoga", "00" if args.get("price_krw") else "03")),
             ),
+            "transfer": lambda args: self.account.deposit_shares(
+                args["code"], int(args["qty_shares"]), int(args.get("average_krw", 0))
+            ),
             "reject_next": lambda args: setattr(self.broker, "reject_next", int(args.get("count", 1))),
             "trip_query_guard": lambda args: setattr(self.openapi.guard, "tripped", True),
         }

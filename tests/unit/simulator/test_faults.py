@@ -191,6 +191,14 @@ def test_a_frozen_venue_sends_nothing_while_its_market_goes_on() -> None:
     assert {code for code, _, _ in desk.reals} == {CODE, f"{CODE}_NX"}
 
 
+def test_shares_that_are_moved_in_are_held_and_belong_to_no_order() -> None:
+    desk = faulty()
+    desk.world.inject(desk.now_ns, "transfer", {"code": CODE, "qty_shares": 3})
+    truth = desk.world.snapshot()
+    assert truth["holdings"] == {CODE: 3}
+    assert (truth["orders"], truth["cash_krw"]) == ([], truth["start_cash_krw"])
+
+
 def test_a_hand_order_shows_as_a_frame_of_another_terminal() -> None:
     desk = faulty(reject_rate=1.0)
     desk.world.inject(desk.now_ns, "hand_order", {"code": CODE, "order_type": 1, "qty_shares": 2})
