@@ -26,7 +26,7 @@ def pins(lock: str) -> dict[str, str]:
 def test_every_package_is_pinned_with_its_hashes_and_no_address(lock: str) -> None:
     text = text_of(lock)
     entries = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
-    assert len(entries) == len(pins(lock)) > 10
+    assert len(entries) == len(PIN.findall(text)) > 10
     assert [entry.splitlines()[0] for entry in entries if "--hash=sha256:" not in entry] == []
     assert "://" not in text and "--index" not in text and "--find-links" not in text
 
