@@ -16,9 +16,11 @@ from services.gateway.book_feed import BOOK_TYPE, TRADE_TYPE
 from services.gateway.effects import Query, Register, Send
 from services.gateway.evidence import CHEJAN_FIDS
 from services.gateway.facts import (
+    ORDER_EVENTS,
     Answered,
     Connected,
     Fact,
+    Garbled,
     Interrupted,
     LoggedIn,
     MasterRead,
@@ -36,6 +38,7 @@ from services.gateway.vi_halts import VI_FIDS, VI_TYPE, is_halted
 
 SESSION_TYPE = "장시작시간"
 _NXT_MARKET = "NXT"
+TELL_AGAIN_S = 10.0
 
 
 class Ocx(Protocol):
@@ -151,6 +154,8 @@ class Slots:
         self._ocx, self._on_book, self._on_trade = ocx, on_book, on_trade
         self._log = structlog.get_logger()
         self.facts: deque[Fact] = deque()
+        self.failures = 0
+        self._told_s: dict[str, float] = {}
         for event, slot in (
             ("OnEventConnect", self._connected),
             ("OnReceiveTrData", self._answered),
@@ -164,10 +169,20 @@ class Slots:
         def safe(*args: Any) -> None:
             try:
                 slot(*args)
-            except Exception:
-                self._log.exception("event handler failed", event_name=event)
+            except Exception as error:
+                self._garbled(event, error)
 
         return safe
+
+    def _garbled(self, event: str, error: Exception) -> None:
+        """Leave a trace of what is dropped: all that tells of orders, of the rest one in a while."""
+        self.failures += 1
+        now_s = time.monotonic()
+        if event not in ORDER_EVENTS and now_s - self._told_s.get(event, -TELL_AGAIN_S) < TELL_AGAIN_S:
+            return
+        self._told_s[event] = now_s
+        self._log.error("event handler failed", event_name=event, exc_info=error, failures=self.failures)
+        self.facts.append(Garbled(event, f"{type(error).__name__}: {error}", self.failures))
 
     def _connected(self, code: int) -> None:
         self.facts.append(Connected(code))

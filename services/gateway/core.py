@@ -7,6 +7,7 @@ order on the Qt thread. Each fact goes to the desk that owns it.
 from collections.abc import Mapping
 from dataclasses import replace
 
+from services.contracts.messages.alerts import AlertKind
 from services.contracts.messages.commands import AmendOrder, CancelOrder, PlaceOrder
 from services.contracts.messages.control import (
     FlattenRequested,
@@ -17,16 +18,18 @@ from services.contracts.messages.control import (
 from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState, FeedLivenessChanged
 from services.contracts.reasons import GateReason
 from services.contracts.step import Received
-from services.contracts.terms import TradingDate, TradingState
+from services.contracts.terms import Severity, TradingDate, TradingState
 from services.gateway import clockwork, link_desk, order_desk, reconcile, truth
 from services.gateway.effects import DropScreen
 from services.gateway.evidence import Unusable, from_chejan, order_no
 from services.gateway.facts import (
+    ORDER_EVENTS,
     Answered,
     Clocked,
     Connected,
     Delivered,
     Forgotten,
+    Garbled,
     Interrupted,
     LeaseSeen,
     LoggedIn,
@@ -63,6 +66,8 @@ def _dispatch(turn: Turn, moment: Moment) -> None:
     match moment.fact:
         case Clocked() as fact:
             clockwork.tick(turn, fact)
+        case Garbled() as fact:
+            _garbled(turn, fact)
         case OrderFramed(values):
             _framed(turn, values)
         case Answered() as fact:
@@ -189,6 +194,19 @@ def _framed(turn: Turn, values: Mapping[int, str]) -> None:
         return
     truth.observe(turn, seen)
     order_desk.pump(turn)
+
+
+def _garbled(turn: Turn, fact: Garbled) -> None:
+    """An event was lost: if it may have told of orders, the broker is asked for them."""
+    what = f"{fact.event}: {fact.problem} ({fact.failures} since the start)"
+    if fact.event in ORDER_EVENTS:
+        _unusable(turn, what)
+        return
+    turn.alert(
+        f"garbled-{fact.event}", AlertKind.API_ERROR, Severity.WARNING,
+        "Frames of the broker cannot be used", what,
+        "What they told of goes stale and is not traded. Keep the gateway's log for the vendor.",
+    )  # fmt: skip
 
 
 def _unusable(turn: Turn, what: str) -> None:

@@ -14,6 +14,8 @@ CHEJAN_FIDS = (
     938, 939, 919, 920, 2134, 2135, 2136, 819,
 )  # fmt: skip
 BALANCE_FIDS = (9201, 9001, 930, 933)
+MOST_DIGITS = 18
+"""No figure of the broker has more; what has is garbage, and more than a stored whole number holds."""
 _REJECTED = "거부"
 _CANCEL, _AMEND = "취소", "정정"
 _VENUES = {"1": Venue.KRX, "2": Venue.NXT}
@@ -111,7 +113,7 @@ def from_row(row: Mapping[str, str]) -> Evidence:
 def order_no(text: str) -> str:
     """Return a broker's order number in its seven digits. Raises Unusable where there is none."""
     digits = text.strip()
-    if not digits.isdigit() or int(digits) == 0:
+    if not is_digits(digits) or int(digits) == 0:
         raise Unusable(f"{text!r} is not an order number")
     return digits.zfill(7)
 
@@ -119,7 +121,7 @@ def order_no(text: str) -> str:
 def original_no(text: str) -> str:
     """Return the number of the order that a cancel or amendment names, empty where there is none."""
     digits = text.strip()
-    return digits.zfill(7) if digits.isdigit() and int(digits) else ""
+    return digits.zfill(7) if is_digits(digits) and int(digits) else ""
 
 
 def plain_code(text: str) -> Symbol:
@@ -129,13 +131,19 @@ def plain_code(text: str) -> Symbol:
 
 
 def number(text: str) -> int | None:
-    """Return an unsigned number, None for blank. Raises Unusable for other text."""
-    digits = text.strip().lstrip("+-")
-    if not digits:
+    """Return an unsigned number, None for blank. Raises Unusable for other text, a bare sign included."""
+    shown = text.strip()
+    if not shown:
         return None
-    if not digits.isdigit():
+    digits = shown.lstrip("+-")
+    if not is_digits(digits):
         raise Unusable(f"{text!r} is not a whole number")
     return int(digits)
+
+
+def is_digits(text: str) -> bool:
+    """Whether a text is digits alone, as the broker writes them: of the other ones `int` takes some."""
+    return text.isascii() and text.isdigit() and len(text.lstrip("0")) <= MOST_DIGITS
 
 
 def _text(values: Mapping[int, str], fid: int) -> str:

@@ -119,6 +119,19 @@ class Interrupted:
     values: Mapping[int, str]
 
 
+ORDER_EVENTS = ("OnReceiveTrData", "OnReceiveChejanData")
+"""The events of the control that may tell of orders."""
+
+
+@dataclass(frozen=True, slots=True)
+class Garbled:
+    """An event of the control that could not be copied out; `failures` counts all of this process."""
+
+    event: str
+    problem: str
+    failures: int
+
+
 @dataclass(frozen=True, slots=True)
 class SendReturned:
     """SendOrder came back; 0 says only that the request left."""
@@ -143,7 +156,7 @@ class QueryReturned:
 
 
 Fact = (
-    Started | Forgotten | Clocked | Delivered | LeaseSeen | Connected | LoggedIn | MasterRead
+    Started | Forgotten | Garbled | Clocked | Delivered | LeaseSeen | Connected | LoggedIn | MasterRead
     | Registered | Answered | Told | OrderFramed | SessionSignalled | Interrupted | SendReturned
     | SendWithheld | QueryReturned
 )  # fmt: skip

@@ -16,6 +16,8 @@ from services.gateway.screens import query_screen
 
 ROUTINE_KEPT = 16
 MAX_TRIES = 3
+MAX_PAGES = 60
+"""More pages than an account's orders and holdings can fill: the broker repeats itself."""
 
 
 class RoundKind(IntEnum):
@@ -71,6 +73,7 @@ class Flight:
     sent_ns: int
     page: Reply
     due: bool = False
+    pages: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,7 @@ class QueryDesk:
             return self, None
         page = Reply(flight.page.trcode, {**flight.page.single, **single}, (*flight.page.rows, *rows))
         if more:
-            return replace(self, flight=replace(flight, page=page, due=True)), None
+            return replace(self, flight=replace(flight, page=page, due=True, pages=flight.pages + 1)), None
         done = replace(round_, left=round_.left[1:], replies=(*round_.replies, page), tries=0)
         if done.left:
             return replace(self, flight=None, round=done), None
@@ -161,6 +164,11 @@ class QueryDesk:
         if tried.tries < MAX_TRIES:
             return desk, None
         return replace(desk, round=None), tried
+
+    @property
+    def endless(self) -> bool:
+        """Whether a continuation has gone on for longer than any answer is."""
+        return self.flight is not None and self.flight.pages >= MAX_PAGES
 
     def overdue(self, now_ns: int, timeout_ns: int) -> bool:
         flight = self.flight

@@ -39,7 +39,10 @@ def finish(turn: Turn, round_: Round) -> None:
     if "OPTKWFID" in replies:
         rows = tuple(row for reply in round_.replies if reply.trcode == "OPTKWFID" for row in reply.rows)
         facts = turn.state.facts
-        turn.set(facts=replace(facts, bands={**facts.bands, **bands(rows)}))
+        read, unread = bands(rows)
+        turn.set(facts=replace(facts, bands={**facts.bands, **read}))
+        if unread:
+            _say_bands_unread(turn, unread)
     if "OPW00018" in replies:
         differences += _account(turn, round_, replies["OPW00001"], replies["OPW00018"])
     if round_.kind is RoundKind.FULL or (differences and round_.kind is not RoundKind.DAY):
@@ -60,6 +63,13 @@ def _say_completed(turn: Turn, differences: tuple[str, ...]) -> None:
             "Our books and the broker's differ", "; ".join(differences),
             "Compare with the broker's screens, then `arb ack` with what you found.",
         )  # fmt: skip
+
+
+def _say_bands_unread(turn: Turn, problems: list[str]) -> None:
+    turn.alert(
+        "bands", AlertKind.API_ERROR, Severity.WARNING, "Price limits of the day cannot be read",
+        "; ".join(problems), "Those symbols take no order. Restart the gateway to ask the broker again.",
+    )  # fmt: skip
 
 
 # -- orders ----------------------------------------------------------------------------------

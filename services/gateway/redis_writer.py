@@ -4,6 +4,7 @@ A batch that failed is written again until Redis answers: nobody knows whether i
 the same, and readers drop what they have seen. Fenced is final: another gateway has taken over.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ import structlog
 from services.contracts.streams import TICKS, key_of
 from services.gateway.outbox import Batch, Outbox, Quote, envelope_of
 from services.gateway.state import GatewayState
-from services.runtime.bus import BusUnavailable, Fenced, RedisBus, Write
+from services.runtime.bus import BusUnavailable, Fenced, KeysLost, RedisBus, Write
 from services.runtime.clock import RedisClock
 from services.runtime.loop import book_of
 from services.runtime.metrics import LoopMetrics
@@ -104,7 +105,6 @@ class RedisWriter(threading.Thread):
     def _commit_until_done(self, batches: Sequence[Batch]) -> bool:
         newest, failures = batches[-1], 0
         writes = [write for batch in batches for write in batch.writes]
-        parts = {**changed_parts(self._stored, newest.state), _COUNT: str(self._written + 1)}
         doubted = False
         while True:
             started = time.monotonic()
@@ -112,6 +112,7 @@ class RedisWriter(threading.Thread):
                 if doubted:
                     self._look_back()
                     doubted = False
+                parts = {**changed_parts(self._stored, newest.state), _COUNT: str(self._written + 1)}
                 self._bus.commit(self._service, self._epoch, parts, newest.positions, writes)
             except BusUnavailable as error:
                 doubted = True
@@ -123,11 +124,21 @@ class RedisWriter(threading.Thread):
                     return False
                 time.sleep(RETRY_S)
                 continue
+            except KeysLost as error:
+                self._log.error("redis lost every key", error=str(error))
+                doubted = True
+                self._claim_again()
+                continue
             self._metrics.commit_seconds.observe(time.monotonic() - started)
             self._metrics.handled.inc(len(writes))
             self._stored = newest.state
             self._written += 1
             return True
+
+    def _claim_again(self) -> None:
+        """Redis came back empty: take the next epoch there, unless another gateway has."""
+        with contextlib.suppress(BusUnavailable):
+            self._epoch = self._bus.take_over(self._service, self._epoch).epoch
 
     def _look_back(self) -> None:
         """After an error: is our last acknowledged commit still there? Raises BusUnavailable."""

@@ -63,16 +63,23 @@ def day_facts(symbols: Sequence[Symbol]) -> tuple[Ask, ...]:
     return (*(Ask("OPTKWFID", codes=page) for page in pages), Ask("OPT10054", (*vi, *everything)))
 
 
-def bands(rows: Sequence[Mapping[str, str]]) -> dict[Symbol, PriceBand]:
-    """Return the day's limits by symbol; a row without all three figures is left out."""
-    found = {}
+def bands(rows: Sequence[Mapping[str, str]]) -> tuple[dict[Symbol, PriceBand], list[str]]:
+    """Return the day's limits by symbol, and what is wrong with rows that cannot be read.
+
+    A row without all three figures is left out: no band means no order.
+    """
+    found, problems = {}, []
     for row in rows:
-        figures = [number(row.get(name, "")) for name in ("기준가", "하한가", "상한가")]
+        try:
+            figures = [number(row.get(name, "")) for name in ("기준가", "하한가", "상한가")]
+        except Unusable as problem:
+            problems.append(f"the price limits of {row.get('종목코드', '')!r} cannot be read: {problem}")
+            continue
         base_krw, lower_krw, upper_krw = (figure or 0 for figure in figures)
         if 0 < lower_krw <= base_krw <= upper_krw:
             band = PriceBand(base_krw=base_krw, lower_krw=lower_krw, upper_krw=upper_krw)
             found[plain_code(row.get("종목코드", ""))] = band
-    return found
+    return found, problems
 
 
 def cash(single: Mapping[str, str]) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from services.contracts.messages.venue_state import HaltKind, SymbolHaltChanged
 from services.contracts.terms import Symbol, Venue
+from services.gateway.evidence import is_digits
 from services.market.dates import SECOND_NS
 
 VI_TYPE = "VI발동/해제"
@@ -93,7 +94,7 @@ class HaltBoard:
 def market_ns_of(hhmmss: str) -> int:
     """Return the market time of the broker's `HHmmss`; 0 for other text, so that it counts as long ago."""
     text = hhmmss.strip()
-    if len(text) != 6 or not text.isdigit():
+    if len(text) != 6 or not is_digits(text):
         return 0
     return (int(text[:2]) * 3600 + int(text[2:4]) * 60 + int(text[4:])) * SECOND_NS
 

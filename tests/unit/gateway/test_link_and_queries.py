@@ -275,7 +275,7 @@ class TestReplies:
             cash({})
 
     def test_a_band_without_all_figures_is_left_out(self) -> None:
-        assert bands([{"종목코드": "005930", "기준가": "100", "상한가": "130", "하한가": ""}]) == {}
+        assert bands([{"종목코드": "005930", "기준가": "100", "상한가": "130", "하한가": ""}]) == ({}, [])
 
     def test_shares_sold_out_are_not_held(self) -> None:
         rows = [
