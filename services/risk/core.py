@@ -170,17 +170,20 @@ def _on_facts_of_order(state: RiskState, message: Any, event: Received) -> Step[
 
 
 def _on_rejected(state: RiskState, message: orders.OrderRejected, event: Received) -> Step[RiskState]:
+    """The gateway tells orders again when it starts or Redis forgot: that is no further refusal."""
+    if ledger.is_over(state, message.facts.order_id):
+        return Step(state)
     state = ledger.with_facts(state, message.facts, definitely_over=True)
     alert = alerts.api_error(message, state.day.trading_date)
-    return Step(_with_error(state, event), (Outgoing(alert),))
+    return Step(_with_error(state, event, message.facts.order_id), (Outgoing(alert),))
 
 
 def _on_unknown(state: RiskState, message: orders.OrderUnknown, event: Received) -> Step[RiskState]:
-    return Step(_with_error(ledger.with_facts(state, message.facts), event))
+    return Step(_with_error(ledger.with_facts(state, message.facts), event, message.facts.order_id))
 
 
 def _on_cancel_rejected(state: RiskState, message: orders.CancelRejected, event: Received) -> Step[RiskState]:
-    return Step(_with_error(ledger.with_facts(state, message.facts), event))
+    return Step(_with_error(ledger.with_facts(state, message.facts), event, event.envelope.id))
 
 
 def _on_resolved(state: RiskState, message: orders.OrderResolved, event: Received) -> Step[RiskState]:
@@ -192,10 +195,11 @@ def _on_order_closed(state: RiskState, message: orders.OrderClosed, event: Recei
     return Step(ledger.with_facts(state, message.facts, definitely_over=True))
 
 
-def _with_error(state: RiskState, event: Received) -> RiskState:
+def _with_error(state: RiskState, event: Received, key: str) -> RiskState:
+    """Count one error; a trouble with the same `key` is the one that was counted already."""
     oldest_ns = event.now_ns - ERROR_WINDOW_NS
     kept = {key: at_ns for key, at_ns in state.errors.items() if at_ns > oldest_ns}
-    counted: RiskState = state.but(errors={**kept, event.envelope.id: event.envelope.ts_event_ns})
+    counted: RiskState = state.but(errors={key: event.envelope.ts_event_ns, **kept})
     return counted
 
 

@@ -87,6 +87,12 @@ def new_day(state: RiskState, day: Day) -> RiskState:
     return carried
 
 
+def is_over(state: RiskState, order_id: str) -> bool:
+    """Whether an order is known, and known to be over."""
+    tally = state.orders.get(order_id) or state.settled.get(order_id)
+    return tally is not None and tally.closed
+
+
 def _of_another_day(state: RiskState, facts: OrderFacts) -> bool:
     known = (
         facts.order_id in state.orders or facts.pair_id in state.pairs or facts.pair_id in state.settled_krw

@@ -102,11 +102,13 @@ def test_a_person_pauses_a_symbol_and_it_survives_a_restart() -> None:
 # -- refusals of the broker ------------------------------------------------------------------
 
 
-def refusals(kind: type, count: int) -> list[object]:
+def refusals(kind: type, count: int, first: int = 1) -> list[object]:
+    """Refusals of `count` orders; `first` numbers the first of them."""
     order = facts("P", Side.BUY, 5, 0, cum_qty_shares=0)
+    numbered = [order.model_copy(update={"order_id": f"P.1.b.{first + n}"}) for n in range(count)]
     if kind is OrderUnknown:
-        return [OrderUnknown(facts=order, reason="no reply") for _ in range(count)]
-    return [kind(facts=order, code="-308", text="too fast") for _ in range(count)]
+        return [OrderUnknown(facts=one, reason="no reply") for one in numbered]
+    return [kind(facts=one, code="-308", text="too fast") for one in numbered]
 
 
 @pytest.mark.parametrize("kind", [OrderRejected, OrderUnknown, CancelRejected])
@@ -114,14 +116,14 @@ def test_refusals_in_a_minute_are_latched_above_the_limit_and_not_at_it(kind: ty
     desk = armed(world.limits(max_errors_per_minute=3))
     desk.tell(*refusals(kind, 3))  # type: ignore[arg-type]
     assert of(desk.tick(20), LatchSet) == []
-    desk.tell(*refusals(kind, 1))  # type: ignore[arg-type]
+    desk.tell(*refusals(kind, 1, first=4))  # type: ignore[arg-type]
     assert [m.latch for m in of(desk.tick(30), LatchSet)] == [Latch.REPEATED_ERRORS]
 
 
 def test_refusals_of_long_ago_do_not_count() -> None:
     desk = armed(world.limits(max_errors_per_minute=3))
     desk.tell(*refusals(OrderRejected, 3))  # type: ignore[arg-type]
-    desk.tell(*refusals(OrderRejected, 3), at_ms=d.NOW + 60_001)  # type: ignore[arg-type]
+    desk.tell(*refusals(OrderRejected, 3, first=4), at_ms=d.NOW + 60_001)  # type: ignore[arg-type]
     assert of(desk.tick(d.NOW + 60_002), LatchSet) == []
 
 
@@ -130,6 +132,23 @@ def test_the_same_refusal_read_twice_counts_once() -> None:
     (refusal,) = world.events(refusals(OrderRejected, 1), world.ms(d.NOW))  # type: ignore[arg-type]
     desk.hand(refusal, refusal)
     assert of(desk.tick(20), LatchSet) == []
+
+
+@pytest.mark.parametrize("kind", [OrderRejected, OrderUnknown])
+def test_orders_that_a_gateway_tells_again_after_its_start_are_no_further_refusals(kind: type) -> None:
+    desk = armed(world.limits(max_errors_per_minute=3))
+    for _ in range(3):
+        desk.tell(*refusals(kind, 3))  # type: ignore[arg-type]
+    assert of(desk.tick(20), LatchSet) == []
+
+
+def test_rejections_told_again_long_after_are_neither_counted_nor_alarmed() -> None:
+    desk = armed(world.limits(max_errors_per_minute=1))
+    desk.tell(*refusals(OrderRejected, 1))  # type: ignore[arg-type]
+    desk.tell(*refusals(OrderRejected, 1, first=2), at_ms=d.NOW + 60_001)  # type: ignore[arg-type]
+    again = desk.tell(*refusals(OrderRejected, 2), at_ms=d.NOW + 120_002)  # type: ignore[arg-type]
+    assert of(again, AlertRaised) == []
+    assert of(desk.tick(d.NOW + 120_003), LatchSet) == []
 
 
 def test_one_code_of_the_broker_is_one_trouble() -> None:
