@@ -25,6 +25,10 @@ class FaultKind(StrEnum):
     """Connections are cut: the broker's, or every client's of Redis."""
 
 
+Card = tuple[FaultKind, str]
+"""A fault and its target."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One blow. Times in ms; `at_ms` counts from the first moment at which faults may strike.
@@ -63,22 +67,55 @@ _REPLACED: Final = ("gateway", "executor", "risk")
 _CUT: Final = (BROKER, REDIS)
 
 
+QUERIES_PER_WINDOW: Final = 26
+"""What the plan may cost in the broker's sustained query limit (50 in three minutes, Kiwoom sheet 5.1),
+beside the first login and the routine: more often than this nobody can reconnect, and all would wait."""
+WINDOW_MS: Final = 180_000
+_RECONNECTS: Final = 7
+"""Queries of a login: orders and fills, cash and holdings, the day's facts."""
+_COMPARES: Final = 4
+"""Queries of a comparison alone, after Redis forgot."""
+
+
+def queries_of(kind: FaultKind, target: str) -> int:
+    """Return what a fault costs in queries to the broker."""
+    if (kind, target) == (FaultKind.DISCONNECT, BROKER):
+        return _RECONNECTS
+    if kind in (FaultKind.KILL, FaultKind.REPLACE):
+        return {"gateway": _RECONNECTS, REDIS: _COMPARES}.get(target, 0)
+    return 0
+
+
 def faults_of_day(seed: int, day: int, services: Sequence[str], length_ms: int) -> tuple[Fault, ...]:
     """Return the faults of one day, in order, all of them before `length_ms`."""
     rng = Random(f"{seed}/{day}")
     faults: list[Fault] = []
-    cards: list[tuple[FaultKind, str]] = []
+    cards: list[Card] = []
     at_ms = rng.randint(*GAP_MS)
     while at_ms < length_ms:
-        if not cards:
-            cards = deck(services)
-            rng.shuffle(cards)
-        faults.append(_fault(rng, at_ms, *cards.pop()))
+        left = QUERIES_PER_WINDOW - sum(
+            queries_of(fault.kind, fault.target) for fault in faults if fault.at_ms > at_ms - WINDOW_MS
+        )
+        card = _affordable(cards, left)
+        if card is None:
+            cards = [*_shuffled(rng, deck(services)), *dict.fromkeys(cards)]
+            continue
+        cards.remove(card)
+        faults.append(_fault(rng, at_ms, *card))
         at_ms += rng.randint(*GAP_MS)
     return tuple(faults)
 
 
-def deck(services: Sequence[str]) -> list[tuple[FaultKind, str]]:
+def _affordable(cards: Sequence[Card], queries: int) -> Card | None:
+    """Return the card to play next; those that waited lie at the end."""
+    return next((card for card in reversed(cards) if queries_of(*card) <= queries), None)
+
+
+def _shuffled(rng: Random, cards: list[Card]) -> list[Card]:
+    return rng.sample(cards, len(cards))
+
+
+def deck(services: Sequence[str]) -> list[Card]:
     """Return every card once: (kind, target)."""
     targets = [*services, REDIS]
     kills = [(FaultKind.KILL, name) for name in targets for _ in range(_KILLS.get(name, 1))]

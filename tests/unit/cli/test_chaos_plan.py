@@ -10,11 +10,14 @@ from services.cli.chaos_plan import (
     BROKER,
     GAP_MS,
     PATIENCE_MS,
+    QUERIES_PER_WINDOW,
     REDIS,
     REPLACE_MS,
+    WINDOW_MS,
     FaultKind,
     deck,
     faults_of_day,
+    queries_of,
 )
 
 SERVICES = ("gateway", "risk", "executor", "notifier", "detector-g1", "detector-g2")
@@ -48,6 +51,14 @@ def test_only_a_killed_redis_loses_its_tail_and_never_more_than_a_second_of_it(s
         assert fault.patience_ms in (0, PATIENCE_MS)
 
 
+@given(seeds, days, st.integers(min_value=0, max_value=600_000))
+def test_the_brokers_sustained_query_limit_is_never_planned_away(seed: int, day: int, length_ms: int) -> None:
+    faults = faults_of_day(seed, day, SERVICES, length_ms)
+    for last in faults:
+        window = [f for f in faults if last.at_ms - WINDOW_MS < f.at_ms <= last.at_ms]
+        assert sum(queries_of(f.kind, f.target) for f in window) <= QUERIES_PER_WINDOW
+
+
 def test_a_deck_kills_every_service_and_redis() -> None:
     killed = {target for kind, target in deck(SERVICES) if kind is FaultKind.KILL}
     assert killed == {*SERVICES, REDIS}
@@ -55,7 +66,7 @@ def test_a_deck_kills_every_service_and_redis() -> None:
 
 def test_a_long_day_deals_the_whole_deck() -> None:
     cards = deck(SERVICES)
-    dealt = Counter((fault.kind, fault.target) for fault in faults_of_day(3, 1, SERVICES, 600_000))
+    dealt = Counter((fault.kind, fault.target) for fault in faults_of_day(3, 1, SERVICES, 1_200_000))
     assert set(dealt) == set(cards)
     assert {(FaultKind.DISCONNECT, BROKER), (FaultKind.REPLACE, "executor")} <= set(dealt)
 
