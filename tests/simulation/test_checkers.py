@@ -1,0 +1,150 @@
+"""Each checker against a world that breaks its invariant: a checker that finds nothing is worth nothing."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.contracts.envelope import Envelope
+from services.contracts.messages.alerts import AlertRaised
+from services.contracts.messages.intents import TradeIntent
+from services.contracts.messages.pairs import PairClosed, ResidualMarked, StrandReason
+from services.simulator.virtual import checkers
+from services.simulator.virtual.checkers import EntrySent, Witness, violations
+from services.simulator.virtual.day import VirtualDay
+from services.simulator.virtual.desk import build_desk
+from services.simulator.virtual.faults import CALM
+
+
+@pytest.fixture(scope="module")
+def clean() -> Witness:
+    day = VirtualDay(build_desk(Path(__file__).resolve().parents[2] / "config"), 1, CALM)
+    day.run()
+    assert violations(day.witness) == []
+    return day.witness
+
+
+def broken(clean: Witness, books: Callable[[dict[str, Any]], None] | None = None, **changes: Any) -> Witness:
+    """The clean day with its books or sightings spoilt, by copies all the way down."""
+    copy = {
+        **clean.books,
+        "orders": [{**o, "fills": [dict(f) for f in o["fills"]]} for o in clean.books["orders"]],
+    }
+    copy["arrivals"] = [dict(arrival) for arrival in clean.books["arrivals"]]
+    if books is not None:
+        books(copy)
+    return replace(clean, books=copy, **changes)
+
+
+def first_filled(books: dict[str, Any], side: str) -> dict[str, Any]:
+    order: dict[str, Any] = next(o for o in books["orders"] if o["side"] == side and o["filled_shares"])
+    return order
+
+
+def kept_with(clean: Witness, kind: type[Any], change: Callable[[Any], Any]) -> dict[str, Envelope]:
+    """The kept messages with the first of a kind changed, or taken out where the change gives None."""
+    kept = dict(clean.kept)
+    message_id, envelope = next((i, e) for i, e in kept.items() if isinstance(e.body, kind))
+    body = change(envelope.body)
+    if body is None:
+        del kept[message_id]
+    else:
+        kept[message_id] = envelope.model_copy(update={"body": body})
+    return kept
+
+
+def test_i1_finds_an_order_that_arrived_twice(clean: Witness) -> None:
+    def double(books: dict[str, Any]) -> None:
+        books["arrivals"].append(dict(books["arrivals"][0]))
+
+    assert checkers.at_most_once(broken(clean, double))
+
+
+def test_i2_finds_more_sold_than_bought(clean: Witness) -> None:
+    def oversell(books: dict[str, Any]) -> None:
+        first_filled(books, "sell")["fills"][0]["qty_shares"] += 100
+
+    assert checkers.never_oversold(broken(clean, oversell))
+
+
+def test_i2_finds_more_bought_than_approved(clean: Witness) -> None:
+    def overbuy(books: dict[str, Any]) -> None:
+        first_filled(books, "buy")["fills"][0]["qty_shares"] += 100
+
+    assert checkers.never_oversold(broken(clean, overbuy))
+
+
+def test_i3_finds_a_passed_limit(clean: Witness) -> None:
+    assert checkers.exposure_within_limits(broken(clean, exposures=[(1, "005930", 99_000_000)]))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"halted": True}, {"armed": False}, {"lease_left_ns": -1}],
+    ids=["in a halt", "not armed", "without a lease"],
+)
+def test_i4_finds_an_entry_after_a_stop(clean: Witness, change: dict[str, Any]) -> None:
+    late: EntrySent = replace(clean.entries[0], **change)
+    assert checkers.no_entry_after_a_stop(broken(clean, entries=[late]))
+
+
+def test_i5_finds_a_lost_fill(clean: Witness) -> None:
+    def forget(pair: PairClosed) -> PairClosed:
+        return pair.model_copy(update={"bought_shares": pair.bought_shares + 1})
+
+    assert checkers.our_books_are_the_brokers(broken(clean, kept=kept_with(clean, PairClosed, forget)))
+
+
+def test_i6_finds_a_pair_that_nobody_closed(clean: Witness) -> None:
+    assert checkers.everything_closes(broken(clean, kept=kept_with(clean, PairClosed, lambda pair: None)))
+
+
+def test_i6_wants_an_alarm_for_a_stranded_position(clean: Witness) -> None:
+    kept = dict(clean.kept)
+    message_id, envelope = next((i, e) for i, e in kept.items() if isinstance(e.body, PairClosed))
+    mark = ResidualMarked(
+        pair_id=envelope.body.pair_id,
+        symbol=envelope.body.symbol,
+        qty_shares=1,
+        cost_krw=1,
+        reason=StrandReason.NO_VENUE,
+        detail="",
+    )
+    kept[message_id] = envelope.model_copy(update={"body": mark})
+    silent = {i: e for i, e in clean.said.items() if not isinstance(e.body, AlertRaised)}
+    assert checkers.everything_closes(broken(clean, kept=kept, said=silent))
+
+
+def test_i7_finds_a_won(clean: Witness) -> None:
+    def miscount(pair: PairClosed) -> PairClosed:
+        return pair.model_copy(update={"realised_pnl_krw": pair.realised_pnl_krw + 1})
+
+    assert checkers.money_to_the_won(broken(clean, kept=kept_with(clean, PairClosed, miscount)))
+
+
+@pytest.mark.parametrize("what", ["max_orders_per_s", "max_queries_per_s"])
+def test_i8_finds_a_sixth_in_a_second(clean: Witness, what: str) -> None:
+    assert checkers.within_the_brokers_rates(broken(clean, lambda books: books.update({what: 6})))
+
+
+@pytest.mark.parametrize("change", [{"window_open": False}, {"venue_continuous": False}])
+def test_i9_finds_an_entry_outside_the_windows(clean: Witness, change: dict[str, Any]) -> None:
+    late: EntrySent = replace(clean.entries[0], **change)
+    assert checkers.only_in_the_windows(broken(clean, entries=[late]))
+
+
+def test_i9_finds_an_order_left_over_a_pause(clean: Witness) -> None:
+    assert checkers.only_in_the_windows(broken(clean, left_over=[(1, "P1.1.b.1")]))
+
+
+def test_i10_finds_own_orders_that_met(clean: Witness) -> None:
+    assert checkers.own_orders_never_meet(broken(clean, lambda books: books.update(self_trades=1)))
+
+
+def test_i11_finds_a_decision_that_does_not_follow_from_its_inputs(clean: Witness) -> None:
+    def bend(intent: TradeIntent) -> TradeIntent:
+        return intent.model_copy(update={"net_edge_krw": intent.net_edge_krw + 1})
+
+    assert checkers.decisions_recompute(broken(clean, kept=kept_with(clean, TradeIntent, bend)))
