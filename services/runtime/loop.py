@@ -51,6 +51,8 @@ LOCAL: Final = "local"
 COMMIT_IDLE_NS: Final = 1_000 * NS_PER_MS
 """Positions that moved without any effect are written at least this often."""
 CLOCK_SAMPLE_NS: Final = 1_000 * NS_PER_MS
+OUTAGE_TOLD_S: Final = 3.0
+"""An outage shorter than this wakes nobody: a failover, a slow disk."""
 RETRY_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 
@@ -86,6 +88,14 @@ class Trying:
 NEVER_TRIED: Final = Trying("", 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """Since when Redis has not taken what was written (monotonic seconds), and what it said first."""
+
+    since_s: float
+    because: str
+
+
 class ServiceLoop(Generic[StateT]):
     """Runs one service. `turn()` is one round; `run(stop)` goes on until told to stop."""
 
@@ -110,6 +120,7 @@ class ServiceLoop(Generic[StateT]):
         self._to_note: Trying | None = None
         self._failing = ""
         self._vanished = False
+        self._down: Outage | None = None
         self._handled = 0
         self._started_ns = 0
         self._ticked_ns = self._committed_ns = self._beat_ns = self._sampled_ns = 0
@@ -128,6 +139,7 @@ class ServiceLoop(Generic[StateT]):
                 failures = 0
             except (BusUnavailable, KeysLost) as error:
                 self._forget()
+                self._down = self._down or Outage(time.monotonic(), str(error))
                 self._metrics.bus_errors.inc()
                 self._log.warning("bus unavailable", error=str(error), failures=failures)
                 stop.wait(RETRY_S[min(failures, len(RETRY_S) - 1)])
@@ -140,6 +152,8 @@ class ServiceLoop(Generic[StateT]):
         self._sample_clock()
         entries = self._read(block_ms)
         writes: list[Write] = []
+        self._tell_outage(writes)
+        self._tell_vanished(writes)
         for entry in entries:
             if self._careful and entry.key in self._positions:
                 writes = self._noted_try(entry, writes)
@@ -301,31 +315,26 @@ class ServiceLoop(Generic[StateT]):
         now_ns = self._clock.now_ns()
         writes.append(self._write(Outgoing(alert), f"tick-{name}-{now_ns}", 0, now_ns))
 
-    def _observe(self, writes: list[Write]) -> None:
-        now_ns = self._clock.now_ns()
-        seen_outside = [*self._vanishing(writes, now_ns), *self._service.observe(self.state, now_ns)]
-        for ordinal, message in enumerate(seen_outside):
-            seen = Envelope.wrap(
-                message,
-                source=self._service.name,
-                now_ns=now_ns,
-                causation_id=f"{LOCAL}-{now_ns}",
-                ordinal=ordinal,
-            )
-            self._ask(Received(seen, LOCAL, "", now_ns), writes)
-
-    def _tick(self, writes: list[Write]) -> None:
-        now_ns = self._clock.now_ns()
-        if now_ns - self._ticked_ns >= TICK_MS * NS_PER_MS:
-            self._ticked_ns = now_ns
-            self._ask(Tick(now_ns), writes)
-            self._tell_failing("", writes)
-
-    def _vanishing(self, writes: list[Write], now_ns: int) -> tuple[Message, ...]:
-        """Tell, with the first commit after it, that Redis had lost everything of this service."""
-        if not self._vanished:
-            return ()
+    def _tell_outage(self, writes: list[Write]) -> None:
+        """Tell that for a while nothing could be read or written; until a commit has taken place."""
+        if self._down is None:
+            return
+        seconds = time.monotonic() - self._down.since_s
+        if seconds < OUTAGE_TOLD_S:
+            return
         name = self._service.name
+        alert = AlertRaised(
+            alert_id=f"bus-{name}-{self._epoch}", kind=AlertKind.BUS, severity=Severity.WARNING,
+            title=f"{name} was without Redis for {seconds:.0f} s", detail=self._down.because,
+            next_step="It has caught up by itself. Look at Redis: memory, disk, network.",
+        )  # fmt: skip
+        writes.append(self._write(Outgoing(alert), f"bus-{name}-{self._epoch}", 0, self._clock.now_ns()))
+
+    def _tell_vanished(self, writes: list[Write]) -> None:
+        """Tell people and the core that Redis had lost everything of this service."""
+        if not self._vanished:
+            return
+        name, now_ns = self._service.name, self._clock.now_ns()
         alert = AlertRaised(
             alert_id=f"emptied-{name}", kind=AlertKind.BUS, severity=Severity.CRITICAL,
             title=f"Redis has lost what {name} had stored",
@@ -333,7 +342,26 @@ class ServiceLoop(Generic[StateT]):
             next_step="Halt with `arb halt`, compare `arb status` with the broker, then restart everything.",
         )  # fmt: skip
         writes.append(self._write(Outgoing(alert), f"emptied-{name}-{self._epoch}", 0, now_ns))
-        return (KeysVanished(detail=f"Redis knew nothing of {name} any more"),)
+        vanished = KeysVanished(detail=f"Redis knew nothing of {name} any more")
+        self._ask(self._local(vanished, f"emptied-{self._epoch}", 0, now_ns), writes)
+
+    def _observe(self, writes: list[Write]) -> None:
+        now_ns = self._clock.now_ns()
+        for ordinal, message in enumerate(self._service.observe(self.state, now_ns)):
+            self._ask(self._local(message, f"{LOCAL}-{now_ns}", ordinal, now_ns), writes)
+
+    def _local(self, message: Message, cause_id: str, ordinal: int, now_ns: int) -> Received:
+        seen = Envelope.wrap(
+            message, source=self._service.name, now_ns=now_ns, causation_id=cause_id, ordinal=ordinal
+        )
+        return Received(seen, LOCAL, "", now_ns)
+
+    def _tick(self, writes: list[Write]) -> None:
+        now_ns = self._clock.now_ns()
+        if now_ns - self._ticked_ns >= TICK_MS * NS_PER_MS:
+            self._ticked_ns = now_ns
+            self._ask(Tick(now_ns), writes)
+            self._tell_failing("", writes)
 
     def _beat(self, writes: list[Write]) -> None:
         now_ns = self._clock.now_ns()
@@ -364,6 +392,7 @@ class ServiceLoop(Generic[StateT]):
         self._metrics.commit_seconds.observe(time.monotonic() - started)
         self._stored = self._confirmed = self.state
         self._dirty, self._vanished, self._committed_ns = False, False, now_ns
+        self._down = None
         self._to_note = None
         self._metrics.handled.inc(self._handled - self._metrics.seen)
         self._metrics.seen = self._handled
