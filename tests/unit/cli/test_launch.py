@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,13 @@ CONFIG = Path(__file__).parents[3] / "config"
 
 
 @pytest.fixture(autouse=True)
-def _own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Folders of the test's own; run folders get a short path, because a socket's may not be long."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ARB_CONFIG_DIR", str(CONFIG))
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with tempfile.TemporaryDirectory(prefix="arb") as short:
+        monkeypatch.setattr(tempfile, "tempdir", short)
+        yield
 
 
 def arb(*args: str) -> Result:
