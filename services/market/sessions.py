@@ -116,7 +116,7 @@ class CustomDay(Frozen):
     NXT: Segments
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DaySchedule:
     """The timetable of one date. A closed date has no segments and no windows."""
 
@@ -139,6 +139,10 @@ class DaySchedule:
 
     def overlaps(self) -> tuple[Window, ...]:
         """The windows in which both venues trade continuously and both sessions are enabled."""
+        return self._overlaps
+
+    @cached_property
+    def _overlaps(self) -> tuple[Window, ...]:
         return tuple(
             Window(max(a.start_ns, b.start_ns), min(a.end_ns, b.end_ns))
             for a in self._continuous(Venue.KRX)

@@ -267,7 +267,7 @@ class VirtualDay:
 
     def _watch(self, now_ns: int) -> None:
         """Exposure and what is open at the broker, after every step."""
-        total, by_symbol = 0, Counter[str]()
+        by_symbol = Counter[str]()
         for order in self.world.broker.orders.values():
             if order.request.by_hand or order.closed:
                 continue
@@ -277,7 +277,7 @@ class VirtualDay:
             if entry:
                 by_symbol[order.code] += order.price_krw * order.remaining_shares
         for code, holding in self.world.account.holdings.items():
-            by_symbol[code] += holding.cost_krw if hasattr(holding, "cost_krw") else 0
+            by_symbol[code] += holding.cost_krw
         total = sum(by_symbol.values())
         limits = self.witness.limits
         for code, krw in by_symbol.items():
