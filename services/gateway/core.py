@@ -11,6 +11,7 @@ from services.contracts.messages.alerts import AlertKind
 from services.contracts.messages.commands import AmendOrder, CancelOrder, PlaceOrder
 from services.contracts.messages.control import (
     FlattenRequested,
+    LatchCleared,
     ReferencePublished,
     TradingStateChanged,
     TradingStateRequested,
@@ -18,7 +19,7 @@ from services.contracts.messages.control import (
 from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState, FeedLivenessChanged
 from services.contracts.reasons import GateReason
 from services.contracts.step import Received
-from services.contracts.terms import Severity, TradingDate, TradingState
+from services.contracts.terms import Latch, Severity, TradingDate, TradingState
 from services.gateway import clockwork, link_desk, order_desk, reconcile, truth
 from services.gateway.effects import DropScreen
 from services.gateway.evidence import Unusable, from_chejan, order_no
@@ -44,7 +45,7 @@ from services.gateway.facts import (
     Started,
     Told,
 )
-from services.gateway.intention_log import Line, replay
+from services.gateway.intention_log import Line, baseline_of, replay
 from services.gateway.order_table import OrderRecord, OrderTable, Stage
 from services.gateway.query_desk import MAX_PAGES, RoundKind
 from services.gateway.replies import ORDER_NO_FIELD, account_now, orders_of_day
@@ -117,11 +118,12 @@ def recovered(state: GatewayState, log: list[Line], trading_date: TradingDate) -
     for record in (*replay(log).values(), *(state.working.values() if same_day else ())):
         orders = orders.with_record(_joined(orders.get(record.order_id), record))
     desk = replace(state.desk, history=state.query_history)
-    joined: GatewayState = state.but(orders=orders, working=orders.working, desk=desk)
+    held = baseline_of(log, state.baseline if same_day else None)
+    joined: GatewayState = state.but(orders=orders, working=orders.working, desk=desk, baseline=held)
     if same_day:
         return joined
     begun: GatewayState = clockwork.of_new_date(joined, trading_date, tuple(sorted(state.working))).but(
-        orders=orders
+        orders=orders, baseline=held
     )
     return begun
 
@@ -295,6 +297,8 @@ def _delivered(turn: Turn, received: Received) -> None:
         case FlattenRequested(symbol=symbol):
             control = turn.state.control
             turn.set(control=replace(control, flatten=control.flatten | {symbol}))
+        case LatchCleared(latch=Latch.RECONCILIATION_DIFFERENCE):
+            reconcile.accept_holdings(turn)
         case ReferencePublished(reference=reference):
             turn.set(reference=reference)
             link_desk.read_symbols(turn)

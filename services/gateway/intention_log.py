@@ -16,11 +16,12 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from services.contracts.messages.orders import OrderFacts
-from services.contracts.terms import TradingDate
+from services.contracts.terms import Symbol, TradingDate
 from services.gateway.order_table import OrderRecord, Stage
 
 _RECORD: TypeAdapter[OrderRecord] = TypeAdapter(OrderRecord)
 Line = Mapping[str, Any]
+BASELINE = "baseline"
 
 
 class LogDamaged(RuntimeError):
@@ -43,6 +44,17 @@ def closed(facts: OrderFacts) -> dict[str, Any]:
     return {"k": "closed", "id": facts.order_id, "facts": facts.model_dump(mode="json")}
 
 
+def baseline(held: Mapping[Symbol, int] | None) -> dict[str, Any]:
+    """What the account holds that no order of the day explains; None: taken anew at the next look."""
+    return {"k": BASELINE, "held": None if held is None else dict(held)}
+
+
+def baseline_of(lines: Iterable[Line], stored: Mapping[Symbol, int] | None) -> Mapping[Symbol, int] | None:
+    """Return the newest baseline of the log, `stored` where there is none in it."""
+    logged = [line["held"] for line in lines if line["k"] == BASELINE]
+    return logged[-1] if logged else stored
+
+
 def replay(lines: Iterable[Line]) -> dict[str, OrderRecord]:
     """Return every order that may have left, by id, as far as the log knows it.
 
@@ -53,6 +65,8 @@ def replay(lines: Iterable[Line]) -> dict[str, OrderRecord]:
         if line["k"] == "intent":
             record = _RECORD.validate_python(line["record"])
             records[record.order_id] = replace(record, stage=Stage.UNKNOWN)
+            continue
+        if line["k"] == BASELINE:
             continue
         known = records.get(line["id"])
         if known is None:

@@ -10,9 +10,12 @@ from dataclasses import replace
 from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.alerts import AlertKind
 from services.contracts.messages.orders import AccountReported, ReconciliationCompleted
+from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.terms import Severity, Side, Symbol
 from services.gateway import truth
+from services.gateway.effects import Note
 from services.gateway.evidence import Evidence, Unusable, from_row
+from services.gateway.intention_log import baseline
 from services.gateway.order_table import OrderRecord, OrderTable, Stage
 from services.gateway.query_desk import Reply, Round, RoundKind
 from services.gateway.replies import account_now, bands, cash, holdings, orders_of_day
@@ -58,11 +61,16 @@ def _say_completed(turn: Turn, differences: tuple[str, ...]) -> None:
         )
     )  # fmt: skip
     if differences:
-        turn.alert(
-            f"reconcile-{state.session.trading_date}", AlertKind.RECONCILIATION, Severity.CRITICAL,
-            "Our books and the broker's differ", "; ".join(differences),
-            "Compare with the broker's screens, then `arb ack` with what you found.",
-        )  # fmt: skip
+        _alert(turn, "; ".join(differences), over=False)
+
+
+def _alert(turn: Turn, detail: str, *, over: bool) -> None:
+    turn.alert(
+        f"reconcile-{turn.state.session.trading_date}", AlertKind.RECONCILIATION, Severity.CRITICAL,
+        "Our books and the broker's differ", detail,
+        "Compare with the broker's screens, then lift the latch with what you found: "
+        "`arb latch clear reconciliation_difference`.", resolved=over,
+    )  # fmt: skip
 
 
 def _say_bands_unread(turn: Turn, problems: list[str]) -> None:
@@ -194,7 +202,7 @@ def _account(turn: Turn, round_: Round, money: Reply, stock: Reply) -> list[str]
         return []
     ours = net_shares(turn.state.orders)
     if turn.state.baseline is None:
-        turn.set(baseline=_less(held, ours))
+        _take_baseline(turn, _less(held, ours))
         return []
     problems = holding_differences(held, turn.state.baseline, ours)
     if problems and round_.kind is not RoundKind.FULL:
@@ -203,6 +211,22 @@ def _account(turn: Turn, round_: Round, money: Reply, stock: Reply) -> list[str]
         turn.set(desk=turn.state.desk.want(RoundKind.FULL, asks))
         return []
     return problems
+
+
+def _take_baseline(turn: Turn, held: Mapping[Symbol, int] | None) -> None:
+    """Remember it where a Redis that forgets does not matter."""
+    turn.set(baseline=held)
+    turn.do(Note(baseline(held), turn.state.session.trading_date))
+
+
+def accept_holdings(turn: Turn) -> None:
+    """A person accounts for what the books could not explain: what is held from now on is right."""
+    _take_baseline(turn, None)
+    _alert(turn, "a person has accounted for the difference", over=True)
+    if turn.state.link.state in (ConnectionState.SYNCHRONISING, ConnectionState.READY):
+        account = turn.state.link.account
+        asks = (*orders_of_day(account), *account_now(account))
+        turn.set(desk=turn.state.desk.want(RoundKind.FULL, asks))
 
 
 def _quiet(turn: Turn, begun_ns: int) -> bool:

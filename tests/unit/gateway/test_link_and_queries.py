@@ -9,16 +9,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.contracts.limits import NS_PER_MS, NS_PER_S, QUERY_LADDER
+from services.contracts.messages.alerts import AlertKind, AlertRaised
+from services.contracts.messages.control import LatchCleared
 from services.contracts.messages.orders import AccountReported, CommandDenied, ReconciliationCompleted
 from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState, DayFactsPublished
 from services.contracts.reasons import GateReason
-from services.contracts.terms import GatewayMode, Venue
+from services.contracts.terms import GatewayMode, Latch, Venue
+from services.gateway.core import recovered
 from services.gateway.effects import (
     EXIT_PLANNED_CUT,
     EXIT_RECONNECT,
     EXIT_REFUSED,
     Connect,
     Exit,
+    Note,
     Query,
     Register,
     Send,
@@ -236,6 +240,40 @@ class TestAccount:
         desk.broker.holdings = {"005930": 3}
         desk.run(130)
         assert any("005930" in text for m in desk.told(ReconciliationCompleted) for text in m.differences)
+
+    def test_a_difference_that_a_person_accounts_for_is_one_no_more(self, desk: Desk) -> None:
+        desk.broker.holdings = {"005930": 3}
+        desk.run(130)
+        desk.said.clear()
+        latch = Latch.RECONCILIATION_DIFFERENCE
+        desk.hear(LatchCleared(latch=latch, by="desk", reason="a transfer"), "clear")
+        desk.run(130)
+        assert desk.told(ReconciliationCompleted)
+        assert all(m.differences == () for m in desk.told(ReconciliationCompleted))
+        assert [m.resolved for m in desk.told(AlertRaised) if m.kind is AlertKind.RECONCILIATION] == [True]
+
+    def test_another_latch_that_is_lifted_accepts_no_difference(self, desk: Desk) -> None:
+        desk.broker.holdings = {"005930": 3}
+        desk.hear(LatchCleared(latch=Latch.CLOCKS, by="desk", reason="mended"), "clear")
+        desk.run(130)
+        assert any(m.differences for m in desk.told(ReconciliationCompleted))
+
+    def test_shares_that_came_while_redis_forgot_are_a_difference(self, desk: Desk) -> None:
+        lines = [effect.line for effect in desk.effects if isinstance(effect, Note)]
+        forgot = recovered(fresh().state, lines, desk.state.session.trading_date)
+        again = ready(Desk(forgot, desk.now_ns, FakeBroker(holdings={"005930": 3})))
+        assert any("005930" in text for m in again.told(ReconciliationCompleted) for text in m.differences)
+
+    def test_what_a_person_accepted_is_remembered_when_redis_forgets(self, desk: Desk) -> None:
+        desk.broker.holdings = {"005930": 3}
+        desk.hear(
+            LatchCleared(latch=Latch.RECONCILIATION_DIFFERENCE, by="desk", reason="a transfer"), "clear"
+        )
+        desk.run(3)
+        lines = [effect.line for effect in desk.effects if isinstance(effect, Note)]
+        forgot = recovered(fresh().state, lines, desk.state.session.trading_date)
+        again = ready(Desk(forgot, desk.now_ns, FakeBroker(holdings={"005930": 3})))
+        assert all(m.differences == () for m in again.told(ReconciliationCompleted))
 
     def test_what_was_held_before_is_no_difference(self) -> None:
         desk = fresh()

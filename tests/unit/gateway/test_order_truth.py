@@ -286,7 +286,7 @@ class TestRestart:
 
     def test_an_intention_without_an_outcome_is_unknown(self, desk: Desk) -> None:
         sent(desk)
-        lines = self.lines(desk)[:1]
+        lines = [line for line in self.lines(desk) if line["k"] == "intent"]
         lost_redis = fresh().state
         state = recovered(lost_redis, lines, desk.state.session.trading_date)
         assert state.orders.working["P1.1.b.1"].stage is Stage.UNKNOWN
