@@ -20,6 +20,7 @@ from uuid import uuid4
 
 from services.cli.board import BOARD_KEYS, Board, seen
 from services.cli.books import read_books
+from services.cli.doctor import refuse_bad_configuration
 from services.cli.faults import EXIT_INTERRUPTED, Fault, UsageFault
 from services.cli.figures import FIGURE_KEYS, DayFigures
 from services.cli.fleet import (
@@ -111,6 +112,7 @@ class Demo:
         Raises:
             Fault: the day could not be run: no Redis, a process that died, a command interrupted.
         """
+        refuse_bad_configuration(self.options.config_dir)
         self._schedule = schedule_for(self.options.date, self.options.config_dir)
         self.folder = Path(tempfile.mkdtemp(prefix="arb-demo-"))
         worth_keeping = True

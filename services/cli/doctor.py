@@ -15,15 +15,17 @@ from typing import Any, Final
 
 import redis
 
-from services.cli.faults import Fault
+from services.cli.faults import Fault, UsageFault
 from services.cli.fleet import groups_of
 from services.cli.link import Link, open_link
 from services.cli.preflight import Check
 from services.contracts.limits import LOSSLESS_ALARM, NS_PER_MS, NS_PER_S
 from services.contracts.streams import TABLE
+from services.contracts.trading_limits import TradingLimits
 from services.market.dates import KST, to_trading_date
 from services.market.errors import ConfigError, NotCovered
-from services.market.files import load_market
+from services.market.files import load_market, load_toml
+from services.risk.files import LIMITS_FILE
 from services.runtime.build import build_id
 from services.runtime.settings import RuntimeSettings, SectionSettings, SettingsError, load_settings
 
@@ -42,9 +44,25 @@ def examine(config_dir: Path, redis_url: str, run: Path) -> Iterator[Check]:
     yield _rules(config_dir)
     yield _today(config_dir)
     yield _symbols(config_dir)
+    yield _limits(config_dir)
     yield from (_settings(name) for name in SETTINGS)
     yield _room(run)
     yield from _redis(redis_url)
+
+
+def refuse_bad_configuration(config_dir: Path) -> None:
+    """See to it that no process starts on files that it could not use.
+
+    The gateway's settings are left to the gateway: which of them hold depends on its machine.
+
+    Raises:
+        UsageFault: a file cannot be used; says which, where, and how to mend it.
+    """
+    checks = (_rules(config_dir), _symbols(config_dir), _limits(config_dir),
+              *(_settings(name) for name in SETTINGS if name != "gateway"))  # fmt: skip
+    for check in checks:
+        if not check.ok:
+            raise UsageFault(check.detail, check.mend)
 
 
 def _python() -> Check:
@@ -86,6 +104,14 @@ def _symbols(config_dir: Path) -> Check:
     except (ConfigError, SettingsError) as error:
         return Check("symbol map", False, str(error), "Mend the lines it names.")
     return Check("symbol map", bool(groups), f"groups {', '.join(groups) or 'none'}", "Enable a symbol.")
+
+
+def _limits(config_dir: Path) -> Check:
+    try:
+        load_toml(config_dir / LIMITS_FILE, TradingLimits)
+    except ConfigError as error:
+        return Check("limits", False, str(error), "Mend the keys it names.")
+    return Check("limits", True, "within the hard ceilings")
 
 
 def _settings(service: str) -> Check:

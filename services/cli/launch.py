@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from services.cli.demo import died
+from services.cli.doctor import refuse_bad_configuration
 from services.cli.faults import Fault, UsageFault
 from services.cli.fleet import FleetPlan, groups_of, heartbeats_of, programs, socket_path
 from services.cli.link import ADDRESS_VARIABLE, Link, open_link, without_password
@@ -50,6 +51,7 @@ def launch(options: LaunchOptions, say: Callable[[str], None]) -> Stack:
             "live trading runs on the broker's machine, not against a simulator",
             'Use `arb up --no-gateway` here, and mode = "live" in gateway.toml there.',
         )
+    refuse_bad_configuration(options.config_dir)
     options.run.mkdir(parents=True, exist_ok=True)
     plan = _plan(options)
     stack = _with_redis(options, say)

@@ -7,10 +7,12 @@ contradictions are refused before anything starts. Secrets have no place in TOML
 
 import os
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 CONFIG_DIR_VARIABLE = "ARB_CONFIG_DIR"
@@ -112,12 +114,22 @@ def load_settings(settings_class: type[SettingsT], **overrides: Any) -> Settings
     except ValidationError as error:
         path = config_dir() / f"{section}.toml"
         problems = [
-            f"  {'.'.join(str(part) for part in problem['loc']) or 'together'}: {problem['msg']}"
+            f"  {'.'.join(map(str, problem['loc'])) or 'together'}: {_in_words(problem, settings_class)}"
             for problem in error.errors(include_url=False, include_input=False)
         ]
         raise SettingsError(
             f"settings of {section} ({path}, overridden by {prefix}* and .env):\n" + "\n".join(problems)
         ) from None
+
+
+def _in_words(problem: ErrorDetails, settings_class: type[BaseSettings]) -> str:
+    """Say what is wrong with one key, and how it is spelled right where it is unknown."""
+    if problem["type"] != "extra_forbidden":
+        return problem["msg"]
+    names = sorted(settings_class.model_fields)
+    near = get_close_matches(str(problem["loc"][-1]), names, n=1)
+    known = f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}"
+    return f"this key is unknown; {known}"
 
 
 class RuntimeSettings(SectionSettings):

@@ -1,5 +1,6 @@
 """What a demo or a stack refuses before anything is started."""
 
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -34,6 +35,23 @@ def _own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Non
 
 def arb(*args: str) -> Result:
     return CliRunner().invoke(app, list(args), prog_name="arb")
+
+
+@pytest.mark.parametrize("command", ["demo", "up"])
+@pytest.mark.parametrize("file", ["limits", "detector", "runtime", "costs"])
+def test_files_that_cannot_be_used_are_refused_before_anything_starts(
+    command: str, file: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "config"
+    shutil.copytree(CONFIG, folder)
+    path = folder / f"{file}.toml"
+    path.write_text(path.read_text(encoding="utf-8") + "\nspout = 1\n", encoding="utf-8")
+    monkeypatch.setenv("ARB_CONFIG_DIR", str(folder))
+    result = arb(command)
+    assert result.exit_code == 2
+    assert f"{file}.toml" in result.stderr and "spout" in result.stderr
+    assert "started" not in result.output
+    assert not list(tmp_path.glob("arb-demo-*"))
 
 
 def test_a_demo_refuses_a_database_that_is_in_use(redis_url: str) -> None:

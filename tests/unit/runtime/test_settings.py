@@ -41,7 +41,8 @@ def test_environment_beats_dotenv_beats_toml(folder: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("toml", "said"),
     [
-        ("liters = 2\n", "liters"),
+        ("liters = 2\n", "liters: this key is unknown; did you mean litres?"),
+        ("spout = 2\n", "spout: this key is unknown; known are label, litres"),
         ('litres = "many"\n', "litres"),
         ("litres = = 2\n", "not TOML"),
     ],
