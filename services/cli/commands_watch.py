@@ -271,6 +271,7 @@ def board_json(board: Board, now_ns: int) -> dict[str, Any]:
     newest = {
         "gateway": board.gateway, "risk": board.risk, "executor": board.executor, "notifier": board.notifier,
         "connection": board.connection, "window": board.window, "account": board.account,
+        "reconciled": board.reconciled,
     }  # fmt: skip
     return {
         "now_ns": now_ns,

@@ -14,6 +14,7 @@ from services.cli.app import app
 from services.cli.link import Link, open_link
 from services.contracts.messages.control import TradingStateRequested
 from services.contracts.messages.dead import EntryBuried
+from services.contracts.messages.orders import ReconciliationCompleted
 from services.contracts.streams import ALERTS, CONTROL, key_of
 from services.contracts.terms import Side, TradingState
 from services.market.market_clock import real_day
@@ -121,6 +122,13 @@ def test_the_status_for_a_script_holds_the_state(link: Link, risk: None) -> None
     state = json.loads(arb("status", "--json").output)
     assert state["services"]["risk"]["stale"] is False
     assert state["reference_hash"]
+
+
+def test_the_status_for_a_script_names_what_the_books_differ_in(link: Link) -> None:
+    compared = ReconciliationCompleted(trading_date=DATE, connection_epoch=1, differences=("one share",))
+    link.append(compared, cause="test")
+    state = json.loads(arb("status", "--json").output)
+    assert state["reconciled"]["differences"] == ["one share"]
 
 
 def test_a_reason_is_needed_where_nobody_can_be_asked(link: Link) -> None:
