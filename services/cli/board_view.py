@@ -19,7 +19,7 @@ from services.contracts.limits import NS_PER_S
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.status import OpenPairSeen, SpreadSeen
 from services.contracts.messages.venue_state import ConnectionState
-from services.contracts.terms import SessionPhase, Severity, TradingState, Venue
+from services.contracts.terms import Severity, TradingState, Venue
 from services.market.dates import KST
 
 SPREADS_SHOWN: Final = 8
@@ -112,7 +112,7 @@ def _venues_line(board: Board) -> Text:
     for venue in Venue:
         phase = board.phases.get(venue)
         trades = phase is not None and phase.matches_continuously
-        silent = board.feeds.get(venue) is False and phase is not SessionPhase.CLOSED
+        silent = trades and board.feeds.get(venue) is False
         style = "yellow" if silent else "green" if trades else "dim"
         line.append_text(_lamp(f"{venue} {phase or 'unknown'}{' (feed silent)' if silent else ''}", style))
     entries = board.window is not None and board.window.open

@@ -79,11 +79,15 @@ class Album(Watcher):
 
 def fullness_of(board: Board) -> int:
     """Return how much a screen has to show: pairs at work above all, then spreads that pay, then variety."""
+    if board.window is not None and not board.window.open:
+        return 0
+    over = {pair.pair_id for pair in board.closed}
     pairs = board.executor.pairs if board.executor is not None else ()
+    working = sum(1 + (pair.uncovered_shares > 0) for pair in pairs if pair.pair_id not in over)
     paying = sum(spread.net_edge_krw > 0 for spread in board.best_spreads(3))
     tones = len({event.tone for event in board.events[-EVENTS_SHOWN:]})
     earned = board.risk is not None and board.risk.realised_pnl_krw > 0
-    return 20 * len(pairs) + 10 * paying + 5 * tones + 5 * earned
+    return 20 * working + 10 * paying + 5 * tones + 5 * earned
 
 
 def svg_of(board: Board, now_ns: int, clock: Clock | None = None) -> str:
