@@ -50,6 +50,10 @@ READ_BLOCK_MS: Final = 100
 TICK_MS: Final = 100
 """Every core gets a Tick at least this often."""
 HEARTBEAT_MS: Final = 1_000
+JOURNAL_LAG_MS: Final = 15_000
+"""Behind by more than this, the journal might miss what is done now: entries wait."""
+CLOCK_DOUBTS: Final = 3
+"""So many heartbeats in a row with an untrusted clock are no passing delay."""
 TICKS_KEPT: Final = 20_000
 STATUS_KEPT: Final = 2_000
 LEASE_KEPT: Final = 100

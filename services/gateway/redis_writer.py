@@ -38,6 +38,7 @@ class ClockReading:
     error_ns: int
     offset_us: int
     trusted: bool
+    jumps: int = 0
 
 
 class RedisWriter(threading.Thread):
@@ -63,8 +64,11 @@ class RedisWriter(threading.Thread):
     def measure(self) -> ClockReading:
         """Compare the clocks once; called before the thread starts too. Raises BusUnavailable."""
         self._clock.sample()
-        best = self._clock.best
-        self.reading = ClockReading(best.offset_ns, best.error_ns, self._clock.offset_us, self._clock.trusted)
+        clock = self._clock
+        best = clock.best
+        self.reading = ClockReading(
+            best.offset_ns, best.error_ns, clock.offset_us, clock.trusted, clock.jumps
+        )
         self._sampled = time.monotonic()
         return self.reading
 
@@ -212,3 +216,8 @@ class QtClock:
     @property
     def offset_us(self) -> int:
         return self._reading.offset_us
+
+    @property
+    def reading(self) -> ClockReading:
+        """The measure in use."""
+        return self._reading

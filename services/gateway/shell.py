@@ -170,6 +170,8 @@ class Shell:
             service=SOURCE, instance=who.instance, epoch=who.epoch, build_id=who.build_id, pid=os.getpid(),
             started_at_ns=who.started_ns, reference_hash="" if reference is None else reference.hash,
             positions=self._positions, handled=self._handled, clock_offset_us=self._clock.offset_us,
+            clock_trusted=self._clock.reading.trusted,
+            clock_error_us=self._clock.reading.error_ns // 1_000, clock_jumps=self._clock.reading.jumps,
         )  # fmt: skip
         self._put([self._write(Outgoing(beat), f"beat-{now_ns}", 0, now_ns)])
 

@@ -68,8 +68,20 @@ def _on_quote(state: RiskState, quote: QuoteUpdated, event: Received) -> Step[Ri
 
 
 def _on_heartbeat(state: RiskState, heartbeat: status.Heartbeat, event: Received) -> Step[RiskState]:
-    beat = Beat(heartbeat, event.envelope.ts_event_ns)
+    before = state.beats.get(heartbeat.service)
+    doubts = 0 if heartbeat.clock_trusted else 1 + (0 if before is None else before.doubts)
+    beat = Beat(heartbeat, event.envelope.ts_event_ns, doubts)
     return Step(state.but(beats={**state.beats, heartbeat.service: beat}))
+
+
+def _on_notifier(state: RiskState, message: status.NotifierStatus, event: Received) -> Step[RiskState]:
+    return Step(state.but(journal=message))
+
+
+def _on_vanished(state: RiskState, message: status.KeysVanished, event: Received) -> Step[RiskState]:
+    """Redis came back empty: what others had said and nobody had read is not known any more."""
+    detail = f"{message.service}: {message.detail}"
+    return set_latch(state, Latch.RECONCILIATION_DIFFERENCE, detail, event.now_ns, event.cause_id)
 
 
 def _on_venue(state: RiskState, message: Message, event: Received) -> Step[RiskState]:
@@ -249,6 +261,8 @@ def _on_foreign(state: RiskState, message: orders.ForeignOrderSeen, event: Recei
 _HANDLERS: Mapping[type[Message], Handler] = {
     QuoteUpdated: _on_quote,
     status.Heartbeat: _on_heartbeat,
+    status.NotifierStatus: _on_notifier,
+    status.KeysVanished: _on_vanished,
     venue_state.SessionPhaseChanged: _on_venue,
     venue_state.EntryWindowChanged: _on_venue,
     venue_state.SymbolHaltChanged: _on_venue,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from services.contracts.limits import NS_PER_MS
+from services.contracts.limits import JOURNAL_LAG_MS, NS_PER_MS
 from services.contracts.messages.alerts import AlertKind
 from services.contracts.messages.venue_state import ConnectionState
 from services.risk.state import Beat, RiskState
@@ -23,6 +23,8 @@ class GateKey(StrEnum):
     HEARTBEAT = "heartbeat"
     BUILDS = "builds"
     IN_FORCE = "in_force"
+    CLOCK = "clock"
+    JOURNAL = "journal"
     WINDOW = "window"
     FEED = "feed"
 
@@ -44,6 +46,8 @@ _ALERT_KINDS = {
     GateKey.HEARTBEAT: AlertKind.BUS,
     GateKey.BUILDS: AlertKind.BUS,
     GateKey.IN_FORCE: AlertKind.REFERENCE,
+    GateKey.CLOCK: AlertKind.CLOCK,
+    GateKey.JOURNAL: AlertKind.JOURNAL,
     GateKey.WINDOW: AlertKind.SESSION,
     GateKey.FEED: AlertKind.STALE_FEED,
 }
@@ -150,6 +154,18 @@ def _in_force(state: RiskState, now_ns: int) -> Iterator[str]:
         yield f"{', '.join(behind)} computes with other reference data than is in force."
 
 
+def _clocks(state: RiskState, now_ns: int) -> Iterator[str]:
+    doubting = [name for name, beat in sorted(fresh_beats(state, now_ns).items()) if beat.doubts]
+    if doubting:
+        yield f"{', '.join(doubting)} cannot compare its clock with Redis: ages cannot be trusted."
+
+
+def _journal(state: RiskState, now_ns: int) -> Iterator[str]:
+    lag_ms = 0 if state.journal is None else state.journal.journal_lag_ms
+    if lag_ms > JOURNAL_LAG_MS:
+        yield f"The journal is {lag_ms // 1_000} s behind: what is done now might not be on record."
+
+
 def _window(state: RiskState, now_ns: int) -> Iterator[str]:
     window = state.venue.window
     if window is None:
@@ -174,6 +190,8 @@ _GATES: tuple[tuple[GateKey, Callable[[RiskState, int], Iterator[str]]], ...] = 
     (GateKey.HEARTBEAT, _heartbeats),
     (GateKey.BUILDS, _builds),
     (GateKey.IN_FORCE, _in_force),
+    (GateKey.CLOCK, _clocks),
+    (GateKey.JOURNAL, _journal),
     (GateKey.WINDOW, _window),
     (GateKey.FEED, _feeds),
 )

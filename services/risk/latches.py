@@ -6,7 +6,7 @@ lifted is set again at once.
 
 from collections.abc import Iterator
 
-from services.contracts.limits import CLOCK_SKEW_MS, NS_PER_MS
+from services.contracts.limits import CLOCK_DOUBTS, CLOCK_SKEW_MS, NS_PER_MS
 from services.contracts.messages.control import (
     LatchCleared,
     LatchClearRequested,
@@ -100,3 +100,6 @@ def _clocks(state: RiskState, now_ns: int) -> Iterator[tuple[Latch, str]]:
         off_ms = abs(beat.heartbeat.clock_offset_us) // 1_000
         if max(ahead_ms, off_ms) > CLOCK_SKEW_MS:
             yield Latch.CLOCKS, f"The clock of {name} is off by {max(ahead_ms, off_ms)} ms."
+        elif beat.doubts >= CLOCK_DOUBTS and state.trading.state.allows_exits:
+            measured = f"vague by {beat.heartbeat.clock_error_us} us, {beat.heartbeat.clock_jumps} jumps"
+            yield Latch.CLOCKS, f"{name} cannot compare its clock with Redis ({measured})."

@@ -9,7 +9,7 @@ from pydantic import Field
 from services.contracts.envelope import Part
 from services.contracts.in_force import Reference
 from services.contracts.messages.orders import AccountReported, ForeignOrderSeen, ReconciliationCompleted
-from services.contracts.messages.status import Heartbeat
+from services.contracts.messages.status import Heartbeat, NotifierStatus
 from services.contracts.step import State
 from services.contracts.terms import Latch, Symbol, TradingDate, TradingState, Venue
 from services.market.books import Books
@@ -70,10 +70,11 @@ class Day(Part):
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """A service's last heartbeat and when it was stamped."""
+    """A service's last heartbeat, when it was stamped, and how many in a row doubted their clock."""
 
     heartbeat: Heartbeat
     at_ns: int
+    doubts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,8 @@ class RiskState(State):
 
     books: Books = Field(default_factory=dict)
     beats: Mapping[str, Beat] = Field(default_factory=dict)
+    journal: NotifierStatus | None = None
+    """What the notifier last said of itself."""
     reload: ReloadAsked | None = None
     files_bad: bool = False
     closed_before: frozenset[str] = frozenset()

@@ -13,7 +13,7 @@ the core is asked, so that one which takes the whole process down is buried too.
 fails at a tick is told by an alert, and the service does not beat until it succeeds again.
 
 Redis may come back empty. Then the state goes on from memory, streams are read from their
-beginning, and the core is told; what others wrote and nobody read is gone.
+beginning, and risk is told; what others wrote and nobody read is gone.
 """
 
 import json
@@ -31,14 +31,13 @@ from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS, READ_BLOCK_MS, RE
 from services.contracts.messages.alerts import AlertKind, AlertRaised
 from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.market_data import QuoteUpdated
-from services.contracts.messages.status import Heartbeat
+from services.contracts.messages.status import Heartbeat, KeysVanished
 from services.contracts.step import Decide, Event, Outgoing, Received, StateT, Tick
 from services.contracts.streams import home_of, key_of
 from services.contracts.terms import Severity
 from services.runtime.bus import Bus, BusUnavailable, Entry, Fenced, KeysLost, Write
 from services.runtime.clock import RedisClock
 from services.runtime.metrics import LoopMetrics
-from services.runtime.observed import KeysVanished
 from services.runtime.parts import changed_parts, restore
 
 MAX_TRIES: Final = 3
@@ -331,7 +330,7 @@ class ServiceLoop(Generic[StateT]):
         writes.append(self._write(Outgoing(alert), f"bus-{name}-{self._epoch}", 0, self._clock.now_ns()))
 
     def _tell_vanished(self, writes: list[Write]) -> None:
-        """Tell people and the core that Redis had lost everything of this service."""
+        """Tell people and risk that Redis had lost everything of this service."""
         if not self._vanished:
             return
         name, now_ns = self._service.name, self._clock.now_ns()
@@ -341,20 +340,21 @@ class ServiceLoop(Generic[StateT]):
             detail="The service goes on from its memory; what others wrote and it had not read is lost.",
             next_step="Halt with `arb halt`, compare `arb status` with the broker, then restart everything.",
         )  # fmt: skip
-        writes.append(self._write(Outgoing(alert), f"emptied-{name}-{self._epoch}", 0, now_ns))
-        vanished = KeysVanished(detail=f"Redis knew nothing of {name} any more")
-        self._ask(self._local(vanished, f"emptied-{self._epoch}", 0, now_ns), writes)
+        vanished = KeysVanished(service=name, detail="Redis came back empty and was filled from memory")
+        for ordinal, message in enumerate((alert, vanished)):
+            writes.append(self._write(Outgoing(message), f"emptied-{name}-{self._epoch}", ordinal, now_ns))
 
     def _observe(self, writes: list[Write]) -> None:
         now_ns = self._clock.now_ns()
         for ordinal, message in enumerate(self._service.observe(self.state, now_ns)):
-            self._ask(self._local(message, f"{LOCAL}-{now_ns}", ordinal, now_ns), writes)
-
-    def _local(self, message: Message, cause_id: str, ordinal: int, now_ns: int) -> Received:
-        seen = Envelope.wrap(
-            message, source=self._service.name, now_ns=now_ns, causation_id=cause_id, ordinal=ordinal
-        )
-        return Received(seen, LOCAL, "", now_ns)
+            seen = Envelope.wrap(
+                message,
+                source=self._service.name,
+                now_ns=now_ns,
+                causation_id=f"{LOCAL}-{now_ns}",
+                ordinal=ordinal,
+            )
+            self._ask(Received(seen, LOCAL, "", now_ns), writes)
 
     def _tick(self, writes: list[Write]) -> None:
         now_ns = self._clock.now_ns()
@@ -377,6 +377,8 @@ class ServiceLoop(Generic[StateT]):
             build_id=self._service.build_id, pid=os.getpid(), started_at_ns=self._started_ns,
             reference_hash=self._service.reference_hash_of(self.state), positions=self._positions,
             handled=self._handled, clock_offset_us=self._clock.offset_us,
+            clock_trusted=self._clock.trusted, clock_error_us=self._clock.best.error_ns // 1_000,
+            clock_jumps=self._clock.jumps,
         )  # fmt: skip
 
     def _commit(self, writes: Sequence[Write]) -> None:

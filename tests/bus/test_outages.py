@@ -17,14 +17,14 @@ import redis
 from services.contracts.envelope import Envelope, decode
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import TradingStateChanged, TradingStateRequested
+from services.contracts.messages.status import KeysVanished
 from services.contracts.step import Event, Outgoing, Received, State, Step
-from services.contracts.streams import ALERTS, CONTROL
+from services.contracts.streams import ALERTS, CONTROL, STATUS
 from services.contracts.terms import TradingState
 from services.runtime import loop as loop_module
 from services.runtime.bus import BusUnavailable, Fenced, KeysLost, RedisBus, Write, connect
 from services.runtime.clock import RedisClock
 from services.runtime.loop import Service, ServiceLoop
-from services.runtime.observed import KeysVanished
 from services.runtime.process import EXIT_FENCED
 from services.runtime.redis_server import find_redis
 
@@ -52,7 +52,7 @@ def tally(state: Tally, event: Event) -> Step[Tally]:
 
 
 def loop_on(bus: RedisBus) -> ServiceLoop[Tally]:
-    service = Service("tally", tally, Tally(), committed=(CONTROL.key,))
+    service = Service("tally", tally, Tally(), committed=(CONTROL.key,), newest=(STATUS.key,))
     return ServiceLoop(service, bus, RedisClock(bus.time_ns))
 
 

@@ -363,6 +363,7 @@ CONTROL = (
     control.AlertAcknowledged(alert_id=f"stranded-{PAIR_ID}", **DESK),
 )
 STATUS = (
+    status.KeysVanished(service="executor", detail="Redis came back empty and was filled from memory"),
     status.Heartbeat(
         service="risk",
         instance="host-4711",

@@ -6,7 +6,11 @@ from services.contracts.terms import GatewayMode, Latch, SessionPhase, Symbol, T
 
 
 class Heartbeat(Message):
-    """A service is alive. `positions` are its committed stream positions; `lag` counts entries not read."""
+    """A service is alive. `positions` are its committed stream positions.
+
+    `clock_trusted`: its measure of Redis time is good enough to compare ages by. `clock_error_us` is how
+    vague the measure is, `clock_jumps` how often the offset has jumped since the process began.
+    """
 
     service: str
     instance: str
@@ -18,6 +22,19 @@ class Heartbeat(Message):
     positions: dict[str, str]
     handled: int
     clock_offset_us: int
+    clock_trusted: bool = True
+    clock_error_us: int = 0
+    clock_jumps: int = 0
+
+
+class KeysVanished(Message):
+    """Redis knew nothing of a service any more: it came back empty.
+
+    The service goes on from memory; entries that others had written and nobody had read are lost.
+    """
+
+    service: str
+    detail: str
 
 
 class GatewayStatus(Message):

@@ -1,0 +1,72 @@
+"""What trading stands on: clocks that agree, a journal that keeps up, a Redis that remembers."""
+
+import pytest
+
+from services.contracts.limits import CLOCK_DOUBTS, JOURNAL_LAG_MS
+from services.contracts.messages.alerts import AlertKind, AlertRaised
+from services.contracts.messages.control import ArmRefused, LatchSet
+from services.contracts.messages.pairs import PairDenied
+from services.contracts.messages.status import KeysVanished, NotifierStatus
+from services.contracts.terms import Latch, Severity, TradingState
+from tests.unit.risk.desk import Desk, armed, ask, heartbeat, intent, of, ready
+
+
+def journal(lag_ms: int) -> NotifierStatus:
+    return NotifierStatus(
+        journal_lines=1, journal_lag_ms=lag_ms, alerts=0, delivered=0, failed=0, unacknowledged=()
+    )
+
+
+def beat_doubting(desk: Desk, times: int, at_ms: int = 10) -> None:
+    for number in range(times):
+        desk.tell(heartbeat("executor", clock_trusted=False, clock_jumps=1), at_ms=at_ms + number)
+
+
+def test_a_clock_that_stays_untrusted_latches_and_takes_the_desk_down() -> None:
+    desk = armed()
+    beat_doubting(desk, CLOCK_DOUBTS)
+    (latch,) = of(desk.tick(20), LatchSet)
+    assert latch.latch is Latch.CLOCKS and "executor" in latch.detail
+    assert desk.state.trading.state is TradingState.REDUCE_ONLY
+
+
+def test_one_late_answer_of_redis_latches_nothing_but_denies_meanwhile() -> None:
+    desk = armed()
+    beat_doubting(desk, CLOCK_DOUBTS - 1)
+    verdict = desk.answer(intent(desk, at_ms=15), at_ms=15)
+    assert isinstance(verdict, PairDenied) and "clock" in verdict.detail
+    desk.tell(heartbeat("executor"), at_ms=20)
+    assert of(desk.tick(21), LatchSet) == []
+    assert desk.state.trading.state is TradingState.ARMED
+
+
+@pytest.mark.parametrize("lag_ms", [JOURNAL_LAG_MS + 1, 10**9])
+def test_a_journal_that_is_far_behind_holds_new_pairs_back_until_it_has_caught_up(lag_ms: int) -> None:
+    desk = armed()
+    desk.tell(journal(lag_ms))
+    verdict = desk.answer(intent(desk))
+    assert isinstance(verdict, PairDenied) and "journal" in verdict.detail
+    desk.tell(journal(0))
+    assert not isinstance(desk.answer(intent(desk, name="i2")), PairDenied)
+
+
+def test_nobody_arms_while_the_journal_is_behind() -> None:
+    desk = ready()
+    desk.tell(journal(JOURNAL_LAG_MS + 1))
+    (refused,) = of(desk.tell(ask(TradingState.ARMED)), ArmRefused)
+    assert any("journal" in problem for problem in refused.problems)
+
+
+def test_a_journal_that_falls_behind_while_armed_is_told() -> None:
+    desk = armed()
+    desk.tell(journal(JOURNAL_LAG_MS + 1))
+    told = [alert for at_ms in (1_100, 2_200, 3_300) for alert in of(desk.tick(at_ms), AlertRaised)]
+    (alert,) = [alert for alert in told if alert.kind is AlertKind.JOURNAL]
+    assert alert.severity is not Severity.INFO
+
+
+def test_a_redis_that_came_back_empty_latches_whoever_noticed_it() -> None:
+    desk = armed()
+    (latch,) = of(desk.tell(KeysVanished(service="executor", detail="empty")), LatchSet)
+    assert latch.latch is Latch.RECONCILIATION_DIFFERENCE
+    assert desk.state.trading.state is TradingState.REDUCE_ONLY
