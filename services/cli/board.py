@@ -141,17 +141,21 @@ def _is_told(message: Message, before: Board) -> bool:
     """
     if isinstance(message, AlertRaised):
         known = not message.resolved or message.alert_id in before.alerts
-        repeats = message.severity is Severity.INFO or message.kind in _TOLD_OTHERWISE
-        return known and not repeats
+        return known and not repeats_another(message)
     return isinstance(message, _TOLD)
+
+
+def repeats_another(alert: AlertRaised) -> bool:
+    """Whether another message says the same with more; never of what needs a person now."""
+    if alert.severity is Severity.CRITICAL:
+        return False
+    return alert.severity is Severity.INFO or alert.kind is AlertKind.RESIDUAL
 
 
 _TOLD: Final = (
     PairApproved, PairClosed, ResidualOpened, ResidualMarked, TradingStateChanged, LatchSet, LatchCleared,
     SessionPhaseChanged, EntryWindowChanged, ConnectionChanged, AlertAcknowledged,
 )  # fmt: skip
-
-_TOLD_OTHERWISE: Final = (AlertKind.RESIDUAL, AlertKind.STRANDED)
 
 
 def _beat(board: Board, message: Heartbeat, at_ns: int) -> Board:

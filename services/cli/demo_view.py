@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from services.cli.board import Board
+from services.cli.board import Board, repeats_another
 from services.cli.board_view import Clock, render
 from services.cli.demo import Watcher
 from services.cli.link import Seen
@@ -18,7 +18,6 @@ from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import ArmRefused, LatchSet, TradingStateChanged
 from services.contracts.messages.pairs import PairClosed, ResidualMarked, ResidualOpened
 from services.contracts.messages.venue_state import SessionPhaseChanged
-from services.contracts.terms import Severity
 from services.market.market_clock import DayPlan
 
 SUMMARY_S: Final = 10.0
@@ -93,8 +92,8 @@ def _matters(item: Seen) -> bool:
     match item.message:
         case PairClosed(trip=trip):
             return trip
-        case AlertRaised(severity=severity, resolved=resolved):
-            return severity is not Severity.INFO and not resolved
+        case AlertRaised(resolved=False) as alert:
+            return not repeats_another(alert)
         case message:
             return isinstance(message, _TOLD)
 

@@ -33,7 +33,7 @@ def residual_opened(pair: Pair, now_ns: int, reason: str, refusal: str) -> Alert
     return AlertRaised(
         alert_id=_residual_id(pair), kind=AlertKind.RESIDUAL,
         severity=Severity.CRITICAL if refusal else Severity.WARNING,
-        title=f"{pair.symbol}: {pair.uncovered_shares} shares bought and not sold in time",
+        title=f"{pair.symbol}: {pair.uncovered_shares} bought and not sold in time",
         detail=f"Pair {pair.pair_id} paid {pair.uncovered_krw:,} KRW for them. {_sentence(reason)} {doing}",
         next_step=act if refusal else wait, symbol=pair.symbol, pair_id=pair.pair_id,
         amount_krw=pair.uncovered_krw, age_ms=pair.exposure.age_ms(now_ns),

@@ -7,6 +7,7 @@ from services.cli.board_view import render
 from services.cli.wording import Tone
 from services.contracts.envelope import Message
 from services.contracts.limits import NS_PER_S
+from services.contracts.messages.alerts import AlertKind
 from services.contracts.messages.control import AlertAcknowledged, LatchCleared, LatchSet, TradingStateChanged
 from services.contracts.messages.pairs import ResidualMarked, StrandReason
 from services.contracts.messages.venue_state import ConfirmedBy, SessionPhaseChanged
@@ -159,6 +160,11 @@ def test_confirmations_and_the_end_of_untold_troubles_are_no_events() -> None:
         "warning: NXT is silent",
         "warning: NXT is silent (over)",
     ]
+
+
+def test_a_residual_is_told_once_but_one_that_needs_a_person_as_an_alert_too() -> None:
+    assert not board_of(alert("A1", kind=AlertKind.RESIDUAL)).events
+    assert board_of(alert("A1", kind=AlertKind.RESIDUAL, severity=Severity.CRITICAL)).events
 
 
 def test_a_compressed_day_is_shown_in_its_own_time() -> None:
