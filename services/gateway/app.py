@@ -20,7 +20,7 @@ from services.gateway.core import recovered
 from services.gateway.intention_log import IntentionLog, LogDamaged
 from services.gateway.outbox import Outbox
 from services.gateway.redis_reader import RedisReader
-from services.gateway.redis_writer import QtClock, RedisWriter
+from services.gateway.redis_writer import ClockReading, QtClock, RedisWriter
 from services.gateway.settings import GatewaySettings
 from services.gateway.shell import SOURCE, Identity, Shell, halt_file_present
 from services.gateway.state import GatewayState, initial_state
@@ -41,6 +41,8 @@ from services.runtime.process import (
 from services.runtime.settings import RuntimeSettings, SettingsError, config_dir, load_settings
 
 FLUSH_S = 3.0
+MEASURES = 50
+MEASURE_AGAIN_S = 0.1
 
 
 def main() -> int:
@@ -75,7 +77,7 @@ def _run(runtime: RuntimeSettings, first: GatewayState, stop: threading.Event) -
     outbox = Outbox()
     state = restore(first, stored.parts)
     writer = RedisWriter(bus, outbox, SOURCE, stored.epoch, state if stored.parts else None)
-    reading = _patiently(writer.measure, stop)
+    reading = _measured(writer, stop)
     if reading is None:
         return 0
     clock = QtClock(writer, reading)
@@ -88,6 +90,20 @@ def _run(runtime: RuntimeSettings, first: GatewayState, stop: threading.Event) -
     writer.start()
     reader.start()
     return _loop(application, shell, stop, reader, writer, log)
+
+
+def _measured(writer: RedisWriter, stop: threading.Event) -> ClockReading | None:
+    """Return a measure of Redis's clock that ages can be compared by: all that follows is stamped by it.
+
+    A line that never gives one gives its last: risk then refuses to arm.
+    """
+    reading: ClockReading | None = None
+    for _ in range(MEASURES):
+        reading = _patiently(writer.measure, stop)
+        if reading is None or reading.trusted:
+            break
+        stop.wait(MEASURE_AGAIN_S)
+    return reading
 
 
 def _positions(stored: Stored, settings: GatewaySettings) -> dict[str, str]:

@@ -2,7 +2,9 @@
 
 Ages of messages compare across Windows and Linux only if all stamp in one clock. Redis's
 `TIME` is that clock. A sample's error is half its round trip; the best of the last samples
-is the target, and the offset is slewed to it so that time neither jumps nor runs back.
+is the target, and the offset is slewed to it so that time neither jumps nor runs back. Until the
+first good sample there is nothing to slew from: a process that starts while Redis stands still
+measures seconds wrong, and takes the first good measure as it is.
 """
 
 import time
@@ -43,6 +45,7 @@ class RedisClock:
         self._offset_ns: int | None = None
         self._slewed_at_ns = 0
         self._last_ns = 0
+        self._settled = False
         self.jumps = 0
 
     def sample(self) -> Sample:
@@ -51,13 +54,18 @@ class RedisClock:
         redis_ns = self._redis_time_ns()
         after = self._monotonic_ns()
         taken = Sample(redis_ns - (before + after) // 2, (after - before) // 2 + 1_000, after)
-        if self._offset_ns is not None and abs(taken.offset_ns - self._offset_ns) > JUMP_NS + taken.error_ns:
+        if self._settled and self._jumped(taken):
             self.jumps += 1
             self._samples.clear()
         self._samples.append(taken)
-        if self._offset_ns is None:
-            self._offset_ns, self._slewed_at_ns = taken.offset_ns, after
+        if not self._settled:
+            self._offset_ns, self._slewed_at_ns = self.best.offset_ns, after
+            self._settled = self.best.error_ns < POOR_NS
         return taken
+
+    def _jumped(self, taken: Sample) -> bool:
+        assert self._offset_ns is not None, "settled by a sample"
+        return abs(taken.offset_ns - self._offset_ns) > JUMP_NS + taken.error_ns
 
     @property
     def best(self) -> Sample:

@@ -22,6 +22,11 @@ class World:
         self.mono_ns += self.trip_ns - self.trip_ns // 2
         return answer
 
+    def stalled_time_ns(self) -> int:
+        """Redis stood still for four seconds, then answered at once."""
+        self.mono_ns += 4 * NS_PER_S
+        return self.mono_ns + self.offset_ns
+
 
 def clock_in(world: World) -> RedisClock:
     clock = RedisClock(world.redis_time_ns, world.monotonic_ns)
@@ -80,3 +85,37 @@ def test_the_monotonic_moment_of_a_redis_time_is_never_later_than_true() -> None
     clock = clock_in(world)
     redis_ns = world.mono_ns + world.offset_ns
     assert clock.mono_of(redis_ns) <= world.mono_ns
+
+
+def test_a_start_while_redis_stands_still_is_mended_by_the_first_good_measure() -> None:
+    """Slewing away the two seconds that half a stalled round trip is wrong by would take minutes."""
+    world = World()
+    clock = RedisClock(world.stalled_time_ns, world.monotonic_ns)
+    clock.sample()
+    assert not clock.trusted
+    clock._redis_time_ns = world.redis_time_ns
+    clock.sample()
+    assert clock.trusted
+    assert abs(clock.now_ns() - (world.mono_ns + world.offset_ns)) <= world.trip_ns
+    assert clock.jumps == 0
+
+
+def test_after_the_first_good_measure_a_poor_one_moves_nothing() -> None:
+    world = World()
+    clock = clock_in(world)
+    clock._redis_time_ns = world.stalled_time_ns
+    clock.sample()
+    assert abs(clock.now_ns() - (world.mono_ns + world.offset_ns)) <= world.trip_ns
+
+
+@given(st.lists(st.booleans(), max_size=8))
+def test_time_does_not_run_back_when_a_poor_start_is_mended(stalls: list[bool]) -> None:
+    world = World()
+    clock = RedisClock(world.stalled_time_ns, world.monotonic_ns)
+    clock.sample()
+    last = clock.now_ns()
+    for stalled in stalls:
+        clock._redis_time_ns = world.stalled_time_ns if stalled else world.redis_time_ns
+        clock.sample()
+        assert clock.now_ns() >= last
+        last = clock.now_ns()
