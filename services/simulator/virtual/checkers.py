@@ -47,6 +47,8 @@ class Witness:
     """(ns, symbol or "" for all, worst case in KRW) where a limit was passed."""
     left_over: list[tuple[int, str]] = field(default_factory=list)
     """(ns, order id) of entries that were open at the broker while their venue paused."""
+    failures: list[str] = field(default_factory=list)
+    """Processes that ended by a failure of their own."""
     books: Mapping[str, Any] = field(default_factory=dict)
 
     def of(self, kind: type[Any]) -> list[Any]:
@@ -201,6 +203,11 @@ def decisions_recompute(day: Witness) -> list[str]:
     return found
 
 
+def nothing_failed(day: Witness) -> list[str]:
+    """No process ends by a failure of its own: faults come from outside."""
+    return [f"FAILED {sentence}" for sentence in day.failures]
+
+
 CHECKERS: tuple[Callable[[Witness], list[str]], ...] = (
     at_most_once,
     never_oversold,
@@ -213,6 +220,7 @@ CHECKERS: tuple[Callable[[Witness], list[str]], ...] = (
     only_in_the_windows,
     own_orders_never_meet,
     decisions_recompute,
+    nothing_failed,
 )
 
 

@@ -21,6 +21,7 @@ from services.contracts.messages.pairs import PairClosed
 from services.contracts.step import Event, State
 from services.contracts.streams import LEASE, STATUS, home_of
 from services.contracts.terms import Purpose, SessionPhase, TradingState, Venue
+from services.gateway.shell import EXIT_FAILED
 from services.gateway.state import GatewayState
 from services.simulator.events import Event as BrokerEvent
 from services.simulator.options import AccountOptions, SimulatorOptions, WorldOptions
@@ -89,7 +90,8 @@ class VirtualDay:
 
     def _options(self) -> SimulatorOptions:
         market = WorldOptions(
-            levels=4, book_updates_per_s=2.0, crosses_per_symbol_min=25.0, cross_ms=(300, 2_000), cross_bps=(15, 80),
+            levels=4, book_updates_per_s=2.0, crosses_per_symbol_min=25.0,
+            cross_ms=(300, 2_000), cross_bps=(15, 80),
             vi_per_symbol_hour=self.faults.vi_per_symbol_hour, vi_market_s=900, session_poll_ms=100,
         )  # fmt: skip
         return SimulatorOptions(
@@ -134,6 +136,8 @@ class VirtualDay:
                 return
             process.start()
         process.turn(now_ns, die=die)
+        if process is self.gateway and self.gateway.exit_code == EXIT_FAILED:
+            self.witness.failures.append(f"the gateway at {(now_ns - START_NS) / NS_PER_S:.3f} s")
         if not process.up:
             self.restart_ns[process.name] = now_ns + self.rng.randint(100, 1_500) * NS_PER_MS
 

@@ -19,6 +19,7 @@ from services.gateway.core import recovered
 from services.gateway.intention_log import IntentionLog, Line
 from services.gateway.outbox import Batch, Outbox, envelope_of
 from services.gateway.redis_reader import Read
+from services.gateway.redis_writer import ClockReading
 from services.gateway.shell import SOURCE, Identity, Shell
 from services.gateway.state import GatewayState
 from services.runtime.bus import Entry
@@ -60,6 +61,7 @@ class GatewayClock:
         return redis_ns - MONO_BEHIND_NS - abs(self.shift_ns)
 
     offset_us = 0
+    reading = ClockReading(0, 0, 0, True)
 
 
 class MemoryLog(IntentionLog):
