@@ -199,6 +199,7 @@ def _account(turn: Turn, round_: Round, money: Reply, stock: Reply) -> list[str]
     )  # fmt: skip
     turn.set(rhythm=replace(turn.state.rhythm, account_ns=turn.now_ns))
     if not _quiet(turn, round_.begun_ns):
+        _compare_when_quiet(turn)
         return []
     ours = net_shares(turn.state.orders)
     if turn.state.baseline is None:
@@ -235,6 +236,13 @@ def _quiet(turn: Turn, begun_ns: int) -> bool:
     sent_ns = state.order_history[-1] if state.order_history else 0
     still_since_ns = max(sent_ns, state.rhythm.moved_ns)
     return not (state.orders.working or state.orders.parked) and begun_ns - still_since_ns > QUIET_NS
+
+
+def _compare_when_quiet(turn: Turn) -> None:
+    """The report was of a moving account: it counts as older than the movement, so that one more comes."""
+    rhythm = turn.state.rhythm
+    if turn.now_ns - rhythm.moved_ns < turn.state.settings.account_quiet_ms * NS_PER_MS:
+        turn.set(rhythm=replace(rhythm, account_ns=rhythm.moved_ns - 1))
 
 
 def net_shares(orders: OrderTable) -> dict[Symbol, int]:

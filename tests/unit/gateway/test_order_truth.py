@@ -14,6 +14,7 @@ from services.contracts.messages.orders import (
     OrderRejected,
     OrderResolved,
     OrderUnknown,
+    ReconciliationCompleted,
     Resolution,
 )
 from services.contracts.terms import Side
@@ -24,7 +25,7 @@ from services.gateway.facts import Connected, Told
 from services.gateway.order_table import Stage
 from services.gateway.truth import PARKED_NS
 
-from .desk import Desk, S, chejan, exit_order, fresh, order, ready
+from .desk import Desk, FakeBroker, S, chejan, exit_order, fresh, order, ready
 
 NO = "0000123"
 
@@ -264,6 +265,15 @@ class TestForeign:
         desk.tick((PARKED_NS + S) / S)
         (seen,) = desk.told(ForeignOrderSeen)
         assert (seen.broker_order_no, seen.qty_shares, seen.side) == ("0000777", 7, Side.BUY)
+
+    def test_one_that_is_found_at_the_start_hides_no_difference(self, desk: Desk) -> None:
+        stranger = Send("x", ("x", "9999", "1", 1, "005930", 7, 199_000, "00", ""), {}, "2026-11-23")
+        lines = [effect.line for effect in desk.effects if isinstance(effect, Note)]
+        forgot = recovered(fresh().state, lines, desk.state.session.trading_date)
+        rows = [row(stranger, "0000777", cum=7, amount=1_393_000, remaining=0)]
+        again = ready(Desk(forgot, desk.now_ns, FakeBroker(rows, {"005930": 10})))
+        again.run(10)
+        assert any("holds 10" in text for m in again.told(ReconciliationCompleted) for text in m.differences)
 
     def test_each_is_told_once_for_each_change(self, desk: Desk) -> None:
         stranger = Send("x", ("x", "9999", "1", 1, "005930", 7, 199_000, "00", ""), {}, "2026-11-23")
