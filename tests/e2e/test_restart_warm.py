@@ -45,6 +45,7 @@ def order(entry_id: str) -> tuple[int, int]:
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_killed_service_goes_on_where_it_was(desk: LiveDesk, service: str) -> None:
     desk.traded(SYMBOLS[0])
+    desk.settled()
     before = last_beat(desk, service)
     mark = desk.mark()
     desk.kill(service)
@@ -59,6 +60,7 @@ def test_a_killed_service_goes_on_where_it_was(desk: LiveDesk, service: str) -> 
 
 def test_all_killed_at_once_go_on_armed_with_the_days_money(desk: LiveDesk) -> None:
     first = desk.traded(SYMBOLS[1])
+    desk.settled()
     desk.wait(RiskStatus, lambda m: m.realised_pnl_krw == desk.realised_krw() and not m.open_pairs)
     desk.kill(*SERVICES)
     mark = desk.mark()

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import UnionType
@@ -42,7 +43,7 @@ from services.contracts.messages.orders import OrderFilled
 from services.contracts.messages.pairs import PairApproved, PairClosed
 from services.contracts.messages.status import Heartbeat, RiskStatus
 from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState
-from services.contracts.streams import ORDERS, PAIRS, TABLE, TICKS, home_of, key_of
+from services.contracts.streams import ORDERS, TABLE, TICKS, home_of, key_of
 from services.contracts.terms import Latch, OrderKind, Purpose, Side, Symbol, TradingDate, TradingState, Venue
 from services.market.files import write_day_plan
 from services.market.market_clock import DayPlan
@@ -68,9 +69,11 @@ HALT_FILE = "HALT"
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "slack.toml")
 CROSS_BPS = 60
 CROSS_AGAIN_S = 1.5
+CROSS_DIES_S = 0.5
+"""So long after a cross may an intent that it caused still become a pair."""
 
 QUIET_WORLD: Mapping[str, Any] = {"crosses_per_symbol_min": 0.0, "drift_rate": 0.0, "lag_rate": 0.0}
-SLOW_BROKER: Mapping[str, Any] = {"order_delay_ms": [250, 300], "event_delay_ms": [40, 60]}
+SLOW_BROKER: Mapping[str, Any] = {"order_delay_ms": [500, 550], "event_delay_ms": [40, 60]}
 """Long ways, so that a process can be stopped at a chosen step of an order's life."""
 LIMITS: Mapping[str, int] = {
     "clip_shares": 2, "max_pair_shares": 2, "max_pairs_per_symbol_window": 20, "cooldown_ms": 200,
@@ -91,6 +94,9 @@ class LiveDesk:
     heard: list[Seen] = field(default_factory=list)
     by_hand_krw: int = 0
     """What orders of a person, outside every pair, changed the account's cash by."""
+    _cross_until_s: float = 0.0
+    _forgotten_at: int = 0
+    """What was heard before this was in a Redis that has been emptied since."""
 
     # -- life --------------------------------------------------------------------------
 
@@ -180,7 +186,7 @@ class LiveDesk:
         self.redis = find_redis("", self.folder / "redis")
 
     def empty_redis(self) -> None:
-        self.read()
+        self._forgotten_at = self.mark()
         self.link.client.flushall()
 
     # -- listening ---------------------------------------------------------------------
@@ -224,6 +230,8 @@ class LiveDesk:
             time.sleep(POLL_MS / 1_000)
 
     def last_words(self) -> str:
+        with suppress(BusUnavailable):
+            self.read()
         news = [f"  {type(i.message).__name__} {i.message}"[:300] for i in self.heard
                 if not isinstance(i.message, Heartbeat | LeaseRenewed)
                 and not type(i.message).__name__.endswith("Status")][-30:]  # fmt: skip
@@ -243,8 +251,9 @@ class LiveDesk:
 
     def arb(self, *args: str, code: int = 0) -> str:
         """Run the command line on this desk; fails unless it ends with `code`. Returns what it printed."""
-        by = () if args[0] in ("status", "preflight") or args[1:2] == ("list",) else ("--by", "test")
-        result = CliRunner().invoke(app, [*args, *by, "--redis", self.redis.url])
+        looks = args[0] in ("status", "preflight") or args[1:2] == ("list",)
+        asks = () if looks else ("--by", "test", *(() if "--wait" in args else ("--wait", str(DEADLINE_S))))
+        result = CliRunner().invoke(app, [*args, *asks, "--redis", self.redis.url])
         assert result.exit_code == code, f"arb {' '.join(args)}: {result.output} {result.exception!r}"
         return result.stdout
 
@@ -301,11 +310,22 @@ class LiveDesk:
         with Admin(simulator_address(self.folder)) as admin:
             return admin.snapshot()
 
-    def pair(self, symbol: Symbol, *, cross_ms: int = 4_000) -> PairApproved:
+    def cash_krw(self) -> int:
+        return int(self.books()["cash_krw"])
+
+    def sold_by_hand(self, symbol: Symbol, qty_shares: int) -> int:
+        """Sell at the market through another terminal; returns what that changed the cash by."""
+        before = self.cash_krw()
+        self.inject("hand_order", code=symbol, order_type=2, qty_shares=qty_shares)
+        self.until(lambda: not self.books()["holdings"].get(symbol), "the sale by hand")
+        return self.cash_krw() - before
+
+    def pair(self, symbol: Symbol, *, cross_ms: int = 2_500) -> PairApproved:
         """Have the venues cross until risk approves a pair of `symbol`."""
         mark, deadline = self.mark(), time.monotonic() + DEADLINE_S
         while time.monotonic() < deadline:
             self.inject("cross", code=symbol, venue="NXT", bps=CROSS_BPS, ms=cross_ms, shares=500)
+            self._cross_until_s = time.monotonic() + cross_ms / 1_000 + CROSS_DIES_S
             try:
                 return self.wait(PairApproved, lambda m: m.symbol == symbol, mark, deadline_s=CROSS_AGAIN_S)
             except AssertionError:
@@ -339,40 +359,47 @@ class LiveDesk:
 
     def cancel(self, order_id: str) -> None:
         """Write a cancel as the executor would."""
-        pair_id = order_id.partition(".")[0]
-        cancel_id = f"{order_id}.c{uuid4().hex[:6]}"
-        self.say(
-            CancelOrder(order_id=cancel_id, target_order_id=order_id, pair_id=pair_id, reason="test"), "main"
-        )
+        cancel_id, pair_id = f"{order_id}-c{uuid4().hex[:6]}", order_id.partition("-")[0]
+        cancel = CancelOrder(order_id=cancel_id, target_order_id=order_id, pair_id=pair_id, reason="test")
+        self.say(cancel, "main")
 
     # -- judging -----------------------------------------------------------------------
 
     def assert_true_and_flat(self) -> None:
         """Streams and the broker's books agree to the share and the won, and nothing was sent twice."""
-        self.read()
+        self.settled()
         books = self.books()
         self._assert_sent_once(books)
         self._assert_fills_told(books)
         holdings = {code: qty for code, qty in books["holdings"].items() if qty}
         assert holdings == books["start_holdings"], f"{holdings} is held\n{self.last_words()}"
         assert [order for order in books["orders"] if not order["closed"]] == []
-        closed = self.closed_pairs()
-        opened = {m.pair_id for m in self.since(0, PairApproved)}
-        assert set(closed) == opened
+        assert set(self.closed_pairs()) == {m.pair_id for m in self.since(0, PairApproved)}
         made_krw = self.realised_krw() + self.by_hand_krw
         assert made_krw == books["cash_krw"] - books["start_cash_krw"], self.last_words()
         assert books["self_trades"] == 0
+
+    def settled(self) -> None:
+        """Wait until the last cross is over and every pair closed (a cross may bring a second pair)."""
+
+        def over() -> bool:
+            self.read()
+            opened = {m.pair_id for m in self.since(0, PairApproved)}
+            return time.monotonic() > self._cross_until_s and opened <= set(self.closed_pairs())
+
+        self.until(over, "every pair is closed")
 
     def realised_krw(self) -> int:
         return sum(pair.realised_pnl_krw for pair in self.closed_pairs().values())
 
     def closed_pairs(self) -> dict[str, PairClosed]:
-        """Every pair that was closed; a pair is closed once."""
-        said = {item.envelope.id: item.message for item in self.heard
-                if item.key == PAIRS.key and isinstance(item.message, PairClosed)}  # fmt: skip
-        times = Counter(m.pair_id for m in said.values() if isinstance(m, PairClosed))
+        """Every pair that was closed. Closed once: again only by a Redis that forgot it, with its money."""
+        closed = self.since(0, PairClosed)
+        times = Counter(m.pair_id for m in self.since(self._forgotten_at, PairClosed))
         assert [pair_id for pair_id, count in times.items() if count > 1] == []
-        return {m.pair_id: m for m in said.values() if isinstance(m, PairClosed)}
+        money = {(m.pair_id, m.realised_pnl_krw) for m in closed}
+        assert len(money) == len({m.pair_id for m in closed}), money
+        return {m.pair_id: m for m in closed}
 
     @staticmethod
     def _assert_sent_once(books: Mapping[str, Any]) -> None:
@@ -414,8 +441,9 @@ def is_ready(message: ConnectionChanged) -> bool:
     return message.state is ConnectionState.READY
 
 
-def bought(message: OrderFilled) -> bool:
-    return message.facts.side is Side.BUY
+def buy_of(approved: PairApproved) -> Callable[[OrderFilled], bool]:
+    """Picks what the purchases of a pair filled."""
+    return lambda m: m.facts.pair_id == approved.pair_id and m.facts.side is Side.BUY
 
 
 def _answers_arm(message: Message) -> bool:
