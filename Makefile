@@ -1,7 +1,7 @@
 # Everything here works from a fresh clone: `make setup` comes first by itself.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format types imports docs docs-check lock lock-check check clean
+.PHONY: help setup demo test test-all lint format types imports docs docs-check bench-halt lock lock-check check clean
 
 PYTEST := .venv/bin/python -m pytest
 export QT_QPA_PLATFORM := offscreen
@@ -42,6 +42,9 @@ docs: setup ## write the generated tables of docs/ARCHITECTURE.md again
 
 docs-check: setup ## fail when a generated table is stale
 	.venv/bin/python docs/generate.py --check
+
+bench-halt: setup ## how long after `arb halt` the last entry leaves and all is taken back
+	.venv/bin/python -m benchmarks.halt
 
 lock: setup ## write the lock files again (UPGRADE=1 takes newer releases)
 	requirements/lock.sh
