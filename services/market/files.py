@@ -115,9 +115,12 @@ def write_day_plan(path: Path, plan: DayPlan) -> None:
 
 
 def read_text(path: Path) -> str:
-    """The text of a configuration file. Raises ConfigError where there is none or it is not UTF-8."""
+    """The text of a configuration file, without the mark that Windows editors put before UTF-8.
+
+    Raises ConfigError where there is none or it is not UTF-8.
+    """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         what, mend = f"cannot be opened: {error.strerror}", f"put the file at {path}"
     except UnicodeDecodeError as error:
