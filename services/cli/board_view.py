@@ -278,7 +278,7 @@ def _money_style(amount_krw: int) -> str:
 
 
 def _one_line(words: str, style: str) -> Text:
-    return Text(words, style=style, no_wrap=True, overflow="ellipsis")
+    return Text(words.replace("\n", "; "), style=style, no_wrap=True, overflow="ellipsis")
 
 
 def _heading(words: str) -> Rule:

@@ -206,6 +206,9 @@ def _through_notifier(redis: str, run: Path, by: str, wait_s: float) -> str:
     before = board_now(link)[0].notifier
     if before is None:
         raise Fault("the notifier has not reported, so nothing would be sent", "Start it: `arb up`.")
+    if before.channel == "terminal":
+        raise UsageFault("the running notifier has no webhook: its alerts go to its terminal and the journal",
+                         f"Give it {VARIABLE} (docs/slack.md) and start it again.")  # fmt: skip
     follower = link.follow([key_of(STATUS)], tail=1)
     alert = _test_alert(by)
     link.append(alert, cause=alert.alert_id)

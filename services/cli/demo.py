@@ -122,11 +122,11 @@ class Demo:
             report = report.with_errors(self._unwell)
             worth_keeping = self.options.keep or not report.is_clean
             return report
-        except UsageFault:
-            worth_keeping = False
+        except (UsageFault, Interrupted):
+            worth_keeping = self.options.keep
             raise
         finally:
-            if worth_keeping:
+            if worth_keeping and any(self.folder.iterdir()):
                 self.watcher.said(f"logs, journal and Redis files are kept in {self.folder}")
             else:
                 shutil.rmtree(self.folder, ignore_errors=True)

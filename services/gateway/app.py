@@ -51,11 +51,11 @@ def main() -> int:
         runtime, settings = load_settings(RuntimeSettings), load_settings(GatewaySettings)
         configure_logs(runtime.log_level, runtime.log_file)
         first = initial_state(settings, load_market(config_dir()), _market_clock(runtime))
+        serve(runtime.metrics_port)
     except (SettingsError, ConfigError) as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_BAD_SETTINGS
     stop = stop_on_signals()
-    serve(runtime.metrics_port)
     try:
         return _run(runtime, first, stop)
     except (StateUnreadable, LogDamaged) as error:

@@ -245,6 +245,7 @@ def _status(state: NotifierState) -> NotifierStatus:
         journal_lines=state.journal.lines, journal_lag_ms=state.journal.lag_ms,
         alerts=state.tally.alerts, delivered=state.tally.delivered, failed=state.tally.failed,
         unacknowledged=tuple(waiting[-_SHOWN_UNACKNOWLEDGED:]),
+        channel="slack" if state.policy.digests else "terminal",
     )  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
 
+from services.runtime.settings import SettingsError
+
 REGISTRY = CollectorRegistry()
 _LABELS = ("service",)
 _HANDLED = Counter("arb_messages_handled_total", "Messages a core has handled.", _LABELS, registry=REGISTRY)
@@ -26,6 +28,16 @@ class LoopMetrics:
 
 
 def serve(port: int) -> None:
-    """Serve `/metrics` on loopback and all interfaces at `port`; 0 serves nothing."""
-    if port:
+    """Serve `/metrics` on loopback and all interfaces at `port`; 0 serves nothing.
+
+    Raises:
+        SettingsError: the port cannot be listened on.
+    """
+    if not port:
+        return
+    try:
         start_http_server(port, registry=REGISTRY)
+    except OSError as error:
+        raise SettingsError(
+            f"metrics_port {port}: {error.strerror}. Choose another (ARB_RUNTIME_METRICS_PORT), or 0."
+        ) from error

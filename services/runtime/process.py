@@ -48,12 +48,12 @@ def run_service(build: Callable[[RuntimeSettings], Service[StateT]]) -> int:
         runtime = load_settings(RuntimeSettings)
         configure_logs(runtime.log_level, runtime.log_file)
         service = replace(build(runtime), instance=instance_name(), build_id=build_id())
+        serve(runtime.metrics_port)
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_BAD_SETTINGS
     log = structlog.get_logger(service=service.name)
     stop = stop_on_signals()
-    serve(runtime.metrics_port)
     bus = connect(runtime.redis_url)
     loop: ServiceLoop[Any] = ServiceLoop(service, bus, RedisClock(bus.time_ns))
     try:

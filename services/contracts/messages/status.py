@@ -126,9 +126,12 @@ class ExecutorStatus(Message):
 
 
 class NotifierStatus(Message):
+    """`channel` is where alerts go: `slack`, or `terminal` where no webhook is configured."""
+
     journal_lines: int
     journal_lag_ms: int
     alerts: int
     delivered: int
     failed: int
     unacknowledged: tuple[str, ...]
+    channel: str = ""

@@ -1,11 +1,13 @@
 """Settings: TOML under `.env` under the environment, and refusals that say what to mend."""
 
+import socket
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 from pydantic_settings import SettingsConfigDict
 
+from services.runtime.metrics import serve
 from services.runtime.settings import CONFIG_DIR_VARIABLE, SectionSettings, SettingsError, load_settings
 
 
@@ -76,3 +78,12 @@ def test_a_refusal_does_not_print_the_value(folder: Path, monkeypatch: pytest.Mo
     with pytest.raises(SettingsError) as refusal:
         load_settings(KettleSettings)
     assert "s3cret" not in str(refusal.value)
+
+
+def test_a_taken_metrics_port_is_refused_with_how_to_choose_another() -> None:
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(SettingsError, match=f"metrics_port {port}.*ARB_RUNTIME_METRICS_PORT"):
+            serve(port)
