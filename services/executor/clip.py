@@ -29,7 +29,7 @@ def ready(pair: Pair, view: View) -> Move | None:
     move = _begin_or_end(pair, view)
     ends = move is not None and move.pair.phase is PairPhase.CLOSED
     moved_ns = max([pair.opened_at_ns, *(order.ended_at_ns for order in pair.orders)])
-    return None if ends and view.may_have_forgotten(moved_ns) else move
+    return None if ends and view.may_have_forgotten(moved_ns, brought_back=pair.brought_back) else move
 
 
 def _begin_or_end(pair: Pair, view: View) -> Move | None:

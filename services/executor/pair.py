@@ -92,6 +92,11 @@ class Pair(Part):
     def symbol(self) -> Symbol:
         return self.approval.symbol
 
+    @property
+    def brought_back(self) -> bool:
+        """Whether its approval is lost and its orders brought it back: there may be more of them."""
+        return not self.approval.intent_id
+
     # -- orders ----------------------------------------------------------------------
 
     @property

@@ -38,8 +38,10 @@ class View:
     started_ns: int = 0
     """When the executor last started or lost Redis: from then on it knows what the streams tell."""
 
-    def may_have_forgotten(self, since_ns: int) -> bool:
+    def may_have_forgotten(self, since_ns: int, *, brought_back: bool) -> bool:
         """Whether something of a pair that last moved at `since_ns` may be lost and not told again yet."""
+        if brought_back and self.now_ns - since_ns < RETOLD_NS:
+            return True
         return since_ns < self.started_ns and self.now_ns - self.started_ns < RETOLD_NS
 
     def after_ms(self, ms: int) -> int:

@@ -242,11 +242,16 @@ class OrderTable:
         working = {key: value for key, value in self.working.items() if key != order_id}
         return replace(self, working=working, by_pair={**self.by_pair, pair_id: rest})
 
+    def may_be(self, record: OrderRecord, seen: Evidence) -> bool:
+        """Whether an order without a number may be what was seen: not if that came before it was sent."""
+        parked = self.parked.get(seen.broker_order_no)
+        return record.could_be(seen) and (parked is None or parked.since_ns >= record.sent_ns)
+
     def claimant(self, seen: Evidence) -> OrderRecord | None:
         """Return the one order in flight that evidence of an unknown number belongs to, by screen."""
         matches = [
             r for r in self.working.values()
-            if r.unacknowledged and r.screen == seen.screen and seen.screen and r.could_be(seen)
+            if r.unacknowledged and r.screen == seen.screen and seen.screen and self.may_be(r, seen)
         ]  # fmt: skip
         return matches[0] if len(matches) == 1 else None
 

@@ -116,7 +116,8 @@ def evidence_of(replies: tuple[Reply, ...]) -> tuple[list[Evidence], list[str]]:
 
 
 def _awaited(turn: Turn, seen: Evidence) -> bool:
-    return any(r.unacknowledged and r.could_be(seen) for r in turn.state.orders.working.values())
+    table = turn.state.orders
+    return any(r.unacknowledged and table.may_be(r, seen) for r in table.working.values())
 
 
 def _resolve(turn: Turn, unclaimed: list[Evidence], begun_ns: int) -> None:
@@ -144,7 +145,7 @@ def _resolve(turn: Turn, unclaimed: list[Evidence], begun_ns: int) -> None:
 
 def _fits(turn: Turn, record: OrderRecord, seen: Evidence) -> bool:
     """The same order by symbol, venue, side, kind, quantity and price, and not older than ours."""
-    if not record.could_be(seen):
+    if not turn.state.orders.may_be(record, seen):
         return False
     sent_at = turn.state.clock.hhmmss(record.sent_ns - CLOCKS_PART_NS)
     return not seen.hhmmss or seen.hhmmss >= sent_at

@@ -279,7 +279,8 @@ def release_parked(turn: Turn) -> None:
 
 
 def _in_flight(turn: Turn, seen: Evidence) -> bool:
-    return any(r.unacknowledged and r.could_be(seen) for r in turn.state.orders.working.values())
+    table = turn.state.orders
+    return any(r.unacknowledged and table.may_be(r, seen) for r in table.working.values())
 
 
 def want_orders(turn: Turn, kind: RoundKind) -> None:

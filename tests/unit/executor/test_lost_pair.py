@@ -33,7 +33,7 @@ SELL = command("P7.1.s.1", Side.SELL, Venue.NXT, price=100_300)
 
 
 def closed_pair(desk: Desk) -> PairClosed:
-    desk.tick(2_000)
+    desk.tick(4_000)
     (closed,) = desk.all(PairClosed)
     return closed
 
@@ -63,6 +63,18 @@ def test_a_sale_that_was_made_before_the_loss_counts_and_is_not_made_again(desk:
     closed = closed_pair(desk)
     assert (closed.bought_shares, closed.sold_shares, closed.sold_krw) == (1, 1, 100_300)
     assert {sell.order_id for sell in desk.sells} <= {"P7.1.s.1"}
+
+
+def test_a_pair_brought_back_waits_for_orders_that_are_told_one_by_one(desk: Desk) -> None:
+    """Found by a virtual day: its first clip was flat before the second clip's buy was told."""
+    desk.fill(BUY)
+    desk.fill(SELL, 100_300)
+    desk.tick(500)
+    assert desk.all(PairClosed) == []
+    desk.fill(command("P7.2.b.1", Side.BUY, Venue.KRX))
+    desk.fill(desk.flattens[-1], 99_900)
+    closed = closed_pair(desk)
+    assert (closed.bought_shares, closed.sold_shares) == (2, 2)
 
 
 def test_nothing_is_bought_for_a_lost_pair(desk: Desk) -> None:

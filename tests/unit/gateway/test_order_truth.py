@@ -243,6 +243,18 @@ class TestUnknown:
         assert [m.resolution for m in desk.told(OrderResolved)] == [Resolution.NEVER_ARRIVED]
         assert [m.broker_order_no for m in desk.told(ForeignOrderSeen)] == [NO]
 
+    def test_what_was_seen_before_ours_was_sent_is_somebody_elses(self, desk: Desk) -> None:
+        """Found by a virtual day: a hand order just like ours had come a moment earlier."""
+        by_hand = Send("x", ("x", "9999", "1", 1, "005930", 10, 199_500, "10", ""), {}, "2026-11-23")
+        desk.frame(**chejan(by_hand, NO, "접수", remaining=10))
+        desk.tick(0.1)
+        desk.send_code = -307
+        send = sent(desk)
+        desk.broker.rows = [row(send, NO, cum=10, amount=1_995_000, remaining=0)]
+        desk.run(12)
+        assert [m.resolution for m in desk.told(OrderResolved)] == [Resolution.NEVER_ARRIVED]
+        assert NO in [m.broker_order_no for m in desk.told(ForeignOrderSeen)]
+
     def test_what_was_on_its_way_when_the_connection_went_is_unknown(self, desk: Desk) -> None:
         sent(desk)
         desk.feed(Connected(-106))
