@@ -120,6 +120,10 @@ def logged_in(turn: Turn, fact: LoggedIn) -> None:
     """Hold the login against the settings; then read, register and compare."""
     if turn.state.link.state is not ConnectionState.CONNECTING:
         return
+    if not fact.accounts:
+        # A control that lost its line between login and question answers blank: no word about the server.
+        _login_failed(turn, "the control names no account")
+        return
     account, problem = account_of(turn.state.settings, fact)
     if problem:
         turn.alert(

@@ -101,6 +101,16 @@ class TestLogin:
         desk.run(1)
         assert sum(isinstance(effect, Connect) for effect in desk.effects) == 2
 
+    def test_a_line_lost_between_login_and_question_is_a_failed_login_and_no_refusal(self) -> None:
+        """Found by a virtual day: blank answers were taken for the wrong server, and the process ended."""
+        desk = fresh()
+        desk.feed(Started())
+        desk.feed(LoggedIn((), ""))
+        assert states(desk)[-1] is ConnectionState.DISCONNECTED
+        assert exits(desk) == []
+        desk.run(1)
+        assert sum(isinstance(effect, Connect) for effect in desk.effects) == 2
+
     def test_everything_is_registered_before_it_is_ready(self, desk: Desk) -> None:
         registered = [e for e in desk.effects if isinstance(e, Register)]
         assert {code.endswith("_NX") for e in registered for code in e.codes} == {True, False}
