@@ -1,0 +1,51 @@
+"""One kind of fault at a time, at its highest rate: the day still breaks no invariant, and still trades.
+
+Days that draw everything at once show that faults combine; these show which one it was.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.simulator.options import FaultOptions
+from services.simulator.virtual.day import run_day
+from services.simulator.virtual.desk import Desk, build_desk
+from services.simulator.virtual.faults import BROKER_RATES, SERVICE_RATES, DayFaults, ServiceFaults
+
+BROKER: dict[str, float] = {**BROKER_RATES, "duplicate_vi_rate": 1.0}
+MARKET: dict[str, float] = {"vi_per_symbol_hour": 60.0, "halts_per_s": 0.1}
+COUNTED_AS = {"halts_per_s": "halt"}
+SEED = 3
+
+
+@pytest.fixture(scope="module")
+def desk() -> Desk:
+    return build_desk(Path(__file__).resolve().parents[2] / "config")
+
+
+def only(broker: dict[str, Any], services: dict[str, Any], market: dict[str, float]) -> DayFaults:
+    return DayFaults(ServiceFaults(**services), FaultOptions(**broker), **market)
+
+
+@pytest.mark.parametrize("fault", BROKER)
+def test_a_fault_of_the_broker_alone_breaks_no_invariant(desk: Desk, fault: str) -> None:
+    result = run_day(desk, SEED, faults=only({fault: BROKER[fault]}, {}, {}))
+    assert result.violations == []
+    assert result.trips
+
+
+@pytest.mark.parametrize("fault", SERVICE_RATES)
+def test_a_fault_of_a_service_alone_breaks_no_invariant(desk: Desk, fault: str) -> None:
+    result = run_day(desk, SEED, faults=only({}, {fault: 3 * SERVICE_RATES[fault]}, {}))
+    assert result.violations == []
+    assert result.trips
+    assert result.faults[fault], "the fault never struck"
+
+
+@pytest.mark.parametrize("fault", MARKET)
+def test_a_stop_of_the_market_alone_breaks_no_invariant(desk: Desk, fault: str) -> None:
+    result = run_day(desk, SEED, faults=only({}, {}, {fault: MARKET[fault]}))
+    assert result.violations == []
+    assert result.trips
+    assert fault not in COUNTED_AS or result.faults[COUNTED_AS[fault]]
