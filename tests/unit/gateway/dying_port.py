@@ -1,4 +1,4 @@
-"""A gateway's order port that is killed around SendOrder: `dying_port.py <folder of the log> before|within`."""
+"""A gateway's order port, killed around SendOrder: `dying_port.py <folder of the log> before|within`."""
 
 import os
 import signal

@@ -8,7 +8,6 @@ import pytest
 
 from .conftest import Simulator, run_program
 
-
 pytestmark = pytest.mark.slow
 
 CASH_DAT = """[INPUT]
