@@ -185,7 +185,8 @@ class VirtualDay:
             self.bus.stall(process.name, key, now_ns + rng.randint(20, 1_500) * NS_PER_MS)
         if self._chance(faults.second_instance):
             self._count("second_instance", process.name)
-            self.bus.kept[process.name].epoch += process.name in self.bus.kept
+            if process.name in self.bus.kept:
+                self.bus.kept[process.name].epoch += 1
         if self._chance(faults.clock_jump):
             process.clock_shift_ns = rng.randint(-faults.clock_jump_ms, faults.clock_jump_ms) * NS_PER_MS
             self._count("clock_jump", f"{process.name} {process.clock_shift_ns / NS_PER_MS:+.0f} ms")
