@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 
 from services.contracts.messages.market_data import Level, QuoteUpdated, TradePrinted
 from services.contracts.terms import Side, Symbol, Venue
+from services.gateway.exchange_time import smallest_apart_ns
+from services.market.market_clock import MarketClock
 from services.market.symbols import parse_feed_code
 
 BOOK_TYPE = "주식호가잔량"
@@ -42,6 +44,7 @@ class BookFeed:
         self._seq: dict[tuple[Symbol, Venue], int] = {}
         self._codes: dict[str, tuple[Symbol, Venue]] = {}
         self.last_ns: dict[Venue, int] = {}
+        self._stamps: dict[Venue, dict[str, int]] = {venue: {} for venue in Venue}
 
     def quote(self, code: str, read: ReadFid, connection_epoch: int, now_ns: int) -> QuoteUpdated:
         """Return the book of a registered code. Raises ValueError for text that is no number or code."""
@@ -50,8 +53,10 @@ class BookFeed:
         bids = self._side(read, _BID_PRICE, _BID_QTY)
         seq = self._seq[symbol, venue] = self._seq.get((symbol, venue), 0) + 1
         self.last_ns[venue] = now_ns
+        exchange_time = read(TIME_FID).strip()
+        self._stamps[venue].setdefault(exchange_time, now_ns)
         return QuoteUpdated.model_construct(
-            symbol=symbol, venue=venue, bids=bids, asks=asks, exchange_time=read(TIME_FID).strip(),
+            symbol=symbol, venue=venue, bids=bids, asks=asks, exchange_time=exchange_time,
             connection_epoch=connection_epoch, feed_seq=seq, conflated=0,
         )  # fmt: skip
 
@@ -64,6 +69,15 @@ class BookFeed:
             symbol=symbol, venue=venue, price_krw=whole(read(10)), qty_shares=whole(size),
             aggressor=aggressor, exchange_time=read(20).strip(),
         )  # fmt: skip
+
+    def take_apart_ns(self, clock: MarketClock) -> dict[Venue, int]:
+        """Return how far market time and FID 21 of the frames since the last call are apart, at least.
+
+        Only a frame's first arrival with each text is kept: the work is done here, not for every frame.
+        """
+        stamps, self._stamps = self._stamps, {venue: {} for venue in Venue}
+        apart = {venue: smallest_apart_ns(seen.items(), clock) for venue, seen in stamps.items()}
+        return {venue: apart_ns for venue, apart_ns in apart.items() if apart_ns is not None}
 
     def _book_of(self, code: str) -> tuple[Symbol, Venue]:
         book = self._codes.get(code)

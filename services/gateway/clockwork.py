@@ -12,7 +12,7 @@ from services.contracts.messages.status import GatewayStatus
 from services.contracts.messages.venue_state import ConnectionState, FeedLivenessChanged
 from services.contracts.reasons import GateReason
 from services.contracts.terms import GatewayMode, OrderKind, Purpose, Severity, TradingDate, Venue
-from services.gateway import link_desk, order_desk, reconcile, truth
+from services.gateway import exchange_time, link_desk, order_desk, reconcile, truth
 from services.gateway.book_feed import silent_venues
 from services.gateway.facts import Clocked, Connected
 from services.gateway.limiter import ORDER_LADDER, tokens
@@ -46,6 +46,7 @@ def tick(turn: Turn, fact: Clocked) -> None:
     _wants(turn)
     _rotate(turn)
     _liveness(turn, fact)
+    _exchange_time(turn, fact)
     _status(turn, fact)
 
 
@@ -306,6 +307,39 @@ def _feed_alert(turn: Turn, venue: Venue, *, silent: bool) -> None:
         f"feed-{venue}", AlertKind.STALE_FEED, Severity.WARNING, f"No book of {venue} has moved",
         f"for {turn.state.settings.feed_silence_ms} ms while the venue trades",
         "No entries are sent meanwhile. If it goes on, restart the gateway.", resolved=not (silent and ready),
+    )  # fmt: skip
+
+
+def _exchange_time(turn: Turn, fact: Clocked) -> None:
+    """Frames that agree count at any time, those that do not only while the venue trades continuously."""
+    state = turn.state
+    parts_s, silence_ms = state.settings.exchange_time_parts_s, state.settings.feed_silence_ms
+    limit_ns = exchange_time.limit_ns(state.clock, turn.now_ns, parts_s)
+    for venue, apart_ns in fact.exchange_apart_ns.items():
+        known, before = venue in state.doubts, state.doubts.get(venue)
+        if abs(apart_ns) <= limit_ns:
+            after = None
+        elif venue in state.session.continuous:
+            after = exchange_time.doubted(before, turn.now_ns, silence_ms * NS_PER_MS)
+        else:
+            continue
+        if known and after is before:
+            continue
+        turn.set(doubts={**turn.state.doubts, venue: after})
+        if after is None or (after.certain and not (before is not None and before.certain)):
+            _apart_alert(turn, venue, apart_ns, limit_ns, resolved=after is None)
+
+
+def _apart_alert(turn: Turn, venue: Venue, apart_ns: int, limit_ns: int, *, resolved: bool) -> None:
+    older = "behind" if apart_ns > 0 else "ahead of"
+    turn.alert(
+        f"exchange-time-{venue}", AlertKind.CLOCK, Severity.CRITICAL,
+        f"Redis time and the time stamps of {venue} have parted",
+        f"the newest books of {venue} are {abs(apart_ns) // NS_PER_S} s {older} Redis time; "
+        f"up to {limit_ns // NS_PER_S} s is taken",
+        "Nothing new is traded. Compare the clock of the Redis machine with a time server; if it is "
+        "right, the broker's feed is late: restart the gateway. Then `arb latch clear clocks`.",
+        resolved=resolved,
     )  # fmt: skip
 
 

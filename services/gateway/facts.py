@@ -30,6 +30,8 @@ class Clocked:
     queue_depths: Mapping[str, int] = field(default_factory=dict)
     quotes_published: int = 0
     quotes_conflated: int = 0
+    exchange_apart_ns: Mapping[Venue, int] = field(default_factory=dict)
+    """Market time less FID 21 of the newest frames where they are nearest, by venue of which any came."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,9 @@ class GatewaySettings(SectionSettings):
     account_every_s: int = Field(120, ge=10, le=3_600)
     feed_silence_ms: int = Field(5_000, ge=500, le=120_000)
     """No book of a venue for this long while it trades: the feed is not alive."""
+    exchange_time_parts_s: int = Field(5, ge=2, le=60)
+    """Redis time and the exchange's time stamps (FID 21) may be so far apart, in seconds of market time
+    at the market's own pace; further for 3 s, and entries stop until a person has looked."""
     login_retry_s: int = Field(10, ge=1, le=600)
     login_timeout_s: int = Field(120, ge=5, le=3_600)
     nightly_cut_from: dt.time = dt.time(4, 30)

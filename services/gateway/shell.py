@@ -37,6 +37,7 @@ from services.gateway.effects import (
     Send,
     Unregister,
 )
+from services.gateway.exchange_time import agrees
 from services.gateway.facts import Clocked, Delivered, Fact, Forgotten, LeaseSeen, Moment, Started
 from services.gateway.intention_log import IntentionLog
 from services.gateway.lease import entry_id_ns
@@ -157,6 +158,7 @@ class Shell:
                 halt_file=halt_file_present(self.state.settings.halt_file),
                 last_book_ns=dict(self._feed.last_ns), queue_depths=depths,
                 quotes_published=self._writer.published, quotes_conflated=self._outbox.conflated,
+                exchange_apart_ns=self._feed.take_apart_ns(self.state.clock),
             )
         )  # fmt: skip
 
@@ -170,7 +172,7 @@ class Shell:
             service=SOURCE, instance=who.instance, epoch=who.epoch, build_id=who.build_id, pid=os.getpid(),
             started_at_ns=who.started_ns, reference_hash="" if reference is None else reference.hash,
             positions=self._positions, handled=self._handled, clock_offset_us=self._clock.offset_us,
-            clock_trusted=self._clock.reading.trusted,
+            clock_trusted=self._clock.reading.trusted and agrees(self.state.doubts),
             clock_error_us=self._clock.reading.error_ns // 1_000, clock_jumps=self._clock.reading.jumps,
         )  # fmt: skip
         self._put([self._write(Outgoing(beat), f"beat-{now_ns}", 0, now_ns)])

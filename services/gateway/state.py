@@ -15,6 +15,7 @@ from services.contracts.messages.venue_state import ConnectionState, PriceBand
 from services.contracts.step import Outgoing, State
 from services.contracts.terms import Symbol, TradingDate, TradingState, Venue
 from services.gateway.effects import Effect
+from services.gateway.exchange_time import Doubt
 from services.gateway.lease import Lease
 from services.gateway.limiter import History
 from services.gateway.order_queue import Queue, Waiting
@@ -122,6 +123,8 @@ class GatewayState(State):
     stale_orders: tuple[str, ...] = ()
     """Orders of an earlier date that were never seen to close, until they have been told."""
     rhythm: Rhythm = Rhythm()
+    doubts: Mapping[Venue, Doubt | None] = {}
+    """By venue, whether its time stamps have parted from Redis time; no entry before the first frame."""
     screen_turn: int = 0
 
 

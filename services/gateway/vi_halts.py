@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from services.contracts.messages.venue_state import HaltKind, SymbolHaltChanged
 from services.contracts.terms import Symbol, Venue
-from services.gateway.evidence import is_digits
+from services.gateway.exchange_time import market_ns_of
 from services.market.dates import SECOND_NS
 
 VI_TYPE = "VI발동/해제"
@@ -53,7 +53,7 @@ class HaltBoard:
             return board, ()
         detail = f"{values[1225].strip()} at {values[1221].strip()} KRW since {values[1223].strip()}"
         if active:
-            since = {**self.since, (symbol, venue): market_ns_of(values[1223])}
+            since = {**self.since, (symbol, venue): market_ns_of(values[1223]) or 0}
             board = HaltBoard(self.by_book, board.seen, since)
         return board.set(symbol, venue, HaltKind.VOLATILITY_INTERRUPTION, active, detail)
 
@@ -89,14 +89,6 @@ class HaltBoard:
             for (symbol, venue), kinds in sorted(self.by_book.items())
             for kind in HaltKind
         )
-
-
-def market_ns_of(hhmmss: str) -> int:
-    """Return the market time of the broker's `HHmmss`; 0 for other text, so that it counts as long ago."""
-    text = hhmmss.strip()
-    if len(text) != 6 or not is_digits(text):
-        return 0
-    return (int(text[:2]) * 3600 + int(text[2:4]) * 60 + int(text[4:])) * SECOND_NS
 
 
 def is_halted(stock_state: str) -> bool:

@@ -157,7 +157,7 @@ def _in_force(state: RiskState, now_ns: int) -> Iterator[str]:
 def _clocks(state: RiskState, now_ns: int) -> Iterator[str]:
     doubting = [name for name, beat in sorted(fresh_beats(state, now_ns).items()) if beat.doubts]
     if doubting:
-        yield f"{', '.join(doubting)} cannot compare its clock with Redis: ages cannot be trusted."
+        yield f"{', '.join(doubting)} does not trust its clock: ages cannot be compared."
 
 
 def _journal(state: RiskState, now_ns: int) -> Iterator[str]:

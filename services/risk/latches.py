@@ -102,4 +102,4 @@ def _clocks(state: RiskState, now_ns: int) -> Iterator[tuple[Latch, str]]:
             yield Latch.CLOCKS, f"The clock of {name} is off by {max(ahead_ms, off_ms)} ms."
         elif beat.doubts >= CLOCK_DOUBTS and state.trading.state.allows_exits:
             measured = f"vague by {beat.heartbeat.clock_error_us} us, {beat.heartbeat.clock_jumps} jumps"
-            yield Latch.CLOCKS, f"{name} cannot compare its clock with Redis ({measured})."
+            yield Latch.CLOCKS, f"{name} does not trust its clock ({measured})."
