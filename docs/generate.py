@@ -8,10 +8,11 @@ and ends with 1 where a table is stale. The text around the regions is a person'
 import argparse
 import re
 import sys
+import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pydantic.fields import FieldInfo
 
@@ -115,8 +116,65 @@ def bounds(field: FieldInfo) -> str:
     return f"{low} to {high}" if high else f"{low} or more"
 
 
+def faults() -> str:
+    """Return what happens when: a table for each group of `faults.toml`."""
+    rows = records("fault")
+    return "\n".join(
+        f"## {group}\n\n"
+        + table(
+            ("what happens", "the system", "a person sees", "and does", "shown by"),
+            (
+                (
+                    lines(row["name"], code(row.get("keys", ()))),
+                    row["does"],
+                    row["seen"],
+                    row["act"],
+                    shown(row),
+                )
+                for row in rows
+                if row["group"] == group
+            ),
+        )
+        for group in dict.fromkeys(row["group"] for row in rows)
+    )
+
+
+def controls() -> str:
+    """Return the controls, each with where it lives, what shows it, and what is missing."""
+    return table(
+        ("#", "control", "here", "state", "lives in", "shown by"),
+        (
+            (
+                str(row["number"]), lines(row["name"], row["rule"]), row["does"], row["state"],
+                code(row["modules"]), shown(row),
+            )
+            for row in records("control")
+        ),
+    )  # fmt: skip
+
+
+def records(kind: str) -> list[dict[str, Any]]:
+    """Return the rows of `faults.toml` or `controls.toml`."""
+    rows: list[dict[str, Any]] = tomllib.loads((ROOT / "docs" / f"{kind}s.toml").read_text("utf-8"))[kind]
+    return rows
+
+
+def shown(row: Mapping[str, Any]) -> str:
+    gap = f"**missing:** {row['gap']}" if row.get("gap") else ""
+    return lines(code(row["tests"]), gap)
+
+
+def code(names: Iterable[str]) -> str:
+    return lines(*(f"`{name}`" for name in names))
+
+
+def lines(*parts: str) -> str:
+    return "<br>".join(part for part in parts if part)
+
+
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "streams": streams, "reasons": reasons, "messages": messages, "limits": limits,
+    "faults": faults, "controls": controls,
 }  # fmt: skip
 
 
