@@ -113,7 +113,7 @@ def test_with_its_memory_full_redis_takes_nothing_and_afterwards_everything_once
     loop = loop_on(RedisBus(own_redis))
     loop.turn()
     ask(own_redis, "one", "two")
-    own_redis.config_set("maxmemory", "1mb")
+    own_redis.config_set("maxmemory", "1kb")
     with pytest.raises(BusUnavailable, match="maxmemory"):
         loop.turn()
     with running(loop) as thread:

@@ -256,7 +256,9 @@ class VirtualDay:
         now_ns = self.time.now_ns
         renewals = self.bus.streams.get(LEASE.key, [])
         renewed_ns = renewals[-1].taken_ns if renewals else 0
-        market_ns = self.plan.market_ns(now_ns)
+        # A clock that is wrong by less than distrust begins at moves the window by as much: in a day
+        # this short that is minutes of market time. What the venue really does is judged beside it.
+        market_ns = self.plan.market_ns(now_ns + self.gateway.clock_error_ns)
         venue = Venue(facts["venue"])
         self.witness.entries.append(
             EntrySent(

@@ -139,6 +139,11 @@ class VirtualGateway:
         return SOURCE
 
     @property
+    def clock_error_ns(self) -> int:
+        """How wrong this process reads Redis time."""
+        return 0 if self._shell is None else self._clock.shift_ns
+
+    @property
     def state(self) -> GatewayState:
         return self._initial if self._shell is None else self._shell.state
 
