@@ -80,8 +80,7 @@ def doubted(before: Doubt | None, now_ns: int, gap_ns: int) -> Doubt:
     """
     if before is None or (now_ns - before.seen_ns > gap_ns and not before.certain):
         return Doubt(now_ns, now_ns)
-    certain = before.certain or now_ns - before.since_ns > CERTAIN_AFTER_NS
-    return replace(before, seen_ns=now_ns, certain=certain)
+    return replace(before, seen_ns=now_ns, certain=now_ns - before.since_ns > CERTAIN_AFTER_NS)
 
 
 def agrees(doubts: Mapping[Venue, Doubt | None]) -> bool:
