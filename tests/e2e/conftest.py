@@ -1,5 +1,6 @@
 """A desk of real processes, one for each module that asks: starting it is what takes long."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -9,13 +10,15 @@ from tests.support.live_desk import LiveDesk
 
 @pytest.fixture(scope="module")
 def live_desk(request: pytest.FixtureRequest) -> Iterator[LiveDesk]:
-    """The desk that the module's `DESK` describes (a function that makes one)."""
+    """The desk that the module's `DESK` makes. A test run that is told to end leaves nothing running."""
     desk: LiveDesk = request.module.DESK()
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         desk.start()
         yield desk
     finally:
         desk.stop()
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture

@@ -14,11 +14,10 @@ from services.contracts.messages.orders import OrderFilled, OrderSent
 from services.contracts.messages.pairs import PairApproved, PairClosed
 from services.contracts.messages.status import RiskStatus
 from services.contracts.terms import Side
-from tests.support.live_desk import GATEWAY, SLOW_BROKER, SYMBOLS, LiveDesk
+from tests.support.live_desk import GATEWAY, SLOW_BROKER, LiveDesk
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.timeout(150)]
 DESK = partial(LiveDesk, faults=SLOW_BROKER)
-SYMBOL = SYMBOLS[0]
 
 Step = tuple[type[Any], Side]
 BUY_SENT: Step = (OrderSent, Side.BUY)
@@ -29,7 +28,7 @@ SELL_SENT: Step = (OrderSent, Side.SELL)
 def reached(desk: LiveDesk, step: Step) -> PairApproved:
     """Open a pair and wait until one of its orders has got to a step."""
     kind, side = step
-    approved = desk.pair(SYMBOL)
+    approved = desk.pair(desk.next_symbol())
     desk.wait(kind, lambda m: m.facts.pair_id == approved.pair_id and m.facts.side is side)
     return approved
 

@@ -13,7 +13,7 @@ from services.contracts.messages.intents import TradeIntent
 from services.contracts.messages.pairs import ClipCompleted, PairApproved, PairClosed, PairDenied
 from services.contracts.messages.status import Heartbeat, RiskStatus
 from services.contracts.terms import TradingState
-from tests.support.live_desk import DETECTOR, GATEWAY, SERVICES, SYMBOLS, LiveDesk
+from tests.support.live_desk import DETECTOR, GATEWAY, SERVICES, LiveDesk
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.timeout(150)]
 DESK = LiveDesk
@@ -44,7 +44,7 @@ def order(entry_id: str) -> tuple[int, int]:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_killed_service_goes_on_where_it_was(desk: LiveDesk, service: str) -> None:
-    desk.traded(SYMBOLS[0])
+    desk.traded(desk.next_symbol())
     desk.settled()
     before = last_beat(desk, service)
     mark = desk.mark()
@@ -53,13 +53,13 @@ def test_a_killed_service_goes_on_where_it_was(desk: LiveDesk, service: str) -> 
     after = desk.wait(Heartbeat, lambda m: m.service == service, mark)
     assert after.epoch == before.epoch + 1
     assert all(order(after.positions[key]) >= order(at) for key, at in before.positions.items())
-    desk.traded(SYMBOLS[0])
+    desk.traded(desk.next_symbol())
     assert_nothing_said_twice(desk)
     desk.assert_true_and_flat()
 
 
 def test_all_killed_at_once_go_on_armed_with_the_days_money(desk: LiveDesk) -> None:
-    first = desk.traded(SYMBOLS[1])
+    first = desk.traded(desk.next_symbol())
     desk.settled()
     desk.wait(RiskStatus, lambda m: m.realised_pnl_krw == desk.realised_krw() and not m.open_pairs)
     desk.kill(*SERVICES)
@@ -68,7 +68,7 @@ def test_all_killed_at_once_go_on_armed_with_the_days_money(desk: LiveDesk) -> N
     status = desk.wait(RiskStatus, mark=mark)
     assert status.state is TradingState.ARMED
     assert status.realised_pnl_krw == desk.realised_krw()
-    second = desk.traded(SYMBOLS[1])
+    second = desk.traded(desk.next_symbol())
     assert second.pair_id != first.pair_id
     assert_nothing_said_twice(desk)
     desk.assert_true_and_flat()

@@ -13,9 +13,10 @@ import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar
@@ -68,15 +69,18 @@ HEARD_STREAMS = (*tuple(s.key for s in TABLE if "<name>" not in s.key), "{arb}:c
 HALT_FILE = "HALT"
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "slack.toml")
 CROSS_BPS = 60
-CROSS_AGAIN_S = 1.5
+CROSS_MS = 2_000
+CROSS_AGAIN_S = 2.3
+"""A cross that ends takes away one that was made meanwhile: the next begins after it."""
 CROSS_DIES_S = 0.5
 """So long after a cross may an intent that it caused still become a pair."""
 
 QUIET_WORLD: Mapping[str, Any] = {"crosses_per_symbol_min": 0.0, "drift_rate": 0.0, "lag_rate": 0.0}
 SLOW_BROKER: Mapping[str, Any] = {"order_delay_ms": [500, 550], "event_delay_ms": [40, 60]}
 """Long ways, so that a process can be stopped at a chosen step of an order's life."""
+# One pair a cross: a second one would begin while a test looks at the first.
 LIMITS: Mapping[str, int] = {
-    "clip_shares": 2, "max_pair_shares": 2, "max_pairs_per_symbol_window": 20, "cooldown_ms": 200,
+    "clip_shares": 2, "max_pair_shares": 2, "max_pairs_per_symbol_window": 20, "cooldown_ms": 2_500,
     "buy_timeout_ms": 3_000, "sell_timeout_ms": 3_000, "max_quote_age_sell_ms": 3_000,
     "max_quote_age_buy_ms": 5_000, "max_quote_skew_ms": 5_000, "max_errors_per_minute": 100,
 }  # fmt: skip
@@ -94,6 +98,7 @@ class LiveDesk:
     heard: list[Seen] = field(default_factory=list)
     by_hand_krw: int = 0
     """What orders of a person, outside every pair, changed the account's cash by."""
+    _turns: Iterator[int] = field(default_factory=count)
     _cross_until_s: float = 0.0
     _forgotten_at: int = 0
     """What was heard before this was in a Redis that has been emptied since."""
@@ -320,17 +325,21 @@ class LiveDesk:
         self.until(lambda: not self.books()["holdings"].get(symbol), "the sale by hand")
         return self.cash_krw() - before
 
-    def pair(self, symbol: Symbol, *, cross_ms: int = 2_500) -> PairApproved:
+    def pair(self, symbol: Symbol) -> PairApproved:
         """Have the venues cross until risk approves a pair of `symbol`."""
         mark, deadline = self.mark(), time.monotonic() + DEADLINE_S
         while time.monotonic() < deadline:
-            self.inject("cross", code=symbol, venue="NXT", bps=CROSS_BPS, ms=cross_ms, shares=500)
-            self._cross_until_s = time.monotonic() + cross_ms / 1_000 + CROSS_DIES_S
+            self.inject("cross", code=symbol, venue="NXT", bps=CROSS_BPS, ms=CROSS_MS, shares=500)
+            self._cross_until_s = time.monotonic() + CROSS_MS / 1_000 + CROSS_DIES_S
             try:
                 return self.wait(PairApproved, lambda m: m.symbol == symbol, mark, deadline_s=CROSS_AGAIN_S)
             except AssertionError:
                 continue
         raise AssertionError(f"no pair of {symbol} was approved\n{self.last_words()}")
+
+    def next_symbol(self) -> Symbol:
+        """The symbols in turn, so that no test waits for the cooldown of the one before."""
+        return SYMBOLS[next(self._turns) % len(SYMBOLS)]
 
     def traded(self, symbol: Symbol) -> PairClosed:
         """Have one pair opened and closed."""
