@@ -145,12 +145,14 @@ def test_what_a_windows_editor_saves_is_taken(
 ) -> None:
     """Notepad and Excel put a byte order mark before UTF-8 and end lines with CR LF."""
     text = whole[name]
+    (folder / name).write_bytes(text)
+    plain = READERS[name](folder)
     if encoding != "a byte order mark":
         text = text.replace(b"\n", b"\r\n")
     if encoding != "windows line ends":
         text = b"\xef\xbb\xbf" + text
     (folder / name).write_bytes(text)
-    READERS[name](folder)
+    assert READERS[name](folder) == plain
 
 
 @pytest.mark.parametrize("section", SETTINGS)
