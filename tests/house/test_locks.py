@@ -11,6 +11,8 @@ from tests.house.source import ROOT, Module, modules
 
 LINUX, WIN32 = "linux.lock", "gateway-win32.lock"
 GATEWAY_PACKAGES = ("contracts", "market", "runtime", "gateway")
+PACKAGE_OF = {"dotenv": "python_dotenv"}
+"""Where the module is not named as its package."""
 PIN = re.compile(r"^(?P<name>[a-z0-9-]+)(\[[^]]*\])?==(?P<version>\S+)", re.MULTILINE)
 
 
@@ -47,7 +49,7 @@ def test_all_that_the_gateway_imports_is_in_its_lock() -> None:
         for module in modules()
         if module.package in GATEWAY_PACKAGES
         for line, name in third_party(module)
-        if name.lower() not in locked
+        if PACKAGE_OF.get(name, name.lower()) not in locked
     ]
     assert not missing, "\n" + "\n".join(missing)
 
