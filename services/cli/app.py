@@ -9,6 +9,7 @@ from services.cli import (
     commands_trading,
     commands_watch,
     simulate_command,
+    top,
 )
 from services.cli.faults import ArbGroup
 
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 for commands in (
     commands_stack,
+    top,
     commands_watch,
     commands_trading,
     commands_reference,

@@ -10,7 +10,7 @@ from typing import Any, Final
 from services.cli.wording import Tone, sentence, tone
 from services.contracts.envelope import Envelope, Message
 from services.contracts.in_force import Reference
-from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS
+from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS, NS_PER_S
 from services.contracts.messages.alerts import AlertKind, AlertRaised
 from services.contracts.messages.control import (
     AlertAcknowledged,
@@ -43,6 +43,8 @@ STALE_NS: Final = 5 * HEARTBEAT_MS * NS_PER_MS
 EVENTS_KEPT: Final = 50
 ALERTS_KEPT: Final = 100
 CLOSED_KEPT: Final = 50
+TAIL: Final = 1_000
+"""How far back of each stream a board is built from: minutes of status, days of control."""
 
 BOARD_KEYS: Final = tuple(key_of(stream) for stream in (STATUS, CONTROL, VENUE, PAIRS, ORDERS, ALERTS))
 """What a board is built from. Ticks are not among them: detectors report the best spreads."""
@@ -57,10 +59,11 @@ class HappenedLine:
 
 @dataclass(frozen=True, slots=True)
 class ServiceSeen:
-    """One service's last heartbeat, and when it was made (Redis time)."""
+    """One service's last heartbeat, when it was made (Redis time), and messages handled a second."""
 
     beat: Heartbeat
     at_ns: int
+    per_second: float = 0.0
 
     def age_ms(self, now_ns: int) -> int:
         return max(0, now_ns - self.at_ns) // NS_PER_MS
@@ -159,7 +162,13 @@ _TOLD: Final = (
 
 
 def _beat(board: Board, message: Heartbeat, at_ns: int) -> Board:
-    return replace(board, services={**board.services, message.service: ServiceSeen(message, at_ns)})
+    before = board.services.get(message.service)
+    per_second = 0.0
+    if before is not None and before.beat.instance == message.instance and at_ns > before.at_ns:
+        per_second = (message.handled - before.beat.handled) * NS_PER_S / (at_ns - before.at_ns)
+    return replace(
+        board, services={**board.services, message.service: ServiceSeen(message, at_ns, per_second)}
+    )
 
 
 def _gateway(board: Board, message: GatewayStatus, at_ns: int) -> Board:

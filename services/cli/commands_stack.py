@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.commands_watch import print_checks, watch
+from services.cli.commands_watch import print_checks
 from services.cli.demo import Demo, DemoOptions
 from services.cli.demo_view import LiveWatcher, PlainWatcher, report_view
 from services.cli.doctor import examine
@@ -27,6 +27,7 @@ from services.cli.picture import Album
 from services.cli.preflight import is_clean
 from services.cli.report import DayReport
 from services.cli.stack_file import read_stack_file
+from services.cli.top import need_terminal, watch
 from services.contracts.terms import GatewayMode
 
 RUN_PANEL = "Run"
@@ -95,7 +96,7 @@ def up(
     options = LaunchOptions(run, configuration(), redis, mode, gateway, seed, day_plan, metrics_port)
     stack = launch(options, lambda text: console().print(text, soft_wrap=True))
     console().print(f"[green]{len(stack.processes)} processes run[/]; logs are in {stack.folder / 'logs'}")
-    console().print("Watch with `arb status`, stop with `arb down`.")
+    console().print("Watch with `arb top`, stop with `arb down`.")
 
 
 def down(run: RunOption = DEFAULT_RUN) -> None:
@@ -116,8 +117,9 @@ def observe(
 ) -> None:  # fmt: skip
     """Measure crosses while orders are impossible: start in observe mode and show the board.
 
-    Where a stack runs already it is only shown; else Ctrl-C stops what was started.
+    Where a stack runs already it is only shown; else `q` or Ctrl-C stops what was started.
     """
+    need_terminal()
     stack = None
     if read_stack_file(run) is None:
         options = LaunchOptions(run, configuration(), redis, GatewayMode.OBSERVE, gateway, seed)

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
-from rich.live import Live
 from rich.markup import escape
 
-from services.cli.board import BOARD_KEYS, Board, seen
-from services.cli.board_view import clock_time, render
+from services.cli.board import BOARD_KEYS, TAIL, Board, seen
+from services.cli.board_parts import clock_time
+from services.cli.board_view import render
 from services.cli.explain import story_of
 from services.cli.faults import EXIT_FAILED, Fault, UsageFault
 from services.cli.link import Follower, Link
@@ -52,9 +52,6 @@ from services.notifier.webhook import VARIABLE, WebhookUnusable, post_test_messa
 from services.runtime.bus import Write
 
 WATCH_PANEL = "Watch"
-TAIL = 1_000
-"""How far back a board is built from: minutes of status, days of control."""
-REFRESH_MS = 250
 STORY_KEYS = (
     *(key_of(stream) for stream in (INTENTS, PAIRS, ORDERS, ALERTS)), key_of(COMMANDS, DEFAULT_GATEWAY)
 )  # fmt: skip
@@ -63,19 +60,14 @@ dead_app = typer.Typer(no_args_is_help=True, help="Messages that could not be ha
 slack_app = typer.Typer(no_args_is_help=True, help="The way to Slack.")
 
 
-def status(
-    redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOption = False,
-    once: Annotated[bool, typer.Option("--once", help="Print it once and end.")] = False,
-) -> None:  # fmt: skip
-    """Show venues, services, spreads, open pairs, rates and profit; live until Ctrl-C."""
+def status(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOption = False) -> None:
+    """Print venues, services, spreads, open pairs, rates and profit as they are now (`arb top`: live)."""
     link = open_desk(redis, run)
     board, now_ns = board_now(link)
     if as_json:
         print_json(board_json(board, now_ns))
-    elif once or not console().is_terminal:
-        console().print(render(board, now_ns))
     else:
-        watch(link)
+        console().print(render(board, now_ns))
 
 
 def check_preflight(
@@ -234,23 +226,6 @@ def board_now(link: Link) -> tuple[Board, int]:
     for item in link.follow(BOARD_KEYS, tail=TAIL).drain():
         board = seen(board, item.envelope)
     return board, link.bus.time_ns()
-
-
-def watch(link: Link, title: str = "") -> None:
-    """Show the board live until Ctrl-C."""
-    board = Board()
-    follower = link.follow(BOARD_KEYS, tail=TAIL)
-    for item in follower.drain():
-        board = seen(board, item.envelope)
-    try:
-        with Live(console=console(), auto_refresh=False, screen=True) as live:
-            while True:
-                live.update(render(board, link.bus.time_ns(), title, live.console.height), refresh=True)
-                time.sleep(REFRESH_MS / 1_000)
-                for item in follower.read():
-                    board = seen(board, item.envelope)
-    except KeyboardInterrupt:
-        return
 
 
 def print_checks(checks: Sequence[Check], as_json: bool) -> None:

@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from services.cli.board import Board, repeats_another
-from services.cli.board_view import Clock, render
+from services.cli.board_parts import Clock
+from services.cli.board_view import render
 from services.cli.demo import Watcher
 from services.cli.link import Seen
 from services.cli.report import DayReport

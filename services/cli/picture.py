@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 
 from services.cli.board import Board
-from services.cli.board_view import EVENTS_SHOWN, Clock, render
+from services.cli.board_parts import Clock
+from services.cli.board_view import EVENTS_SHOWN, render
 from services.cli.demo import Watcher
 from services.cli.demo_view import market_clock_of
 from services.cli.link import Seen

@@ -197,7 +197,7 @@ def test_a_buried_entry_goes_back_once_it_can_be_read(link: Link) -> None:
 
 
 def test_a_redis_that_does_not_answer_is_said_in_words() -> None:
-    result = arb("status", "--once", "--redis", "redis://127.0.0.1:1")
+    result = arb("status", "--redis", "redis://127.0.0.1:1")
     assert result.exit_code == 1
     assert "arb up" in result.stderr
     assert "Traceback" not in result.stderr
