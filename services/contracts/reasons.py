@@ -73,6 +73,7 @@ class GateReason(StrEnum):
     TARGET_UNKNOWN = "target_unknown", "The order to cancel or amend is not known, or is closed."
     LOG_FAILED = "log_failed", "The intention could not be written to disk."
     REMOVED = "removed", "Cancelled while still queued in the gateway."
+    NEVER_SENT = "never_sent", "Cancelled, and in no log of its date: it was never sent and never will be."
     BUS_LOST = "bus_lost", "Redis lost its last second; who gave the command may not know of it any more."
 
     meaning: str

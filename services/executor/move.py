@@ -61,7 +61,7 @@ def cancel(pair: Pair, view: View, order: Order, reason: str) -> Move:
     again_ns = view.after_ms(timeout_ms_of(view, order.side) * 2**asked)
     command = CancelOrder(
         order_id=cancel_id_of(order.order_id, asked), target_order_id=order.order_id,
-        pair_id=pair.pair_id, reason=reason,
+        pair_id=pair.pair_id, reason=reason, trading_date=pair.approval.trading_date,
     )  # fmt: skip
     return Move(pair.with_order(order.but(cancels=asked, cancel_at_ns=again_ns)), (command,))
 

@@ -168,6 +168,7 @@ def _forgotten(turn: Turn) -> None:
 
     What waits here is refused: the executor may have forgotten that it asked for it.
     """
+    order_desk.retell_denied(turn)
     order_desk.deny_waiting(turn, GateReason.BUS_LOST, lambda order: True)
     state = turn.state
     for message in state.session.everything(state.clock.market_time(turn.now_ns).strftime("%H:%M:%S")):

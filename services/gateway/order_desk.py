@@ -32,6 +32,8 @@ RESTRICTED = (-311, -301, -302, -340)
 CANCEL_AGAIN_NS = 1_500 * NS_PER_MS
 CANCEL_TRIES = 5
 DENIED_KEPT = 500
+DENIED_RETOLD = 50
+"""Many more than can be refused within the last second, which is what Redis may lose."""
 _OWN_CANCEL = ".x"
 """Marks the id of a cancel that the gateway itself decided on; nobody waits for its denial."""
 _DENIED_BY_WITHHOLDING = {
@@ -92,8 +94,13 @@ def deny(turn: Turn, message: Command, reason: GateReason, detail: str) -> None:
     )  # fmt: skip
     turn.say(denial, message.pair_id)
     if isinstance(message, PlaceOrder):
-        kept = list(turn.state.denied.items())[-DENIED_KEPT:]
-        turn.set(denied={**dict(kept), message.order_id: denial})
+        _remember_denied(turn, denial)
+
+
+def _remember_denied(turn: Turn, denial: CommandDenied) -> None:
+    """An id that was refused once is never sent by this process."""
+    kept = list(turn.state.denied.items())[-DENIED_KEPT:]
+    turn.set(denied={**dict(kept), denial.order_id: denial})
 
 
 def _symbol_of(turn: Turn, message: Command) -> Symbol:
@@ -154,6 +161,8 @@ def _pump_change(turn: Turn, message: AmendOrder | CancelOrder) -> None:
         deny(turn, message, GateReason.MODE, "mode is observe")
     elif target is None:
         deny(turn, message, GateReason.TARGET_UNKNOWN, "no such order")
+        if isinstance(message, CancelOrder):
+            _tell_never_sent(turn, message)
     elif target.stage is Stage.CLOSED:
         deny(turn, message, GateReason.TARGET_UNKNOWN, "already closed")
         truth.retell(turn, target)
@@ -165,6 +174,33 @@ def _pump_change(turn: Turn, message: AmendOrder | CancelOrder) -> None:
         return
     elif target.facts.broker_order_no and not _no_token(turn):
         _send_change(turn, message, target)
+
+
+def _tell_never_sent(turn: Turn, cancel: CancelOrder) -> None:
+    """The target of a cancel is in no log of its date: whoever asks may have lost our refusal of it.
+
+    The log of intentions is the judge: it was read whole at the start, each intention is in it before its
+    order is sent, and what waits in the queue was looked for before. Should the order be asked for after
+    all (Redis forgot the command and it is given again), it stays refused. Of another date nothing is said:
+    its log is not at hand.
+    """
+    target_id = cancel.target_order_id
+    if cancel.trading_date != turn.state.trading_date:
+        return
+    denial = turn.state.denied.get(target_id)
+    if denial is None:
+        denial = CommandDenied(
+            order_id=target_id, pair_id=cancel.pair_id, symbol=Symbol(""), reason=GateReason.NEVER_SENT,
+            detail="it is to be cancelled",
+        )  # fmt: skip
+        _remember_denied(turn, denial)
+    turn.say(denial, denial.pair_id)
+
+
+def retell_denied(turn: Turn) -> None:
+    """Say the newest refusals once more: Redis may have forgotten them."""
+    for denial in list(turn.state.denied.values())[-DENIED_RETOLD:]:
+        turn.say(denial, denial.pair_id)
 
 
 def _may_amend(turn: Turn, message: AmendOrder, target: OrderRecord) -> bool:
@@ -307,13 +343,13 @@ def withheld(turn: Turn, fact: SendWithheld) -> None:
         turn.do(Note(not_sent(fact.order_id), record.facts.trading_date))
     turn.set(orders=turn.state.orders.without_unsent(fact.order_id))
     reason = _DENIED_BY_WITHHOLDING.get(fact.why, GateReason.LOG_FAILED)
-    turn.say(
-        CommandDenied(
-            order_id=fact.order_id, pair_id=record.facts.pair_id, symbol=record.facts.symbol, reason=reason,
-            detail=fact.why, target_order_id=record.target_id,
-        ),
-        record.facts.pair_id,
+    denial = CommandDenied(
+        order_id=fact.order_id, pair_id=record.facts.pair_id, symbol=record.facts.symbol, reason=reason,
+        detail=fact.why, target_order_id=record.target_id,
     )  # fmt: skip
+    turn.say(denial, denial.pair_id)
+    if record.action is OrderAction.NEW:
+        _remember_denied(turn, denial)
 
 
 def _never_left(turn: Turn, record: OrderRecord, why: str) -> None:

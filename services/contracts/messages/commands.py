@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from services.contracts.envelope import Message
-from services.contracts.terms import OrderKind, Purpose, Side, Symbol, Venue
+from services.contracts.terms import OrderKind, Purpose, Side, Symbol, TradingDate, Venue
 
 
 class PlaceOrder(Message):
@@ -40,9 +40,14 @@ class AmendOrder(Message):
 
 
 class CancelOrder(Message):
-    """Take back what is left of an order; one still queued in the gateway is removed there."""
+    """Take back what is left of an order; one still queued in the gateway is removed there.
+
+    `trading_date` is the date of the target, empty where it is not known. On that date the gateway can
+    say of a target that it never heard of that it was never sent: its log of the date would know.
+    """
 
     order_id: str
     target_order_id: str
     pair_id: str
     reason: str
+    trading_date: TradingDate = TradingDate("")

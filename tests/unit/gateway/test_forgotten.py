@@ -37,6 +37,15 @@ def test_a_working_order_is_told_as_it_stands(desk: Desk) -> None:
     assert [m.facts.broker_order_no for m in desk.told(OrderAccepted)] == ["0000500"]
 
 
+def test_what_was_refused_is_refused_again(desk: Desk) -> None:
+    """A pair whose order nobody speaks of would wait for ever."""
+    desk.hear(order(desk.now_ns, price_krw=199_501), "off its tick")
+    refused = desk.told(CommandDenied)
+    desk.said.clear()
+    desk.feed(Forgotten())
+    assert refused and desk.told(CommandDenied) == refused
+
+
 def test_a_cancel_of_what_is_over_is_answered_with_how_it_ended(desk: Desk) -> None:
     bought(desk)
     desk.said.clear()

@@ -18,13 +18,23 @@ from services.contracts.messages.orders import (
     OrderSent,
 )
 from services.contracts.reasons import GateReason
-from services.contracts.terms import GatewayMode, OrderKind, Purpose, Side, Symbol, TradingState, Venue
+from services.contracts.terms import (
+    GatewayMode,
+    OrderKind,
+    Purpose,
+    Side,
+    Symbol,
+    TradingDate,
+    TradingState,
+    Venue,
+)
 from services.gateway.control_calls import OrderPort
-from services.gateway.effects import Send
+from services.gateway.core import recovered
+from services.gateway.effects import Note, Send
 from services.gateway.facts import SendReturned, SendWithheld
 from services.gateway.intention_log import IntentionLog
 
-from .desk import Desk, chejan, exit_order, fresh, order, ready
+from .desk import DATE, Desk, chejan, exit_order, fresh, order, ready
 
 SYMBOLS = [Symbol("005930"), Symbol("000660"), Symbol("005380"), Symbol("373220")]
 _READY = ready(fresh())
@@ -40,8 +50,9 @@ def entry(desk: Desk, at: int, **changes: Any) -> None:
     desk.hear(order(desk.now_ns, **fields), f"e{at}")
 
 
-def cancel(desk: Desk, target: str, order_id: str = "c1") -> None:
-    desk.hear(CancelOrder(order_id=order_id, target_order_id=target, pair_id="P1", reason="test"), order_id)
+def cancel(desk: Desk, target: str, order_id: str = "c1", **fields: Any) -> None:
+    message = CancelOrder(order_id=order_id, target_order_id=target, pair_id="P1", reason="test", **fields)
+    desk.hear(message, order_id)
 
 
 def working(desk: Desk, kind: OrderKind = OrderKind.LIMIT, **changes: Any) -> Send:
@@ -212,6 +223,37 @@ class TestCancel:
         holding(desk)
         cancel(desk, target)
         assert denials(desk) == [("c1", GateReason.TARGET_UNKNOWN)]
+
+    def test_of_what_was_never_sent_says_so_and_it_never_will_be(self, desk: Desk) -> None:
+        """Found by a virtual day: Redis forgot that the order had been denied, and nobody said it again."""
+        cancel(desk, "P1.1.b.1", trading_date=DATE)
+        assert denials(desk) == [("c1", GateReason.TARGET_UNKNOWN), ("P1.1.b.1", GateReason.NEVER_SENT)]
+        desk.hear(order(desk.now_ns), "late")
+        assert not desk.sends
+        assert denials(desk)[2:] == [("P1.1.b.1", GateReason.NEVER_SENT)]
+
+    def test_of_what_was_denied_tells_the_denial_again(self, desk: Desk) -> None:
+        desk.hear(order(desk.now_ns, price_krw=199_501), "off its tick")
+        cancel(desk, "P1.1.b.1", trading_date=DATE)
+        assert [m for m in denials(desk) if m[0] == "P1.1.b.1"] == [("P1.1.b.1", GateReason.COLLAR)] * 2
+
+    @pytest.mark.parametrize("date", ["", "2026-11-20"])
+    def test_of_another_date_says_nothing_of_its_target(self, desk: Desk, date: str) -> None:
+        cancel(desk, "P1.1.b.1", trading_date=TradingDate(date))
+        assert denials(desk) == [("c1", GateReason.TARGET_UNKNOWN)]
+        desk.hear(order(desk.now_ns), "now")
+        assert desk.sends
+
+    def test_of_what_only_the_log_knows_is_no_denial(self, desk: Desk) -> None:
+        """Redis lost everything, the order did not: the log of intentions is the judge."""
+        holding(desk)
+        lines = [
+            e.intention if isinstance(e, Send) else e.line for e in desk.effects if isinstance(e, Send | Note)
+        ]
+        again = ready(Desk(recovered(fresh().state, lines, DATE), desk.now_ns))
+        cancel(again, "P1.1.b.1", trading_date=DATE)
+        assert denials(again) == [("c1", GateReason.TARGET_UNKNOWN)]
+        assert [m.facts.order_id for m in again.told(OrderClosed)][-1] == "P1.1.b.1"
 
     def test_goes_even_when_everything_else_is_stopped(self, desk: Desk) -> None:
         working(desk)
