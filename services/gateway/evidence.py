@@ -7,7 +7,7 @@ that a frame does not carry is None, never 0: a blank quantity says nothing.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.contracts.terms import Side, Symbol, Venue
+from services.contracts.terms import OrderKind, Side, Symbol, Venue
 
 CHEJAN_FIDS = (
     9201, 9203, 9001, 913, 900, 901, 902, 903, 904, 905, 906, 907, 908, 909, 910, 911, 914, 915,
@@ -19,6 +19,13 @@ MOST_DIGITS = 18
 _REJECTED = "거부"
 _CANCEL, _AMEND = "취소", "정정"
 _VENUES = {"1": Venue.KRX, "2": Venue.NXT}
+_KINDS = {"보통": OrderKind.LIMIT, "보통(IOC)": OrderKind.LIMIT_IOC, "시장가": OrderKind.MARKET}
+_KINDS_NOT_OURS = frozenset({
+    "조건부지정가", "최유리지정가", "최우선지정가", "시장가(IOC)", "최유리(IOC)", "보통(FOK)", "시장가(FOK)",
+    "최유리(FOK)", "스톱지정가", "중간가", "중간가(IOC)", "중간가(FOK)", "장전시간외", "장후시간외",
+    "시간외단일가",
+})  # fmt: skip
+"""Kinds that we never send (Kiwoom sheet 2.5, FID 906). A text that the sheet does not know says nothing."""
 
 
 class Unusable(ValueError):
@@ -27,7 +34,11 @@ class Unusable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One order as seen once. `changes` is whether it is itself a cancel or an amendment."""
+    """One order as seen once. `changes` is whether it is itself a cancel or an amendment.
+
+    `kind` is None where the broker's word for it is blank or not known to us, `kind_is_ours` False where it
+    names a kind that we never send. A query row has no `screen`.
+    """
 
     broker_order_no: str
     original_no: str
@@ -48,6 +59,8 @@ class Evidence:
     rejected: bool = False
     reason: str = ""
     by_query: bool = False
+    kind: OrderKind | None = None
+    kind_is_ours: bool = True
 
     @property
     def changes(self) -> bool:
@@ -79,6 +92,8 @@ def from_chejan(values: Mapping[int, str]) -> Evidence:
         amends=_AMEND in side_text,
         rejected=rejected,
         reason=_text(values, 919) if rejected else "",
+        kind=_KINDS.get(_text(values, 906)),
+        kind_is_ours=_text(values, 906) not in _KINDS_NOT_OURS,
     )
 
 
@@ -107,6 +122,8 @@ def from_row(row: Mapping[str, str]) -> Evidence:
         amends=_AMEND in side_text,
         rejected=row.get("주문상태", "").strip() == _REJECTED,
         by_query=True,
+        kind=_KINDS.get(row.get("매매구분", "").strip()),
+        kind_is_ours=row.get("매매구분", "").strip() not in _KINDS_NOT_OURS,
     )
 
 

@@ -81,7 +81,20 @@ class OrderRecord:
         size = self.action is OrderAction.CANCEL or (
             facts.qty_shares == seen.qty_shares and seen.price_krw in (0, facts.price_krw)
         )
-        return same and venue and kind and size and seen.original_no in ("", self.original_no)
+        return (
+            same and venue and kind and size and self._of_this_kind(seen)
+            and seen.original_no in ("", self.original_no)
+        )  # fmt: skip
+
+    def _of_this_kind(self, seen: Evidence) -> bool:
+        """Limit, IOC or market, as the broker's text says. A cancel or amendment has no kind of its own."""
+        if self.action is not OrderAction.NEW:
+            return True
+        return seen.kind_is_ours and seen.kind in (None, self.facts.kind)
+
+    def from_elsewhere(self, seen: Evidence) -> bool:
+        """Whether what was seen names another screen than the one this order went out on (FID 920)."""
+        return seen.screen not in ("", self.screen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +168,9 @@ class OrderTable:
     """All orders of one trading date and account.
 
     `working` are ours that may still fill or are unknown, `done` the others; `numbers` maps the
-    broker's numbers to our ids, `foreign` holds orders that are not ours.
+    broker's numbers to our ids, `foreign` holds orders that are not ours. `screens_echoed` turns false
+    when a frame of an order whose number we know shows a screen that is none of ours: then screens tell
+    nothing (that FID 920 echoes ours is not certain, Kiwoom sheet 1.3), and none is judged by them.
     """
 
     working: Mapping[str, OrderRecord] = field(default_factory=dict)
@@ -164,6 +179,7 @@ class OrderTable:
     by_pair: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     parked: Mapping[str, Parked] = field(default_factory=dict)
     foreign: Mapping[str, Evidence] = field(default_factory=dict)
+    screens_echoed: bool = True
 
     # -- reading ----------------------------------------------------------------------
 
@@ -243,12 +259,22 @@ class OrderTable:
         return replace(self, working=working, by_pair={**self.by_pair, pair_id: rest})
 
     def may_be(self, record: OrderRecord, seen: Evidence) -> bool:
-        """Whether an order without a number may be what was seen: not if that came before it was sent."""
-        parked = self.parked.get(seen.broker_order_no)
-        return record.could_be(seen) and (parked is None or parked.since_ns >= record.sent_ns)
+        """Whether an order without a number may be what was seen.
+
+        Not if that came before it was sent, and not if anything that waits for the same number came from
+        another screen (FID 920 is the one thing of ours that the broker echoes): a person's order may be
+        exactly like ours in all else, and a query row does not tell its screen.
+        """
+        if not record.could_be(seen):
+            return False
+        parked = self.parked.get(seen.broker_order_no, Parked((), record.sent_ns))
+        elsewhere = self.screens_echoed and any(map(record.from_elsewhere, (*parked.seen, seen)))
+        return not elsewhere and parked.since_ns >= record.sent_ns
 
     def claimant(self, seen: Evidence) -> OrderRecord | None:
         """Return the one order in flight that evidence of an unknown number belongs to, by screen."""
+        if not self.screens_echoed:
+            return None
         matches = [
             r for r in self.working.values()
             if r.unacknowledged and r.screen == seen.screen and seen.screen and self.may_be(r, seen)

@@ -23,5 +23,9 @@ def order_screen(turn: int) -> str:
     return str(_ORDER_FIRST + turn % _ORDERS)
 
 
+def is_order_screen(screen: str) -> bool:
+    return screen.isdigit() and _ORDER_FIRST <= int(screen) < _ORDER_FIRST + _ORDERS
+
+
 def query_screen(turn: int) -> str:
     return str(_QUERY_FIRST + turn % _QUERIES)

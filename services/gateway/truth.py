@@ -27,6 +27,7 @@ from services.gateway.intention_log import closed, numbered
 from services.gateway.order_table import Growth, OrderRecord, Stage, merge
 from services.gateway.query_desk import RoundKind
 from services.gateway.replies import orders_of_day
+from services.gateway.screens import is_order_screen
 from services.gateway.turn import Turn
 from services.market.hoga import OrderAction
 
@@ -44,6 +45,8 @@ def observe(turn: Turn, seen: Evidence) -> None:
             give_number(turn, record.order_id, seen.broker_order_no)
             record = turn.state.orders.get(record.order_id)
     if record is not None:
+        if seen.screen and not is_order_screen(seen.screen):
+            turn.set(orders=replace(turn.state.orders, screens_echoed=False))
         apply(turn, record, seen)
     elif seen.broker_order_no in table.foreign:
         foreign(turn, seen)

@@ -231,6 +231,8 @@ class TestUnknown:
             {"거래소구분": "2"},
             {"주문구분": "-매도"},
             {"시간": "095900"},
+            {"매매구분": "보통"},
+            {"매매구분": "최유리(IOC)"},
         ],
     )
     def test_a_row_that_differs_is_somebody_elses(self, desk: Desk, change: dict[str, str]) -> None:
@@ -254,6 +256,37 @@ class TestUnknown:
         desk.run(12)
         assert [m.resolution for m in desk.told(OrderResolved)] == [Resolution.NEVER_ARRIVED]
         assert NO in [m.broker_order_no for m in desk.told(ForeignOrderSeen)]
+
+    @pytest.mark.parametrize("kind", ["", "보통(IOC)", "a word that the sheet does not have"])
+    def test_the_word_for_its_kind_rules_nothing_out_that_may_be_ours(self, desk: Desk, kind: str) -> None:
+        desk.send_code = -307
+        send = sent(desk)
+        desk.broker.rows = [row(send, NO, cum=0, amount=0, remaining=0, 매매구분=kind)]
+        desk.run(12)
+        assert [m.resolution for m in desk.told(OrderResolved)] == [Resolution.FOUND]
+
+    def test_what_comes_from_another_screen_is_somebody_elses(self, desk: Desk) -> None:
+        """Found by a virtual day: ours never arrived, and a person placed one that is just like it."""
+        desk.send_code = -307
+        send = sent(desk)
+        desk.tick(0.1)
+        desk.frame(**chejan(send, NO, "체결", remaining=0, cum=10, amount=1_995_000, screen="9999"))
+        desk.broker.rows = [row(send, NO, cum=10, amount=1_995_000, remaining=0)]
+        desk.run(12)
+        assert [m.resolution for m in desk.told(OrderResolved)] == [Resolution.NEVER_ARRIVED]
+        assert [m.broker_order_no for m in desk.told(ForeignOrderSeen)] == [NO]
+        assert not desk.told(OrderFilled)
+
+    def test_screens_count_for_nothing_with_a_broker_that_does_not_echo_them(self, desk: Desk) -> None:
+        desk.answer(sent(desk), "0000100")
+        desk.frame(**chejan(desk.sends[-1], "0000100", "취소", remaining=0, screen="0000"))
+        desk.send_code = -307
+        send = sent(desk, order_id="P1.2.b.1")
+        desk.frame(**chejan(send, NO, "체결", remaining=0, cum=10, amount=1_995_000, screen="0000"))
+        desk.broker.rows = [row(send, NO, cum=10, amount=1_995_000, remaining=0)]
+        desk.run(12)
+        assert [m.resolution for m in desk.told(OrderResolved)] == [Resolution.FOUND]
+        assert sum(m.last_qty_shares for m in desk.told(OrderFilled)) == 10
 
     def test_what_was_on_its_way_when_the_connection_went_is_unknown(self, desk: Desk) -> None:
         sent(desk)

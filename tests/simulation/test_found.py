@@ -1,0 +1,74 @@
+"""What virtual days have found, each as a day of its own in which nothing else goes wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from services.contracts.limits import NS_PER_MS, NS_PER_S
+from services.contracts.messages.commands import PlaceOrder
+from services.contracts.messages.orders import CommandDenied, ForeignOrderSeen, OrderResolved, Resolution
+from services.contracts.messages.pairs import PairClosed, PairOutcome
+from services.contracts.reasons import GateReason
+from services.simulator.virtual.checkers import violations
+from services.simulator.virtual.desk import Desk, build_desk
+
+from .scripted import Scripted
+
+
+@pytest.fixture(scope="module")
+def desk() -> Desk:
+    return build_desk(Path(__file__).resolve().parents[2] / "config")
+
+
+@pytest.mark.parametrize("dies", [False, True], ids=["and lives on", "and is killed"])
+def test_redis_forgets_that_the_gateway_denied_a_buy(desk: Desk, dies: bool) -> None:
+    """The executor waited for ever for word of an order that never was."""
+    forgotten: list[CommandDenied] = []
+
+    def script(day: Scripted, now_ns: int) -> None:
+        asked, denied = day.commands(PlaceOrder), day.messages(CommandDenied)
+        if forgotten or not asked:
+            return
+        if not denied and now_ns >= day.bus.down_until_ns:
+            day.gateway.paused_until_ns = now_ns + 10 * NS_PER_MS  # until the command has expired
+            if now_ns > asked[0].expires_at_ns:
+                day.gateway.paused_until_ns = 0
+        elif denied:
+            day.bus.forget_since(now_ns - 200 * NS_PER_MS)
+            day.bus.go_down(now_ns + 300 * NS_PER_MS)
+            forgotten.append(denied[0])
+            if dies:
+                day.gateway.kill()
+                day.restart_ns["gateway"] = now_ns + 500 * NS_PER_MS
+
+    day = Scripted(desk, script)
+    day.run()
+    assert [m.reason for m in forgotten] == [GateReason.EXPIRED]
+    assert violations(day.witness) == []
+    ended = {m.pair_id: m.outcome for m in day.messages(PairClosed)}
+    assert ended[forgotten[0].pair_id] is PairOutcome.NOT_FILLED
+
+
+@pytest.mark.parametrize("frames_come", [True, False], ids=["seen as it is placed", "found by a query"])
+def test_a_hand_order_exactly_like_one_of_ours_that_never_arrived(desk: Desk, frames_come: bool) -> None:
+    """It was the one row that fitted, and was sold as ours."""
+    by_hand: list[tuple[str, int]] = []
+
+    def script(day: Scripted, now_ns: int) -> None:
+        day.broker_does(**({} if day.sends else {"never_arrives_rate": 1.0}))
+        if by_hand or not day.sends:
+            return
+        _, _, _, order_type, code, qty, price, hoga, _ = day.sends[0].args
+        if not frames_come:
+            day.gateway.kill()
+            day.restart_ns["gateway"] = now_ns + NS_PER_S // 5
+            hoga = "00"  # no screen is seen, but a person's limit order is no IOC
+        day.world.broker.place_by_hand(code, order_type, qty, price, hoga)
+        by_hand.append((code, qty))
+
+    day = Scripted(desk, script)
+    day.run()
+    assert violations(day.witness) == []
+    assert [(m.symbol, m.qty_shares) for m in day.messages(ForeignOrderSeen)][:1] == by_hand
+    lost = [m for m in day.messages(OrderResolved) if m.resolution is Resolution.NEVER_ARRIVED]
+    assert {m.facts.order_id for m in lost} == {day.sends[0].order_id}
