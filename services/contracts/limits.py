@@ -43,6 +43,7 @@ HARD_ORDER_KRW: Final = 50_000_000
 HARD_TRIPS_PER_SYMBOL: Final = 20
 HARD_OPEN_PAIRS: Final = 4
 HARD_FLATTEN_ATTEMPTS: Final = 12
+HARD_ORDERS_PER_DAY: Final = 20_000
 
 # Reading and keeping.
 READ_COUNT: Final = 256
@@ -59,6 +60,8 @@ STATUS_KEPT: Final = 2_000
 LEASE_KEPT: Final = 100
 LOSSLESS_ALARM: Final = 50_000
 """A stream that must lose nothing is alarming at this length, and entries pause at twice it."""
+LIMIT_PROPOSAL_MS: Final = 600_000
+"""A loosened limit that nobody confirmed for so long is off the table."""
 
 assert LIMITER_WINDOW_NS > NS_PER_S
 assert LEASE_RENEW_MS * 3 < LEASE_MS < LEASE_CANCEL_AFTER_MS

@@ -29,11 +29,13 @@ class DenialReason(StrEnum):
     ORDER_SIZE = "order_size", "Quantity or value is over the hard ceiling for one order."
     DUPLICATE = "duplicate", "This intent has had its verdict."
     PAIR_OPEN = "pair_open", "A pair of this symbol is still open, or holds a stranded position."
-    REPEATED = "repeated", "Too many pairs of this symbol in a short time."
+    REPEATED = "repeated", "Too many pairs of this symbol in a short time: it waits for a person."
     TRIPS_SPENT = "trips_spent", "The day's trips of this symbol are spent."
     OPEN_PAIRS = "open_pairs", "As many pairs are open as the order budget can close."
     EXPOSURE_SYMBOL = "exposure_symbol", "The worst case of this symbol would exceed its limit."
     EXPOSURE_TOTAL = "exposure_total", "The worst case of all symbols would exceed the limit."
+    UNHEDGED = "unhedged", "More would be bought and not yet sold than may be, over all pairs."
+    ORDERS_SPENT = "orders_spent", "The day's orders are spent."
     CASH = "cash", "The account cannot pay for it at 100 % margin."
     SELF_CROSS = "self_cross", "An own order on the other side of the same venue is still working."
     LOSS_LIMIT = "loss_limit", "The day's loss has reached its limit."
@@ -78,8 +80,23 @@ class GateReason(StrEnum):
 
     meaning: str
 
+    @property
+    def of_the_moment(self) -> bool:
+        """Whether the command only came at the wrong time; the others say that a sender is wrong."""
+        return self in _OF_THE_MOMENT
+
     def __new__(cls, value: str, meaning: str = "") -> "GateReason":
         member = str.__new__(cls, value)
         member._value_ = value
         member.meaning = meaning
         return member
+
+
+_OF_THE_MOMENT = frozenset(
+    {
+        GateReason.MODE, GateReason.HALTED, GateReason.HALT_FILE, GateReason.TRADING_STATE, GateReason.LEASE,
+        GateReason.NOT_READY, GateReason.WINDOW_CLOSED, GateReason.EXPIRED, GateReason.SYMBOL_HALTED,
+        GateReason.UNACKNOWLEDGED, GateReason.ORDER_BUDGET, GateReason.TARGET_UNKNOWN, GateReason.REMOVED,
+        GateReason.NEVER_SENT, GateReason.BUS_LOST, GateReason.NEVER_SENT,
+    }
+)  # fmt: skip

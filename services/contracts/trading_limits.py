@@ -1,7 +1,7 @@
 """The limits a desk tunes, published by risk with a hash and read by everyone from the control stream."""
 
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -10,6 +10,7 @@ from services.contracts.limits import (
     HARD_FLATTEN_ATTEMPTS,
     HARD_OPEN_PAIRS,
     HARD_ORDER_KRW,
+    HARD_ORDERS_PER_DAY,
     HARD_TRIPS_PER_SYMBOL,
 )
 
@@ -45,17 +46,36 @@ class TradingLimits(BaseModel):
     max_quote_skew_ms: int = Field(1_500, ge=100, le=10_000)
     collar_ticks: int = Field(10, ge=1, le=50)
     """How far an order's price may lie from the fresh reference, in ticks."""
+    max_cross_ms: int = Field(60_000, ge=1_000, le=3_600_000)
+    """A cross that stands longer while nobody takes it is a stale feed until a person has looked."""
     cooldown_ms: int = Field(1_000, ge=0, le=600_000)
     """After a verdict or a closed pair, no intent of that symbol for this long."""
     max_trips_per_symbol: int = Field(20, ge=0, le=HARD_TRIPS_PER_SYMBOL)
     max_pairs_per_symbol_window: int = Field(4, ge=1, le=20)
+    """The next pair of a symbol within `repeat_window_ms` pauses it until a person resumes it."""
     repeat_window_ms: int = Field(10_000, ge=1_000, le=3_600_000)
     max_open_pairs: int = Field(2, ge=1, le=HARD_OPEN_PAIRS)
     max_order_krw: int = Field(10_000_000, ge=1_000, le=HARD_ORDER_KRW)
     max_exposure_symbol_krw: int = Field(15_000_000, ge=1_000)
     max_exposure_total_krw: int = Field(30_000_000, ge=1_000)
+    max_unhedged_krw: int = Field(20_000_000, ge=1_000)
+    """What may be bought and not yet sold at one moment, over all pairs, at cost."""
+    max_unhedged_ms: int = Field(60_000, ge=1_000, le=3_600_000)
+    """How long one pair may hold shares before a person is called; the exits go on."""
+    max_orders_per_day: int = Field(5_000, ge=10, le=HARD_ORDERS_PER_DAY)
+    """Orders of one trading date after which no new pair begins."""
     max_daily_loss_krw: int = Field(300_000, ge=0)
+    max_pair_loss_krw: int = Field(100_000, ge=0)
+    """What one pair may lose, realised and marked, before a person is called."""
+    max_losing_pairs_in_a_row: int = Field(5, ge=1, le=100)
+    max_drawdown_krw: int = Field(300_000, ge=0)
+    """How far the day's result may fall below the best it was."""
     max_errors_per_minute: int = Field(10, ge=1, le=1_000)
+    """Orders and cancels that the broker refused."""
+    max_denials_per_minute: int = Field(10, ge=1, le=1_000)
+    """Commands that the last gate refused for what they were, not for when they came."""
+    max_unknowns_per_minute: int = Field(3, ge=1, le=1_000)
+    """Orders whose outcome nobody knew."""
     buy_timeout_ms: int = Field(1_000, ge=100, le=10_000)
     """An entry IOC that has not closed by then is cancelled and asked after."""
     sell_after_first_fill_ms: int = Field(150, ge=0, le=5_000)
@@ -80,3 +100,24 @@ class TradingLimits(BaseModel):
         if self.max_order_krw > self.max_exposure_symbol_krw:
             raise ValueError("max_order_krw is more than max_exposure_symbol_krw; lower it")
         return self
+
+
+SMALLER_IS_TIGHTER: Final = frozenset(
+    {name for name in TradingLimits.model_fields if name.startswith("max_")} - {"max_sells_per_clip"}
+    | {"sanity_ceiling_bps", "clip_shares", "collar_ticks"}
+)
+LARGER_IS_TIGHTER: Final = frozenset({"buffer_bps", "cooldown_ms", "repeat_window_ms"})
+
+
+def tightens(name: str, before: TradingLimits, after: TradingLimits) -> bool:
+    """Whether a change of limit `name` only takes away from what was allowed.
+
+    A limit that is neither (how a clip is worked, how a residual is sold) never tightens: nobody can say
+    of a timeout alone which way is safer.
+    """
+    old, new = getattr(before, name), getattr(after, name)
+    if old == new:
+        return True
+    if name == "buffer_rule":
+        return bool(new is BufferRule.COST_PLUS_MAX_OF_BP_AND_TICK)
+    return (name in SMALLER_IS_TIGHTER and new < old) or (name in LARGER_IS_TIGHTER and new > old)

@@ -26,6 +26,7 @@ class Missing(StrEnum):
     HALT = "halt"
     WINDOW = "window"
     FRESHNESS = "freshness"
+    STANDING = "standing"
     TRIPS = "trips"
     PAIR_OPEN = "pair_open"
     VERDICT_DUE = "verdict_due"
@@ -93,6 +94,11 @@ def _fresh(state: DetectorState, symbol: Symbol, legs: Legs | None, now_ns: int)
     )
 
 
+def _not_standing(state: DetectorState, symbol: Symbol, legs: Legs | None, now_ns: int) -> bool:
+    cross = None if legs is None else state.crosses.get((symbol, legs.buy_venue))
+    return cross is None or not cross.standing
+
+
 def _trips_left(state: DetectorState, symbol: Symbol, legs: Legs | None, now_ns: int) -> bool:
     reference = state.reference
     spent = state.trips.of(symbol, state.venue.trading_date)
@@ -127,6 +133,7 @@ MARKET: tuple[Condition, ...] = (
 SPEECH: tuple[Condition, ...] = (
     (Missing.WINDOW, _window),
     (Missing.FRESHNESS, _fresh),
+    (Missing.STANDING, _not_standing),
     (Missing.TRIPS, _trips_left),
     (Missing.PAIR_OPEN, _no_pair),
     (Missing.VERDICT_DUE, _verdict_had),

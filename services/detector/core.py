@@ -137,8 +137,11 @@ def _on_closed(state: DetectorState, closed: PairClosed) -> DetectorState:
     if pair is None:
         return state
     left = {pair_id: open_pair for pair_id, open_pair in state.pairs.items() if pair_id != closed.pair_id}
-    trips = state.trips.plus(pair.symbol, pair.trading_date) if closed.trip else state.trips
-    return _settled(state.but(pairs=left, trips=trips), closed.symbol, "", closed.closed_at_ns)
+    state = state.but(pairs=left)
+    if closed.trip:
+        trips = state.trips.plus(pair.symbol, pair.trading_date)
+        state = state.but(trips=trips, taken_at_ns={**state.taken_at_ns, pair.symbol: closed.closed_at_ns})
+    return _settled(state, closed.symbol, "", closed.closed_at_ns)
 
 
 def _settled(state: DetectorState, symbol: Symbol, intent_id: str, at_ns: int) -> DetectorState:

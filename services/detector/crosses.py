@@ -4,6 +4,8 @@ The answer to whether the business exists, so it does not depend on what we do: 
 pair, the trading state or the age of a quiet book, only on the market (conditions.MARKET).
 """
 
+from dataclasses import replace
+
 from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.alerts import AlertKind, AlertRaised
 from services.contracts.messages.intents import CrossEnded
@@ -22,17 +24,23 @@ def measured(
     if edge is None or edge.net_krw <= 0:
         return Step(state) if known is None else _ended(state, direction, known, now_ns)
     limits = state.reference.limits if state.reference is not None else TradingLimits()
-    cross = _grown(known or OpenCross(now_ns, 0, 0), edge, edge.beyond_ceiling(limits))
+    cross = _grown(known or OpenCross(now_ns, 0, 0), edge)
+    since_ns = max(cross.opened_at_ns, state.taken_at_ns.get(direction[0], 0))
+    cross = replace(
+        cross,
+        beyond_ceiling=edge.beyond_ceiling(limits),
+        standing=now_ns - since_ns > limits.max_cross_ms * NS_PER_MS,
+    )
     if cross == known:
         return Step(state)
-    out = _anomaly(direction, known, cross, edge)
+    out = _changes(direction, known or OpenCross(now_ns, 0, 0), cross, edge, limits)
     return Step(state.but(crosses={**state.crosses, direction: cross}), out)
 
 
-def _grown(cross: OpenCross, edge: Edge, beyond_ceiling: bool) -> OpenCross:
-    if edge.net_krw > cross.peak_net_edge_krw:
-        return OpenCross(cross.opened_at_ns, edge.net_krw, edge.qty_shares, beyond_ceiling)
-    return OpenCross(cross.opened_at_ns, cross.peak_net_edge_krw, cross.peak_qty_shares, beyond_ceiling)
+def _grown(cross: OpenCross, edge: Edge) -> OpenCross:
+    if edge.net_krw <= cross.peak_net_edge_krw:
+        return cross
+    return replace(cross, peak_net_edge_krw=edge.net_krw, peak_qty_shares=edge.qty_shares)
 
 
 def _ended(state: DetectorState, direction: Direction, cross: OpenCross, now_ns: int) -> Step[DetectorState]:
@@ -49,20 +57,48 @@ def _ended(state: DetectorState, direction: Direction, cross: OpenCross, now_ns:
     left = {key: value for key, value in state.crosses.items() if key != direction}
     out: tuple[Outgoing, ...] = (Outgoing(ended),)
     if cross.beyond_ceiling:
-        out += (Outgoing(_alert(direction, None)),)
+        out += (Outgoing(_ceiling(direction, None)),)
+    if cross.standing:
+        out += (Outgoing(_standing(direction, None)),)
     return Step(state.but(crosses=left, crosses_ended=state.crosses_ended + 1), out)
 
 
-def _anomaly(
-    direction: Direction, known: OpenCross | None, cross: OpenCross, edge: Edge
+def _changes(
+    direction: Direction, before: OpenCross, cross: OpenCross, edge: Edge, limits: TradingLimits
 ) -> tuple[Outgoing, ...]:
-    was_beyond = known is not None and known.beyond_ceiling
-    if cross.beyond_ceiling == was_beyond:
-        return ()
-    return (Outgoing(_alert(direction, edge if cross.beyond_ceiling else None)),)
+    """What there is to tell about a cross that goes on."""
+    out: tuple[Outgoing, ...] = ()
+    if cross.beyond_ceiling != before.beyond_ceiling:
+        out += (Outgoing(_ceiling(direction, edge if cross.beyond_ceiling else None)),)
+    if cross.standing != before.standing:
+        out += (Outgoing(_standing(direction, limits.max_cross_ms if cross.standing else None)),)
+    return out
 
 
-def _alert(direction: Direction, edge: Edge | None) -> AlertRaised:
+def _standing(direction: Direction, max_cross_ms: int | None) -> AlertRaised:
+    """The alert of a cross that nobody takes, or that it is over (`max_cross_ms` None)."""
+    symbol, buy_venue = direction
+    detail = "The cross has ended, or was taken."
+    if max_cross_ms is not None:
+        detail = (
+            f"{symbol} could be bought on {buy_venue} and sold dearer on {buy_venue.other} for more than "
+            f"{max_cross_ms // 1_000} s and nobody took it: one book is likely not true. "
+            "Nothing is traded on it until it ends."
+        )
+    return AlertRaised(
+        alert_id=f"standing-{symbol}-{buy_venue}",
+        kind=AlertKind.SPREAD_ANOMALY,
+        severity=Severity.INFO if max_cross_ms is None else Severity.WARNING,
+        title=f"{symbol}: a cross that stands too long",
+        detail=detail,
+        next_step="Compare both books with the broker's own screen. If one is old, pause the symbol "
+        f"(`arb symbols pause {symbol}`); if both are right, change max_cross_ms with `arb limits set`.",
+        symbol=symbol,
+        resolved=max_cross_ms is None,
+    )
+
+
+def _ceiling(direction: Direction, edge: Edge | None) -> AlertRaised:
     """The alert of a spread too good to be true, or that it is over (`edge` None)."""
     symbol, buy_venue = direction
     where = f"bought on {buy_venue}, sold on {buy_venue.other}"

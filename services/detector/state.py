@@ -26,6 +26,8 @@ class OpenCross:
     peak_net_edge_krw: int
     peak_qty_shares: int
     beyond_ceiling: bool = False
+    standing: bool = False
+    """Whether it has stood for too long to be true."""
 
 
 class OpenPair(Part):
@@ -87,6 +89,8 @@ class DetectorState(State):
 
     books: Books = Field(default_factory=dict)
     crosses: Mapping[Direction, OpenCross] = Field(default_factory=dict)
+    taken_at_ns: Mapping[Symbol, int] = Field(default_factory=dict)
+    """When a pair of a symbol last closed with a fill: its cross was no ghost."""
     quotes: int = 0
     quotes_skipped: int = 0
     intents: int = 0

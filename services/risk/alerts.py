@@ -9,6 +9,11 @@ _LATCH_STEPS = {
     Latch.UNPLANNED_DISCONNECT: "See why the connection was lost, wait until it is ready and reconciled",
     Latch.REPEATED_ERRORS: "Read the refusals with `arb explain`, mend their cause",
     Latch.CUMULATIVE_LOSS: "Find out what lost money; raising max_daily_loss_krw needs a reason of its own",
+    Latch.PAIR_LOSS: "See with `arb explain` how the pair lost it",
+    Latch.LOSING_STREAK: "See with `arb report` what the last pairs lost by: costs, late sells or bad quotes",
+    Latch.DRAWDOWN: "See with `arb report` what was lost since the day's best",
+    Latch.UNHEDGED: "See with `arb status` what is held; `arb flatten` sells it, or sell it by hand and "
+    "claim it with `arb residual resolve`",
     Latch.RESIDUAL_STRANDED: "Sell the position by hand and claim it with `arb residual resolve`",
     Latch.RECONCILIATION_DIFFERENCE: "Compare orders and holdings with the broker's own screen",
     Latch.CLOCKS: "Mend the clocks of the machines",
@@ -120,6 +125,38 @@ def api_error(rejected: OrderRejected, trading_date: str) -> AlertRaised:
         next_step=f"See `arb explain {facts.pair_id}`.",
         symbol=facts.symbol,
         pair_id=facts.pair_id,
+    )
+
+
+def repeated(symbol: Symbol, why: str) -> AlertRaised:
+    """A symbol that traded too often in a short time waits for a person."""
+    return AlertRaised(
+        alert_id=f"repeated-{symbol}",
+        kind=AlertKind.LIMIT_BREACH,
+        severity=Severity.WARNING,
+        title=f"{symbol} traded too often and is paused",
+        detail=f"{why}. The other symbols go on.",
+        next_step=f"See with `arb explain` whether its pairs earn what they should; then "
+        f"`arb symbols resume {symbol}` with a reason.",
+        symbol=symbol,
+    )
+
+
+def repeated_settled(symbol: Symbol, by: str, reason: str) -> AlertRaised:
+    return repeated(symbol, "").model_copy(
+        update={"severity": Severity.INFO, "detail": f"{by}: {reason}", "resolved": True}
+    )
+
+
+def orders_spent(count: int, limit: int, *, over: bool) -> AlertRaised:
+    return AlertRaised(
+        alert_id="breach-orders",
+        kind=AlertKind.LIMIT_BREACH,
+        severity=Severity.WARNING if over else Severity.INFO,
+        title="The day's orders are spent" if over else "There are orders left again",
+        detail=f"{count} orders were sent today, the limit is {limit}.",
+        next_step="No new pair begins today; what is open is sold. See with `arb report` what used them up.",
+        resolved=not over,
     )
 
 

@@ -15,15 +15,15 @@ from services.contracts.messages.market_data import QuoteUpdated
 from services.contracts.step import Event, Outgoing, Received, Step, Tick
 from services.contracts.terms import Latch, TradingDate, TradingState
 from services.market.books import seen, with_book
-from services.risk import alerts, ledger, reference_data
-from services.risk.exposure import cash_flow_krw
+from services.risk import alerts, ledger, losses, proposals, reference_data
+from services.risk.exposure import cash_flow_krw, with_held_since
 from services.risk.gates import arming_obstacles
 from services.risk.latches import ERROR_WINDOW_NS, changed_message, clear_latch, due, set_latch
 from services.risk.observed import FilesRead, FilesRefused
-from services.risk.state import Account, Beat, Day, RiskState, Trading
+from services.risk.state import Account, Beat, Day, ErrorKind, ErrorSeen, RiskState, Trading
 from services.risk.status import report
 from services.risk.trading_state import target_state
-from services.risk.verdict import on_intent
+from services.risk.verdict import REPEATED_WHY, on_intent
 
 SERVICE = "risk"
 
@@ -40,9 +40,12 @@ def decide(state: RiskState, event: Event) -> Step[RiskState]:
 
 def _on_tick(state: RiskState, tick: Tick) -> Step[RiskState]:
     out: list[Outgoing] = []
-    for latch, detail in due(state, tick.now_ns):
+    state = losses.with_best(with_held_since(state, tick.now_ns))
+    for latch, detail in (*due(state, tick.now_ns), *losses.due(state)):
         step = set_latch(state, latch, detail, tick.now_ns, tick.cause_id)
         state, out = step.state, [*out, *step.out]
+    expired = proposals.expired(state, tick.now_ns)
+    state, out = expired.state, [*out, *expired.out]
     if tick.now_ns - state.lease_at_ns >= LEASE_RENEW_MS * NS_PER_MS:
         out.append(Outgoing(_lease(state)))
         state = state.but(lease_at_ns=tick.now_ns)
@@ -158,10 +161,13 @@ def _on_pause(state: RiskState, request: control.SymbolPauseRequested, event: Re
         paused = {**state.paused, request.symbol: f"{request.by}: {request.reason}"}
         return Step(state.but(paused=paused), tuple(out))
     if request.symbol in state.paused:
+        if state.paused[request.symbol].startswith(REPEATED_WHY):
+            out.append(Outgoing(alerts.repeated_settled(request.symbol, request.by, request.reason)))
         unclear = [order for order in state.foreign.values() if order.symbol == request.symbol]
         out += [Outgoing(alerts.foreign_settled(order, request.by, request.reason)) for order in unclear]
     left = {symbol: why for symbol, why in state.paused.items() if symbol != request.symbol}
-    return Step(state.but(paused=left), tuple(out))
+    lately = {symbol: at_ns for symbol, at_ns in state.approved_at_ns.items() if symbol != request.symbol}
+    return Step(state.but(paused=left, approved_at_ns=lately), tuple(out))
 
 
 def _on_files(state: RiskState, files: FilesRead, event: Received) -> Step[RiskState]:
@@ -187,15 +193,25 @@ def _on_rejected(state: RiskState, message: orders.OrderRejected, event: Receive
         return Step(state)
     state = ledger.with_facts(state, message.facts, definitely_over=True)
     alert = alerts.api_error(message, state.day.trading_date)
-    return Step(_with_error(state, event, message.facts.order_id), (Outgoing(alert),))
+    state = _with_error(state, event, message.facts.order_id, ErrorKind.REFUSED, message.facts.venue)
+    return Step(state, (Outgoing(alert),))
 
 
 def _on_unknown(state: RiskState, message: orders.OrderUnknown, event: Received) -> Step[RiskState]:
-    return Step(_with_error(ledger.with_facts(state, message.facts), event, message.facts.order_id))
+    state = ledger.with_facts(state, message.facts)
+    return Step(_with_error(state, event, message.facts.order_id, ErrorKind.UNKNOWN, message.facts.venue))
+
+
+def _on_denied(state: RiskState, message: orders.CommandDenied, event: Received) -> Step[RiskState]:
+    """What only came at the wrong moment is no error: gates close, states change, a race is lost."""
+    if message.reason.of_the_moment:
+        return Step(state)
+    return Step(_with_error(state, event, message.order_id, ErrorKind.DENIED))
 
 
 def _on_cancel_rejected(state: RiskState, message: orders.CancelRejected, event: Received) -> Step[RiskState]:
-    return Step(_with_error(ledger.with_facts(state, message.facts), event, event.envelope.id))
+    state = ledger.with_facts(state, message.facts)
+    return Step(_with_error(state, event, event.envelope.id, ErrorKind.REFUSED, message.facts.venue))
 
 
 def _on_resolved(state: RiskState, message: orders.OrderResolved, event: Received) -> Step[RiskState]:
@@ -207,11 +223,12 @@ def _on_order_closed(state: RiskState, message: orders.OrderClosed, event: Recei
     return Step(ledger.with_facts(state, message.facts, definitely_over=True))
 
 
-def _with_error(state: RiskState, event: Received, key: str) -> RiskState:
-    """Count one error; a trouble with the same `key` is the one that was counted already."""
+def _with_error(state: RiskState, event: Received, key: str, kind: ErrorKind, where: str = "") -> RiskState:
+    """Count one error; one of the same kind with the same `key` is the one that was counted already."""
     oldest_ns = event.now_ns - ERROR_WINDOW_NS
-    kept = {key: at_ns for key, at_ns in state.errors.items() if at_ns > oldest_ns}
-    counted: RiskState = state.but(errors={key: event.envelope.ts_event_ns, **kept})
+    kept = {known: seen for known, seen in state.errors.items() if seen.at_ns > oldest_ns}
+    seen = ErrorSeen(kind=kind, at_ns=event.envelope.ts_event_ns, where=where)
+    counted: RiskState = state.but(errors={f"{kind}-{key}": seen, **kept})
     return counted
 
 
@@ -225,7 +242,12 @@ def _on_stranded(state: RiskState, message: pairs.ResidualMarked, event: Receive
 
 
 def _on_pair_closed(state: RiskState, message: pairs.PairClosed, event: Received) -> Step[RiskState]:
-    return Step(ledger.without_pair(state, message))
+    """A close that is told again is counted no second time."""
+    known = message.pair_id in state.settled_krw
+    state = ledger.without_pair(state, message)
+    if known or not message.trip or message.pair_id not in state.settled_krw:
+        return Step(state)
+    return losses.after_close(state, message.pair_id, event.now_ns, event.cause_id)
 
 
 def _on_account(state: RiskState, message: orders.AccountReported, event: Received) -> Step[RiskState]:
@@ -271,10 +293,11 @@ _HANDLERS: Mapping[type[Message], Handler] = {
     venue_state.ConnectionChanged: _on_connection,
     intents.TradeIntent: lambda state, message, event: on_intent(state, message, event.now_ns),
     control.TradingStateRequested: _on_state_request,
-    control.LatchClearRequested: lambda state, message, event: clear_latch(state, message),
-    control.LimitChangeRequested: lambda state, message, event: reference_data.on_limit_change(
-        state, message
+    control.LatchClearRequested: lambda state, message, event: clear_latch(
+        losses.forgiven(state, message.latch), message
     ),
+    control.LimitChangeRequested: lambda state, message, event: proposals.on_change(state, message, event),
+    control.LimitConfirmRequested: lambda state, message, event: proposals.on_confirm(state, message, event),
     control.ReferenceReloadRequested: lambda state, message, event: Step(
         reference_data.on_reload(state, message, event.cause_id)
     ),
@@ -289,6 +312,7 @@ _HANDLERS: Mapping[type[Message], Handler] = {
     orders.OrderUnknown: _on_unknown,
     orders.OrderResolved: _on_resolved,
     orders.CancelRejected: _on_cancel_rejected,
+    orders.CommandDenied: _on_denied,
     orders.ForeignOrderSeen: _on_foreign,
     orders.AccountReported: _on_account,
     orders.ReconciliationCompleted: _on_reconciled,

@@ -6,6 +6,7 @@ of the pair's own quantity until the pair is closed: a pair never buys more than
 Orders of a pair that risk does not know (Redis may lose its last second) count as they stand.
 """
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 from services.contracts.terms import Symbol
@@ -102,9 +103,53 @@ def held(state: RiskState) -> list[tuple[Symbol, Money]]:
 def marked_gain(state: RiskState) -> Marked:
     """Value what is held at the better bid of risk's newest books."""
     holdings = held(state)
-    symbols = {symbol for symbol, _ in holdings}
+    return marked(holdings, best_bids(state, {symbol for symbol, _ in holdings}))
+
+
+def best_bids(state: RiskState, symbols: Set[Symbol]) -> dict[Symbol, int]:
+    """The better bid of both venues in risk's newest books; a symbol without any is left out."""
     bids: dict[Symbol, int] = {}
     for (symbol, _), book in state.books.items():
         if symbol in symbols and book.quote.bids:
             bids[symbol] = max(bids.get(symbol, 0), book.quote.bids[0][0])
-    return marked(holdings, bids)
+    return bids
+
+
+def unhedged_worst_krw(state: RiskState) -> int:
+    """What may be bought and not yet sold at one moment, KRW: a pair works on one clip at a time."""
+    orders = by_pair(state.orders)
+    worst_krw = 0
+    for open_ in commitments(state):
+        pair = state.pairs.get(open_.pair_id)
+        working_krw = sum(tally.working_buy_krw for tally in orders.get(open_.pair_id, []))
+        clip_krw = 0 if pair is None or pair.stranded else pair.clip_shares * pair.buy_limit_krw
+        worst_krw += max(open_.held_krw + working_krw, clip_krw)
+    return worst_krw
+
+
+def unhedged_krw(state: RiskState) -> int:
+    """What is bought and not yet sold now, KRW at cost, without what a person already works on."""
+    return sum(
+        money.held_cost_krw
+        for pair_id, money in money_by_pair(state.orders).items()
+        if not _stranded(state, pair_id)
+    )
+
+
+def with_held_since(state: RiskState, now_ns: int) -> RiskState:
+    """Remember since when each pair has held shares without a break; a stranded one is a person's."""
+    holding = {
+        pair_id
+        for pair_id, money in money_by_pair(state.orders).items()
+        if money.held_shares and not _stranded(state, pair_id)
+    }
+    if holding == state.held_since_ns.keys():
+        return state
+    since = {pair_id: state.held_since_ns.get(pair_id, now_ns) for pair_id in sorted(holding)}
+    remembered: RiskState = state.but(held_since_ns=since)
+    return remembered
+
+
+def _stranded(state: RiskState, pair_id: str) -> bool:
+    pair = state.pairs.get(pair_id)
+    return pair is not None and pair.stranded

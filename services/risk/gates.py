@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from services.contracts.limits import JOURNAL_LAG_MS, NS_PER_MS
+from services.contracts.limits import JOURNAL_LAG_MS, LOSSLESS_ALARM, NS_PER_MS
 from services.contracts.messages.alerts import AlertKind
 from services.contracts.messages.venue_state import ConnectionState
 from services.risk.state import Beat, RiskState
@@ -25,6 +25,7 @@ class GateKey(StrEnum):
     IN_FORCE = "in_force"
     CLOCK = "clock"
     JOURNAL = "journal"
+    STREAMS = "streams"
     WINDOW = "window"
     FEED = "feed"
 
@@ -48,6 +49,7 @@ _ALERT_KINDS = {
     GateKey.IN_FORCE: AlertKind.REFERENCE,
     GateKey.CLOCK: AlertKind.CLOCK,
     GateKey.JOURNAL: AlertKind.JOURNAL,
+    GateKey.STREAMS: AlertKind.BUS,
     GateKey.WINDOW: AlertKind.SESSION,
     GateKey.FEED: AlertKind.STALE_FEED,
 }
@@ -166,6 +168,12 @@ def _journal(state: RiskState, now_ns: int) -> Iterator[str]:
         yield f"The journal is {lag_ms // 1_000} s behind: what is done now might not be on record."
 
 
+def _streams(state: RiskState, now_ns: int) -> Iterator[str]:
+    entries = 0 if state.journal is None else state.journal.longest_stream_entries
+    if state.journal is not None and entries >= 2 * LOSSLESS_ALARM:
+        yield f"The stream {state.journal.longest_stream} has {entries} entries: a reader does not keep up."
+
+
 def _window(state: RiskState, now_ns: int) -> Iterator[str]:
     window = state.venue.window
     if window is None:
@@ -192,6 +200,7 @@ _GATES: tuple[tuple[GateKey, Callable[[RiskState, int], Iterator[str]]], ...] = 
     (GateKey.IN_FORCE, _in_force),
     (GateKey.CLOCK, _clocks),
     (GateKey.JOURNAL, _journal),
+    (GateKey.STREAMS, _streams),
     (GateKey.WINDOW, _window),
     (GateKey.FEED, _feeds),
 )

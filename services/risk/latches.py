@@ -4,6 +4,7 @@ A latch that is set takes an armed desk down to reduce only. One whose cause sti
 lifted is set again at once.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 
 from services.contracts.limits import CLOCK_DOUBTS, CLOCK_SKEW_MS, NS_PER_MS
@@ -16,9 +17,9 @@ from services.contracts.messages.control import (
 from services.contracts.step import Outgoing, Step
 from services.contracts.terms import Latch
 from services.risk import alerts
-from services.risk.exposure import marked_gain, realised_krw
+from services.risk.exposure import marked_gain, realised_krw, unhedged_krw
 from services.risk.gates import builds_running, describe_builds, fresh_beats
-from services.risk.state import LatchHeld, RiskState, Trading
+from services.risk.state import ErrorKind, LatchHeld, RiskState, Trading
 from services.risk.trading_state import AFTER_LATCH
 
 ERROR_WINDOW_NS = 60_000 * NS_PER_MS
@@ -62,6 +63,7 @@ def changed_message(trading: Trading) -> TradingStateChanged:
 def due(state: RiskState, now_ns: int) -> Iterator[tuple[Latch, str]]:
     """Yield every latch whose cause holds now, with the figures that decided."""
     yield from _loss(state)
+    yield from _unhedged(state, now_ns)
     yield from _errors(state, now_ns)
     yield from _builds(state, now_ns)
     yield from _clocks(state, now_ns)
@@ -76,13 +78,45 @@ def _loss(state: RiskState) -> Iterator[tuple[Latch, str]]:
         yield Latch.CUMULATIVE_LOSS, f"The day has lost {loss_krw} KRW; the limit is {limit_krw} KRW."
 
 
-def _errors(state: RiskState, now_ns: int) -> Iterator[tuple[Latch, str]]:
+def _unhedged(state: RiskState, now_ns: int) -> Iterator[tuple[Latch, str]]:
+    """Only what more is bought is stopped: the exits of every pair go on."""
     if state.reference is None:
         return
-    count = sum(at_ns > now_ns - ERROR_WINDOW_NS for at_ns in state.errors.values())
-    limit = state.reference.limits.max_errors_per_minute
-    if count > limit:
-        yield Latch.REPEATED_ERRORS, f"{count} refusals of the broker in a minute; the limit is {limit}."
+    limits, held_krw = state.reference.limits, unhedged_krw(state)
+    if held_krw > limits.max_unhedged_krw:
+        yield (
+            Latch.UNHEDGED,
+            f"{held_krw} KRW are bought and not sold; the limit is {limits.max_unhedged_krw} KRW.",
+        )
+    for pair_id, since_ns in state.held_since_ns.items():
+        held_ms = (now_ns - since_ns) // NS_PER_MS
+        if held_ms > limits.max_unhedged_ms:
+            yield (
+                Latch.UNHEDGED,
+                f"The pair {pair_id} has held shares for {held_ms // 1_000} s; "
+                f"the limit is {limits.max_unhedged_ms // 1_000} s.",
+            )
+
+
+def _errors(state: RiskState, now_ns: int) -> Iterator[tuple[Latch, str]]:
+    """Each kind has its own limit; both venues count together, because a pair needs both."""
+    if state.reference is None:
+        return
+    limits = state.reference.limits
+    for kind, limit, what in (
+        (ErrorKind.REFUSED, limits.max_errors_per_minute, "refusals of the broker"),
+        (ErrorKind.DENIED, limits.max_denials_per_minute, "commands denied at the last gate"),
+        (ErrorKind.UNKNOWN, limits.max_unknowns_per_minute, "orders with an unknown outcome"),
+    ):
+        lately = [
+            seen
+            for seen in state.errors.values()
+            if seen.kind is kind and seen.at_ns > now_ns - ERROR_WINDOW_NS
+        ]
+        if len(lately) > limit:
+            where = Counter(seen.where for seen in lately if seen.where)
+            venues = "".join(f", {count} on {venue}" for venue, count in sorted(where.items()))
+            yield Latch.REPEATED_ERRORS, f"{len(lately)} {what} in a minute{venues}; the limit is {limit}."
 
 
 def _builds(state: RiskState, now_ns: int) -> Iterator[tuple[Latch, str]]:

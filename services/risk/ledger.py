@@ -11,6 +11,9 @@ from services.risk.exposure import commitments
 from services.risk.pnl import OrderTally, claim, merge, money_of
 from services.risk.state import Day, PairHeld, RiskState
 
+CLAIM = ".claim"
+"""How the order ends that stands for what a person sold by hand."""
+
 
 def with_facts(state: RiskState, facts: OrderFacts, *, definitely_over: bool = False) -> RiskState:
     """Take in one statement about an order; `definitely_over` where the message itself says so.
@@ -26,7 +29,7 @@ def with_facts(state: RiskState, facts: OrderFacts, *, definitely_over: bool = F
         merged: RiskState = state.but(orders=merge(state.orders, facts.order_id, tally))
         return merged
     late: RiskState = state.but(settled=merge(state.settled, facts.order_id, tally))
-    return _resettled(late, facts.pair_id)
+    return _reopened(late, facts.pair_id) or _resettled(late, facts.pair_id)
 
 
 def with_pair(state: RiskState, approved: PairApproved) -> RiskState:
@@ -39,6 +42,7 @@ def with_pair(state: RiskState, approved: PairApproved) -> RiskState:
         qty_shares=approved.qty_shares,
         buy_limit_krw=approved.buy_limit_krw,
         approved_at_ns=approved.approved_at_ns,
+        clip_shares=approved.clip_shares,
     )
     reserved: RiskState = state.but(pairs={**state.pairs, approved.pair_id: pair})
     return reserved
@@ -61,7 +65,7 @@ def without_pair(state: RiskState, closed: PairClosed) -> RiskState:
         return state
     if closed.outcome is PairOutcome.CLAIMED:
         sale = claim(closed.pair_id, closed.symbol, money_of(own.values()), closed.realised_pnl_krw)
-        own[f"{closed.pair_id}.claim"] = sale
+        own[closed.pair_id + CLAIM] = sale
     settled: RiskState = state.but(
         pairs={pair_id: held for pair_id, held in state.pairs.items() if pair_id != closed.pair_id},
         orders={oid: tally for oid, tally in state.orders.items() if oid not in own},
@@ -87,6 +91,12 @@ def new_day(state: RiskState, day: Day) -> RiskState:
     return carried
 
 
+def orders_of_the_day(state: RiskState) -> int:
+    """How many orders were sent on this trading date; a claim is none, and what is carried counts on."""
+    settled = sum(not order_id.endswith(CLAIM) for order_id in state.settled)
+    return len(state.orders) + settled
+
+
 def is_over(state: RiskState, order_id: str) -> bool:
     """Whether an order is known, and known to be over."""
     tally = state.orders.get(order_id) or state.settled.get(order_id)
@@ -98,6 +108,19 @@ def _of_another_day(state: RiskState, facts: OrderFacts) -> bool:
         facts.order_id in state.orders or facts.pair_id in state.pairs or facts.pair_id in state.settled_krw
     )
     return not known and state.day.trading_date not in ("", facts.trading_date)
+
+
+def _reopened(state: RiskState, pair_id: str) -> RiskState | None:
+    """A closed pair that holds something after all counts as exposure until it is closed again."""
+    own = {oid: tally for oid, tally in state.settled.items() if tally.pair_id == pair_id}
+    if not (money_of(own.values()).held_shares or any(tally.working_shares for tally in own.values())):
+        return None
+    reopened: RiskState = state.but(
+        orders={**state.orders, **own},
+        settled={oid: tally for oid, tally in state.settled.items() if oid not in own},
+        settled_krw={key: krw for key, krw in state.settled_krw.items() if key != pair_id},
+    )
+    return reopened
 
 
 def _resettled(state: RiskState, pair_id: str) -> RiskState:

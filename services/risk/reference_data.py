@@ -8,8 +8,6 @@ from pydantic import ValidationError
 
 from services.contracts.in_force import Reference
 from services.contracts.messages.control import (
-    LimitChangeRefused,
-    LimitChangeRequested,
     ReferencePublished,
     ReferenceReloadRequested,
 )
@@ -44,16 +42,6 @@ def on_refused(state: RiskState, refused: FilesRefused) -> Step[RiskState]:
 def on_reload(state: RiskState, request: ReferenceReloadRequested, cause_id: str) -> RiskState:
     asked: RiskState = state.but(reload=ReloadAsked(request.by, request.reason, cause_id))
     return asked
-
-
-def on_limit_change(state: RiskState, request: LimitChangeRequested) -> Step[RiskState]:
-    """Put a changed limit in force, or say why it cannot be."""
-    problem = _problem_with(state, request)
-    if problem:
-        refused = LimitChangeRefused(name=request.name, value=request.value, by=request.by, problem=problem)
-        return Step(state, (Outgoing(refused),))
-    state = state.but(overrides={**state.overrides, request.name: request.value})
-    return publish(state, request.by, f"{request.name} = {request.value}: {request.reason}", always=True)
 
 
 def publish(state: RiskState, by: str, reason: str, *, always: bool = False) -> Step[RiskState]:
@@ -108,16 +96,3 @@ def _limits_with(limits: TradingLimits, overrides: dict[str, str]) -> TradingLim
         return TradingLimits.model_validate({**limits.model_dump(), **overrides})
     except ValidationError:
         return None
-
-
-def _problem_with(state: RiskState, request: LimitChangeRequested) -> str:
-    if state.files is None:
-        return "no limits are in force yet; mend the files first"
-    if request.name not in TradingLimits.model_fields:
-        return f"{request.name!r} is no limit; there are {', '.join(sorted(TradingLimits.model_fields))}"
-    values = {**state.files.limits.model_dump(), **state.overrides, request.name: request.value}
-    try:
-        TradingLimits.model_validate(values)
-    except ValidationError as error:
-        return "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
-    return ""

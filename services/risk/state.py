@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar
 
 from pydantic import Field
 
 from services.contracts.envelope import Part
 from services.contracts.in_force import Reference
+from services.contracts.messages.control import LimitProposal
 from services.contracts.messages.orders import AccountReported, ForeignOrderSeen, ReconciliationCompleted
 from services.contracts.messages.status import Heartbeat, NotifierStatus
 from services.contracts.step import State
@@ -48,6 +50,7 @@ class PairHeld(Part):
     buy_limit_krw: int
     approved_at_ns: int
     stranded: bool = False
+    clip_shares: int = 0
 
 
 class Account(Part):
@@ -66,6 +69,26 @@ class Day(Part):
     approvals: int = 0
     denials: dict[str, int] = Field(default_factory=dict)
     opening_cash_krw: int | None = None
+    losses_in_a_row: int = 0
+    """Closed pairs that lost money since one that did not, or since a person looked at them."""
+    best_krw: int = 0
+    """The best result of the day, realised and marked."""
+
+
+class ErrorKind(StrEnum):
+    """What went wrong with an order, each with a limit of its own."""
+
+    REFUSED = "refused"
+    DENIED = "denied"
+    UNKNOWN = "unknown"
+
+
+class ErrorSeen(Part):
+    """One error. `where` is the venue, empty where the gateway's own answer does not name it."""
+
+    kind: ErrorKind
+    at_ns: int
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +116,7 @@ class RiskState(State):
         {
             "trading", "venue", "reference", "reference_hash", "files", "overrides", "day", "pairs", "orders",
             "settled", "settled_krw", "account", "reconciled", "verdicts", "approved_at_ns", "paused",
-            "foreign", "errors",
+            "foreign", "errors", "held_since_ns", "proposals",
         }
     )  # fmt: skip
 
@@ -124,8 +147,12 @@ class RiskState(State):
     paused: dict[Symbol, str] = Field(default_factory=dict)
     """Paused symbols, and why."""
     foreign: dict[str, ForeignOrderSeen] = Field(default_factory=dict)
-    errors: dict[str, int] = Field(default_factory=dict)
-    """The broker's refusals of the last minute: message id -> when, ns."""
+    errors: dict[str, ErrorSeen] = Field(default_factory=dict)
+    """What went wrong with orders in the last minute, by what makes one error the same again."""
+    held_since_ns: dict[str, int] = Field(default_factory=dict)
+    """Pairs that hold shares which nobody has stranded, and since when."""
+    proposals: dict[str, LimitProposal] = Field(default_factory=dict)
+    """Loosened limits that wait for a second person, by id."""
 
     books: Books = Field(default_factory=dict)
     beats: Mapping[str, Beat] = Field(default_factory=dict)

@@ -5,9 +5,11 @@ from services.contracts.step import Outgoing, Step
 from services.risk import alerts
 from services.risk.exposure import marked_gain, realised_krw, total_exposure_krw
 from services.risk.gates import Gate, GateKey, closed_gates
+from services.risk.ledger import orders_of_the_day
 from services.risk.state import RiskState
 
 EXPOSURE_BREACH = "exposure"
+ORDERS_BREACH = "orders"
 
 
 def status_of(state: RiskState, gates: tuple[Gate, ...]) -> RiskStatus:
@@ -28,6 +30,7 @@ def status_of(state: RiskState, gates: tuple[Gate, ...]) -> RiskStatus:
         denials=state.day.denials,
         cash_krw=cash_krw,
         cash_change_krw=0 if state.account is None else cash_krw - opening_krw,
+        proposals=tuple(state.proposals.values()),
     )
 
 
@@ -38,7 +41,7 @@ def report(state: RiskState, now_ns: int) -> Step[RiskState]:
     """
     gates = closed_gates(state, now_ns)
     closed = {gate.key.value: gate for gate in gates if gate.key is not GateKey.WINDOW}
-    known = state.told - {EXPOSURE_BREACH}
+    known = state.told - {EXPOSURE_BREACH, ORDERS_BREACH}
     lasting = state.closed_before & set(closed) if state.trading.state.allows_entries else set()
     begun, ended = sorted(lasting - known), sorted(known - set(closed))
     out = [Outgoing(status_of(state, gates))]
@@ -52,10 +55,13 @@ def report(state: RiskState, now_ns: int) -> Step[RiskState]:
 def _breach(state: RiskState) -> Step[RiskState]:
     if state.reference is None:
         return Step(state)
-    worst_krw, limit_krw = total_exposure_krw(state), state.reference.limits.max_exposure_total_krw
-    over = worst_krw > limit_krw
-    if over == (EXPOSURE_BREACH in state.told):
-        return Step(state)
-    told = state.told | {EXPOSURE_BREACH} if over else state.told - {EXPOSURE_BREACH}
-    alert = alerts.exposure_breach(worst_krw, limit_krw, over=over)
-    return Step(state.but(told=told), (Outgoing(alert),))
+    limits, out = state.reference.limits, []
+    worst_krw, sent = total_exposure_krw(state), orders_of_the_day(state)
+    exposed, spent = worst_krw > limits.max_exposure_total_krw, sent >= limits.max_orders_per_day
+    if exposed != (EXPOSURE_BREACH in state.told):
+        out.append(alerts.exposure_breach(worst_krw, limits.max_exposure_total_krw, over=exposed))
+    if spent != (ORDERS_BREACH in state.told):
+        out.append(alerts.orders_spent(sent, limits.max_orders_per_day, over=spent))
+    now = frozenset({EXPOSURE_BREACH} if exposed else ()) | frozenset({ORDERS_BREACH} if spent else ())
+    told = (state.told - {EXPOSURE_BREACH, ORDERS_BREACH}) | now
+    return Step(state.but(told=told), tuple(Outgoing(alert) for alert in out))

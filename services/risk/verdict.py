@@ -11,11 +11,14 @@ from services.contracts.messages.pairs import PairApproved, PairDenied
 from services.contracts.reasons import DenialReason
 from services.contracts.step import Outgoing, Step
 from services.market.edge import clip_allowed
+from services.risk import alerts
 from services.risk.checks.case import Case, case_of
 from services.risk.checks.order import first_denial
 from services.risk.ledger import with_pair
 from services.risk.state import RiskState
 
+REPEATED_WHY = "traded too often"
+"""How the reason of such a pause begins."""
 REMEMBERED_NS = 60 * NS_PER_S
 """Far longer than any intent lives: one that is older is denied as expired."""
 
@@ -26,7 +29,8 @@ def on_intent(state: RiskState, intent: TradeIntent, now_ns: int) -> Step[RiskSt
     denial = first_denial(case)
     state = _remembered(state, intent.intent_id, now_ns)
     if denial is not None:
-        return _denied(state, intent, denial, now_ns)
+        step = _denied(state, intent, denial, now_ns)
+        return _paused(step, case, denial[1]) if denial[0] is DenialReason.REPEATED else step
     approved = _approval(case)
     state = with_pair(state, approved)
     lately = _lately(state, intent, case.limits.repeat_window_ms, now_ns)
@@ -70,6 +74,14 @@ def _denied(
         decided_at_ns=now_ns,
     )
     return Step(state.but(day=day), (Outgoing(message, correlation_id=intent.intent_id),))
+
+
+def _paused(step: Step[RiskState], case: Case, detail: str) -> Step[RiskState]:
+    """Repeated execution switches the symbol off until a named person resumes it (RTS 6 art. 15(3))."""
+    symbol, state = case.intent.symbol, step.state
+    why = f"{REPEATED_WHY}: {detail} in {case.limits.repeat_window_ms} ms"
+    state = state.but(paused={**state.paused, symbol: why})
+    return Step(state, (*step.out, Outgoing(alerts.repeated(symbol, why))))
 
 
 def _remembered(state: RiskState, intent_id: str, now_ns: int) -> RiskState:

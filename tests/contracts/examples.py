@@ -344,6 +344,10 @@ ORDERS = (
         trading_date=DAY, connection_epoch=3, differences=("005930: broker holds 5, stream says 3",)
     ),
 )
+PROPOSAL = control.LimitProposal(
+    proposal_id="1f0c77ab", name="clip_shares", value="20", before="5", expires_at_ns=NOW_NS + 600 * 10**9,
+    **DESK,
+)  # fmt: skip
 CONTROL = (
     control.TradingStateRequested(target=TradingState.ARMED, **DESK),
     control.TradingStateChanged(
@@ -355,6 +359,9 @@ CONTROL = (
     control.LatchCleared(latch=Latch.UNPLANNED_DISCONNECT, **DESK),
     control.ReferencePublished(reference=REFERENCE, reference_hash=REFERENCE.hash, by="risk", reason="start"),
     control.LimitChangeRequested(name="clip_shares", value="20", **DESK),
+    control.LimitChangeProposed(proposal=PROPOSAL),
+    control.LimitConfirmRequested(proposal_id="1f0c77ab", **DESK),
+    control.LimitProposalExpired(proposal=PROPOSAL),
     control.LimitChangeRefused(name="clip_shares", value="200", by="desk", problem="at most 50"),
     control.ReferenceReloadRequested(**DESK),
     control.FlattenRequested(symbol=SAMSUNG, **DESK),

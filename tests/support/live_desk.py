@@ -83,6 +83,7 @@ LIMITS: Mapping[str, int] = {
     "clip_shares": 2, "max_pair_shares": 2, "max_pairs_per_symbol_window": 20, "cooldown_ms": 2_500,
     "buy_timeout_ms": 3_000, "sell_timeout_ms": 3_000, "max_quote_age_sell_ms": 3_000,
     "max_quote_age_buy_ms": 5_000, "max_quote_skew_ms": 5_000, "max_errors_per_minute": 100,
+    "max_denials_per_minute": 100, "max_unknowns_per_minute": 100, "max_losing_pairs_in_a_row": 100,
 }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from services.contracts.envelope import Message
+from services.contracts.envelope import Message, Part
 from services.contracts.in_force import Reference
 from services.contracts.terms import Latch, Symbol, TradingState
 
@@ -64,6 +64,38 @@ class LimitChangeRequested(Message):
     value: str
     by: str = Field(min_length=1)
     reason: str = Field(min_length=1)
+
+
+class LimitProposal(Part):
+    """A change that allows more than holds now: it waits for a second person until `expires_at_ns`."""
+
+    proposal_id: str
+    name: str
+    value: str
+    before: str
+    by: str
+    reason: str
+    expires_at_ns: int
+
+
+class LimitChangeProposed(Message):
+    """The answer to a request that loosens: nothing has changed yet."""
+
+    proposal: LimitProposal
+
+
+class LimitConfirmRequested(Message):
+    """A second person stands by a proposal; the one who made it cannot."""
+
+    proposal_id: str
+    by: str = Field(min_length=1)
+    reason: str = Field(min_length=1)
+
+
+class LimitProposalExpired(Message):
+    """Nobody confirmed it in time: what held before still holds."""
+
+    proposal: LimitProposal
 
 
 class LimitChangeRefused(Message):

@@ -1,6 +1,7 @@
 """What services say of themselves, about once a second. Only the newest of each counts."""
 
 from services.contracts.envelope import Message, Part
+from services.contracts.messages.control import LimitProposal
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.terms import GatewayMode, Latch, SessionPhase, Symbol, TradingState, Venue
 
@@ -114,6 +115,8 @@ class RiskStatus(Message):
     denials: dict[str, int]
     cash_krw: int
     cash_change_krw: int
+    proposals: tuple[LimitProposal, ...] = ()
+    """Loosened limits that wait for a second person."""
 
 
 class ExecutorStatus(Message):
@@ -126,7 +129,10 @@ class ExecutorStatus(Message):
 
 
 class NotifierStatus(Message):
-    """`channel` is where alerts go: `slack`, or `terminal` where no webhook is configured."""
+    """`channel` is where alerts go: `slack`, or `terminal` where no webhook is configured.
+
+    `longest_stream` is the longest stream that must lose nothing, `longest_stream_entries` its length.
+    """
 
     journal_lines: int
     journal_lag_ms: int
@@ -135,3 +141,5 @@ class NotifierStatus(Message):
     failed: int
     unacknowledged: tuple[str, ...]
     channel: str = ""
+    longest_stream: str = ""
+    longest_stream_entries: int = 0

@@ -12,7 +12,9 @@ from services.risk.exposure import (
     marked_gain,
     realised_krw,
     total_exposure_krw,
+    unhedged_worst_krw,
 )
+from services.risk.ledger import orders_of_the_day
 
 
 def order_size(case: Case) -> str | None:
@@ -34,6 +36,20 @@ def exposure_total(case: Case) -> str | None:
     worst_krw = total_exposure_krw(case.state) + case.worst_case_krw
     limit_krw = case.limits.max_exposure_total_krw
     return f"worst_krw={worst_krw} limit_krw={limit_krw}" if worst_krw > limit_krw else None
+
+
+def unhedged(case: Case) -> str | None:
+    """Every open pair may hold a clip at the same moment, and this one another."""
+    price_krw = case.intent.side_a.price_krw
+    clip_krw = clip_allowed(case.limits, price_krw, case.intent.qty_shares) * price_krw
+    worst_krw = unhedged_worst_krw(case.state) + clip_krw
+    limit_krw = case.limits.max_unhedged_krw
+    return f"worst_krw={worst_krw} limit_krw={limit_krw}" if worst_krw > limit_krw else None
+
+
+def orders_left(case: Case) -> str | None:
+    sent, limit = orders_of_the_day(case.state), case.limits.max_orders_per_day
+    return f"orders={sent} limit={limit}" if sent >= limit else None
 
 
 def cash(case: Case) -> str | None:

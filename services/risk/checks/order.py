@@ -35,6 +35,8 @@ CHECKS: tuple[tuple[DenialReason, Check], ...] = (
     (DenialReason.ORDER_SIZE, money.order_size),
     (DenialReason.EXPOSURE_SYMBOL, money.exposure_symbol),
     (DenialReason.EXPOSURE_TOTAL, money.exposure_total),
+    (DenialReason.UNHEDGED, money.unhedged),
+    (DenialReason.ORDERS_SPENT, money.orders_left),
     (DenialReason.CASH, money.cash),
     (DenialReason.LOSS_LIMIT, money.loss),
 )

@@ -41,7 +41,10 @@ max_pair_shares = 3
 max_trips_per_symbol = 20
 max_pairs_per_symbol_window = 20
 max_errors_per_minute = 1000
+max_denials_per_minute = 1000
+max_unknowns_per_minute = 1000
 max_daily_loss_krw = 3000000
+max_losing_pairs_in_a_row = 100
 """
 
 

@@ -373,6 +373,39 @@ def test_too_good_to_be_true_is_told_once_and_resolved_and_never_an_intent() -> 
     assert len({alert.alert_id for alert in alerts}) == 1
 
 
+def standing(limit_ms: int = 1_000) -> Detector:
+    """A cross that has stood for as long as it may; books stay fresh."""
+    limits = world.limits(max_cross_ms=limit_ms, cooldown_ms=0)
+    detector = Detector().morning(world.published(world.reference(limits)))
+    assert detector.see(world.crossing(), 0) != []
+    assert only(detector.tell(world.tick(ms(limit_ms))), AlertRaised) == []
+    return detector
+
+
+def test_a_cross_that_nobody_takes_is_left_and_told_once() -> None:
+    detector = standing()
+    (alert,) = only(detector.tell(world.tick(ms(1_001))), AlertRaised)
+    assert isinstance(alert, AlertRaised) and alert.kind is AlertKind.SPREAD_ANOMALY
+    assert detector.see(world.crossing(), 1_500) == []
+    assert only(detector.tell(world.tick(ms(1_600))), AlertRaised) == []
+
+
+def test_once_it_has_ended_the_next_cross_is_spoken_of_again() -> None:
+    detector = standing()
+    detector.tell(world.tick(ms(1_001)))
+    over = detector.tell(*world.events([quote(Venue.NXT, 69_900, 70_000)], ms(1_100)))
+    assert [a.resolved for a in over if isinstance(a, AlertRaised)] == [True]
+    assert detector.see(world.crossing(), 1_200) != []
+
+
+def test_a_cross_that_our_own_pair_took_is_no_ghost() -> None:
+    detector = standing()
+    (intent,) = intents(detector.said)
+    detector.tell(*world.events([approved(intent.intent_id, 100), closed(900)], ms(900)))
+    assert only(detector.tell(world.tick(ms(1_800))), AlertRaised) == []
+    assert detector.see(world.crossing(), 1_850) != []
+
+
 # -- status ---------------------------------------------------------------------------------
 
 

@@ -5,7 +5,13 @@ import pytest
 from services.contracts.messages.alerts import AlertKind, AlertRaised
 from services.contracts.messages.control import LatchSet, SymbolPauseRequested
 from services.contracts.messages.orders import CancelRejected, ForeignOrderSeen, OrderRejected, OrderUnknown
-from services.contracts.messages.pairs import PairApproved, PairDenied, ResidualMarked, StrandReason
+from services.contracts.messages.pairs import (
+    PairApproved,
+    PairDenied,
+    PairOutcome,
+    ResidualMarked,
+    StrandReason,
+)
 from services.contracts.messages.status import RiskStatus
 from services.contracts.reasons import DenialReason
 from services.contracts.terms import Latch, Severity, Side, Symbol, Venue
@@ -113,7 +119,7 @@ def refusals(kind: type, count: int, first: int = 1) -> list[object]:
 
 @pytest.mark.parametrize("kind", [OrderRejected, OrderUnknown, CancelRejected])
 def test_refusals_in_a_minute_are_latched_above_the_limit_and_not_at_it(kind: type) -> None:
-    desk = armed(world.limits(max_errors_per_minute=3))
+    desk = armed(world.limits(max_errors_per_minute=3, max_unknowns_per_minute=3))
     desk.tell(*refusals(kind, 3))  # type: ignore[arg-type]
     assert of(desk.tick(20), LatchSet) == []
     desk.tell(*refusals(kind, 1, first=4))  # type: ignore[arg-type]
@@ -204,6 +210,25 @@ def test_orders_of_a_pair_that_risk_forgot_still_count_and_block_their_symbol() 
     gone = facts("Plost", Side.SELL, 3, 211_500)
     desk.tell(d.order_closed(stray), filled(gone), d.closed("Plost"))
     assert status(desk, 4_000).exposure_krw == 0
+
+
+def test_a_fill_told_after_its_pair_was_closed_is_exposure_until_the_pair_is_closed_again() -> None:
+    desk = armed()
+    pair = desk.answer(intent(desk))
+    assert isinstance(pair, PairApproved)
+    nothing = {"outcome": PairOutcome.NOT_FILLED, "trip": False}
+    desk.tell(d.closed(pair.pair_id, **nothing))
+    assert status(desk, 800).exposure_krw == 0
+    late = facts(pair.pair_id, Side.BUY, 5, 350_000)
+    desk.tell(filled(late))
+    assert status(desk, 1_900).exposure_krw == 350_000
+    verdict = desk.answer(intent(desk, name="second"))
+    assert isinstance(verdict, PairDenied) and verdict.reason is DenialReason.PAIR_OPEN
+    sale = facts(pair.pair_id, Side.SELL, 5, 349_500)
+    desk.tell(filled(sale), d.closed(pair.pair_id, closings=2))
+    told = status(desk, 3_000)
+    assert (told.exposure_krw, told.open_pairs) == (0, 0)
+    assert told.realised_pnl_krw == -500 - late.commission_krw - sale.commission_krw - sale.tax_krw
 
 
 def test_the_status_says_in_sentences_why_nothing_new_is_bought() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.contracts.limits import CLOCK_DOUBTS, JOURNAL_LAG_MS
+from services.contracts.limits import CLOCK_DOUBTS, JOURNAL_LAG_MS, LOSSLESS_ALARM
 from services.contracts.messages.alerts import AlertKind, AlertRaised
 from services.contracts.messages.control import ArmRefused, LatchSet
 from services.contracts.messages.pairs import PairDenied
@@ -15,6 +15,10 @@ def journal(lag_ms: int) -> NotifierStatus:
     return NotifierStatus(
         journal_lines=1, journal_lag_ms=lag_ms, alerts=0, delivered=0, failed=0, unacknowledged=()
     )
+
+
+def stream(entries: int) -> NotifierStatus:
+    return journal(0).model_copy(update={"longest_stream": "{arb}:orders", "longest_stream_entries": entries})
 
 
 def beat_doubting(desk: Desk, times: int, at_ms: int = 10) -> None:
@@ -70,3 +74,26 @@ def test_a_redis_that_came_back_empty_latches_whoever_noticed_it() -> None:
     (latch,) = of(desk.tell(KeysVanished(service="executor", detail="empty")), LatchSet)
     assert latch.latch is Latch.RECONCILIATION_DIFFERENCE
     assert desk.state.trading.state is TradingState.REDUCE_ONLY
+
+
+# -- streams that must lose nothing ------------------------------------------------------------
+
+
+def test_a_stream_of_twice_its_alarm_holds_new_pairs_back_until_it_is_shorter() -> None:
+    desk = armed()
+    desk.tell(stream(2 * LOSSLESS_ALARM))
+    verdict = desk.answer(intent(desk))
+    assert isinstance(verdict, PairDenied) and "streams" in verdict.detail
+    assert desk.state.trading.state is TradingState.ARMED
+    desk.tell(stream(2 * LOSSLESS_ALARM - 1))
+    assert not isinstance(desk.answer(intent(desk, name="i2")), PairDenied)
+
+
+def test_a_stream_that_stays_long_is_told_by_name_and_when_it_is_over() -> None:
+    desk = armed()
+    desk.tell(stream(2 * LOSSLESS_ALARM))
+    desk.tick(1_100)
+    (alert,) = of(desk.tick(2_200), AlertRaised)
+    assert "{arb}:orders" in alert.detail
+    desk.tell(stream(0))
+    assert [a.resolved for a in of(desk.tick(3_300), AlertRaised)] == [True]

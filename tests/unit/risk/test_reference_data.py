@@ -99,9 +99,9 @@ def test_facts_of_another_date_take_no_symbol_off() -> None:
 
 def test_a_changed_limit_is_in_force_and_named_with_its_author() -> None:
     desk = ready()
-    (published,) = publications(desk.tell(change("clip_shares", "5")))
-    assert published.reference.limits.clip_shares == 5
-    assert published.by == "kim" and "clip_shares = 5" in published.reason
+    (published,) = publications(desk.tell(change("max_pair_shares", "4")))
+    assert published.reference.limits.max_pair_shares == 4
+    assert published.by == "kim" and "max_pair_shares = 4" in published.reason
 
 
 @pytest.mark.parametrize(
@@ -125,18 +125,18 @@ def test_a_limit_out_of_its_bounds_is_refused_with_the_reason(name: str, value: 
 
 def test_a_limit_by_hand_outlives_a_reload_until_the_file_says_something_else() -> None:
     desk = ready()
-    desk.tell(change("clip_shares", "5"), files(symbols=world.SYMBOLS[:1]))
-    assert desk.state.reference is not None and desk.state.reference.limits.clip_shares == 5
-    said = desk.tell(files(world.limits(clip_shares=2)))
-    assert desk.state.reference.limits.clip_shares == 2
-    assert any("clip_shares" in alert.detail for alert in of(said, AlertRaised))
+    desk.tell(change("max_pair_shares", "4"), files(symbols=world.SYMBOLS[:1]))
+    assert desk.state.reference is not None and desk.state.reference.limits.max_pair_shares == 4
+    said = desk.tell(files(world.limits(max_pair_shares=3)))
+    assert desk.state.reference.limits.max_pair_shares == 3
+    assert any("max_pair_shares" in alert.detail for alert in of(said, AlertRaised))
     assert desk.state.overrides == {}
 
 
 def test_an_intent_made_under_the_limits_before_is_denied_as_stale() -> None:
     desk = armed()
     asked = d.intent(desk)
-    desk.tell(change("clip_shares", "5"))
+    desk.tell(change("max_open_pairs", "1"))
     verdict = desk.answer(asked)
     assert getattr(verdict, "reason", None) == "stale_reference"
 

@@ -228,6 +228,14 @@ CASES: dict[tuple[DenialReason, str], Callable[[], Made]] = {
     (DenialReason.EXPOSURE_TOTAL, "two pairs too large"): lambda: another_pair_of(
         HYNIX, max_exposure_total_krw=699_999, max_exposure_symbol_krw=400_000, max_order_krw=100_000
     ),
+    (DenialReason.UNHEDGED, "one clip too large"): lambda: made(
+        armed(world.limits(max_unhedged_krw=349_999, clip_shares=5))
+    ),
+    (DenialReason.UNHEDGED, "with the clip of an open pair"): lambda: another_pair_of(
+        HYNIX, max_unhedged_krw=699_999, clip_shares=5
+    ),
+    (DenialReason.UNHEDGED, "with what is held"): lambda: holding_hynix(max_unhedged_krw=419_999),
+    (DenialReason.ORDERS_SPENT, "ten of ten"): lambda: after_orders(10),
     (DenialReason.CASH, "not enough"): lambda: after(account(350_051)),
     (DenialReason.CASH, "reserved by an open pair"): lambda: with_cash(700_103),
     (DenialReason.LOSS_LIMIT, "realised"): lambda: after_loss(marked=False),
@@ -251,6 +259,26 @@ def after_unknown() -> Made:
 def not_eligible() -> Made:
     desk = armed()
     desk.tell(world.facts(symbols=(HYNIX, OTHER_GROUP)))
+    return made(desk)
+
+
+def holding_hynix(**limits: int) -> Made:
+    """A pair of one-share clips that holds all five."""
+    desk, asked = another_pair_of(HYNIX, clip_shares=1, **limits)
+    (pair_id,) = desk.state.pairs
+    desk.tell(filled(facts(pair_id, Side.BUY, 5, 350_000, symbol=HYNIX)))
+    return desk, asked
+
+
+def after_orders(count: int) -> Made:
+    """So many orders of pairs that are closed."""
+    desk = armed(world.limits(max_orders_per_day=10))
+    pair = desk.answer(intent(desk, name="earlier"))
+    assert isinstance(pair, PairApproved)
+    dead = facts(pair.pair_id, Side.BUY, 5, 0, cum_qty_shares=0)
+    for number in range(count):
+        desk.tell(filled(dead.model_copy(update={"order_id": f"{pair.pair_id}.1.b.{number}"})))
+    desk.tell(closed(pair.pair_id, trip=False))
     return made(desk)
 
 

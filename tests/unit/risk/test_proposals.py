@@ -1,0 +1,152 @@
+"""Tightening at once, loosening by two people: who may, what is said, and what runs out."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.contracts.limits import LIMIT_PROPOSAL_MS
+from services.contracts.messages.control import (
+    LimitChangeProposed,
+    LimitChangeRefused,
+    LimitChangeRequested,
+    LimitConfirmRequested,
+    LimitProposal,
+    LimitProposalExpired,
+    ReferencePublished,
+)
+from services.contracts.messages.status import RiskStatus
+from services.contracts.trading_limits import LARGER_IS_TIGHTER, SMALLER_IS_TIGHTER, TradingLimits, tightens
+from services.runtime.parts import changed_parts, restore
+from tests.unit.detector import world
+from tests.unit.risk.desk import NOW, Desk, armed, files, of, ready
+
+
+def change(name: str, value: str, by: str = "kim") -> LimitChangeRequested:
+    return LimitChangeRequested(name=name, value=value, by=by, reason="grow")
+
+
+def confirm(proposal: LimitProposal, by: str = "lee") -> LimitConfirmRequested:
+    return LimitConfirmRequested(proposal_id=proposal.proposal_id, by=by, reason="agreed")
+
+
+def proposed(desk: Desk, name: str, value: str) -> LimitProposal:
+    said = desk.tell(change(name, value))
+    assert of(said, ReferencePublished) == []
+    (answer,) = of(said, LimitChangeProposed)
+    return answer.proposal
+
+
+def limits_of(desk: Desk) -> TradingLimits:
+    assert desk.state.reference is not None
+    return desk.state.reference.limits
+
+
+def test_a_looser_limit_changes_nothing_until_a_second_person_confirms_it() -> None:
+    desk = armed()
+    before = desk.state.reference_hash
+    proposal = proposed(desk, "clip_shares", "5")
+    assert (desk.state.reference_hash, limits_of(desk).clip_shares) == (before, 1)
+    (published,) = of(desk.tell(confirm(proposal)), ReferencePublished)
+    assert published.reference.limits.clip_shares == 5
+    assert published.by == "lee"
+    assert "proposed by kim" in published.reason and "confirmed by lee" in published.reason
+    assert desk.state.proposals == {}
+
+
+@pytest.mark.parametrize("by", ["kim", "Kim", " KIM "])
+def test_nobody_confirms_their_own_proposal(by: str) -> None:
+    desk = armed()
+    proposal = proposed(desk, "clip_shares", "5")
+    (refused,) = of(desk.tell(confirm(proposal, by)), LimitChangeRefused)
+    assert "second person" in refused.problem
+    assert limits_of(desk).clip_shares == 1
+    assert of(desk.tell(confirm(proposal, "lee")), ReferencePublished)
+
+
+def test_a_tighter_limit_is_in_force_at_once() -> None:
+    desk = armed(world.limits(clip_shares=5))
+    (published,) = of(desk.tell(change("clip_shares", "2")), ReferencePublished)
+    assert published.reference.limits.clip_shares == 2
+
+
+def test_a_proposal_runs_out_and_is_recorded() -> None:
+    desk = armed()
+    proposal = proposed(desk, "clip_shares", "5")
+    assert of(desk.tick(NOW + LIMIT_PROPOSAL_MS - 1), LimitProposalExpired) == []
+    (expired,) = of(desk.tick(NOW + LIMIT_PROPOSAL_MS), LimitProposalExpired)
+    assert expired.proposal == proposal
+    (refused,) = of(desk.tell(confirm(proposal), at_ms=NOW + LIMIT_PROPOSAL_MS), LimitChangeRefused)
+    assert proposal.proposal_id in refused.problem
+    assert limits_of(desk).clip_shares == 1
+
+
+def test_a_confirmation_that_comes_with_the_end_comes_too_late() -> None:
+    desk = armed()
+    proposal = proposed(desk, "clip_shares", "5")
+    assert of(desk.tell(confirm(proposal), at_ms=NOW + LIMIT_PROPOSAL_MS), LimitChangeRefused)
+
+
+def test_a_confirmation_told_twice_takes_effect_once() -> None:
+    desk = armed()
+    proposal = proposed(desk, "clip_shares", "5")
+    desk.tell(confirm(proposal), change("clip_shares", "2"))
+    (refused,) = of(desk.tell(confirm(proposal)), LimitChangeRefused)
+    assert limits_of(desk).clip_shares == 2 and "no proposal" in refused.problem
+
+
+def test_a_proposal_is_judged_again_when_it_is_confirmed() -> None:
+    desk = armed()
+    proposal = proposed(desk, "clip_shares", "5")
+    desk.tell(change("max_pair_shares", "4"))
+    (refused,) = of(desk.tell(confirm(proposal)), LimitChangeRefused)
+    assert "max_pair_shares" in refused.problem
+    assert limits_of(desk).clip_shares == 1
+
+
+def test_a_newer_proposal_of_the_same_limit_takes_the_place_of_the_older() -> None:
+    desk = armed()
+    older, newer = proposed(desk, "clip_shares", "5"), proposed(desk, "clip_shares", "3")
+    assert of(desk.tell(confirm(older)), LimitChangeRefused)
+    desk.tell(confirm(newer))
+    assert limits_of(desk).clip_shares == 3
+
+
+def test_what_waits_is_shown_and_outlasts_a_restart() -> None:
+    desk = armed()
+    before = desk.state
+    proposal = proposed(desk, "clip_shares", "5")
+    assert of(desk.tick(1_500), RiskStatus)[-1].proposals == (proposal,)
+    again = Desk(restore(before, changed_parts(None, desk.state)))
+    again.tell(confirm(proposal))
+    assert limits_of(again).clip_shares == 5
+
+
+def test_a_confirmed_limit_outlives_a_reload_until_the_file_says_something_else() -> None:
+    desk = ready()
+    desk.tell(confirm(proposed(desk, "clip_shares", "5")), files(symbols=world.SYMBOLS[:1]))
+    assert limits_of(desk).clip_shares == 5
+    desk.tell(files(world.limits(clip_shares=2)))
+    assert limits_of(desk).clip_shares == 2
+
+
+def test_every_limit_that_bounds_something_knows_which_way_is_tighter() -> None:
+    assert not SMALLER_IS_TIGHTER & LARGER_IS_TIGHTER
+    neither = set(TradingLimits.model_fields) - SMALLER_IS_TIGHTER - LARGER_IS_TIGHTER
+    assert neither == {
+        "buffer_rule", "buy_timeout_ms", "sell_after_first_fill_ms", "sell_timeout_ms", "max_sells_per_clip",
+        "flatten_step_ticks", "flatten_attempts", "flatten_interval_ms",
+    }  # fmt: skip
+
+
+@given(
+    st.sampled_from(sorted(SMALLER_IS_TIGHTER | LARGER_IS_TIGHTER)), st.integers(1, 10), st.integers(1, 10)
+)
+def test_of_two_values_one_way_is_tighter_and_the_other_is_not(name: str, one: int, other: int) -> None:
+    a, b = (TradingLimits().model_copy(update={name: value}) for value in (one, other))
+    assert tightens(name, a, b) != tightens(name, b, a) or one == other
+    assert tightens(name, a, a)
+
+
+def test_the_stricter_buffer_rule_tightens() -> None:
+    lax, strict = world.limits(), world.limits(buffer_rule="cost+max(1bp,1tick)")
+    assert tightens("buffer_rule", lax, strict) and not tightens("buffer_rule", strict, lax)
