@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from pydantic import Field
+
 from services.contracts.envelope import Message
 from services.contracts.terms import Severity, Symbol
 
@@ -31,8 +33,14 @@ class AlertKind(StrEnum):
     BUS = "bus"
 
 
+Fact = int | str
+
+
 class AlertRaised(Message):
     """One thing a person may need to know. `next_step` says what to do, in plain words.
+
+    `code` (one of `AlertCode`) and `facts` are the same once more without words, for whoever
+    speaks another language.
 
     `alert_id` is the same while the same trouble lasts, so that it is told once; `resolved`
     says that it is over.
@@ -49,3 +57,5 @@ class AlertRaised(Message):
     amount_krw: int | None = None
     age_ms: int | None = None
     resolved: bool = False
+    code: str = ""
+    facts: dict[str, Fact] = Field(default_factory=dict)

@@ -1,0 +1,353 @@
+"""The words of every alert in English. `{name:form}`: see `alert_text`."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from services.contracts.alert_codes import AlertCode as C
+from services.contracts.alert_words import Words
+
+_OPENS = "It opens by itself; if it stays closed look at `arb status` and `arb doctor`."
+_OPEN_AGAIN = "New pairs may go on"
+
+WORDS: Final[Mapping[C, Words]] = {
+    C.DEAD_LETTER: Words(
+        "{service} could not handle a message", "{stream} {entry}: {problem}",
+        "Look at it with `arb dead list`, mend the cause, then `arb dead retry`."),
+    C.TICK_FAILING: Words(
+        "{service} fails whenever time passes", "{problem}",
+        "Halt with `arb halt`, keep the log of the service, mend the cause, start it again.",
+        "{service} works again", "It was: {problem}"),
+    C.BUS_OUTAGE: Words(
+        "{service} was without Redis for {gap:ms}", "{problem}",
+        "It has caught up by itself. Look with `arb doctor` at Redis: memory, disk, network."),
+    C.BUS_EMPTIED: Words(
+        "Redis has lost what {service} had stored",
+        "The service goes on from its memory; what others wrote and it had not read is lost.",
+        "Halt with `arb halt`, compare `arb status` with the broker, then restart everything."),
+    C.DISCONNECTED: Words(
+        "The connection to the broker is lost", "{problem}",
+        "It is being restored; `arb status` shows it. Then `arb latch clear unplanned_disconnect` and `arb arm`.",
+        "The connection to the broker is back", "Connected and compared with the broker's books."),
+    C.LOGIN_FAILED: Words(
+        "The broker's login fails", "{problem}",
+        "Log in by hand once, with the update, and switch auto-login on again; `arb status` shows when it worked.",
+        "The broker's login works again", "The gateway is logged in."),
+    C.LOGIN_REFUSED: Words(
+        "The gateway refuses this login", "{problem}",
+        "Correct config/gateway.toml or the login, then start the gateway again; `arb doctor` checks both."),
+    C.ORDERS_RESTRICTED: Words(
+        "The broker refuses orders altogether", "SendOrder returned {error}.",
+        "Halt with `arb halt`, check the account's password registration and the broker's notices, "
+        "then restart the gateway."),
+    C.REGISTRATION_REFUSED: Words(
+        "The broker refused a real-time registration", "Screen {screen}: SetRealReg returned {error}.",
+        "Its symbols have no quotes (`arb symbols show`). Restart the gateway, outside 08:58 to 09:15."),
+    C.ORDER_DATA_UNREADABLE: Words(
+        "The broker sent what cannot be read about orders", "{problem}",
+        "The broker is asked for all orders; see `arb status`. Keep the gateway's log for the vendor."),
+    C.FRAMES_GARBLED: Words(
+        "Frames of the broker cannot be used", "{problem}",
+        "What they told of goes stale and is not traded. Keep the gateway's log (`arb logs gateway`) for the vendor."),
+    C.QUERY_UNANSWERED: Words(
+        "The broker does not answer a query", "{query}: {problem}",
+        "Orders stay as they are. If `arb status` shows no change in a few minutes, restart the gateway."),
+    C.BANDS_UNREAD: Words(
+        "Price limits of the day cannot be read", "{problem}",
+        "Those symbols take no order. Restart the gateway to ask the broker again; `arb symbols show` shows them."),
+    C.GATEWAY_FAILED: Words(
+        "The gateway failed at something it was told", "{what}: {problem}",
+        "Halt with `arb halt`, keep the gateway's log, restart the gateway."),
+    C.RATE_REFUSED: Words(
+        "The broker refused an order for its rate",
+        "{order}: {problem}. It waits and goes again if it is still fresh.",
+        "If `arb status` shows this repeating, look for another program that orders with the same login."),
+    C.QUERIES_SPENT: Words(
+        "The broker's query allowance is almost spent", "{left} of {limit} queries are left in this {span:span}.",
+        "Queries wait, those that resolve unknown orders go first. If it lasts, look in `arb status` for what asks.",
+        "Queries are allowed again", "{left} of {limit} queries are left."),
+    C.FEED_SILENT: Words(
+        "No book of {venue} has moved", "For {silence:ms} while the venue trades; no entries are sent meanwhile.",
+        "If `arb status` shows it for more than a minute, restart the gateway.",
+        "Books of {venue} move again", "The feed is alive."),
+    C.EXCHANGE_TIME_APART: Words(
+        "Redis time and the time stamps of {venue} have parted",
+        "The newest books of {venue} are {apart} s {direction:direction} Redis time; up to {limit} s is taken.",
+        "Nothing new is traded. Compare the clock of the Redis machine with a time server; if it is "
+        "right, the broker's feed is late: restart the gateway. Then `arb latch clear clocks`.",
+        "Redis time and the time stamps of {venue} agree again", "They are {apart} s apart."),
+    C.MARKET_STATUS_STRANGE: Words(
+        "The broker sent market status {value}", "It is {reading:reading} at this time of day and changes nothing.",
+        "Note the time; add its meaning to config/fid215.toml once it is known. `arb status` shows the phases."),
+    C.HALT_FILE: Words(
+        "A HALT file lies beside the gateway", "Nothing but cancels is sent.",
+        "Remove the file when you want to go on, then `arb arm`.",
+        "The HALT file is gone", "The gateway may send again what the trading state allows."),
+    C.SYMBOL_HALTED: Words(
+        "{symbol} is halted on {venue} ({halt:halt})", "No new pair in it on either venue. {problem}",
+        "It resumes by itself. Look with `arb status` whether a pair of it is still open.",
+        "{symbol} trades again on {venue}", "The {halt:halt} is over."),
+    C.ORDER_REJECTED: Words(
+        "The broker rejected {order}", "{problem}", "See `arb explain {pair}`."),
+    C.ORDER_UNKNOWN: Words(
+        "It is not known what became of {order}",
+        "{side:side} {qty:shares} of {symbol} on {venue} at {price:krw}: {problem}.",
+        "Nothing; the broker is being asked. `arb explain {pair}` shows the answer.",
+        "It is known what became of {order}", "{problem}"),
+    C.ORDER_AMBIGUOUS: Words(
+        "Several of the broker's orders could be {order}",
+        "{side:side} {qty:shares} of {symbol} on {venue} at {price:krw}: {problem}.",
+        "Compare `arb explain {pair}` with the broker's order screen.",
+        "It is known what became of {order}", "{problem}"),
+    C.FOREIGN_ORDER_SEEN: Words(
+        "Order {broker_order} in the account is not ours", "{side:side} {qty:shares} of {symbol}.",
+        "Find out whose it is, then `arb symbols resume {symbol}` with the answer."),
+    C.OLD_ORDERS: Words(
+        "Orders of an earlier day were never seen to close", "{orders}",
+        "Compare with the broker's order history of that day, then `arb ack` this."),
+    C.BOOKS_DIFFER: Words(
+        "Our books and the broker's differ", "{problem}",
+        "Compare with the broker's screens, then lift the latch with what you found: "
+        "`arb latch clear reconciliation_difference`.",
+        "Our books and the broker's agree again", "{problem}"),
+    C.SPREAD_ANOMALY: Words(
+        "{symbol}: a spread too good to be true",
+        "Bought on {buy_venue}, sold on {sell_venue}: ask {ask:krw}, bid {bid:krw}, net {edge_bps} bps of the "
+        "price. Nothing is traded on it.",
+        "Compare both books with the broker's own screen; if they are right, "
+        "`arb limits set sanity_ceiling_bps VALUE`.",
+        "{symbol}: the spread is believable again", "It is back under the ceiling."),
+    C.CROSS_STANDING: Words(
+        "{symbol}: a cross that stands too long",
+        "It could be bought on {buy_venue} and sold dearer on {sell_venue} for more than {limit:ms} and nobody took "
+        "it: one book is likely not true. Nothing is traded on it until it ends.",
+        "Compare both books with the broker's own screen. If one is old, `arb symbols pause {symbol}`; if both are "
+        "right, `arb limits set max_cross_ms VALUE`.",
+        "{symbol}: the cross is over", "It has ended, or was taken."),
+    C.LATCHED: Words(
+        "Trading is latched: {latch:latch}", "{problem}",
+        "{latch:latch_step}; then `arb latch clear {latch}` with a reason, and `arb arm`.",
+        "Latch lifted: {latch:latch}", "{by}: {reason}"),
+    C.STATE_CHANGED: Words(
+        "Trading is {new:state}", "It was {old:state}. {by}: {reason}", "Nothing to do; `arb status` shows it."),
+    C.STATE_LOWERED: Words(
+        "Trading is {new:state}", "It was {old:state}. {by}: {reason}",
+        "See `arb status` for what is open; arm again with `arb arm`."),
+    C.SYMBOL_PAUSED: Words(
+        "{symbol} is paused", "{by}: {reason}", "Resume it with `arb symbols resume {symbol}`."),
+    C.SYMBOL_RESUMED: Words(
+        "{symbol} is resumed", "{by}: {reason}", "Nothing to do; `arb symbols show` shows it."),
+    C.EXPOSURE_OVER: Words(
+        "Exposure is above its limit",
+        "The worst case of all open pairs is {worst:krw}, the limit {limit:krw}.",
+        "No new pair is approved until it has fallen; `arb reduce` closes what is open.",
+        "Exposure is within its limit again", "The worst case is {worst:krw}, the limit {limit:krw}."),
+    C.SYMBOL_REPEATED: Words(
+        "{symbol} traded too often and is paused", "{problem}. The other symbols go on.",
+        "See with `arb explain` whether its pairs earn what they should; then `arb symbols resume {symbol}` "
+        "with a reason.",
+        "{symbol} may trade again", "{by}: {reason}"),
+    C.ORDERS_SPENT: Words(
+        "The day's orders are spent", "{count} orders were sent today, the limit is {limit}.",
+        "No new pair begins today; what is open is sold. See with `arb report` what used them up.",
+        "There are orders left again", "{count} orders were sent today, the limit is {limit}."),
+    C.FOREIGN_ORDER: Words(
+        "An order that is not ours in {symbol}",
+        "Order {broker_order}: {side:side} {qty:shares} on {venue}, {filled} filled. {symbol} is paused.",
+        "Find out whose it is, then `arb symbols resume {symbol}` with a reason.",
+        "The order that was not ours in {symbol} is settled", "{by}: {reason}"),
+    C.API_REJECTED: Words(
+        "The broker rejected an order: {error}",
+        "{problem} ({side:side} {qty:shares} of {symbol} on {venue}, order {order}).",
+        "See `arb explain {pair}`."),
+    C.REFERENCE_REFUSED: Words(
+        "Reference data cannot be used", "{problem}\nWhat was in force stays in force.",
+        "Mend the lines named, then `arb limits reload`.",
+        "Reference data can be used again", "The files were read without a problem."),
+    C.REFERENCE_ABSENT: Words(
+        "Reference data cannot be used", "{problem}\nNothing is in force: nothing can trade.",
+        "Mend the lines named, then `arb limits reload`.",
+        "Reference data can be used again", "The files were read without a problem."),
+    C.NOT_ELIGIBLE: Words(
+        "{count} symbols cannot be traded on NXT today", "{symbols}",
+        "Nothing to do: they are off for the day (`arb symbols show`). Take them off symbol_map.csv if it lasts."),
+    C.OVERRIDES_DROPPED: Words(
+        "limits.toml changed: limits set by hand no longer hold", "Dropped: {names}.",
+        "Set them again with `arb limits set` if they are still wanted."),
+    C.GATE_REFERENCE: Words(
+        "New pairs wait: no reference data", "{problem}", "Mend the files, then `arb limits reload`.",
+        _OPEN_AGAIN, "Reference data is in force."),
+    C.GATE_DAY: Words(
+        "New pairs wait: the trading day is not complete", "{problem}", _OPENS,
+        _OPEN_AGAIN, "The facts of the day are there."),
+    C.GATE_CONNECTION: Words(
+        "New pairs wait: no connection to the broker", "{problem}", _OPENS,
+        _OPEN_AGAIN, "The connection is ready."),
+    C.GATE_RECONCILIATION: Words(
+        "New pairs wait: not yet compared with the broker", "{problem}", _OPENS,
+        _OPEN_AGAIN, "Orders and holdings are compared."),
+    C.GATE_ACCOUNT: Words(
+        "New pairs wait: no report of the account", "{problem}", _OPENS,
+        _OPEN_AGAIN, "The broker has reported the account."),
+    C.GATE_HEARTBEAT: Words(
+        "New pairs wait: a service is silent", "{problem}",
+        "Start it again if `arb status` does not show it come back.",
+        _OPEN_AGAIN, "Every service beats."),
+    C.GATE_BUILDS: Words(
+        "New pairs wait: mixed builds", "{problem}", "Start every service from one build; `arb status` names them.",
+        _OPEN_AGAIN, "Every service runs the same build."),
+    C.GATE_IN_FORCE: Words(
+        "New pairs wait: a service computes with other reference data", "{problem}", _OPENS,
+        _OPEN_AGAIN, "Every service computes with what is in force."),
+    C.GATE_CLOCK: Words(
+        "New pairs wait: a clock is not trusted", "{problem}",
+        "It opens by itself; if it stays closed run `arb doctor` on that machine.",
+        _OPEN_AGAIN, "Every service trusts its clock."),
+    C.GATE_JOURNAL: Words(
+        "New pairs wait: the journal is behind", "{problem}",
+        "Look at disk and load of the notifier's machine; `arb status` shows how far it is behind.",
+        _OPEN_AGAIN, "The journal has caught up."),
+    C.GATE_WINDOW: Words(
+        "New pairs wait: the entry window is closed", "{problem}", _OPENS,
+        _OPEN_AGAIN, "The entry window is open."),
+    C.GATE_FEED: Words(
+        "New pairs wait: a feed does not move", "{problem}", _OPENS,
+        _OPEN_AGAIN, "Both feeds move."),
+    C.RESIDUAL: Words(
+        "{symbol}: {qty:shares} bought and not sold in time",
+        "Pair {pair} paid {paid:krw} for them. {problem} They are being sold at the better bid.",
+        "Nothing, unless a stranded position is reported after this; watch `arb status`.",
+        "{symbol}: the residual is sold", "Pair {pair} holds nothing."),
+    C.RESIDUAL_BLOCKED: Words(
+        "{symbol}: {qty:shares} bought and not sold in time",
+        "Pair {pair} paid {paid:krw} for them. {problem} They are not sold: {refusal}.",
+        "Run `arb flatten {symbol}` to sell all the same, or `arb arm`.",
+        "{symbol}: the residual is sold", "Pair {pair} holds nothing."),
+    C.STRANDED: Words(
+        "{symbol}: a position of {qty:shares} is stranded", "Pair {pair} paid {paid:krw}; {why:strand}. {problem}",
+        "Either run `arb flatten {symbol}` to try the ladder again, or sell by hand and run "
+        "`arb residual resolve {pair}`.",
+        "{symbol}: no longer stranded", "Pair {pair}: {ended:ended}."),
+    C.STRANDED_UNCERTAIN: Words(
+        "{symbol}: a position of {qty:shares} is stranded", "Pair {pair} paid {paid:krw}; {why:strand}. {problem}",
+        "Compare with the broker's order screen. If shares are held, sell them by hand and run "
+        "`arb residual resolve {pair}`.",
+        "{symbol}: no longer stranded", "Pair {pair}: {ended:ended}."),
+    C.CLAIM_REFUSED: Words(
+        "The claim of pair {pair} was not taken", "{by} claimed {qty:shares} for {amount:krw}; {problem}.",
+        "Look at `arb residual list` and claim again with what it shows."),
+    C.ORDER_IN_DOUBT: Words(
+        "{symbol}: what became of a {side:side} of {qty:shares} is not known",
+        "Order {order} on {venue}: {doubt:doubt}. Nothing more of this pair is bought or sold until it is known.",
+        "Look at `arb status` for the gateway; it asks the broker by itself. If this stays, "
+        "compare the broker's order screen with `arb explain {pair}`.",
+        "{symbol}: the order is settled", "Order {order}: {ended:ended}."),
+    C.STRAY_FILL: Words(
+        "{symbol}: a {side:side} of {qty:shares} filled outside any open pair",
+        "Order {order} on {venue}: {problem}. Nothing is sold or bought against it.",
+        "Compare holdings of {symbol} with the broker's screen and level them by hand; then `arb ack` this."),
+    C.PAIR_RECOVERED: Words(
+        "{symbol}: a pair was brought back from its orders",
+        "Order {order} on {venue} is known to the gateway, its pair was lost. What it holds is sold at the better bid.",
+        "Look why Redis lost what it had; `arb explain {pair}` tells how the pair went."),
+    C.PAIR_REOPENED: Words(
+        "{symbol}: a closed pair is open again",
+        "Order {order} on {venue} was told after its pair had been closed: {filled} of {qty:shares} filled. "
+        "What it holds is sold at the better bid.",
+        "Look why it was told late; `arb explain {pair}` tells how the pair went."),
+    C.PAIR_CLOSED: Words(
+        "{symbol}: pair closed, {pnl:pnl}",
+        "Pair {pair} bought {bought:shares} for {bought_krw:krw} and sold {sold:shares} for {sold_krw:krw} in "
+        "{clips} clips; commission {commission:krw}, tax {tax:krw}; neutral within {neutral:ms}; residual at most "
+        "{residual:shares}; closed {outcome:outcome}.",
+        "Nothing; `arb explain {pair}` tells how it went."),
+    C.JOURNAL_STOPPED: Words(
+        "The journal has stopped: {failure:journal}", "{problem}",
+        "{failure:journal_step} `arb status` shows when it goes on.",
+        "The journal goes on", "What was missed is being read from the streams."),
+    C.JOURNAL_HOLE: Words(
+        "The journal of {stream} has a hole",
+        "Entries after {after} and before {before} went before they were written.",
+        "Nothing to do if the notifier was stopped; else see with `arb logs notifier` why it fell behind."),
+    C.JOURNAL_DISK: Words(
+        "The journal's disk is almost full", "Less than {least} MB are free in {folder}.",
+        "Move the folders of old dates to other storage; `arb doctor` shows the room.",
+        "The journal's disk has room again", "More than {least} MB are free."),
+    C.STREAM_LONG: Words(
+        "The stream {stream} has grown to {length} entries",
+        "It is trimmed only as far as its slowest reader has come, which is {reader}.",
+        "See with `arb status` whether {reader} runs and keeps up. A service that is "
+        "gone for good is named in `retired_readers` of config/notifier.toml.",
+        "The stream {stream} is short again", "Its readers have caught up."),
+    C.SLACK_TEST: Words(
+        "Test of the way to Slack", "Asked for by {by}; nothing is wrong.",
+        "None: this message arriving is the whole test (`arb slack test --whole`).",
+        "Test of the way to Slack", "The test is over."),
+}  # fmt: skip
+
+TERMS: Final[Mapping[str, Mapping[str, str]]] = {
+    "side": {"buy": "buy", "sell": "sell"},
+    "state": {
+        "disarmed": "disarmed", "halted": "halted", "reduce_only": "reduce only",
+        "pause_entry": "pause entry", "armed": "armed",
+    },
+    "direction": {"behind": "behind", "ahead": "ahead of"},
+    "reading": {"unknown": "unknown", "implausible": "implausible"},
+    "halt": {
+        "volatility_interruption": "volatility interruption", "trading_halt": "trading halt",
+        "not_eligible": "not eligible today",
+    },
+    "latch": {
+        "unplanned_disconnect": "unplanned disconnect", "repeated_errors": "repeated errors",
+        "cumulative_loss": "cumulative loss", "pair_loss": "loss of one pair", "losing_streak": "losing streak",
+        "drawdown": "drawdown", "unhedged": "unhedged", "residual_stranded": "residual stranded",
+        "reconciliation_difference": "reconciliation difference", "clocks": "clocks",
+        "mixed_builds": "mixed builds",
+    },
+    "latch_step": {
+        "unplanned_disconnect": "See why the connection was lost, wait until it is ready and reconciled",
+        "repeated_errors": "Read the refusals with `arb explain`, mend their cause",
+        "cumulative_loss": "Find out what lost money; raising max_daily_loss_krw needs a reason of its own",
+        "pair_loss": "See with `arb explain` how the pair lost it",
+        "losing_streak": "See with `arb report` what the last pairs lost by: costs, late sells or bad quotes",
+        "drawdown": "See with `arb report` what was lost since the day's best",
+        "unhedged": "See with `arb status` what is held; `arb flatten` sells it, or sell it by hand and claim it "
+        "with `arb residual resolve`",
+        "residual_stranded": "Sell the position by hand and claim it with `arb residual resolve`",
+        "reconciliation_difference": "Compare orders and holdings with the broker's own screen",
+        "clocks": "Mend the clocks of the machines",
+        "mixed_builds": "Start every service from one build",
+    },
+    "strand": {
+        "attempts_spent": "every attempt of the ladder was spent",
+        "loss_bound": "no bid is within the allowed loss",
+        "no_venue": "no venue can trade it now",
+        "no_quote": "there is no book to price a sell from",
+        "after_hours": "both venues are closed for today",
+        "trading_state": "the trading state allows no sell",
+        "denied": "the gateway refused every attempt",
+        "ambiguous": "it is not certain what the pair holds",
+    },
+    "doubt": {
+        "silent": "the gateway has said nothing of it although the command has expired",
+        "unknown": "nobody knows whether it reached the broker",
+        "uncancelled": "it did not end although cancels were asked for",
+    },
+    "span": {"second": "second", "hour": "hour"},
+    "ended": {
+        "flat": "it holds nothing any more", "again": "the ladder is tried again", "changed": "it has changed",
+        "known": "what became of it is known", "person": "a person settled what it left",
+    },
+    "outcome": {
+        "flat": "flat", "not_filled": "without a fill", "expired": "by time", "stopped": "by a stop",
+        "claimed": "by a person's hand",
+    },
+    "journal": {
+        "redis": "Redis cannot be read", "locked": "another process writes it",
+        "disk": "it cannot be written", "fault": "a fault",
+    },
+    "journal_step": {
+        "redis": "Look at Redis with `arb doctor`.", "locked": "Stop the other notifier.",
+        "disk": "Make room on the disk or mend it; the streams keep everything until then.",
+        "fault": "Read the notifier's log with `arb logs notifier`, then restart the notifier.",
+    },
+}  # fmt: skip

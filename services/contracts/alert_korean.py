@@ -1,0 +1,355 @@
+"""The words of every alert in Korean. `{name:form}`: see `alert_text`.
+
+What a broker, a file or an exception said stands as it was said, behind a colon.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from services.contracts.alert_codes import AlertCode as C
+from services.contracts.alert_words import Words
+
+_OPENS = "조건이 충족되면 자동으로 재개됩니다. 계속되면 `arb status`와 `arb doctor`로 확인하십시오."
+_OPEN_AGAIN = "신규 페어 진입 재개"
+
+WORDS: Final[Mapping[C, Words]] = {
+    C.DEAD_LETTER: Words(
+        "{service}: 메시지 처리 실패", "{stream} {entry}: {problem}",
+        "`arb dead list`로 내용을 확인하고 원인을 해결한 뒤 `arb dead retry`로 다시 처리하십시오."),
+    C.TICK_FAILING: Words(
+        "{service}: 주기 처리가 계속 실패하고 있음", "오류: {problem}",
+        "`arb halt`로 거래를 중지하고 로그를 보관한 다음, 원인을 해결하고 서비스를 재시작하십시오.",
+        "{service}: 주기 처리 정상화", "직전 오류: {problem}"),
+    C.BUS_OUTAGE: Words(
+        "{service}: Redis 연결이 {gap:ms} 동안 끊김", "원인: {problem}",
+        "밀린 처리는 자동으로 완료되었습니다. `arb doctor`로 Redis의 메모리, 디스크, 네트워크를 점검하십시오."),
+    C.BUS_EMPTIED: Words(
+        "Redis에서 {service}의 저장 데이터가 사라짐",
+        "서비스는 메모리에 있는 상태로 계속합니다. 다른 서비스가 기록했으나 아직 읽지 못한 내용은 유실되었습니다.",
+        "`arb halt`로 거래를 중지하고 `arb status`를 증권사 화면과 대조한 뒤 전체를 재시작하십시오."),
+    C.DISCONNECTED: Words(
+        "증권사 접속 끊김", "내용: {problem}",
+        "자동으로 재접속 중이며 `arb status`에서 확인할 수 있습니다. 복구되면 "
+        "`arb latch clear unplanned_disconnect`와 `arb arm`을 실행하십시오.",
+        "증권사 접속 복구", "재접속과 잔고 대사가 완료되었습니다."),
+    C.LOGIN_FAILED: Words(
+        "증권사 로그인 실패", "내용: {problem}",
+        "버전 업데이트를 포함해 수동으로 한 번 로그인하고 자동 로그인을 다시 설정하십시오. "
+        "결과는 `arb status`에서 확인됩니다.",
+        "증권사 로그인 정상화", "게이트웨이가 로그인했습니다."),
+    C.LOGIN_REFUSED: Words(
+        "게이트웨이가 이 로그인을 거부함", "내용: {problem}",
+        "config/gateway.toml 또는 로그인 계정을 바로잡고 게이트웨이를 재시작하십시오. `arb doctor`로 점검할 수 있습니다."),
+    C.ORDERS_RESTRICTED: Words(
+        "증권사가 모든 주문을 거부함", "SendOrder 반환값: {error}",
+        "`arb halt`로 거래를 중지하고 계좌 비밀번호 등록과 증권사 공지를 확인한 뒤 게이트웨이를 재시작하십시오."),
+    C.REGISTRATION_REFUSED: Words(
+        "실시간 시세 등록 거부", "화면 {screen}: SetRealReg 반환값 {error}",
+        "해당 종목은 시세가 없습니다(`arb symbols show`). 08:58~09:15를 피해 게이트웨이를 재시작하십시오."),
+    C.ORDER_DATA_UNREADABLE: Words(
+        "증권사의 주문 데이터를 해석할 수 없음", "내용: {problem}",
+        "전체 주문을 다시 조회하고 있습니다. `arb status`를 확인하고 게이트웨이 로그를 보관하십시오."),
+    C.FRAMES_GARBLED: Words(
+        "증권사 수신 데이터를 사용할 수 없음", "내용: {problem}",
+        "해당 데이터의 종목은 시세가 지연된 것으로 보아 거래하지 않습니다. "
+        "게이트웨이 로그(`arb logs gateway`)를 보관하십시오."),
+    C.QUERY_UNANSWERED: Words(
+        "증권사 조회 무응답", "{query}: {problem}",
+        "주문은 현재 상태로 유지됩니다. 몇 분이 지나도 `arb status`에 변화가 없으면 게이트웨이를 재시작하십시오."),
+    C.BANDS_UNREAD: Words(
+        "당일 상·하한가를 읽을 수 없음", "내용: {problem}",
+        "해당 종목(`arb symbols show`)은 주문하지 않습니다. 게이트웨이를 재시작하면 다시 조회합니다."),
+    C.GATEWAY_FAILED: Words(
+        "게이트웨이 내부 처리 오류", "{what}: {problem}",
+        "`arb halt`로 거래를 중지하고 게이트웨이 로그를 보관한 뒤 재시작하십시오."),
+    C.RATE_REFUSED: Words(
+        "주문 횟수 제한으로 주문이 거부됨",
+        "{order}: {problem}. 대기 후 유효 시간이 남아 있으면 다시 전송합니다.",
+        "`arb status`에서 반복되면 같은 로그인으로 주문하는 다른 프로그램이 있는지 확인하십시오."),
+    C.QUERIES_SPENT: Words(
+        "증권사 조회 한도 소진 임박", "현재 {span:span} 구간의 조회 한도 {limit}건 중 {left}건 남았습니다.",
+        "조회는 대기하며 미확인 주문 조회를 먼저 처리합니다. 계속되면 `arb status`에서 조회 원인을 확인하십시오.",
+        "증권사 조회 한도 회복", "조회 한도 {limit}건 중 {left}건 남았습니다."),
+    C.FEED_SILENT: Words(
+        "{venue} 호가 수신 중단", "장중에 {silence:ms} 동안 호가 변동이 없어 신규 주문을 보류합니다.",
+        "`arb status`에서 1분 넘게 계속되면 게이트웨이를 재시작하십시오.",
+        "{venue} 호가 수신 재개", "시세가 정상적으로 수신되고 있습니다."),
+    C.EXCHANGE_TIME_APART: Words(
+        "Redis 시각과 {venue} 시각이 어긋남",
+        "{venue}의 최신 호가 시각이 Redis 시각보다 {apart}초 {direction:direction}(허용 {limit}초).",
+        "신규 거래를 중지했습니다. Redis 서버의 시계를 표준 시각과 비교하고, 시계가 정확하면 시세 지연이므로 "
+        "게이트웨이를 재시작하십시오. 이후 `arb latch clear clocks`를 실행하십시오.",
+        "Redis 시각과 {venue} 시각 일치", "현재 차이는 {apart}초입니다."),
+    C.MARKET_STATUS_STRANGE: Words(
+        "장운영구분 {value} 수신", "이 시간대에 {reading:reading} 값이어서 반영하지 않았습니다.",
+        "시각을 기록해 두고 의미가 확인되면 config/fid215.toml에 추가하십시오. 장 상태는 `arb status`에 표시됩니다."),
+    C.HALT_FILE: Words(
+        "게이트웨이에 HALT 파일이 있음", "취소 주문 외에는 전송하지 않습니다.",
+        "재개하려면 HALT 파일을 삭제한 뒤 `arb arm`을 실행하십시오.",
+        "HALT 파일 삭제됨", "거래 상태가 허용하는 주문을 다시 전송할 수 있습니다."),
+    C.SYMBOL_HALTED: Words(
+        "{symbol}: {venue} {halt:halt}", "두 시장 모두 이 종목의 신규 페어를 보류합니다. {problem}",
+        "해제되면 자동으로 재개됩니다. 진행 중인 페어가 있는지 `arb status`로 확인하십시오.",
+        "{symbol}: {venue} 거래 재개", "{halt:halt} 해제."),
+    C.ORDER_REJECTED: Words(
+        "주문 거부: {order}", "증권사 응답: {problem}", "`arb explain {pair}` 명령으로 경위를 확인하십시오."),
+    C.ORDER_UNKNOWN: Words(
+        "주문 {order}의 결과가 확인되지 않음",
+        "{venue} {symbol} {qty:shares} {side:side} {price:krw}. 내용: {problem}",
+        "조치할 것은 없습니다. 증권사에 조회 중이며 결과는 `arb explain {pair}`에 표시됩니다.",
+        "주문 {order}의 결과 확인됨", "내용: {problem}"),
+    C.ORDER_AMBIGUOUS: Words(
+        "주문 {order}에 해당할 수 있는 증권사 주문이 여러 건임",
+        "{venue} {symbol} {qty:shares} {side:side} {price:krw}. 내용: {problem}",
+        "`arb explain {pair}` 결과를 증권사 주문 화면과 대조하십시오.",
+        "주문 {order}의 결과 확인됨", "내용: {problem}"),
+    C.FOREIGN_ORDER_SEEN: Words(
+        "계좌에 시스템 외 주문 {broker_order} 발생", "{symbol} {qty:shares} {side:side}.",
+        "누구의 주문인지 확인하고 사유와 함께 `arb symbols resume {symbol}` 명령을 실행하십시오."),
+    C.OLD_ORDERS: Words(
+        "이전 거래일 주문의 종료가 확인되지 않음", "주문: {orders}",
+        "해당 일자의 증권사 주문 내역과 대조한 뒤 `arb ack`로 확인 처리하십시오."),
+    C.BOOKS_DIFFER: Words(
+        "시스템 장부와 증권사 잔고 불일치", "차이: {problem}",
+        "증권사 화면과 대조하고, 확인한 내용을 사유로 적어 "
+        "`arb latch clear reconciliation_difference`를 실행하십시오.",
+        "시스템 장부와 증권사 잔고 일치", "내용: {problem}"),
+    C.SPREAD_ANOMALY: Words(
+        "{symbol}: 비정상적으로 큰 스프레드",
+        "{buy_venue} 매수 · {sell_venue} 매도: 매도호가 {ask:krw}, 매수호가 {bid:krw}, 비용 차감 후 {edge_bps}bp. "
+        "이 스프레드로는 거래하지 않습니다.",
+        "두 호가를 증권사 화면과 비교하고, 실제 호가이면 `arb limits set sanity_ceiling_bps VALUE`로 한도를 조정하십시오.",
+        "{symbol}: 스프레드 정상화", "상한 아래로 돌아왔습니다."),
+    C.CROSS_STANDING: Words(
+        "{symbol}: 가격 역전이 비정상적으로 오래 지속됨",
+        "{buy_venue}에서 사서 {sell_venue}에 더 비싸게 팔 수 있는 상태가 {limit:ms} 넘게 이어졌으나 체결되지 않았습니다. "
+        "한쪽 호가가 실제와 다를 수 있어 해소될 때까지 거래하지 않습니다.",
+        "두 호가를 증권사 화면과 비교하십시오. 한쪽이 지연되었으면 `arb symbols pause {symbol}`, 모두 정확하면 "
+        "`arb limits set max_cross_ms VALUE`를 실행하십시오.",
+        "{symbol}: 가격 역전 해소", "역전이 끝났거나 체결되었습니다."),
+    C.LATCHED: Words(
+        "거래 잠금: {latch:latch}", "사유: {problem}",
+        "{latch:latch_step} 이후 사유와 함께 `arb latch clear {latch}`, `arb arm`을 차례로 실행하십시오.",
+        "거래 잠금 해제: {latch:latch}", "{by}: {reason}"),
+    C.STATE_CHANGED: Words(
+        "거래 상태 변경: {new:state}", "이전 상태: {old:state}. {by}: {reason}",
+        "조치할 것은 없습니다. 현재 상태는 `arb status`에 표시됩니다."),
+    C.STATE_LOWERED: Words(
+        "거래 상태 하향: {new:state}", "이전 상태: {old:state}. {by}: {reason}",
+        "`arb status`로 진행 중인 페어를 확인하고, 재개하려면 `arb arm`을 실행하십시오."),
+    C.SYMBOL_PAUSED: Words(
+        "{symbol} 거래 일시 중지", "{by}: {reason}", "재개하려면 `arb symbols resume {symbol}` 명령을 실행하십시오."),
+    C.SYMBOL_RESUMED: Words(
+        "{symbol} 거래 재개", "{by}: {reason}", "조치할 것은 없습니다. 현황은 `arb symbols show`에 표시됩니다."),
+    C.EXPOSURE_OVER: Words(
+        "익스포저 한도 초과",
+        "진행 중인 페어의 최대 예상 익스포저가 {worst:krw}으로 한도 {limit:krw}을 넘었습니다.",
+        "한도 아래로 내려갈 때까지 신규 페어를 승인하지 않습니다. `arb reduce`로 보유분을 정리할 수 있습니다.",
+        "익스포저 한도 이내로 복귀", "최대 예상 익스포저 {worst:krw}, 한도 {limit:krw}."),
+    C.SYMBOL_REPEATED: Words(
+        "{symbol}: 과도한 반복 거래로 일시 중지", "사유: {problem}. 다른 종목은 계속 거래합니다.",
+        "`arb explain`으로 페어별 손익이 정상인지 확인하고, 사유와 함께 `arb symbols resume {symbol}` 명령을 실행하십시오.",
+        "{symbol}: 거래 재개 가능", "{by}: {reason}"),
+    C.ORDERS_SPENT: Words(
+        "당일 주문 한도 소진", "오늘 주문 {count}건을 전송했으며 한도는 {limit}건입니다.",
+        "오늘은 신규 페어를 시작하지 않고 보유분만 매도합니다. 사용 내역은 `arb report`로 확인하십시오.",
+        "당일 주문 한도 여유 회복", "오늘 주문 {count}건을 전송했으며 한도는 {limit}건입니다."),
+    C.FOREIGN_ORDER: Words(
+        "{symbol}: 시스템 외 주문 발생",
+        "주문 {broker_order}: {venue} {qty:shares} {side:side}, 체결 {filled}주. {symbol} 거래를 일시 중지했습니다.",
+        "누구의 주문인지 확인하고 사유와 함께 `arb symbols resume {symbol}` 명령을 실행하십시오.",
+        "{symbol}: 시스템 외 주문 확인 완료", "{by}: {reason}"),
+    C.API_REJECTED: Words(
+        "증권사 주문 거부: {error}",
+        "{problem} ({venue} {symbol} {qty:shares} {side:side}, 주문 {order})",
+        "`arb explain {pair}` 명령으로 경위를 확인하십시오."),
+    C.REFERENCE_REFUSED: Words(
+        "기준 데이터를 적용할 수 없음", "{problem}\n기존 데이터를 그대로 사용합니다.",
+        "위에 표시된 행을 수정하고 `arb limits reload`를 실행하십시오.",
+        "기준 데이터 정상화", "파일을 문제없이 읽었습니다."),
+    C.REFERENCE_ABSENT: Words(
+        "기준 데이터를 적용할 수 없음", "{problem}\n적용 중인 데이터가 없어 거래할 수 없습니다.",
+        "위에 표시된 행을 수정하고 `arb limits reload`를 실행하십시오.",
+        "기준 데이터 정상화", "파일을 문제없이 읽었습니다."),
+    C.NOT_ELIGIBLE: Words(
+        "오늘 NXT 거래 불가 종목 {count}개", "종목: {symbols}",
+        "당일 거래에서 자동 제외됩니다(`arb symbols show`). 계속되면 symbol_map.csv에서 삭제하십시오."),
+    C.OVERRIDES_DROPPED: Words(
+        "limits.toml 변경으로 수동 한도가 해제됨", "해제된 한도: {names}",
+        "계속 필요하면 `arb limits set`으로 다시 설정하십시오."),
+    C.GATE_REFERENCE: Words(
+        "신규 페어 보류: 기준 데이터 없음", "사유: {problem}",
+        "파일을 수정하고 `arb limits reload`를 실행하십시오.",
+        _OPEN_AGAIN, "기준 데이터가 적용되었습니다."),
+    C.GATE_DAY: Words(
+        "신규 페어 보류: 당일 거래 정보 미수신", "사유: {problem}", _OPENS,
+        _OPEN_AGAIN, "당일 거래 정보를 수신했습니다."),
+    C.GATE_CONNECTION: Words(
+        "신규 페어 보류: 증권사 미접속", "사유: {problem}", _OPENS,
+        _OPEN_AGAIN, "증권사 접속이 준비되었습니다."),
+    C.GATE_RECONCILIATION: Words(
+        "신규 페어 보류: 증권사 잔고 대사 전", "사유: {problem}", _OPENS,
+        _OPEN_AGAIN, "주문과 잔고의 대사가 완료되었습니다."),
+    C.GATE_ACCOUNT: Words(
+        "신규 페어 보류: 계좌 정보 미수신", "사유: {problem}", _OPENS,
+        _OPEN_AGAIN, "계좌 정보를 수신했습니다."),
+    C.GATE_HEARTBEAT: Words(
+        "신규 페어 보류: 서비스 응답 없음", "사유: {problem}",
+        "`arb status`에서 돌아오지 않으면 해당 서비스를 재시작하십시오.",
+        _OPEN_AGAIN, "모든 서비스가 응답합니다."),
+    C.GATE_BUILDS: Words(
+        "신규 페어 보류: 빌드 불일치", "사유: {problem}",
+        "`arb status`에서 서비스별 빌드를 확인하고 모두 같은 빌드로 재시작하십시오.",
+        _OPEN_AGAIN, "모든 서비스의 빌드가 같습니다."),
+    C.GATE_IN_FORCE: Words(
+        "신규 페어 보류: 서비스 간 기준 데이터 불일치", "사유: {problem}", _OPENS,
+        _OPEN_AGAIN, "모든 서비스가 같은 기준 데이터를 사용합니다."),
+    C.GATE_CLOCK: Words(
+        "신규 페어 보류: 시각을 신뢰할 수 없음", "사유: {problem}",
+        "조건이 충족되면 자동으로 재개됩니다. 계속되면 해당 서버에서 `arb doctor`를 실행하십시오.",
+        _OPEN_AGAIN, "모든 서비스의 시각이 정상입니다."),
+    C.GATE_JOURNAL: Words(
+        "신규 페어 보류: 저널 기록 지연", "사유: {problem}",
+        "notifier 서버의 디스크와 부하를 점검하십시오. 지연 시간은 `arb status`에 표시됩니다.",
+        _OPEN_AGAIN, "저널 기록이 정상화되었습니다."),
+    C.GATE_WINDOW: Words(
+        "신규 페어 보류: 진입 시간 외", "사유: {problem}", _OPENS,
+        _OPEN_AGAIN, "진입 가능 시간입니다."),
+    C.GATE_FEED: Words(
+        "신규 페어 보류: 시세 수신 중단", "사유: {problem}", _OPENS,
+        _OPEN_AGAIN, "두 시장의 시세가 정상 수신됩니다."),
+    C.RESIDUAL: Words(
+        "{symbol}: 미청산 잔량 {qty:shares}",
+        "페어 {pair}의 매수분({paid:krw})이 제때 매도되지 않았습니다. {problem} 더 유리한 매수호가로 매도하는 중입니다.",
+        "지금 조치할 것은 없습니다. 청산 불가 알림이 이어지는지 `arb status`로 확인하십시오.",
+        "{symbol}: 잔량 매도 완료", "페어 {pair}의 보유 수량이 없습니다."),
+    C.RESIDUAL_BLOCKED: Words(
+        "{symbol}: 미청산 잔량 {qty:shares}, 매도 불가 상태",
+        "페어 {pair}의 매수분({paid:krw})이 제때 매도되지 않았습니다. {problem} 매도하지 않는 이유: {refusal}",
+        "즉시 매도하려면 `arb flatten {symbol}` 명령을, 거래를 재개하려면 `arb arm`을 실행하십시오.",
+        "{symbol}: 잔량 매도 완료", "페어 {pair}의 보유 수량이 없습니다."),
+    C.STRANDED: Words(
+        "{symbol}: 청산하지 못한 포지션 {qty:shares}", "페어 {pair}, 매수 금액 {paid:krw}. {why:strand} {problem}",
+        "`arb flatten {symbol}` 명령으로 다시 청산을 시도하거나, 직접 매도한 뒤 `arb residual resolve {pair}` 명령을 실행하십시오.",
+        "{symbol}: 청산하지 못한 포지션 해소", "페어 {pair}: {ended:ended}"),
+    C.STRANDED_UNCERTAIN: Words(
+        "{symbol}: 청산하지 못한 포지션 {qty:shares}", "페어 {pair}, 매수 금액 {paid:krw}. {why:strand} {problem}",
+        "증권사 주문 화면과 대조하십시오. 보유 수량이 있으면 직접 매도한 뒤 `arb residual resolve {pair}` 명령을 실행하십시오.",
+        "{symbol}: 청산하지 못한 포지션 해소", "페어 {pair}: {ended:ended}"),
+    C.CLAIM_REFUSED: Words(
+        "페어 {pair}의 수동 청산 등록이 거부됨", "{by}님이 {qty:shares}, {amount:krw}으로 등록했습니다. 사유: {problem}",
+        "`arb residual list`를 확인하고 표시된 값으로 다시 등록하십시오."),
+    C.ORDER_IN_DOUBT: Words(
+        "{symbol}: {qty:shares} {side:side} 주문의 결과 미확인",
+        "{venue} 주문 {order}: {doubt:doubt} 확인될 때까지 이 페어의 추가 주문을 중지합니다.",
+        "게이트웨이가 증권사에 자동으로 조회합니다(`arb status`). 계속되면 증권사 주문 화면을 `arb explain {pair}` 결과와 대조하십시오.",
+        "{symbol}: 주문 결과 확인 완료", "주문 {order}: {ended:ended}"),
+    C.STRAY_FILL: Words(
+        "{symbol}: 진행 중인 페어에 속하지 않는 {side:side} 체결 {qty:shares}",
+        "{venue} 주문 {order}: {problem}. 이에 대한 반대 주문은 하지 않습니다.",
+        "{symbol} 잔고를 증권사 화면과 대조해 직접 정리한 뒤 `arb ack`로 확인 처리하십시오."),
+    C.PAIR_RECOVERED: Words(
+        "{symbol}: 주문 기록으로 페어 복구",
+        "{venue} 주문 {order}: 게이트웨이에는 기록이 있으나 페어 정보가 유실되었습니다. 보유분은 더 유리한 매수호가로 매도합니다.",
+        "Redis 데이터가 유실된 원인을 확인하십시오. 경위는 `arb explain {pair}`에 표시됩니다."),
+    C.PAIR_REOPENED: Words(
+        "{symbol}: 종료된 페어가 다시 열림",
+        "{venue} 주문 {order}의 체결({filled}/{qty:shares})이 페어 종료 후에 통보되었습니다. "
+        "보유분은 더 유리한 매수호가로 매도합니다.",
+        "통보가 늦어진 원인을 확인하십시오. 경위는 `arb explain {pair}`에 표시됩니다."),
+    C.PAIR_CLOSED: Words(
+        "{symbol}: 페어 종료, 손익 {pnl:pnl}",
+        "페어 {pair}: 매수 {bought:shares} {bought_krw:krw}, 매도 {sold:shares} {sold_krw:krw}, 클립 {clips}회, "
+        "수수료 {commission:krw}, 세금 {tax:krw}, 중립 복귀 최장 {neutral:ms}, 최대 잔량 {residual:shares}. "
+        "종료 사유: {outcome:outcome}",
+        "조치할 것은 없습니다. 경위는 `arb explain {pair}`에 표시됩니다."),
+    C.JOURNAL_STOPPED: Words(
+        "저널 기록 중단: {failure:journal}", "내용: {problem}",
+        "{failure:journal_step} 재개 여부는 `arb status`에 표시됩니다.",
+        "저널 기록 재개", "누락된 부분을 스트림에서 다시 읽고 있습니다."),
+    C.JOURNAL_HOLE: Words(
+        "{stream} 저널에 누락 구간 발생",
+        "{after} 이후 {before} 이전의 항목이 기록되기 전에 삭제되었습니다.",
+        "notifier가 중지되어 있었다면 조치할 것이 없습니다. 아니면 `arb logs notifier`로 지연 원인을 확인하십시오."),
+    C.JOURNAL_DISK: Words(
+        "저널 디스크 공간 부족", "{folder}의 남은 공간이 {least}MB 미만입니다.",
+        "지난 거래일 폴더를 다른 저장소로 옮기십시오. 남은 공간은 `arb doctor`에 표시됩니다.",
+        "저널 디스크 공간 확보", "남은 공간이 {least}MB를 넘었습니다."),
+    C.STREAM_LONG: Words(
+        "스트림 {stream}의 항목이 {length}개로 증가",
+        "가장 느린 구독자인 {reader}이(가) 읽은 위치까지만 정리됩니다.",
+        "`arb status`로 {reader}의 실행과 지연을 확인하십시오. 영구히 중단한 서비스는 "
+        "config/notifier.toml의 `retired_readers`에 적으십시오.",
+        "스트림 {stream} 길이 정상화", "구독자가 모두 따라잡았습니다."),
+    C.SLACK_TEST: Words(
+        "Slack 전달 경로 시험", "{by}님이 요청한 시험이며 이상은 없습니다.",
+        "조치할 것은 없습니다. 이 메시지가 보이면 시험은 성공입니다(`arb slack test --whole`).",
+        "Slack 전달 경로 시험", "시험이 끝났습니다."),
+}  # fmt: skip
+
+TERMS: Final[Mapping[str, Mapping[str, str]]] = {
+    "side": {"buy": "매수", "sell": "매도"},
+    "state": {
+        "disarmed": "거래 해제(disarmed)", "halted": "전면 중지(halted)", "reduce_only": "청산만 허용(reduce only)",
+        "pause_entry": "신규 진입 중지(pause entry)", "armed": "거래 가능(armed)",
+    },
+    "direction": {"behind": "늦습니다", "ahead": "빠릅니다"},
+    "reading": {"unknown": "알 수 없는", "implausible": "맞지 않는"},
+    "halt": {
+        "volatility_interruption": "변동성 완화장치(VI) 발동", "trading_halt": "거래정지", "not_eligible": "당일 거래 대상 제외",
+    },
+    "span": {"second": "1초", "hour": "1시간"},
+    "latch": {
+        "unplanned_disconnect": "예정에 없던 접속 끊김", "repeated_errors": "반복된 주문 오류",
+        "cumulative_loss": "누적 손실", "pair_loss": "페어 손실 한도", "losing_streak": "연속 손실",
+        "drawdown": "당일 고점 대비 손실", "unhedged": "헤지되지 않은 보유분", "residual_stranded": "청산하지 못한 포지션",
+        "reconciliation_difference": "잔고 대사 불일치", "clocks": "시각 불일치", "mixed_builds": "빌드 불일치",
+    },
+    "latch_step": {
+        "unplanned_disconnect": "접속이 끊긴 원인을 확인하고 재접속과 대사가 끝날 때까지 기다리십시오.",
+        "repeated_errors": "`arb explain`으로 거부 내역을 확인하고 원인을 해결하십시오.",
+        "cumulative_loss": "손실 원인을 확인하십시오. max_daily_loss_krw를 올리려면 별도의 사유가 필요합니다.",
+        "pair_loss": "`arb explain`으로 해당 페어의 손실 경위를 확인하십시오.",
+        "losing_streak": "`arb report`로 최근 페어의 손실 원인(비용, 매도 지연, 호가 오류)을 확인하십시오.",
+        "drawdown": "`arb report`로 당일 고점 이후의 손실을 확인하십시오.",
+        "unhedged": "`arb status`로 보유분을 확인하고 `arb flatten`으로 매도하거나, 직접 매도한 뒤 "
+        "`arb residual resolve`로 등록하십시오.",
+        "residual_stranded": "포지션을 직접 매도하고 `arb residual resolve`로 등록하십시오.",
+        "reconciliation_difference": "주문과 잔고를 증권사 화면과 대조하십시오.",
+        "clocks": "서버의 시각을 바로잡으십시오.",
+        "mixed_builds": "모든 서비스를 같은 빌드로 시작하십시오.",
+    },
+    "strand": {
+        "attempts_spent": "정해진 청산 시도를 모두 마쳤습니다.",
+        "loss_bound": "허용 손실 이내의 매수호가가 없습니다.",
+        "no_venue": "현재 거래할 수 있는 시장이 없습니다.",
+        "no_quote": "매도 가격을 정할 호가가 없습니다.",
+        "after_hours": "두 시장 모두 당일 장이 끝났습니다.",
+        "trading_state": "현재 거래 상태에서는 매도할 수 없습니다.",
+        "denied": "게이트웨이가 모든 매도 시도를 거부했습니다.",
+        "ambiguous": "실제 보유 수량이 확실하지 않습니다.",
+    },
+    "doubt": {
+        "silent": "명령 유효 시간이 지났으나 게이트웨이의 응답이 없습니다.",
+        "unknown": "증권사에 도달했는지 확인되지 않습니다.",
+        "uncancelled": "취소를 요청했으나 주문이 종료되지 않았습니다.",
+    },
+    "ended": {
+        "flat": "보유 수량이 없습니다.", "again": "청산을 다시 시도합니다.", "changed": "상태가 바뀌었습니다.",
+        "known": "주문 결과가 확인되었습니다.", "person": "담당자가 수동 청산으로 등록했습니다.",
+    },
+    "outcome": {
+        "flat": "정상 청산", "not_filled": "미체결", "expired": "유효 시간 경과", "stopped": "거래 중지",
+        "claimed": "수동 청산",
+    },
+    "journal": {
+        "redis": "Redis를 읽을 수 없음", "locked": "다른 프로세스가 기록 중", "disk": "파일에 쓸 수 없음",
+        "fault": "내부 오류",
+    },
+    "journal_step": {
+        "redis": "`arb doctor`로 Redis를 점검하십시오.",
+        "locked": "다른 notifier를 중지하십시오.",
+        "disk": "디스크 공간을 확보하거나 복구하십시오. 그때까지 스트림이 모든 항목을 보관합니다.",
+        "fault": "`arb logs notifier`로 로그를 확인한 뒤 notifier를 재시작하십시오.",
+    },
+}  # fmt: skip
