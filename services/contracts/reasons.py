@@ -97,6 +97,6 @@ _OF_THE_MOMENT = frozenset(
         GateReason.MODE, GateReason.HALTED, GateReason.HALT_FILE, GateReason.TRADING_STATE, GateReason.LEASE,
         GateReason.NOT_READY, GateReason.WINDOW_CLOSED, GateReason.EXPIRED, GateReason.SYMBOL_HALTED,
         GateReason.UNACKNOWLEDGED, GateReason.ORDER_BUDGET, GateReason.TARGET_UNKNOWN, GateReason.REMOVED,
-        GateReason.NEVER_SENT, GateReason.BUS_LOST, GateReason.NEVER_SENT,
+        GateReason.NEVER_SENT, GateReason.BUS_LOST,
     }
 )  # fmt: skip
