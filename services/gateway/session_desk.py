@@ -6,12 +6,13 @@ through the day's plan, so that a compressed day has them too.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Final
 
 from services.contracts.envelope import Message
 from services.contracts.messages.venue_state import ConfirmedBy, EntryWindowChanged, SessionPhaseChanged
 from services.contracts.terms import SessionPhase, TradingDate, Venue
-from services.market.dates import SECOND_NS
+from services.market.dates import DAY_NS, SECOND_NS
 from services.market.errors import NotCovered
 from services.market.files import MarketRules
 from services.market.market_clock import MarketClock
@@ -19,6 +20,8 @@ from services.market.phases import PhaseTracker, Reading
 from services.market.sessions import DaySchedule, Window
 
 NO_DATE: Final = TradingDate("")
+SWEEP_NS: Final = 60 * SECOND_NS
+NEVER: Final = Window(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class SessionDesk:
     confirmed: Mapping[Venue, ConfirmedBy] = field(default_factory=dict)
     window: WindowView = WindowView()
     market_ns: int = 0
+    steady: Window = NEVER
+    """The market time for which phases and window stay as they are, unless the broker says something."""
 
     @property
     def continuous(self) -> frozenset[Venue]:
@@ -58,22 +63,30 @@ class SessionDesk:
 
     def connected_anew(self) -> "SessionDesk":
         """Return the desk of a new connection: FID 215 has no history (Kiwoom sheet 3)."""
-        return replace(self, tracker=PhaseTracker(self.tracker.codes))
+        return replace(self, tracker=PhaseTracker(self.tracker.codes), steady=NEVER)
 
     def observe(self, value: str) -> tuple["SessionDesk", Reading]:
         """Return the desk after a value of FID 215 at the market time last seen, and what it was."""
         tracker, reading = self.tracker.observe(value, self.market_ns)
-        return replace(self, tracker=tracker), reading
+        return replace(self, tracker=tracker, steady=NEVER), reading
 
     def now(
         self, clock: MarketClock, rules: MarketRules, now_ns: int
     ) -> tuple["SessionDesk", tuple[Message, ...]]:
         """Return the desk at `now_ns` and what changed since it was last asked."""
+        market_ns = clock.market_ns(now_ns)
         desk = self._dated(clock.trading_date_at(now_ns), rules)
-        desk = replace(desk, market_ns=clock.market_ns(now_ns))
+        if desk is self and self.steady.contains(market_ns):
+            return replace(self, market_ns=market_ns), ()
+        return self._renewed(replace(desk, market_ns=market_ns), clock, now_ns)
+
+    def _renewed(
+        self, desk: "SessionDesk", clock: MarketClock, now_ns: int
+    ) -> tuple["SessionDesk", tuple[Message, ...]]:
+        """Return `desk` with all that its market time means, and what that changes."""
         phases, confirmed = desk._phases()
         window = desk._window(clock, phases, now_ns)
-        after = replace(desk, phases=phases, confirmed=confirmed, window=window)
+        after = replace(desk, phases=phases, confirmed=confirmed, window=window, steady=desk._stretch())
         time = clock.market_time(now_ns).strftime("%H:%M:%S")
         changed = [venue for venue in Venue if self.phases.get(venue) is not phases[venue]]
         said: list[Message] = [after._phase_message(venue, time) for venue in changed]
@@ -96,6 +109,17 @@ class SessionDesk:
             schedule, problem = None, str(error)
         tracker = PhaseTracker(self.tracker.codes)
         return replace(self, trading_date=trading_date, schedule=schedule, problem=problem, tracker=tracker)
+
+    def _stretch(self) -> Window:
+        """The market time around now in which nothing of the timetable begins or ends."""
+        schedule = self.schedule
+        if schedule is None:
+            return NEVER
+        guards = (edge for window in schedule.entry_windows() for edge in (window.start_ns, window.end_ns))
+        sweeps = (edge for at_ns in schedule.sweep_times() for edge in (at_ns, at_ns + SWEEP_NS))
+        edges = sorted({0, DAY_NS, *schedule.boundaries_ns(), *guards, *sweeps})
+        stretches = (Window(start_ns, end_ns) for start_ns, end_ns in pairwise(edges))
+        return next((window for window in stretches if window.contains(self.market_ns)), NEVER)
 
     def _phases(self) -> tuple[dict[Venue, SessionPhase], dict[Venue, ConfirmedBy]]:
         if self.schedule is None:
@@ -129,7 +153,7 @@ class SessionDesk:
         if self.schedule is None:
             return False
         return any(
-            sweep_ns <= self.market_ns < sweep_ns + 60 * SECOND_NS for sweep_ns in self.schedule.sweep_times()
+            sweep_ns <= self.market_ns < sweep_ns + SWEEP_NS for sweep_ns in self.schedule.sweep_times()
         )
 
     def _phase_message(self, venue: Venue, time: str) -> SessionPhaseChanged:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 MAX_POSITIONAL = 8
+Converter = Callable[[Any], Any]
 _PROTOTYPE = re.compile(r"^\s*(\w+)\s*\((.*)\)\s*$")
 
 PROTOTYPES: dict[str, tuple[str, ...]] = {
@@ -70,30 +71,29 @@ def resolve(
             "  dynamicCall(self, str, value1: Any = None, ... value8: Any = None): too many arguments"
         )
     values = list(args[0]) if len(args) == 1 and isinstance(args[0], (list, tuple)) else list(args)
-    name, complaint = _look_up(prototype)
+    name, converters, complaint = _look_up(prototype)
     if complaint:
         say(complaint)
         return None
-    declared = PROTOTYPES[name]
-    if len(values) != len(declared):
+    if len(values) != len(converters):
         say(f"QAxBase: Error calling IDispatch member {name}: Bad parameter count")
         return None
-    return name, [convert(kind, value) for kind, value in zip(declared, values, strict=True)]
+    return name, [convert(value) for convert, value in zip(converters, values, strict=True)]
 
 
 @lru_cache(maxsize=256)
-def _look_up(prototype: str) -> tuple[str, str]:
-    """The method that a prototype names, and what Qt says when it names none."""
+def _look_up(prototype: str) -> tuple[str, tuple[Converter, ...], str]:
+    """The method that a prototype names and how its values are converted, or what Qt says instead."""
     match = _PROTOTYPE.match(prototype)
     name = match.group(1) if match else prototype.strip()
     declared = PROTOTYPES.get(name)
+    said = f"QAxBase::dynamicCallHelper: {prototype}: "
     if declared is None or match is None:
-        return name, f"QAxBase::dynamicCallHelper: {prototype}: No such property in KHOPENAPI.KHOpenAPICtrl.1"
+        return name, (), f"{said}No such property in KHOPENAPI.KHOpenAPICtrl.1"
     given = tuple(part.strip() for part in match.group(2).split(",") if part.strip())
     if _same(declared, given):
-        return name, ""
-    signature = f"{name}({','.join(declared)})"
-    return name, f"QAxBase::dynamicCallHelper: {prototype}: No such method, candidates are: {signature}"
+        return name, tuple(_text if kind == "QString" else _whole for kind in declared), ""
+    return name, (), f"{said}No such method, candidates are: {name}({','.join(declared)})"
 
 
 def _same(declared: tuple[str, ...], given: tuple[str, ...]) -> bool:
@@ -105,10 +105,12 @@ def _same(declared: tuple[str, ...], given: tuple[str, ...]) -> bool:
     )
 
 
-def convert(kind: str, value: Any) -> Any:
-    """A value as the declared type; text that is no number becomes 0 where an int is declared."""
-    if kind == "QString":
-        return value if isinstance(value, str) else "" if value is None else str(value)
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+def _whole(value: Any) -> int:
+    """Text that is no number becomes 0 where an int is declared."""
     try:
         return int(value)
     except (TypeError, ValueError):

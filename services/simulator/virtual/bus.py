@@ -8,8 +8,9 @@ all for a while.
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from services.contracts.envelope import Envelope
@@ -27,8 +28,9 @@ class Overtaken(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """One entry: its number in the stream (never given twice), its id, and when it was taken."""
+    """One entry: its number (of all streams, never given twice), its id, and when it was taken."""
 
+    key: str
     number: int
     entry_id: str
     taken_ns: int
@@ -62,13 +64,14 @@ class VirtualBus:
         self.kept: dict[str, Kept] = {}
         self.down_until_ns = 0
         self.losses = 0
-        self.version = 0
-        """Grows with everything that can make a reader see something new."""
+        self._written: list[Posted] = []
+        self._readers: dict[str, set[str]] = {}
+        self._has_news: set[str] = set()
         self._stalled_until_ns: dict[tuple[str, str], int] = {}
-        self._stalled: set[str] = set()
         self._undo: deque[_Undo] = deque()
         self._last_id = (0, 0)
-        self._numbers: dict[str, int] = {}
+        self._number = 0
+        self._newest: dict[str, int] = {}
 
     # -- faults ------------------------------------------------------------------------
 
@@ -79,7 +82,6 @@ class VirtualBus:
     def stall(self, reader: str, key: str, until_ns: int) -> None:
         """Let a reader see nothing new of one stream until then."""
         self._stalled_until_ns[reader, key] = until_ns
-        self._stalled.add(reader)
 
     def forget_since(self, since_ns: int) -> int:
         """Lose every write taken after `since_ns`, as a server does that lost its last second.
@@ -97,17 +99,11 @@ class VirtualBus:
                 kept.state, kept.positions = undo.before[0], dict(undo.before[1])
             lost += 1
         self.losses += 1
-        self.version += 1
         return lost
 
     def heal(self) -> None:
         self.down_until_ns = 0
         self._stalled_until_ns.clear()
-        self.version += 1
-
-    def has_news(self, reader: str, version: int) -> bool:
-        """Whether a reader that last read at `version` could see something new now."""
-        return version != self.version or reader in self._stalled
 
     # -- the bus --------------------------------------------------------------------------
 
@@ -120,23 +116,40 @@ class VirtualBus:
 
     def newest(self, key: str) -> int:
         """Return the number of the newest entry of a stream, 0 where there never was one."""
-        return self._numbers.get(key, 0)
+        return self._newest.get(key, 0)
 
-    def read(
-        self, reader: str, cursors: Mapping[str, int], now_ns: int, most: int = 256
-    ) -> list[tuple[str, Posted]]:
-        """Return (key, entry) of what is new, in the order it was taken. Raises Unavailable."""
+    def follow(self, reader: str, keys: Iterable[str]) -> None:
+        """Let `has_news` tell a reader of these streams, beginning with what they hold now."""
+        for key in keys:
+            self._readers.setdefault(key, set()).add(reader)
+        self._has_news.add(reader)
+
+    def has_news(self, reader: str) -> bool:
+        """Whether a follower may find something that its last read did not give."""
+        return reader in self._has_news
+
+    def take_written(self) -> list[Posted]:
+        """Return every entry written since the last call, in order, also those forgotten since."""
+        written, self._written = self._written, []
+        return written
+
+    def read(self, reader: str, cursors: Mapping[str, int], now_ns: int, most: int = 256) -> list[Posted]:
+        """Return what is new, in the order it was taken. Raises Unavailable."""
         self._answer(now_ns)
-        found: list[tuple[str, Posted]] = []
+        self._has_news.discard(reader)
+        found: list[Posted] = []
         for key, cursor in cursors.items():
-            entries = self.streams.get(key)
-            if not entries or entries[-1].number <= cursor:
+            if self._newest.get(key, 0) <= cursor:
                 continue
             if self._stalled_until_ns.get((reader, key), 0) > now_ns:
+                self._has_news.add(reader)
                 continue
+            entries = self.streams[key]
             start = bisect_right(entries, cursor, key=_number)
-            found.extend((key, entry) for entry in entries[start : start + most])
-        found.sort(key=lambda item: _sequence(item[1].entry_id))
+            if len(entries) > start + most:
+                self._has_news.add(reader)
+            found += entries[start : start + most]
+        found.sort(key=_number)
         return found
 
     def commit(
@@ -163,13 +176,16 @@ class VirtualBus:
             raise Unavailable("the bus is down")
 
     def _post(self, writes: Sequence[tuple[str, Envelope]], now_ns: int) -> None:
-        self.version += bool(writes)
+        ms = max(now_ns // NS_PER_MS, self._last_id[0])
         for key, envelope in writes:
-            ms = max(now_ns // NS_PER_MS, self._last_id[0])
             self._last_id = (ms, self._last_id[1] + 1 if ms == self._last_id[0] else 0)
-            number = self._numbers[key] = self._numbers.get(key, 0) + 1
-            posted = Posted(number, f"{self._last_id[0]}-{self._last_id[1]}", now_ns, envelope)
+            self._number += 1
+            entry_id = f"{self._last_id[0]}-{self._last_id[1]}"
+            posted = Posted(key, self._number, entry_id, now_ns, envelope)
             self.streams.setdefault(key, []).append(posted)
+            self._written.append(posted)
+            self._newest[key] = self._number
+            self._has_news.update(self._readers.get(key, ()))
 
     def _remember(
         self, now_ns: int, writes: Sequence[tuple[str, Envelope]], service: str, before: Any
@@ -180,10 +196,4 @@ class VirtualBus:
             self._undo.popleft()
 
 
-def _number(entry: Posted) -> int:
-    return entry.number
-
-
-def _sequence(entry_id: str) -> tuple[int, int]:
-    ms, _, seq = entry_id.partition("-")
-    return int(ms), int(seq)
+_number = attrgetter("number")

@@ -19,7 +19,7 @@ from services.contracts.limits import LEASE_MS, NS_PER_MS, NS_PER_S
 from services.contracts.messages.control import ReferencePublished
 from services.contracts.messages.pairs import PairClosed
 from services.contracts.step import Event, State
-from services.contracts.streams import LEASE, STATUS, home_of
+from services.contracts.streams import LEASE, STATUS, TICKS, home_of
 from services.contracts.terms import Purpose, SessionPhase, TradingState, Venue
 from services.gateway.shell import EXIT_FAILED
 from services.gateway.state import GatewayState
@@ -66,7 +66,7 @@ class VirtualDay:
     ) -> None:
         self.rng = Random(seed)
         self.faults = faults if faults is not None else draw(self.rng)
-        self.note = note or (lambda now_ns, text: None)
+        self._note = note
         self.time = VirtualTime(START_NS)
         self.plan = desk.plan(START_NS, SECONDS)
         self.world = desk.world(self.plan, self._options(), seed, START_NS)
@@ -86,7 +86,6 @@ class VirtualDay:
         share = HEAL_SHARE if self.rng.random() < 0.8 else 1.05
         self.heal_ns = opens + int((closes - opens) * share)
         self.end_ns = START_NS + SECONDS * NS_PER_S
-        self._seen: dict[str, int] = {}
 
     def _options(self) -> SimulatorOptions:
         market = WorldOptions(
@@ -154,9 +153,14 @@ class VirtualDay:
                 return die
         return ""
 
+    def _tell(self, text: str) -> None:
+        """A line of the timeline, where one is kept."""
+        if self._note is not None:
+            self._note(self.time.now_ns, text)
+
     def _count(self, kind: str, what: str = "") -> None:
         self.counts[kind] += 1
-        self.note(self.time.now_ns, f"FAULT {kind} {what}".rstrip())
+        self._tell(f"FAULT {kind} {what}".rstrip())
 
     def _trouble(self, now_ns: int) -> None:
         faults, rng = self.faults.services, self.rng
@@ -212,7 +216,7 @@ class VirtualDay:
         )
 
     def _heal(self) -> None:
-        self.note(self.time.now_ns, "the world heals")
+        self._tell("the world heals")
         self.world.calm()
         for code, instrument in self.world.exchange.instruments.items():
             if instrument.halted:
@@ -229,28 +233,22 @@ class VirtualDay:
         """A core was asked; nothing to remember here yet."""
 
     def _remember(self) -> None:
-        for key, entries in self.bus.streams.items():
-            if key.startswith("ticks"):
-                continue
-            seen = self._seen.get(key, 0)
-            for entry in reversed(entries):
-                if entry.number <= seen:
-                    break
-                self._said(entry.envelope)
-            self._seen[key] = max(seen, self.bus.newest(key))
+        for posted in self.bus.take_written():
+            if home_of(type(posted.envelope.body)) is not TICKS:
+                self._said(posted.envelope)
 
     def _said(self, envelope: Envelope) -> None:
         self.witness.said[envelope.id] = envelope
         if isinstance(envelope.body, ReferencePublished):
             self.witness.limits = envelope.body.reference.limits
-        if home_of(type(envelope.body)) not in (STATUS, LEASE):
-            self.note(self.time.now_ns, f"{envelope.source}: {envelope.body!r}")
+        if self._note is not None and home_of(type(envelope.body)) not in (STATUS, LEASE):
+            self._note(self.time.now_ns, f"{envelope.source}: {envelope.body!r}")
 
     def _sending(self, state: GatewayState, effect: Any) -> None:
         """The gateway is about to send: judged by the world's clock, not by the gateway's."""
         record = effect.intention.get("record", {})
         facts = record.get("facts", {})
-        self.note(self.time.now_ns, f"SEND {effect.order_id} {effect.args}")
+        self._tell(f"SEND {effect.order_id} {effect.args}")
         if facts.get("purpose") != Purpose.ENTRY.value or record.get("action") != "new":
             return
         now_ns = self.time.now_ns

@@ -182,7 +182,7 @@ class VirtualGateway:
             self._shell.start()
         shell, control = self._shell, self._control
         assert control is not None
-        self._read(shell, now_ns)
+        self._read(now_ns)
         control.pump()
         shell.turn()
         if die == "before":
@@ -205,6 +205,7 @@ class VirtualGateway:
         self._epoch, self._losses = kept.epoch, self._bus.losses
         self._positions = {key: kept.positions.get(key, 0) for key in self._keys}
         self._cursors = {**self._positions, LEASE.key: self._bus.newest(LEASE.key)}
+        self._bus.follow(SOURCE, self._cursors)
         self._inbox, self._pen, self._outbox, self._clock = _Inbox(), _Pen(), Outbox(), clock
         self._number_of: dict[str, int] = {}
         port = WatchedPort(ocx, self._log, clock.mono_ns, lambda effect: self._sending(self.state, effect))
@@ -222,15 +223,17 @@ class VirtualGateway:
 
     # -- the two threads -------------------------------------------------------------------
 
-    def _read(self, shell: Shell, now_ns: int) -> None:
+    def _read(self, now_ns: int) -> None:
+        if not self._bus.has_news(SOURCE):
+            return
         try:
             found = self._bus.read(SOURCE, self._cursors, now_ns)
         except Unavailable:
             return
-        for key, posted in found:
-            self._cursors[key] = posted.number
+        for posted in found:
+            self._cursors[posted.key] = posted.number
             self._number_of[posted.entry_id] = posted.number
-            self._inbox.inbox.put(Read(Entry(key, posted.entry_id, b""), posted.envelope))
+            self._inbox.inbox.put(Read(Entry(posted.key, posted.entry_id, b""), posted.envelope))
 
     def _write(self, shell: Shell, now_ns: int) -> None:
         """Commit what waits, and publish books. What is not answered is written again next time."""

@@ -56,8 +56,8 @@ class Operator:
         self._say(TradingStateRequested(target=target, by=self.name, reason="as the day goes"), now_ns)
 
     def _look(self, now_ns: int) -> None:
-        for key, posted in self.bus.read(self.name, self._cursors, now_ns):
-            self._cursors[key] = posted.number
+        for posted in self.bus.read(self.name, self._cursors, now_ns):
+            self._cursors[posted.key] = posted.number
             body = posted.envelope.body
             if isinstance(body, RiskStatus):
                 self._risk = body

@@ -42,7 +42,6 @@ class VirtualProcess(Generic[StateT]):
     _ticked_ns: int = 0
     _last_ns: int = 0
     _beat_ns: int = 0
-    _version: int = -1
     _loaded: bool = False
 
     def __post_init__(self) -> None:
@@ -77,14 +76,13 @@ class VirtualProcess(Generic[StateT]):
             self._recover(now_ns)
         own_ns = self._last_ns = max(self._last_ns, now_ns + self.clock_shift_ns)
         tick_due = own_ns - self._ticked_ns >= TICK_MS * NS_PER_MS
-        if not tick_due and not die and not self.bus.has_news(self.name, self._version):
+        if not (tick_due or die or self.bus.has_news(self.name)):
             return
-        self._version = self.bus.version
         before, positions = self.state, dict(self.positions)
         writes: list[tuple[str, Envelope]] = []
-        for key, posted in self.bus.read(self.service.name, {**self.cursors, **self.positions}, now_ns):
-            (self.positions if key in self.positions else self.cursors)[key] = posted.number
-            self._ask(Received(posted.envelope, key, posted.entry_id, own_ns), writes)
+        for posted in self.bus.read(self.name, {**self.cursors, **self.positions}, now_ns):
+            (self.positions if posted.key in self.positions else self.cursors)[posted.key] = posted.number
+            self._ask(Received(posted.envelope, posted.key, posted.entry_id, own_ns), writes)
         for ordinal, message in enumerate(self.service.observe(self.state, own_ns)):
             self._ask(self._local(message, own_ns, ordinal), writes)
         if tick_due:
@@ -107,7 +105,8 @@ class VirtualProcess(Generic[StateT]):
         self.epoch = kept.epoch
         self.positions = {key: kept.positions.get(key, 0) for key in self.service.committed}
         self.cursors = {key: self.bus.newest(key) for key in self.service.newest}
-        self._ticked_ns, self._version = 0, -1
+        self.bus.follow(self.name, {**self.positions, **self.cursors})
+        self._ticked_ns = 0
         self._loaded = True
 
     def _ask(self, event: Event, writes: list[tuple[str, Envelope]]) -> None:

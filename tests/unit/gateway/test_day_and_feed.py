@@ -1,13 +1,15 @@
 """Sessions, halts, registrations, books and the lease: the market side of the gateway."""
 
 import datetime as dt
+from dataclasses import replace
+from itertools import zip_longest
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.contracts.limits import CODES_PER_SCREEN, LEASE_CANCEL_AFTER_MS, LEASE_MS, NS_PER_MS
+from services.contracts.limits import CODES_PER_SCREEN, LEASE_CANCEL_AFTER_MS, LEASE_MS, NS_PER_MS, NS_PER_S
 from services.contracts.messages.market_data import QuoteUpdated
 from services.contracts.messages.venue_state import (
     EntryWindowChanged,
@@ -21,7 +23,7 @@ from services.gateway.book_feed import BookFeed, book_fids, whole
 from services.gateway.facts import Clocked, Interrupted, SessionSignalled
 from services.gateway.lease import Lease, entry_id_ns
 from services.gateway.outbox import Outbox, Quote
-from services.gateway.session_desk import SessionDesk
+from services.gateway.session_desk import NEVER, SessionDesk
 from services.gateway.subscriptions import changes, chosen, plan
 from services.gateway.vi_halts import HaltBoard, is_halted
 from services.market.dates import time_of_day_ns
@@ -33,6 +35,11 @@ from services.runtime.settings import config_dir
 from .desk import DATE, SYMBOL, Desk, at, fresh, log_in, ready
 
 RULES = load_market(config_dir())
+GUARDS_AND_SWEEPS = [at(9, 1), at(15, 19), at(15, 20), at(19, 59), at(20, 0)]
+EDGES_S = [
+    *(edge_ns // NS_PER_S for edge_ns in RULES.timetable.day(DATE).boundaries_ns()),
+    *((edge_ns - at(0, 0)) // NS_PER_S for edge_ns in GUARDS_AND_SWEEPS),
+]
 SYMBOLS = [Symbol(f"{n:06d}") for n in range(1, 251)]
 
 
@@ -64,6 +71,23 @@ class TestSession:
         windows = [(m.open, m.sweep) for m in said if isinstance(m, EntryWindowChanged)]
         assert (True, False) in windows
         assert (False, True) in windows
+
+    @given(
+        edges_s=st.lists(st.sampled_from(EDGES_S), min_size=2),
+        values=st.lists(st.sampled_from(" 0348PQRSTU@"), min_size=4),
+    )
+    def test_what_is_kept_between_two_edges_is_what_looking_anew_gives(
+        self, edges_s: list[int], values: list[str]
+    ) -> None:
+        moments_s = [moment_s for edge_s in sorted(edges_s) for moment_s in (edge_s - 1, edge_s)]
+        kept = anew = SessionDesk(PhaseTracker(RULES.fid215))
+        for moment_s, value in zip_longest(moments_s, values[: len(moments_s)], fillvalue=""):
+            now_ns = at(0, 0) + int(moment_s) * NS_PER_S
+            kept, said = kept.now(REAL_TIME, RULES, now_ns)
+            anew, said_anew = replace(anew, steady=NEVER).now(REAL_TIME, RULES, now_ns)
+            assert (said, kept) == (said_anew, anew)
+            if value:
+                kept, anew = kept.observe(str(value))[0], anew.observe(str(value))[0]
 
     def test_fid_215_shortens(self, desk: Desk) -> None:
         desk.feed(SessionSignalled("S"))
