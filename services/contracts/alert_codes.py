@@ -69,6 +69,7 @@ class AlertCode(StrEnum):
     GATE_IN_FORCE = "gate_in_force", AlertKind.REFERENCE
     GATE_CLOCK = "gate_clock", AlertKind.CLOCK
     GATE_JOURNAL = "gate_journal", AlertKind.JOURNAL
+    GATE_STREAMS = "gate_streams", AlertKind.BUS
     GATE_WINDOW = "gate_window", AlertKind.SESSION
     GATE_FEED = "gate_feed", AlertKind.STALE_FEED
     # executor

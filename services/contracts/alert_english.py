@@ -206,6 +206,10 @@ WORDS: Final[Mapping[C, Words]] = {
         "New pairs wait: the journal is behind", "{problem}",
         "Look at disk and load of the notifier's machine; `arb status` shows how far it is behind.",
         _OPEN_AGAIN, "The journal has caught up."),
+    C.GATE_STREAMS: Words(
+        "New pairs wait: a stream has grown too long", "{problem}",
+        "See with `arb status` which service does not keep up, and start it again.",
+        _OPEN_AGAIN, "Every reader has caught up."),
     C.GATE_WINDOW: Words(
         "New pairs wait: the entry window is closed", "{problem}", _OPENS,
         _OPEN_AGAIN, "The entry window is open."),

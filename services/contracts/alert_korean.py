@@ -212,6 +212,10 @@ WORDS: Final[Mapping[C, Words]] = {
         "신규 페어 보류: 저널 기록 지연", "사유: {problem}",
         "notifier 서버의 디스크와 부하를 점검하십시오. 지연 시간은 `arb status`에 표시됩니다.",
         _OPEN_AGAIN, "저널 기록이 정상화되었습니다."),
+    C.GATE_STREAMS: Words(
+        "신규 페어 보류: 스트림 적체", "사유: {problem}",
+        "`arb status`로 처리가 밀린 서비스를 확인하고 재시작하십시오.",
+        _OPEN_AGAIN, "밀린 처리가 모두 끝났습니다."),
     C.GATE_WINDOW: Words(
         "신규 페어 보류: 진입 시간 외", "사유: {problem}", _OPENS,
         _OPEN_AGAIN, "진입 가능 시간입니다."),
