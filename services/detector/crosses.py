@@ -6,8 +6,10 @@ pair, the trading state or the age of a quiet book, only on the market (conditio
 
 from dataclasses import replace
 
+from services.contracts.alert_codes import AlertCode
+from services.contracts.alert_text import raised
 from services.contracts.limits import NS_PER_MS
-from services.contracts.messages.alerts import AlertKind, AlertRaised
+from services.contracts.messages.alerts import AlertRaised, Fact
 from services.contracts.messages.intents import CrossEnded
 from services.contracts.step import Outgoing, Step
 from services.contracts.terms import Severity
@@ -78,21 +80,14 @@ def _changes(
 def _standing(direction: Direction, max_cross_ms: int | None) -> AlertRaised:
     """The alert of a cross that nobody takes, or that it is over (`max_cross_ms` None)."""
     symbol, buy_venue = direction
-    detail = "The cross has ended, or was taken."
+    facts: dict[str, Fact] = {"symbol": symbol}
     if max_cross_ms is not None:
-        detail = (
-            f"{symbol} could be bought on {buy_venue} and sold dearer on {buy_venue.other} for more than "
-            f"{max_cross_ms // 1_000} s and nobody took it: one book is likely not true. "
-            "Nothing is traded on it until it ends."
-        )
-    return AlertRaised(
-        alert_id=f"standing-{symbol}-{buy_venue}",
-        kind=AlertKind.SPREAD_ANOMALY,
-        severity=Severity.INFO if max_cross_ms is None else Severity.WARNING,
-        title=f"{symbol}: a cross that stands too long",
-        detail=detail,
-        next_step="Compare both books with the broker's own screen. If one is old, pause the symbol "
-        f"(`arb symbols pause {symbol}`); if both are right, change max_cross_ms with `arb limits set`.",
+        facts |= {"buy_venue": buy_venue.value, "sell_venue": buy_venue.other.value, "limit": max_cross_ms}
+    return raised(
+        AlertCode.CROSS_STANDING,
+        f"standing-{symbol}-{buy_venue}",
+        Severity.INFO if max_cross_ms is None else Severity.WARNING,
+        facts,
         symbol=symbol,
         resolved=max_cross_ms is None,
     )
@@ -101,21 +96,17 @@ def _standing(direction: Direction, max_cross_ms: int | None) -> AlertRaised:
 def _ceiling(direction: Direction, edge: Edge | None) -> AlertRaised:
     """The alert of a spread too good to be true, or that it is over (`edge` None)."""
     symbol, buy_venue = direction
-    where = f"bought on {buy_venue}, sold on {buy_venue.other}"
-    detail = "The spread is back under the ceiling."
+    facts: dict[str, Fact] = {"symbol": symbol}
     if edge is not None:
-        detail = (
-            f"{symbol} {where}: ask {edge.buy_price_worst_krw} KRW, bid {edge.sell_price_worst_krw} KRW, "
-            f"net {edge.net_bps} bps of the price. Nothing is traded on it."
-        )
-    return AlertRaised(
-        alert_id=f"spread-{symbol}-{buy_venue}",
-        kind=AlertKind.SPREAD_ANOMALY,
-        severity=Severity.WARNING,
-        title=f"{symbol}: a spread too good to be true",
-        detail=detail,
-        next_step="Compare both books with the broker's own screen; if they are right, raise "
-        "sanity_ceiling_bps with `arb limits set`.",
+        facts |= {
+            "buy_venue": buy_venue.value, "sell_venue": buy_venue.other.value, "edge_bps": str(edge.net_bps),
+            "ask": edge.buy_price_worst_krw, "bid": edge.sell_price_worst_krw,
+        }  # fmt: skip
+    return raised(
+        AlertCode.SPREAD_ANOMALY,
+        f"spread-{symbol}-{buy_venue}",
+        Severity.WARNING,
+        facts,
         symbol=symbol,
         amount_krw=None if edge is None else edge.net_krw,
         resolved=edge is None,
