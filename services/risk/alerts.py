@@ -1,206 +1,151 @@
-"""What risk tells people, in plain words with the next step. An id lasts as long as its trouble."""
+"""What risk tells people. An id lasts as long as its trouble; the words stand in the contracts."""
 
-from services.contracts.messages.alerts import AlertKind, AlertRaised
+from services.contracts.alert_codes import AlertCode
+from services.contracts.alert_text import raised
+from services.contracts.messages.alerts import AlertRaised, Fact
 from services.contracts.messages.orders import ForeignOrderSeen, OrderRejected
+from services.contracts.messages.venue_state import SymbolHaltChanged
 from services.contracts.terms import Latch, Severity, Symbol, TradingState
-from services.risk.gates import Gate
-
-_LATCH_STEPS = {
-    Latch.UNPLANNED_DISCONNECT: "See why the connection was lost, wait until it is ready and reconciled",
-    Latch.REPEATED_ERRORS: "Read the refusals with `arb explain`, mend their cause",
-    Latch.CUMULATIVE_LOSS: "Find out what lost money; raising max_daily_loss_krw needs a reason of its own",
-    Latch.PAIR_LOSS: "See with `arb explain` how the pair lost it",
-    Latch.LOSING_STREAK: "See with `arb report` what the last pairs lost by: costs, late sells or bad quotes",
-    Latch.DRAWDOWN: "See with `arb report` what was lost since the day's best",
-    Latch.UNHEDGED: "See with `arb status` what is held; `arb flatten` sells it, or sell it by hand and "
-    "claim it with `arb residual resolve`",
-    Latch.RESIDUAL_STRANDED: "Sell the position by hand and claim it with `arb residual resolve`",
-    Latch.RECONCILIATION_DIFFERENCE: "Compare orders and holdings with the broker's own screen",
-    Latch.CLOCKS: "Mend the clocks of the machines",
-    Latch.MIXED_BUILDS: "Start every service from one build",
-}
+from services.risk.gates import Gate, GateKey
 
 
 def latch_set(latch: Latch, detail: str) -> AlertRaised:
-    return AlertRaised(
-        alert_id=f"latch-{latch}",
-        kind=AlertKind.LATCH,
-        severity=Severity.CRITICAL,
-        title=f"Trading is latched: {latch.replace('_', ' ')}",
-        detail=detail,
-        next_step=f"{_LATCH_STEPS[latch]}; then `arb latch clear {latch}` with a reason, and arm again.",
-    )
+    facts = {"latch": latch.value, "problem": detail}
+    return raised(AlertCode.LATCHED, f"latch-{latch}", Severity.CRITICAL, facts)
 
 
 def latch_cleared(latch: Latch, by: str, reason: str) -> AlertRaised:
-    return AlertRaised(
-        alert_id=f"latch-{latch}",
-        kind=AlertKind.LATCH,
-        severity=Severity.INFO,
-        title=f"Latch lifted: {latch.replace('_', ' ')}",
-        detail=f"{by}: {reason}",
-        next_step="Arm with `arb arm` when ready.",
-        resolved=True,
-    )
+    facts = {"latch": latch.value, "by": by, "reason": reason}
+    return raised(AlertCode.LATCHED, f"latch-{latch}", Severity.INFO, facts, resolved=True)
 
 
 def state_changed(cause_id: str, old: TradingState, new: TradingState, by: str, reason: str) -> AlertRaised:
     down = not new.allows_entries and old.allows_entries
-    return AlertRaised(
-        alert_id=f"state-{cause_id}",
-        kind=AlertKind.TRADING_STATE,
-        severity=Severity.WARNING if down else Severity.INFO,
-        title=f"Trading is {new.replace('_', ' ')}",
-        detail=f"It was {old.replace('_', ' ')}. {by}: {reason}",
-        next_step="Nothing to do." if not down else "See `arb status`; arm again with `arb arm`.",
+    return raised(
+        AlertCode.STATE_LOWERED if down else AlertCode.STATE_CHANGED,
+        f"state-{cause_id}",
+        Severity.WARNING if down else Severity.INFO,
+        {"old": old.value, "new": new.value, "by": by, "reason": reason},
     )
 
 
-def gate(closed: Gate | None, key: str, kind: AlertKind) -> AlertRaised:
+def gate(closed: Gate | None, key: GateKey) -> AlertRaised:
     """A gate that closed while armed, or (`closed` None) that it is open again."""
-    return AlertRaised(
-        alert_id=f"gate-{key}",
-        kind=kind,
-        severity=Severity.WARNING if closed else Severity.INFO,
-        title="New pairs wait" if closed else "New pairs may go on",
-        detail=closed.sentence if closed else f"The gate {key} is open again.",
-        next_step="It opens by itself; see `arb status` and `arb doctor` if it stays closed.",
+    return raised(
+        AlertCode(f"gate_{key}"),
+        f"gate-{key}",
+        Severity.WARNING if closed else Severity.INFO,
+        {"problem": closed.sentence} if closed else {},
         resolved=closed is None,
     )
 
 
 def exposure_breach(worst_krw: int, limit_krw: int, *, over: bool) -> AlertRaised:
-    return AlertRaised(
-        alert_id="breach-exposure",
-        kind=AlertKind.LIMIT_BREACH,
-        severity=Severity.WARNING if over else Severity.INFO,
-        title="Exposure is above its limit" if over else "Exposure is within its limit again",
-        detail=f"The worst case of all open pairs is {worst_krw} KRW, the limit {limit_krw} KRW.",
-        next_step="No new pair is approved until it has fallen; `arb reduce` closes what is open.",
+    return raised(
+        AlertCode.EXPOSURE_OVER,
+        "breach-exposure",
+        Severity.WARNING if over else Severity.INFO,
+        {"worst": worst_krw, "limit": limit_krw},
         amount_krw=worst_krw,
         resolved=not over,
     )
 
 
-def foreign_order(order: ForeignOrderSeen) -> AlertRaised:
-    return AlertRaised(
-        alert_id=f"foreign-{order.trading_date}-{order.broker_order_no}",
-        kind=AlertKind.FOREIGN_ORDER,
-        severity=Severity.CRITICAL,
-        title=f"An order that is not ours in {order.symbol}",
-        detail=f"Order {order.broker_order_no}: {order.side} {order.qty_shares} on {order.venue}, "
-        f"{order.cum_qty_shares} filled. {order.symbol} is paused.",
-        next_step=f"Find out whose it is, then `arb symbols resume {order.symbol}` with a reason.",
-        symbol=order.symbol,
-    )
-
-
-def symbol_pause(cause_id: str, symbol: Symbol, by: str, reason: str, *, paused: bool) -> AlertRaised:
-    return AlertRaised(
-        alert_id=f"pause-{cause_id}",
-        kind=AlertKind.TRADING_STATE,
-        severity=Severity.INFO,
-        title=f"{symbol} is {'paused' if paused else 'resumed'}",
-        detail=f"{by}: {reason}",
-        next_step=f"Resume it with `arb symbols resume {symbol}`." if paused else "Nothing to do.",
-        symbol=symbol,
-    )
-
-
-def foreign_settled(order: ForeignOrderSeen, by: str, reason: str) -> AlertRaised:
-    return foreign_order(order).model_copy(
-        update={"severity": Severity.INFO, "detail": f"{by}: {reason}", "resolved": True}
-    )
-
-
-def api_error(rejected: OrderRejected, trading_date: str) -> AlertRaised:
-    facts = rejected.facts
-    return AlertRaised(
-        alert_id=f"api-{trading_date}-{rejected.code}",
-        kind=AlertKind.API_ERROR,
-        severity=Severity.WARNING,
-        title=f"The broker rejected an order: {rejected.code}",
-        detail=f"{rejected.text} ({facts.side} {facts.qty_shares} {facts.symbol} on {facts.venue}, "
-        f"order {facts.order_id}).",
-        next_step=f"See `arb explain {facts.pair_id}`.",
-        symbol=facts.symbol,
-        pair_id=facts.pair_id,
-    )
-
-
-def repeated(symbol: Symbol, why: str) -> AlertRaised:
-    """A symbol that traded too often in a short time waits for a person."""
-    return AlertRaised(
-        alert_id=f"repeated-{symbol}",
-        kind=AlertKind.LIMIT_BREACH,
-        severity=Severity.WARNING,
-        title=f"{symbol} traded too often and is paused",
-        detail=f"{why}. The other symbols go on.",
-        next_step=f"See with `arb explain` whether its pairs earn what they should; then "
-        f"`arb symbols resume {symbol}` with a reason.",
-        symbol=symbol,
-    )
-
-
-def repeated_settled(symbol: Symbol, by: str, reason: str) -> AlertRaised:
-    return repeated(symbol, "").model_copy(
-        update={"severity": Severity.INFO, "detail": f"{by}: {reason}", "resolved": True}
-    )
-
-
 def orders_spent(count: int, limit: int, *, over: bool) -> AlertRaised:
-    return AlertRaised(
-        alert_id="breach-orders",
-        kind=AlertKind.LIMIT_BREACH,
-        severity=Severity.WARNING if over else Severity.INFO,
-        title="The day's orders are spent" if over else "There are orders left again",
-        detail=f"{count} orders were sent today, the limit is {limit}.",
-        next_step="No new pair begins today; what is open is sold. See with `arb report` what used them up.",
+    return raised(
+        AlertCode.ORDERS_SPENT,
+        "breach-orders",
+        Severity.WARNING if over else Severity.INFO,
+        {"count": count, "limit": limit},
         resolved=not over,
     )
 
 
+def foreign_order(order: ForeignOrderSeen) -> AlertRaised:
+    facts = {
+        "symbol": order.symbol, "broker_order": order.broker_order_no, "side": order.side.value,
+        "qty": order.qty_shares, "filled": order.cum_qty_shares, "venue": order.venue.value,
+    }  # fmt: skip
+    return raised(AlertCode.FOREIGN_ORDER, _foreign_id(order), Severity.CRITICAL, facts, symbol=order.symbol)
+
+
+def foreign_settled(order: ForeignOrderSeen, by: str, reason: str) -> AlertRaised:
+    return raised(
+        AlertCode.FOREIGN_ORDER, _foreign_id(order), Severity.INFO,
+        {"symbol": order.symbol, "by": by, "reason": reason}, symbol=order.symbol, resolved=True,
+    )  # fmt: skip
+
+
+def symbol_pause(cause_id: str, symbol: Symbol, by: str, reason: str, *, paused: bool) -> AlertRaised:
+    return raised(
+        AlertCode.SYMBOL_PAUSED if paused else AlertCode.SYMBOL_RESUMED,
+        f"pause-{cause_id}",
+        Severity.INFO,
+        {"symbol": symbol, "by": by, "reason": reason},
+        symbol=symbol,
+    )
+
+
+def symbol_halt(change: SymbolHaltChanged, *, open_pair: bool) -> AlertRaised:
+    """A symbol that stopped on a venue, or goes on; with an open pair of it somebody should look."""
+    return raised(
+        AlertCode.SYMBOL_HALTED,
+        f"halt-{change.symbol}-{change.venue}-{change.kind}",
+        Severity.WARNING if change.halted and open_pair else Severity.INFO,
+        {"symbol": change.symbol, "venue": change.venue.value, "halt": change.kind.value,
+         "problem": change.detail},
+        symbol=change.symbol,
+        resolved=not change.halted,
+    )  # fmt: skip
+
+
+def repeated(symbol: Symbol, why: str) -> AlertRaised:
+    """A symbol that traded too often in a short time waits for a person."""
+    return raised(
+        AlertCode.SYMBOL_REPEATED, f"repeated-{symbol}", Severity.WARNING,
+        {"symbol": symbol, "problem": why}, symbol=symbol,
+    )  # fmt: skip
+
+
+def repeated_settled(symbol: Symbol, by: str, reason: str) -> AlertRaised:
+    return raised(
+        AlertCode.SYMBOL_REPEATED, f"repeated-{symbol}", Severity.INFO,
+        {"symbol": symbol, "by": by, "reason": reason}, symbol=symbol, resolved=True,
+    )  # fmt: skip
+
+
+def api_error(rejected: OrderRejected, trading_date: str) -> AlertRaised:
+    facts = rejected.facts
+    return raised(
+        AlertCode.API_REJECTED, f"api-{trading_date}-{rejected.code}", Severity.WARNING,
+        {"error": rejected.code, "problem": rejected.text, "side": facts.side.value, "qty": facts.qty_shares,
+         "symbol": facts.symbol, "venue": facts.venue.value, "order": facts.order_id, "pair": facts.pair_id},
+        symbol=facts.symbol, pair_id=facts.pair_id, amount_krw=facts.qty_shares * facts.price_krw,
+    )  # fmt: skip
+
+
 def files_refused(problems: tuple[str, ...], *, in_force: bool) -> AlertRaised:
-    kept = "What was in force stays in force." if in_force else "Nothing is in force: nothing can trade."
-    return AlertRaised(
-        alert_id="reference-files",
-        kind=AlertKind.REFERENCE,
-        severity=Severity.WARNING if in_force else Severity.CRITICAL,
-        title="Reference data cannot be used",
-        detail="\n".join((*problems, kept)),
-        next_step="Mend the lines named, then `arb limits reload`.",
+    return raised(
+        AlertCode.REFERENCE_REFUSED if in_force else AlertCode.REFERENCE_ABSENT,
+        "reference-files",
+        Severity.WARNING if in_force else Severity.CRITICAL,
+        {"problem": "\n".join(problems)},
     )
 
 
 def files_good() -> AlertRaised:
-    return AlertRaised(
-        alert_id="reference-files",
-        kind=AlertKind.REFERENCE,
-        severity=Severity.INFO,
-        title="Reference data can be used again",
-        detail="The files were read without a problem.",
-        next_step="Nothing to do.",
-        resolved=True,
-    )
+    return raised(AlertCode.REFERENCE_REFUSED, "reference-files", Severity.INFO, {}, resolved=True)
 
 
 def not_eligible(trading_date: str, names: tuple[str, ...]) -> AlertRaised:
-    return AlertRaised(
-        alert_id=f"eligibility-{trading_date}",
-        kind=AlertKind.REFERENCE,
-        severity=Severity.WARNING,
-        title=f"{len(names)} symbols cannot be traded on NXT today",
-        detail=", ".join(names),
-        next_step="Nothing to do: they are off for the day. Take them off symbol_map.csv if it lasts.",
-    )
+    facts: dict[str, Fact] = {"count": len(names), "symbols": ", ".join(names)}
+    return raised(AlertCode.NOT_ELIGIBLE, f"eligibility-{trading_date}", Severity.WARNING, facts)
 
 
 def overrides_dropped(cause_id: str, names: tuple[str, ...]) -> AlertRaised:
-    return AlertRaised(
-        alert_id=f"overrides-{cause_id}",
-        kind=AlertKind.REFERENCE,
-        severity=Severity.WARNING,
-        title="limits.toml changed: limits set by hand no longer hold",
-        detail=f"Dropped: {', '.join(names)}.",
-        next_step="Set them again with `arb limits set` if they are still wanted.",
-    )
+    facts = {"names": ", ".join(names)}
+    return raised(AlertCode.OVERRIDES_DROPPED, f"overrides-{cause_id}", Severity.WARNING, facts)
+
+
+def _foreign_id(order: ForeignOrderSeen) -> str:
+    return f"foreign-{order.trading_date}-{order.broker_order_no}"

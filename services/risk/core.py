@@ -95,6 +95,16 @@ def _on_venue(state: RiskState, message: Message, event: Received) -> Step[RiskS
     return _on_date(state, state.venue.trading_date, event)
 
 
+def _on_halt(state: RiskState, message: venue_state.SymbolHaltChanged, event: Received) -> Step[RiskState]:
+    """A symbol that one venue does not trade today from the start is no halt that befell it."""
+    step = _on_venue(state, message, event)
+    news = step.state.venue.halts.get(message.symbol) != state.venue.halts.get(message.symbol)
+    if not news or message.kind is venue_state.HaltKind.NOT_ELIGIBLE:
+        return step
+    open_pair = any(pair.symbol == message.symbol for pair in state.pairs.values())
+    return Step(step.state, (*step.out, Outgoing(alerts.symbol_halt(message, open_pair=open_pair))))
+
+
 def _on_facts(state: RiskState, message: venue_state.DayFactsPublished, event: Received) -> Step[RiskState]:
     step = _on_venue(state, message, event)
     published = reference_data.publish(step.state, SERVICE, f"facts of {message.trading_date}")
@@ -287,7 +297,7 @@ _HANDLERS: Mapping[type[Message], Handler] = {
     status.KeysVanished: _on_vanished,
     venue_state.SessionPhaseChanged: _on_venue,
     venue_state.EntryWindowChanged: _on_venue,
-    venue_state.SymbolHaltChanged: _on_venue,
+    venue_state.SymbolHaltChanged: _on_halt,
     venue_state.FeedLivenessChanged: _on_venue,
     venue_state.DayFactsPublished: _on_facts,
     venue_state.ConnectionChanged: _on_connection,

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from services.contracts.limits import JOURNAL_LAG_MS, LOSSLESS_ALARM, NS_PER_MS
-from services.contracts.messages.alerts import AlertKind
 from services.contracts.messages.venue_state import ConnectionState
 from services.risk.state import Beat, RiskState
 
@@ -32,27 +31,6 @@ class GateKey(StrEnum):
     @property
     def opens_by_the_clock(self) -> bool:
         return self in (GateKey.WINDOW, GateKey.FEED)
-
-    @property
-    def alert_kind(self) -> AlertKind:
-        return _ALERT_KINDS[self]
-
-
-_ALERT_KINDS = {
-    GateKey.REFERENCE: AlertKind.REFERENCE,
-    GateKey.DAY: AlertKind.REFERENCE,
-    GateKey.CONNECTION: AlertKind.DISCONNECT,
-    GateKey.RECONCILIATION: AlertKind.RECONCILIATION,
-    GateKey.ACCOUNT: AlertKind.RECONCILIATION,
-    GateKey.HEARTBEAT: AlertKind.BUS,
-    GateKey.BUILDS: AlertKind.BUS,
-    GateKey.IN_FORCE: AlertKind.REFERENCE,
-    GateKey.CLOCK: AlertKind.CLOCK,
-    GateKey.JOURNAL: AlertKind.JOURNAL,
-    GateKey.STREAMS: AlertKind.BUS,
-    GateKey.WINDOW: AlertKind.SESSION,
-    GateKey.FEED: AlertKind.STALE_FEED,
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def report(state: RiskState, now_ns: int) -> Step[RiskState]:
     begun, ended = sorted(lasting - known), sorted(known - set(closed))
     out = [Outgoing(status_of(state, gates))]
     for name in (*begun, *ended):
-        out.append(Outgoing(alerts.gate(closed.get(name), name, GateKey(name).alert_kind)))
+        out.append(Outgoing(alerts.gate(closed.get(name), GateKey(name))))
     told = (state.told | set(begun)) - set(ended)
     step = _breach(state.but(told=told, closed_before=frozenset(closed)))
     return Step(step.state.but(status_at_ns=now_ns), (*out, *step.out))
