@@ -1,4 +1,4 @@
-"""The gateway: feed, sessions, connection, the broker's limits, orders, comparison with the broker's books."""
+"""The gateway: feed, sessions, connection, limits of the broker, orders, and whether the books agree."""
 
 from grafana_foundation_sdk.models import dashboard
 
