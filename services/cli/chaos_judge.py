@@ -258,10 +258,11 @@ def _invented(truth: Truth, said: Said) -> Iterator[str]:
 
 
 def _closings(truth: Truth, said: Said) -> Iterator[str]:
-    """Each pair is closed once, with the money of its orders."""
+    """Each pair is closed once, or once more each time it was open again, with the money of its orders."""
     for pair_id, statements in sorted(said.closed.items()):
-        if len(statements) > 1:
-            yield f"pair {pair_id} was closed {len(statements)} times"
+        times = Counter(closed.closings for closed in statements)
+        if max(times.values()) > 1:
+            yield f"pair {pair_id} was closed {max(times.values())} times"
     by_pair: dict[str, list[BrokerOrder]] = defaultdict(list)
     for order in truth.ours:
         by_pair[order.pair_id].append(order)

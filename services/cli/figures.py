@@ -109,7 +109,8 @@ class DayFigures:
         return most_in_any_second(sorted(self.sent_at_ns))
 
     def _close(self, pair: PairClosed) -> None:
-        if pair.pair_id in self.closed:
+        before = self.closed.get(pair.pair_id)
+        if before is not None and before.closings >= pair.closings:
             self.troubles.append(f"pair {pair.pair_id} was closed twice")
         self.closed[pair.pair_id] = pair
         self.stranded.pop(pair.pair_id, None)

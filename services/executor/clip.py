@@ -28,12 +28,17 @@ def ready(pair: Pair, view: View) -> Move | None:
     """
     move = _begin_or_end(pair, view)
     ends = move is not None and move.pair.phase is PairPhase.CLOSED
+    return None if ends and untold(pair, view) else move
+
+
+def untold(pair: Pair, view: View) -> bool:
+    """Whether orders of the pair may be lost to us that the gateway is about to tell of."""
     moved_ns = max([pair.opened_at_ns, *(order.ended_at_ns for order in pair.orders)])
-    return None if ends and view.may_have_forgotten(moved_ns, brought_back=pair.brought_back) else move
+    return view.may_have_forgotten(moved_ns, brought_back=pair.brought_back)
 
 
 def _begin_or_end(pair: Pair, view: View) -> Move | None:
-    if pair.open_orders:
+    if pair.open_orders or pair.uncovered_shares < 0:
         return None
     if pair.uncovered_shares:
         return flatten.open_residual(pair, view, "a fill came after its order was taken for closed")

@@ -44,7 +44,7 @@ def _all_clear(pair: Pair) -> tuple[Message, ...]:
     """Take back the alarms of a pair that holds nothing any more."""
     over: tuple[Message, ...] = ()
     if pair.phase is PairPhase.STRANDED:
-        over = (notices.stranded_over(pair, "it holds nothing any more"),)
+        over = (notices.stranded_over(pair, "flat"),)
     if pair.phase in (PairPhase.STRANDED, PairPhase.FLATTENING) and pair.residual.ladder:
         over = (*over, notices.residual_over(pair))
     doubted = (order for order in pair.open_orders if order.warned)
@@ -62,6 +62,7 @@ def closing_statement(pair: Pair, now_ns: int, outcome: PairOutcome, claimed_krw
         tax_krw=pair.tax_krw, realised_pnl_krw=sold_krw + claimed_krw - bought_krw - costs_krw,
         residual_shares_max=pair.residual.shares_max, neutral_ms=pair.exposure.neutral_ms_max,
         uncovered_krw_ms=pair.exposure.krw_ms, opened_at_ns=pair.opened_at_ns, closed_at_ns=now_ns,
+        closings=pair.closings + 1,
     )  # fmt: skip
 
 

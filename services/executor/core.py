@@ -107,7 +107,7 @@ def _uncertain(pair: Pair, view: View) -> Move | None:
         return None
     if pair.ambiguous:
         return flatten.strand(pair, view, StrandReason.AMBIGUOUS, "several broker orders match one of ours")
-    if pair.uncovered_shares < 0:
+    if pair.uncovered_shares < 0 and not clip.untold(pair, view):
         return flatten.strand(pair, view, StrandReason.AMBIGUOUS, "more was sold than bought")
     return None
 

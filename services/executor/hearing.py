@@ -20,13 +20,14 @@ from services.contracts.messages.pairs import PairApproved, PairOutcome
 from services.contracts.messages.venue_state import EntryWindowChanged
 from services.contracts.reasons import GateReason
 from services.contracts.step import Received
-from services.contracts.terms import Side, TradingState
+from services.contracts.terms import TradingState
 from services.executor import flatten, notices
+from services.executor.closed_pair import brought_back, reopened
 from services.executor.closing import close, closing_statement
 from services.executor.order import Order, OrderEvent, adopted
-from services.executor.pair import Pair, recovered
+from services.executor.pair import Pair
 from services.executor.phases import Evidence, OrderLife, PairPhase
-from services.executor.state import ClosedPair, ExecutorState
+from services.executor.state import ExecutorState
 from services.market.books import seen, with_book
 
 
@@ -121,39 +122,46 @@ def _told(pair: Pair, before: Order, after: Order) -> tuple[Order, tuple[Message
 
 
 def _stray(state: ExecutorState, message: OrderEvent, now_ns: int) -> Heard:
+    """News of an order whose pair is not open: the pair takes up responsibility for it again."""
     facts = message.facts
     closed = state.closed.get(facts.pair_id)
     if closed is None:
         return _of_no_pair(state, message, now_ns)
-    if facts.cum_qty_shares <= closed.filled.get(facts.order_id, 0):
+    if not closed.is_news(facts):
         return Heard(state)
-    remembered = {**state.closed, facts.pair_id: _with_fill(closed, facts)}
-    alert = notices.fill_of_no_pair(facts, "its pair was closed without it")
-    return Heard(state.but(closed=remembered), said=(alert,))
+    if closed.claimed or not _of_today(state, facts):
+        remembered = {**state.closed, facts.pair_id: closed.with_fill(facts)}
+        why = "a person had claimed its pair" if closed.claimed else "its pair was closed on an earlier day"
+        return Heard(state.but(closed=remembered), said=(notices.fill_of_no_pair(facts, why),))
+    pair = reopened(facts.pair_id, closed, facts, now_ns)
+    known = pair.order(facts.order_id) or adopted(facts, now_ns)
+    if known is None:
+        return Heard(state)
+    pair = pair.with_order(known.merged(message, now_ns))
+    return Heard(state.with_pair_again(pair), (pair.pair_id,), (notices.pair_reopened(pair, facts),))
 
 
 def _of_no_pair(state: ExecutorState, message: OrderEvent, now_ns: int) -> Heard:
-    """Redis forgot the approval and all that followed, the gateway did not: a buy brings its pair back.
+    """Redis forgot the approval and all that followed, the gateway did not: an order brings its pair back.
 
     What it holds is flattened and the pair is closed with its money. The gateway tells all orders again
-    after such a loss, a pair's sells after its buys, so that a sell alone is for a person to look at.
+    after such a loss; a sale whose purchase is not told soon is a stranded position (`core.advance`).
     """
     facts = message.facts
     order_ = adopted(facts, now_ns)
-    today = state.venues.trading_date in ("", facts.trading_date)
-    if order_ is None or facts.side is not Side.BUY or not today:
+    if order_ is None or not _of_today(state, facts):
         if not isinstance(message, OrderFilled):
             return Heard(state)
         return Heard(state, said=(notices.fill_of_no_pair(facts, "its pair is not known here"),))
     order_ = order_.merged(message, now_ns)
     if not (order_.open or order_.cum_qty_shares):
         return Heard(state)
-    pair = recovered(facts, now_ns).with_order(order_)
+    pair = brought_back(facts, now_ns).with_order(order_)
     return Heard(state.with_pair(pair), (pair.pair_id,), (notices.pair_recovered(pair, order_),))
 
 
-def _with_fill(closed: ClosedPair, facts: OrderFacts) -> ClosedPair:
-    return ClosedPair(symbol=closed.symbol, filled={**closed.filled, facts.order_id: facts.cum_qty_shares})
+def _of_today(state: ExecutorState, facts: OrderFacts) -> bool:
+    return state.venues.trading_date in ("", facts.trading_date)
 
 
 def denied(state: ExecutorState, event: Received) -> Heard:
@@ -233,7 +241,7 @@ def claimed(state: ExecutorState, event: Received) -> Heard:
         return Heard(state, said=(notices.claim_refused(claim, problem, pair),))
     amount_krw = claim.amount_krw if pair.uncovered_shares >= 0 else -claim.amount_krw
     move = close(pair, state.view(pair.symbol, event.now_ns), PairOutcome.CLAIMED, amount_krw)
-    return Heard(state.without_pair(move.pair), said=move.out)
+    return Heard(state.without_pair(move.pair, claimed=True), said=move.out)
 
 
 def _claim_problem(claim: ResidualClaimed, pair: Pair | None) -> str:

@@ -144,8 +144,15 @@ def adopted(facts: OrderFacts, now_ns: int) -> Order | None:
     ours = _ORDER_ID.fullmatch(facts.order_id)
     if ours is None or ours["pair"] != facts.pair_id:
         return None
+    clip, attempt = clip_and_attempt(facts.order_id)
     return Order(
-        order_id=facts.order_id, clip=int(ours["clip"]), attempt=int(ours["attempt"]), venue=facts.venue,
+        order_id=facts.order_id, clip=clip, attempt=attempt, venue=facts.venue,
         side=facts.side, kind=facts.kind, purpose=facts.purpose, qty_shares=facts.qty_shares,
         price_krw=facts.price_krw, placed_at_ns=now_ns, expires_at_ns=now_ns, cancel_at_ns=now_ns,
     )  # fmt: skip
+
+
+def clip_and_attempt(order_id: str) -> tuple[int, int]:
+    """Return what an order id says of itself; (0, 0) for one that `order_id_of` did not make."""
+    ours = _ORDER_ID.fullmatch(order_id)
+    return (0, 0) if ours is None else (int(ours["clip"]), int(ours["attempt"]))

@@ -9,7 +9,6 @@ from typing import Self
 from services.contracts.envelope import Part
 from services.contracts.ids import order_id_of
 from services.contracts.limits import NS_PER_MS
-from services.contracts.messages.orders import OrderFacts
 from services.contracts.messages.pairs import PairApproved, StrandReason
 from services.contracts.terms import Purpose, Side, Symbol
 from services.executor.order import Order
@@ -69,7 +68,8 @@ class Residual(Part):
 
 class Pair(Part):
     """`stopping` says why there is no further clip, empty while there may be one. `by_person`: somebody
-    asked for it to be flat now. `sell_due_ns` is when the clip's shares were first to be sold."""
+    asked for it to be flat now. `sell_due_ns` is when the clip's shares were first to be sold; `closings`
+    how often it was closed and opened again since."""
 
     approval: PairApproved
     opened_at_ns: int
@@ -79,6 +79,7 @@ class Pair(Part):
     stopping: str = ""
     by_person: bool = False
     sell_due_ns: int = 0
+    closings: int = 0
     exposure: Exposure = Exposure()
     residual: Residual = Residual()
 
@@ -94,7 +95,8 @@ class Pair(Part):
 
     @property
     def brought_back(self) -> bool:
-        """Whether its approval is lost and its orders brought it back: there may be more of them."""
+        """Whether its orders brought it back, after its approval was lost or it was closed: there may be
+        more of them."""
         return not self.approval.intent_id
 
     # -- orders ----------------------------------------------------------------------
@@ -217,14 +219,3 @@ class Pair(Part):
         if exposure is self.exposure and most == self.residual.shares_max:
             return self
         return self.but(exposure=exposure, residual=self.residual.model_copy(update={"shares_max": most}))
-
-
-def recovered(facts: OrderFacts, now_ns: int) -> Pair:
-    """Return the pair that a buy of ours belongs to, where its approval is lost: nothing more is bought."""
-    approval = PairApproved(
-        pair_id=facts.pair_id, intent_id="", symbol=facts.symbol, trading_date=facts.trading_date,
-        buy_venue=facts.venue, sell_venue=facts.venue.other, qty_shares=facts.qty_shares,
-        clip_shares=facts.qty_shares, buy_limit_krw=facts.price_krw, sell_limit_krw=facts.price_krw,
-        approved_at_ns=now_ns, expires_at_ns=now_ns, reference_hash="",
-    )  # fmt: skip
-    return Pair(approval=approval, opened_at_ns=now_ns, stopping="its approval was lost")

@@ -15,18 +15,12 @@ from services.contracts.reference import TradeCosts
 from services.contracts.step import State
 from services.contracts.terms import Symbol, TradingDate, TradingState, Venue
 from services.contracts.trading_limits import TradingLimits
+from services.executor.closed_pair import ClosedPair, closed_pair
 from services.executor.pair import Pair
 from services.executor.settings import ExecutorSettings
 from services.executor.view import View
 from services.market.hoga import HogaTable
 from services.market.venue_view import VenueView
-
-
-class ClosedPair(Part):
-    """What is kept of a closed pair: how far each order had filled, to know a fill told late."""
-
-    symbol: Symbol
-    filled: dict[str, int]
 
 
 class TradingWord(Part):
@@ -114,11 +108,16 @@ class ExecutorState(State):
         changed: ExecutorState = self.but(pairs={**self.pairs, pair.pair_id: pair})
         return changed
 
-    def without_pair(self, pair: Pair) -> "ExecutorState":
+    def with_pair_again(self, pair: Pair) -> "ExecutorState":
+        """Return the state with a pair open that was closed."""
+        closed = {key: value for key, value in self.closed.items() if key != pair.pair_id}
+        changed: ExecutorState = self.with_pair(pair).but(closed=closed)
+        return changed
+
+    def without_pair(self, pair: Pair, *, claimed: bool = False) -> "ExecutorState":
         """Return the state with a pair closed, and remembered among the last ones."""
         kept = {key: value for key, value in self.closed.items() if key != pair.pair_id}
-        filled = {order.order_id: order.cum_qty_shares for order in pair.orders}
-        kept[pair.pair_id] = ClosedPair(symbol=pair.symbol, filled=filled)
+        kept[pair.pair_id] = closed_pair(pair, claimed=claimed)
         for oldest in list(kept)[: max(0, len(kept) - self.settings.closed_pairs_kept)]:
             del kept[oldest]
         pairs = {key: value for key, value in self.pairs.items() if key != pair.pair_id}

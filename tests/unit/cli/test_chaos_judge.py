@@ -144,6 +144,12 @@ def test_a_pair_closed_twice_is_found_and_counted_once() -> None:
     assert (found.pairs_closed, found.realised_pnl_krw) == (1, 140)
 
 
+def test_a_pair_that_a_late_fill_opened_again_is_judged_by_its_last_closing() -> None:
+    found = verdict(truth(), *DAY[:-1], closed(trip=False, realised_pnl_krw=0), closed(closings=2))
+    assert found.violations == ()
+    assert (found.pairs_closed, found.realised_pnl_krw) == (1, 140)
+
+
 def test_one_message_read_twice_is_one_message() -> None:
     once = envelope(CLOSED)
     messages = [*(envelope(message) for message in DAY[:-1]), once]

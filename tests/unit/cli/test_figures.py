@@ -53,6 +53,13 @@ def test_a_pair_closed_twice_by_two_messages_is_a_trouble() -> None:
     assert figures.troubles == ["pair P1 was closed twice"]
 
 
+def test_a_pair_that_was_open_again_counts_once_with_its_last_money() -> None:
+    figures = figures_of(
+        envelope(closed("P1", realised_pnl_krw=0)), envelope(closed("P1", realised_pnl_krw=-7, closings=2))
+    )
+    assert (figures.troubles, figures.realised_pnl_krw, len(figures.closed)) == ([], -7, 1)
+
+
 def test_the_position_is_what_was_bought_less_what_was_sold() -> None:
     figures = figures_of(
         envelope(filled(Side.BUY, 5)), envelope(filled(Side.SELL, 3)),

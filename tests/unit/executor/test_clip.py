@@ -323,22 +323,6 @@ def test_events_told_twice_or_late_change_nothing(desk: Desk) -> None:
     assert desk.pair.open_buy is None
 
 
-def test_a_fill_of_a_closed_pair_goes_to_a_person_once(desk: Desk) -> None:
-    desk.approve(qty=5)
-    buy = desk.last(PlaceOrder)
-    desk.trading(TradingState.PAUSE_ENTRY)
-    desk.close(buy, 3)
-    desk.fill(desk.sells[0])
-    desk.said.clear()
-    desk.part_fill(buy, 3)
-    assert not desk.said, "told again, nothing new"
-    desk.part_fill(buy, 4)
-    desk.part_fill(buy, 4)
-    alerts = desk.all(AlertRaised)
-    assert [(a.kind, a.severity) for a in alerts] == [(AlertKind.RECONCILIATION, "critical")]
-    assert not desk.orders and not desk.all(PairClosed)
-
-
 def test_an_order_that_our_state_has_lost_is_taken_up_from_the_gateway(desk: Desk) -> None:
     """Redis forgot its last second: the pair is there, the buy it had sent is not."""
     desk.trading(TradingState.DISARMED)

@@ -5,9 +5,11 @@ import pytest
 from services.contracts.messages import orders as o
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.commands import PlaceOrder
-from services.contracts.messages.pairs import PairClosed, ResidualOpened
+from services.contracts.messages.control import ResidualClaimed
+from services.contracts.messages.pairs import PairClosed, ResidualMarked, ResidualOpened, StrandReason
 from services.contracts.terms import OrderKind, Purpose, Severity, Side, TradingState, Venue
-from services.executor.pair import Pair, recovered
+from services.executor.closed_pair import brought_back
+from services.executor.pair import Pair
 from services.executor.phases import PairPhase
 
 from .desk import DATE, SYMBOL, Desk
@@ -91,13 +93,12 @@ def test_a_person_is_told_that_a_pair_was_brought_back(desk: Desk) -> None:
     assert (alert.pair_id, alert.severity) == ("P7", Severity.WARNING)
 
 
-@pytest.mark.parametrize("qty", [0, 1])
-def test_a_closed_pair_is_not_brought_back(desk: Desk, qty: int) -> None:
+def test_a_closed_pair_is_not_brought_back_by_what_it_was_closed_with(desk: Desk) -> None:
     desk.approve()
     desk.close(desk.orders[0])
     desk.tick(2_000)
     assert len(desk.all(PairClosed)) == 1
-    desk.close(desk.orders[0], qty)
+    desk.close(desk.orders[0])
     assert desk.state.pairs == {}
 
 
@@ -109,12 +110,32 @@ def test_an_order_that_came_to_nothing_brings_no_pair_back(desk: Desk) -> None:
     assert desk.all(AlertRaised) == []
 
 
-def test_a_sale_alone_and_a_fill_of_another_day_are_left_to_a_person(desk: Desk) -> None:
-    desk.fill(SELL)
+def test_a_sale_whose_purchase_is_told_after_it_is_no_trouble(desk: Desk) -> None:
+    desk.fill(SELL, 100_300)
+    desk.tick(1_000)
+    desk.fill(BUY)
+    closed = closed_pair(desk)
+    assert (closed.bought_shares, closed.sold_shares, closed.sold_krw) == (1, 1, 100_300)
+    assert desk.orders == [] and desk.all(ResidualMarked) == []
+
+
+def test_a_sale_whose_purchase_is_never_told_is_a_named_stranded_position(desk: Desk) -> None:
+    desk.fill(SELL, 100_300)
+    desk.tick(4_000)
+    (marked,) = desk.all(ResidualMarked)
+    assert (marked.pair_id, marked.qty_shares, marked.reason) == ("P7", -1, StrandReason.AMBIGUOUS)
+    assert Severity.CRITICAL in [alert.severity for alert in desk.all(AlertRaised)]
+    assert desk.orders == []
+    desk.hear(ResidualClaimed(pair_id="P7", qty_shares=1, amount_krw=100_100, by="me", reason="bought back"))
+    (closed,) = desk.all(PairClosed)
+    assert closed.realised_pnl_krw == 100_300 - 100_100 - closed.commission_krw - closed.tax_krw
+
+
+def test_a_fill_of_another_day_is_left_to_a_person(desk: Desk) -> None:
     facts = desk.facts(BUY, 1, closed=True).model_copy(update={"trading_date": "2026-11-20"})
     desk.hear(o.OrderFilled(facts=facts, last_qty_shares=1, last_amount_krw=1))
     assert desk.state.pairs == {}
-    assert [alert.severity for alert in desk.all(AlertRaised)] == [Severity.CRITICAL] * 2
+    assert [alert.severity for alert in desk.all(AlertRaised)] == [Severity.CRITICAL]
     assert facts.trading_date != DATE
 
 
@@ -160,4 +181,4 @@ def test_a_pair_for_which_nothing_was_forgotten_closes_when_the_wait_is_over(des
 
 def lost_buy(desk: Desk) -> Pair:
     """A pair whose approval is stored and nothing else."""
-    return recovered(desk.facts(BUY), desk.now_ns - 1).but(stopping="")
+    return brought_back(desk.facts(BUY), desk.now_ns - 1).but(stopping="")
