@@ -47,7 +47,7 @@ def open_residual(pair: Pair, view: View, reason: str) -> Move:
 def retry(pair: Pair, view: View) -> Move:
     """A person asks for a stranded position to be tried again: a new ladder."""
     again = _on_ladder(pair, view, pair.stopping, Turn.RETRIED)
-    return Move(again.but(by_person=True), (notices.stranded_over(pair, "the ladder is tried again"),))
+    return Move(again.but(by_person=True), (notices.stranded_over(pair, "again"),))
 
 
 def flattening(pair: Pair, view: View) -> Move | None:
@@ -87,7 +87,7 @@ def strand(pair: Pair, view: View, reason: StrandReason, detail: str) -> Move:
             "strands": pair.residual.strands + 1,
         }
     )
-    before = () if pair.phase is not PairPhase.STRANDED else (notices.stranded_over(pair, "it has changed"),)
+    before = () if pair.phase is not PairPhase.STRANDED else (notices.stranded_over(pair, "changed"),)
     marked = pair.turned(
         Turn.STRANDED, residual=residual, by_person=False, stopping=pair.stopping or "stranded"
     )

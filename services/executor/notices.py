@@ -90,8 +90,8 @@ def pair_closed(closed: PairClosed) -> AlertRaised:
 def fill_of_no_pair(facts: OrderFacts, why: str) -> AlertRaised:
     return raised(
         AlertCode.STRAY_FILL, f"stray-{facts.order_id}-{facts.cum_qty_shares}", Severity.CRITICAL,
-        {"symbol": facts.symbol, "order": facts.order_id, "venue": facts.venue.value, "side": facts.side.value,
-         "qty": facts.cum_qty_shares, "problem": why},
+        {"symbol": facts.symbol, "order": facts.order_id, "venue": facts.venue.value,
+         "side": facts.side.value, "qty": facts.cum_qty_shares, "problem": why},
         symbol=facts.symbol, pair_id=facts.pair_id, amount_krw=facts.cum_amount_krw,
     )  # fmt: skip
 
