@@ -246,6 +246,8 @@ def _status(state: NotifierState) -> NotifierStatus:
         alerts=state.tally.alerts, delivered=state.tally.delivered, failed=state.tally.failed,
         unacknowledged=tuple(waiting[-_SHOWN_UNACKNOWLEDGED:]),
         channel="slack" if state.policy.digests else "terminal",
+        longest_stream=state.journal.longest_stream,
+        longest_stream_entries=state.journal.longest_stream_entries,
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from typing import IO, Final
 
 import structlog
 
-from services.contracts.limits import NS_PER_MS
+from services.contracts.limits import LOSSLESS_ALARM, NS_PER_MS
 from services.contracts.messages.alerts import AlertKind
 from services.contracts.streams import Reading
 from services.contracts.terms import Severity
@@ -24,7 +24,13 @@ from services.notifier.journal_line import Gap, order_of
 from services.notifier.journal_source import StreamSource
 from services.notifier.journal_writer import Batch, DateOf, JournalWriter
 from services.notifier.reported import JournalReported, Trouble
-from services.notifier.retention import length_severity, may_be_trimmed, reader_positions, trim_point
+from services.notifier.retention import (
+    kept_for_s,
+    length_severity,
+    may_be_trimmed,
+    reader_positions,
+    trim_point,
+)
 from services.runtime.bus import BusUnavailable
 
 DISCOVER_S: Final = 1.0
@@ -69,6 +75,7 @@ class Journal:
         self._read_s = self._synced_s = self._discovered_s = self._retained_s = 0.0
         self._failures, self._well_s = 0, time.monotonic()
         self._lengths: tuple[Trouble, ...] = ()
+        self._longest = ("", 0)
         self._gaps: dict[str, tuple[float, Trouble]] = {}
         self._room: tuple[Trouble, ...] = ()
         self._failure: Trouble | None = None
@@ -126,11 +133,11 @@ class Journal:
         if self._lock is None:
             self._lock = lock(self._options.root)
         if self._writer is None:
-            positions, moved = recover(self._options.root)
+            heads, moved = recover(self._options.root)
             for path in moved:
                 self._log.warning("torn end of a journal file moved", to=str(path))
             self._writer = JournalWriter(
-                self._options.root, positions, self._options.date_of, self._options.max_bytes
+                self._options.root, heads, self._options.date_of, self._options.max_bytes
             )
         if self._source is None:
             self._source = self._connect()
@@ -189,20 +196,24 @@ class Journal:
         self._gaps = {key: gap for key, gap in self._gaps.items() if now - gap[0] < GAP_TOLD_S}
         self._room = self._little_room()
         services = {name: source.bus.positions(name) for name in source.services()}
-        keep_from_ms = max(0, source.bus.time_ns() // NS_PER_MS - self._options.keep_s * 1_000)
-        loud = []
+        now_ms = source.bus.time_ns() // NS_PER_MS
+        loud: list[Trouble] = []
+        longest = ("", 0)
         for key in self._keys:
             found = stream_of(key)
             if found is None or found[0].kept is not None:
                 continue
             stream = found[0]
             readers = reader_positions(stream, key, services, writer.synced(key), self._options.retired)
-            trim = trim_point(readers, f"{keep_from_ms}-0")
+            keep_s = kept_for_s(source.bus.length(key), self._options.keep_s)
+            trim = trim_point(readers, f"{max(0, now_ms - keep_s * 1_000)}-0")
             if may_be_trimmed(stream) and order_of(trim.before_id) > (0, 0):
                 source.bus.trim_before(key, trim.before_id)
             held_by = trim.held_by if stream.reading is Reading.COMMITTED else "a person"
-            loud += self._too_long(key, source.bus.length(key), held_by)
-        self._lengths = tuple(loud)
+            length = source.bus.length(key)
+            longest = max(longest, (key, length), key=lambda found: found[1])
+            loud += self._too_long(key, length, held_by)
+        self._lengths, self._longest = tuple(loud), longest
 
     def _little_room(self) -> tuple[Trouble, ...]:
         free_mb = shutil.disk_usage(self._options.root).free // 1024 // 1024
@@ -224,8 +235,9 @@ class Journal:
             alert_id=f"stream-length-{key}", kind=AlertKind.BUS, severity=severity,
             title=f"The stream {key} has grown to {length} entries",
             detail=f"It is trimmed only as far as its slowest reader has come, which is {held_by}.",
-            next_step=f"See with `arb status` whether {held_by} runs and keeps up. A service that is "
-            "gone for good is named in `retired_readers` of config/notifier.toml.",
+            next_step=f"See with `arb status` whether {held_by} runs and keeps up; at {2 * LOSSLESS_ALARM} "
+            "new pairs wait until it is shorter. A service that is gone for good is named in "
+            "`retired_readers` of config/notifier.toml.",
         )]  # fmt: skip
 
     # -- what went wrong -------------------------------------------------------------------
@@ -285,4 +297,8 @@ class Journal:
         if waiting:
             newest_ms = min(order_of(batch.entries[-1][0])[0] for batch in waiting)
             lag_ms = max(0, source.bus.time_ns() // NS_PER_MS - newest_ms)
-        self.report = JournalReported(lines=writer.lines, lag_ms=lag_ms, troubles=self._troubles())
+        stream, entries = self._longest
+        self.report = JournalReported(
+            lines=writer.lines, lag_ms=lag_ms, troubles=self._troubles(),
+            longest_stream=stream, longest_stream_entries=entries,
+        )  # fmt: skip

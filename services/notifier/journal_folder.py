@@ -45,11 +45,20 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """The end of a file: bytes that are whole lines, the last entry in them, bytes that are torn."""
+    """The end of a file: bytes that are whole lines, the last of them, bytes that are torn."""
 
     good_bytes: int
     position: str
     torn_bytes: int
+    last_line: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """How far one key's files got: the last entry, and its line, which the next one goes on from."""
+
+    position: str
+    last_line: bytes = b""
 
 
 def stream_of(key: str) -> tuple[Stream, str] | None:
@@ -106,13 +115,13 @@ def _part(folder: Path, name: str) -> Part | None:
     return Part(folder / name, TradingDate(folder.name), stem, int(number or 0))
 
 
-def recover(root: Path) -> tuple[dict[str, str], list[Path]]:
-    """Cut every torn end and return the last entry id by stem, and where the torn bytes went.
+def recover(root: Path) -> tuple[dict[str, Head], list[Path]]:
+    """Cut every torn end and return how far each stem got, and where the torn bytes went.
 
     Raises:
         OSError: a file cannot be read or mended.
     """
-    positions: dict[str, str] = {}
+    heads: dict[str, Head] = {}
     moved: list[Path] = []
     dates = dates_in(root)
     for date in dates:
@@ -121,9 +130,10 @@ def recover(root: Path) -> tuple[dict[str, str], list[Path]]:
             tail = read_tail(part.path, window)
             if tail.torn_bytes:
                 moved.append(_move_torn(part, tail))
-            known = positions.get(part.stem, FIRST_ID)
-            positions[part.stem] = max(known, tail.position, key=order_of)
-    return positions, moved
+            known = heads.get(part.stem, Head(FIRST_ID))
+            found = Head(tail.position, tail.last_line)
+            heads[part.stem] = max(known, found, key=lambda head: order_of(head.position))
+    return heads, moved
 
 
 def read_tail(path: Path, window: int = TAIL_BYTES) -> Tail:
@@ -135,24 +145,24 @@ def read_tail(path: Path, window: int = TAIL_BYTES) -> Tail:
             file.seek(start)
             tail = _scan(file.read(size - start), start)
             if tail is not None:
-                return Tail(tail.good_bytes, tail.position, size - tail.good_bytes)
+                return Tail(tail.good_bytes, tail.position, size - tail.good_bytes, tail.last_line)
             window *= 4
 
 
 def _scan(data: bytes, start: int) -> Tail | None:
     """Walk the lines of a file's end; None: no whole entry in it, and there is more before it."""
     at = data.find(b"\n") + 1 if start else 0
-    good, position = at, ""
+    good, position, last = at, "", b""
     while (end := data.find(b"\n", at)) >= 0:
         line = _whole(data[at:end])
         if line is None:
             break
-        at = end + 1
+        text, at = data[at : end + 1], end + 1
         if line.gap is None:
-            good, position = at, line.entry_id
+            good, position, last = at, line.entry_id, text
     if not position and start:
         return None
-    return Tail(start + good, position or FIRST_ID, 0)
+    return Tail(start + good, position or FIRST_ID, 0, last)
 
 
 def _whole(line: bytes) -> JournalLine | None:

@@ -1,8 +1,8 @@
 """Appends entries to the journal's files, and knows what is written and what is safe on disk.
 
 Invariants: a file's position moves only with the bytes that carry it; `synced` moves only after
-fsync. After any error of the disk a file is cut back to what was synced and its position with
-it, because nobody knows what a failed write or fsync left; Redis still holds the rest.
+fsync. After any error of the disk a file is cut back to what was synced, and its position and its
+chain with it, because nobody knows what a failed write or fsync left; Redis still holds the rest.
 """
 
 import errno
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.contracts.terms import TradingDate
-from services.notifier.journal_folder import parts_in, path_of, stem_of, sync_path
+from services.notifier.journal_chain import BEGINNING, seal_of, sealed
+from services.notifier.journal_folder import Head, parts_in, path_of, stem_of, sync_path
 from services.notifier.journal_line import FIRST_ID, Gap, entry_line, gap_line, order_of, prefix_of
 
 DateOf = Callable[[int], TradingDate]
@@ -32,9 +33,12 @@ class Batch:
 class KeyFile:
     """The open file of one stream key."""
 
-    def __init__(self, root: Path, key: str, position: str, date_of: DateOf, max_bytes: int) -> None:
+    def __init__(self, root: Path, key: str, head: Head, date_of: DateOf, max_bytes: int) -> None:
         self.key = key
-        self.position = self.synced_position = position
+        self.position = self.synced_position = head.position
+        seal = seal_of(head.last_line)
+        self._chain = self._synced_chain = BEGINNING if seal is None else seal.own
+        self._opening = True
         self.lines = 0
         self._root = root
         self._stem = stem_of(key)
@@ -64,9 +68,9 @@ class KeyFile:
                     self._write(chunk, last)
                     chunk, size = [], 0
                     self._turn_to(date)
-                line = entry_line(self._prefix, entry_id, text)
-                if number == 0 and batch.gap is not None:
-                    line = gap_line(self._prefix, batch.gap) + line
+                gap = batch.gap if number == 0 else None
+                line = b"" if gap is None else self._sealed(gap_line(self._prefix, gap))
+                line += self._sealed(entry_line(self._prefix, entry_id, text))
                 chunk.append(line)
                 size, last = size + len(line), entry_id
             self._write(chunk, last)
@@ -107,7 +111,7 @@ class KeyFile:
             os.truncate(self._path, min(self._synced_size, self._path.stat().st_size))
         self._date = TradingDate("")
         self._size, self.position = self._synced_size, self.synced_position
-        self.lines = self._synced_lines
+        self.lines, self._chain = self._synced_lines, self._synced_chain
         self._in_doubt = False
 
     def settle(self) -> None:
@@ -117,6 +121,11 @@ class KeyFile:
             OSError: the disk still refuses.
         """
         self._mend()
+
+    def _sealed(self, line: bytes) -> bytes:
+        text, self._chain = sealed(line, self._chain, opening=self._opening)
+        self._opening = False
+        return text
 
     def _write(self, chunk: Sequence[bytes], last_id: str) -> None:
         if not chunk:
@@ -150,6 +159,7 @@ class KeyFile:
         sync_path(folder)
         self._date = date
         self._size = os.fstat(self._fd).st_size
+        self._opening = True
         self._mark_synced()
 
     def _sync_now(self) -> None:
@@ -160,14 +170,15 @@ class KeyFile:
 
     def _mark_synced(self) -> None:
         self._synced_size, self.synced_position, self._synced_lines = self._size, self.position, self.lines
+        self._synced_chain = self._chain
 
 
 class JournalWriter:
-    """All files of one journal. `positions` are the last entry ids by stem, as `recover` found them."""
+    """All files of one journal. `heads` say how far each stem got, as `recover` found them."""
 
-    def __init__(self, root: Path, positions: dict[str, str], date_of: DateOf, max_bytes: int) -> None:
+    def __init__(self, root: Path, heads: dict[str, Head], date_of: DateOf, max_bytes: int) -> None:
         self._root = root
-        self._found = positions
+        self._found = heads
         self._date_of = date_of
         self._max_bytes = max_bytes
         self._files: dict[str, KeyFile] = {}
@@ -218,7 +229,7 @@ class JournalWriter:
     def _file(self, key: str) -> KeyFile:
         file = self._files.get(key)
         if file is None:
-            position = self._found.get(stem_of(key), FIRST_ID)
-            file = KeyFile(self._root, key, position, self._date_of, self._max_bytes)
+            head = self._found.get(stem_of(key), Head(FIRST_ID))
+            file = KeyFile(self._root, key, head, self._date_of, self._max_bytes)
             self._files[key] = file
         return file

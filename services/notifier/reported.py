@@ -26,6 +26,8 @@ class JournalReported(Message):
     lines: int
     lag_ms: int
     troubles: tuple[Trouble, ...] = ()
+    longest_stream: str = ""
+    longest_stream_entries: int = 0
 
 
 class NoticesDelivered(Message):

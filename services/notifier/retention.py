@@ -19,6 +19,8 @@ from services.notifier.journal_line import FIRST_ID, order_of
 NOT_BUS_READERS: Final = frozenset({"cli"})
 """Readers without a position: people."""
 JOURNAL: Final = "journal"
+KEPT_WHEN_LONG_S: Final = 600
+"""What a stream over its alarm still keeps of what everybody has read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,14 @@ def trim_point(readers: Mapping[str, str], keep_from_id: str) -> Trim:
     slowest = min(readers, key=lambda name: order_of(readers[name]))
     before = min(readers[slowest], keep_from_id, key=order_of)
     return Trim(before, slowest)
+
+
+def kept_for_s(length: int, keep_s: int) -> int:
+    """Return how long entries stay that everybody has read: a stream that has grown long keeps fewer.
+
+    So a length over the alarm means that a reader is behind, and not that the day was busy.
+    """
+    return min(keep_s, KEPT_WHEN_LONG_S) if length >= LOSSLESS_ALARM else keep_s
 
 
 def length_severity(length: int) -> Severity | None:

@@ -7,7 +7,14 @@ from services.contracts.limits import LOSSLESS_ALARM
 from services.contracts.streams import COMMANDS, CONTROL, DEAD, ORDERS, STATUS, TABLE, TICKS, VENUE, key_of
 from services.contracts.terms import Severity
 from services.notifier.journal_line import FIRST_ID, order_of
-from services.notifier.retention import length_severity, may_be_trimmed, reader_positions, trim_point
+from services.notifier.retention import (
+    KEPT_WHEN_LONG_S,
+    kept_for_s,
+    length_severity,
+    may_be_trimmed,
+    reader_positions,
+    trim_point,
+)
 
 IDS = st.builds(lambda ms, n: f"{ms}-{n}", st.integers(0, 50), st.integers(0, 3))
 ALL_READ = {
@@ -94,3 +101,9 @@ def test_a_long_stream_is_loud_and_at_twice_the_alarm_critical() -> None:
     assert length_severity(LOSSLESS_ALARM - 1) is None
     assert length_severity(LOSSLESS_ALARM) is Severity.WARNING
     assert length_severity(2 * LOSSLESS_ALARM) is Severity.CRITICAL
+
+
+def test_a_stream_that_has_grown_long_keeps_less_of_what_all_have_read() -> None:
+    assert kept_for_s(LOSSLESS_ALARM - 1, 172_800) == 172_800
+    assert kept_for_s(LOSSLESS_ALARM, 172_800) == KEPT_WHEN_LONG_S
+    assert kept_for_s(LOSSLESS_ALARM, 60) == 60
