@@ -78,7 +78,7 @@ class Envelope(Part):
         event_ns: int | None = None,
     ) -> "Envelope":
         """Return `message` in an envelope whose id derives from its cause, writer and ordinal."""
-        return Envelope.model_construct(
+        return Envelope(
             type=type(message).__name__,
             version=message.VERSION,
             id=derive_id(causation_id, source, ordinal, type(message).__name__),

@@ -113,6 +113,7 @@ DEAD: Final = Stream(
 )  # fmt: skip
 
 TABLE: Final = (TICKS, VENUE, INTENTS, PAIRS, COMMANDS, ORDERS, CONTROL, LEASE, ALERTS, STATUS, DEAD)
+_HOMES: Final = {message: stream for stream in TABLE for message in stream.types}
 
 DEFAULT_GATEWAY: Final = "main"
 
@@ -152,10 +153,10 @@ def home_of(message: type[Message]) -> Stream:
     Raises:
         KeyError: no stream carries it.
     """
-    for stream in TABLE:
-        if message in stream.types:
-            return stream
-    raise KeyError(f"no stream carries {message.__name__}")
+    try:
+        return _HOMES[message]
+    except KeyError:
+        raise KeyError(f"no stream carries {message.__name__}") from None
 
 
 EVERY_KEY: Final = (*(pattern_of(stream) for stream in TABLE), state_key("*"))

@@ -65,7 +65,7 @@ class Outbox:
     def take(self, wait_s: float) -> list[Batch]:
         """Return the batches that wait; waits up to `wait_s` if there is nothing at all."""
         with self._wake:
-            if not (self._batches or self._quotes or self._loose):
+            if wait_s and not (self._batches or self._quotes or self._loose):
                 self._wake.wait(wait_s)
             batches = list(self._batches)
             self._batches.clear()

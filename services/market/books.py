@@ -46,10 +46,8 @@ class Legs:
 
 
 def seen(event: Received, quote: QuoteUpdated) -> QuoteSeen:
-    """Return a received quote with the message that carried it. Not validated again: it has just been."""
-    return QuoteSeen.model_construct(
-        message_id=event.envelope.id, ts_event_ns=event.envelope.ts_event_ns, quote=quote
-    )
+    """Return a received quote with the message that carried it."""
+    return QuoteSeen(message_id=event.envelope.id, ts_event_ns=event.envelope.ts_event_ns, quote=quote)
 
 
 def with_book(books: Books, book: QuoteSeen) -> Books:
