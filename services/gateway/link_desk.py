@@ -134,7 +134,7 @@ def logged_in(turn: Turn, fact: LoggedIn) -> None:
         turn.do(Exit(EXIT_REFUSED, problem))
         return
     turn.set(
-        connection_epoch=turn.state.connection_epoch + 1,
+        connection_epoch=next_epoch(turn.state.connection_epoch, turn.now_ns),
         link=replace(
             turn.state.link, account=account, reconciled=False, orders_restricted=False, login_tries=0
         ),
@@ -148,6 +148,15 @@ def logged_in(turn: Turn, fact: LoggedIn) -> None:
     turn.do(Register(SESSION_SCREEN, (), SESSION_FIDS))
     turn.set(desk=turn.state.desk.want(RoundKind.FULL, (*orders_of_day(account), *account_now(account))))
     read_symbols(turn)
+
+
+def next_epoch(before: int, now_ns: int) -> int:
+    """Return the number of a new connection: Redis time in seconds, and always more than `before`.
+
+    Readers refuse books of a lower number than they know. A count would begin anew where Redis was emptied
+    and the gateway restarted, while its readers remember; time goes on.
+    """
+    return max(before + 1, now_ns // NS_PER_S)
 
 
 def account_of(settings: GatewaySettings, fact: LoggedIn) -> tuple[str, str]:

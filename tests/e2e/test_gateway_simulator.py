@@ -262,17 +262,25 @@ def test_a_halt_blocks_at_once_and_takes_back_what_rests(rig: Rig) -> None:
     assert denied.reason is GateReason.HALTED
 
 
+def connection_epoch(rig: Rig) -> int:
+    """The number of the first connection that became ready."""
+    return rig.told(
+        ConnectionChanged, VENUE.key, lambda m: m.state is ConnectionState.READY
+    ).connection_epoch  # fmt: skip
+
+
 def test_killed_and_started_anew_it_sends_nothing_twice(rig: Rig) -> None:
     process = rig.gateway()
     armed(rig)
     traded(rig, "P1.1.b.")
+    before = connection_epoch(rig)
     process.kill()
     process.wait()
     sent = len(rig.admin("snapshot")["arrivals"])
     rig.gateway()
     rig.told(
         ConnectionChanged, VENUE.key,
-        lambda m: m.state is ConnectionState.READY and m.connection_epoch == 2,
+        lambda m: m.state is ConnectionState.READY and m.connection_epoch > before,
     )  # fmt: skip
     assert len(rig.admin("snapshot")["arrivals"]) == sent
     bid = rig.quote().bids[0][0]
@@ -291,10 +299,11 @@ def test_a_second_gateway_fences_the_first(rig: Rig) -> None:
 def test_a_lost_connection_comes_back_by_itself(rig: Rig) -> None:
     rig.gateway()
     armed(rig)
+    before = connection_epoch(rig)
     rig.admin("inject", what="disconnect")
     rig.told(
         ConnectionChanged, VENUE.key,
-        lambda m: m.state is ConnectionState.READY and m.connection_epoch == 2,
+        lambda m: m.state is ConnectionState.READY and m.connection_epoch > before,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ Level = tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(ge=0)]]
 class QuoteUpdated(Message):
     """The book of one symbol on one venue, best level first; absent levels are left out.
 
-    `connection_epoch` grows with each connection to the broker: a book of an older epoch is
+    `connection_epoch` grows with each connection to the broker (Redis time): a book of an older epoch is
     no book. `feed_seq` counts the gateway's book frames of this symbol and venue, so that a
     reader sees what it skipped; `conflated` frames were replaced by this one before it was
     published. `exchange_time` is the venue's own `HHMMSS`.
