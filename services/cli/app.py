@@ -4,6 +4,7 @@ import typer
 
 from services.cli import (
     chaos_command,
+    commands_journal,
     commands_reference,
     commands_stack,
     commands_trading,
@@ -26,6 +27,7 @@ for commands in (
     commands_watch,
     commands_trading,
     commands_reference,
+    commands_journal,
     chaos_command,
     simulate_command,
 ):

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from services.cli.commands_trading import STEER_PANEL, finish
 from services.cli.commands_watch import board_now
-from services.cli.faults import Fault, UnknownName
+from services.cli.faults import Fault, UnknownName, UsageFault
 from services.cli.link import Link
 from services.cli.options import (
     DEFAULT_RUN,
@@ -28,9 +28,11 @@ from services.cli.options import (
     reason_or_ask,
 )
 from services.cli.requests import ask
+from services.cli.wording import proposal_words
 from services.contracts.in_force import Reference
 from services.contracts.messages.control import (
     LimitChangeRequested,
+    LimitConfirmRequested,
     ReferenceReloadRequested,
     SymbolPauseRequested,
 )
@@ -39,7 +41,7 @@ from services.contracts.trading_limits import TradingLimits
 from services.market.files import PILOT_FILE, SYMBOL_MAP_FILE, load_listing, read_text
 from services.market.symbols import import_pilot, parse_symbol_map
 
-limits_app = typer.Typer(no_args_is_help=True, help="The bounds of trading: show, set, reload.")
+limits_app = typer.Typer(no_args_is_help=True, help="The bounds of trading: show, set, confirm, reload.")
 symbols_app = typer.Typer(
     no_args_is_help=True, help="The shares that are traded: import, show, pause, resume."
 )
@@ -52,16 +54,24 @@ def _limit_names() -> list[str]:
 @limits_app.command("show")
 def limits_show(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOption = False) -> None:
     """Show the limits in force, as risk published them."""
-    reference = _in_force(open_desk(redis, run))
+    link = open_desk(redis, run)
+    reference = _in_force(link)
+    status = board_now(link)[0].risk
+    proposals = () if status is None else status.proposals
     values = reference.limits.model_dump(mode="json")
     if as_json:
-        print_json({"reference_hash": reference.hash, "trading_date": reference.trading_date, **values})
+        print_json({
+            "reference_hash": reference.hash, "trading_date": reference.trading_date, **values,
+            "proposals": [proposal.model_dump() for proposal in proposals],
+        })  # fmt: skip
         return
     defaults = TradingLimits().model_dump(mode="json")
     console().print(f"[dim]reference {reference.hash[:8]} for {reference.trading_date}[/]")
     for name, value in values.items():
         note = "" if value == defaults[name] else f"  [yellow](default {defaults[name]})[/]"
         console().print(f"{name:<28} {value}{note}")
+    for proposal in proposals:
+        console().print(f"[yellow]waits:[/] {escape(proposal_words(proposal))}", soft_wrap=True)
 
 
 @limits_app.command("set")
@@ -71,10 +81,23 @@ def limits_set(
     reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
     wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Change one limit, until limits.toml itself is changed."""
+    """Change one limit, until limits.toml is changed. What allows more waits for a second person."""
     if name not in TradingLimits.model_fields:
         raise UnknownName(f"there is no limit {name!r}", name, _limit_names(), "arb limits show")
     request = LimitChangeRequested(name=name, value=value, by=name_or_login(by), reason=reason_or_ask(reason))
+    finish(ask(open_desk(redis, run), request, wait), as_json)
+
+
+@limits_app.command("confirm")
+def limits_confirm(
+    proposal_id: Annotated[str, typer.Argument(help="As `arb limits set` and `arb limits show` name it.")],
+    reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
+    wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Stand by a proposal of somebody else, which puts it in force."""
+    request = LimitConfirmRequested(
+        proposal_id=proposal_id, by=name_or_login(by), reason=reason_or_ask(reason)
+    )
     finish(ask(open_desk(redis, run), request, wait), as_json)
 
 
@@ -112,7 +135,7 @@ def symbols_import(
     """Make symbol_map.csv from the desk's pilot list. Nothing is written unless all of it is good."""
     config = configuration()
     source, target = pilot or config / PILOT_FILE, config / SYMBOL_MAP_FILE
-    names = [name.strip() for name in groups.split(",") if name.strip()]
+    names = group_names(groups)
     fresh = import_pilot(read_text(source), load_listing(config), names, source.name)
     before = read_text(target) if target.is_file() else ""
     changes = list(difflib.unified_diff(before.splitlines(), fresh.splitlines(), str(target), "new", "", n=0))
@@ -172,6 +195,21 @@ def _in_force(link: Link) -> Reference:
         raise Fault("no reference data are in force: risk has published none",
                     "Start risk (`arb up`) and look at its log.")  # fmt: skip
     return reference
+
+
+def group_names(text: str) -> list[str]:
+    """Return the groups that a person listed by commas.
+
+    Raises:
+        UsageFault: none is named, or one twice: its shares would be dealt to it twice over.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise UsageFault(f"--groups names {', '.join(doubled)} more than once", "Name each group once.")
+    if not names:
+        raise UsageFault("--groups names no group", "Name at least one, like `--groups g1,g2`.")
+    return names
 
 
 def _replace(target: Path, text: str) -> None:

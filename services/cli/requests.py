@@ -21,8 +21,10 @@ from services.contracts.messages.control import (
     FlattenRequested,
     LatchCleared,
     LatchClearRequested,
+    LimitChangeProposed,
     LimitChangeRefused,
     LimitChangeRequested,
+    LimitConfirmRequested,
     ReferencePublished,
     ReferenceReloadRequested,
     ResidualClaimed,
@@ -155,7 +157,14 @@ def _latch(request: LatchClearRequested, message: Message) -> bool:
 def _limit(request: LimitChangeRequested, message: Message) -> bool:
     if isinstance(message, LimitChangeRefused):
         return (message.name, message.by) == (request.name, request.by)
+    if isinstance(message, LimitChangeProposed):
+        proposal = message.proposal
+        return (proposal.name, proposal.value, proposal.by) == (request.name, request.value, request.by)
     return isinstance(message, ReferencePublished) and message.by == request.by
+
+
+def _confirm(request: LimitConfirmRequested, message: Message) -> bool:
+    return isinstance(message, LimitChangeRefused | ReferencePublished) and message.by == request.by
 
 
 def _reload(request: ReferenceReloadRequested, message: Message) -> bool:
@@ -175,6 +184,7 @@ _EXPECTED: Final[dict[type[Message], Expected]] = {
     ),
     LatchClearRequested: Expected(("risk",), _latch, "The latch still holds."),
     LimitChangeRequested: Expected(("risk",), _limit, "The old limits are in force."),
+    LimitConfirmRequested: Expected(("risk",), _confirm, "The old limits are in force."),
     ReferenceReloadRequested: Expected(("risk",), _reload, "The old reference data are in force."),
     ResidualClaimed: Expected(("executor",), _claim, "The pair is still open; is its id right?"),
     FlattenRequested: Expected(("executor",), None, "Nothing is being sold as far as anybody can see."),

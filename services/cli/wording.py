@@ -12,7 +12,10 @@ from services.contracts.messages.control import (
     FlattenRequested,
     LatchCleared,
     LatchSet,
+    LimitChangeProposed,
     LimitChangeRefused,
+    LimitProposal,
+    LimitProposalExpired,
     ReferencePublished,
     SymbolPauseRequested,
     TradingStateChanged,
@@ -108,6 +111,14 @@ def _reference(message: ReferencePublished) -> str:
     return f"reference {short} in force: {enabled} symbols ({message.by}: {message.reason})"
 
 
+def proposal_words(proposal: LimitProposal) -> str:
+    """Say what a proposal would change, and how it is confirmed."""
+    return (
+        f"{proposal.name} {proposal.before} -> {proposal.value} proposed by {proposal.by}: "
+        f"{proposal.reason}; a second person confirms it with `arb limits confirm {proposal.proposal_id}`"
+    )
+
+
 def _window(message: EntryWindowChanged) -> str:
     return f"entries {'open' if message.open else 'closed'} at {message.market_time}: {message.reason}"
 
@@ -142,6 +153,8 @@ _WORDS: Final[dict[type[Message], Callable[[Any], str]]] = {
     LatchSet: lambda m: f"latch {m.latch} set: {m.detail}",
     LatchCleared: lambda m: f"latch {m.latch} lifted by {m.by}: {m.reason}",
     ReferencePublished: _reference,
+    LimitChangeProposed: lambda m: proposal_words(m.proposal),
+    LimitProposalExpired: lambda m: f"limit {m.proposal.name}={m.proposal.value} was not confirmed in time",
     LimitChangeRefused: lambda m: f"limit {m.name}={m.value} refused: {m.problem}",
     FlattenRequested: lambda m: f"flatten {m.symbol or 'everything'} asked by {m.by}: {m.reason}",
     SymbolPauseRequested: _paused,

@@ -1,6 +1,7 @@
 """Commands against a real Redis and the real risk service: what is asked is answered, or silence is said."""
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from services.cli.link import Link, open_link
 from services.contracts.messages.control import TradingStateRequested
 from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.orders import ReconciliationCompleted
-from services.contracts.streams import ALERTS, CONTROL, key_of
+from services.contracts.streams import ALERTS, CONTROL, STATUS, key_of
 from services.contracts.terms import Side, TradingState
 from services.market.market_clock import real_day
 from services.risk.settings import RiskSettings
@@ -92,6 +93,30 @@ def test_a_limit_is_changed_and_shown(link: Link, risk: None) -> None:
     assert arb("limits", "set", "max_open_pairs", "1", "--reason", "first day", "--wait", "10").exit_code == 0
     shown = json.loads(arb("limits", "show", "--json").output)
     assert shown["max_open_pairs"] == 1
+
+
+def test_a_looser_limit_waits_for_a_second_person(link: Link, risk: None) -> None:
+    asked = arb("limits", "set", "max_open_pairs", "4", "--reason", "grow", "--by", "kim", "--wait", "10")
+    assert asked.exit_code == 0 and "arb limits confirm" in asked.output
+    before = json.loads(arb("limits", "show", "--json").output)
+    proposal_id = asked.output.split("confirm ")[1].strip("`\n ")
+    assert before["max_open_pairs"] == 2
+    own = arb("limits", "confirm", proposal_id, "--reason", "me too", "--by", "kim", "--wait", "10")
+    assert own.exit_code == 1 and "second person" in own.output
+    agreed = arb("limits", "confirm", proposal_id, "--reason", "agreed", "--by", "lee", "--wait", "10")
+    assert agreed.exit_code == 0, agreed.output
+    assert json.loads(arb("limits", "show", "--json").output)["max_open_pairs"] == 4
+
+
+def test_what_waits_for_a_second_person_is_shown(link: Link, risk: None) -> None:
+    arb("limits", "set", "max_open_pairs", "4", "--reason", "grow", "--by", "kim", "--wait", "10")
+    follower = link.follow([key_of(STATUS)])
+    for _ in range(200):
+        if any(getattr(item.message, "proposals", ()) for item in follower.read(50)):
+            break
+    (waiting,) = json.loads(arb("limits", "show", "--json").output)["proposals"]
+    assert (waiting["name"], waiting["by"]) == ("max_open_pairs", "kim")
+    assert "arb limits confirm" in arb("limits", "show").output
 
 
 def test_a_limit_over_its_ceiling_is_refused_with_the_reason(link: Link, risk: None) -> None:
@@ -230,3 +255,16 @@ def test_every_command_explains_itself(command: str) -> None:
     result = arb(command, "--help")
     assert result.exit_code == 0
     assert "Usage" in result.output
+
+
+@pytest.mark.parametrize(("groups", "word"), [("g1,g1", "g1"), ("g2, g1 ,g2", "g2"), (" , ", "no group")])
+def test_a_group_named_twice_or_none_at_all_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, groups: str, word: str
+) -> None:
+    config = tmp_path / "config"
+    shutil.copytree(CONFIG, config)
+    monkeypatch.setenv("ARB_CONFIG_DIR", str(config))
+    before = (config / "symbol_map.csv").read_bytes()
+    result = arb("symbols", "import", "--groups", groups, "--yes")
+    assert result.exit_code == 2 and word in result.stderr
+    assert (config / "symbol_map.csv").read_bytes() == before
