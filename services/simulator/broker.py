@@ -22,7 +22,7 @@ from services.simulator.feed import Feed
 from services.simulator.limits import SlidingLimit
 from services.simulator.options import SimulatorOptions
 from services.simulator.orders import HOGA, ORDER_TYPES, Action, Fill, Order, OrderRequest
-from services.simulator.sessions import Sessions
+from services.simulator.sessions import MS, Sessions
 
 NOT_SENT, OVERFLOW, WRONG_INPUT, NO_CODE = -307, -308, -300, -500
 OTHER_ACCOUNT, OVER_2_BN, OVER_5_BN = -302, -303, -304
@@ -52,6 +52,9 @@ class Broker:
         self.exchange, self.account, self.costs, self.options = exchange, account, costs, options
         self.faults, self.sessions, self.feed, self.rng = options.faults, sessions, feed, rng
         self.agenda: Agenda = exchange.agenda
+        self.happened = sessions.happened
+        self._late: dict[int, Order] = {}
+        """Accepted orders that have not met the book yet (a fault)."""
         self.limit = SlidingLimit(options.broker.orders_per_s)
         self.orders: dict[int, Order] = {}
         self.arrivals: list[Arrival] = []
@@ -71,22 +74,42 @@ class Broker:
         error = self._input_error(account, request)
         if error:
             return error
+        chance = self.rng.random
+        if chance() < self.faults.order_overflow_rate:
+            return self._strike("order_overflow", OVERFLOW)
+        if chance() < self.faults.hand_twin_rate:
+            self._twin(request)
         if not self.limit.admit(request.received_ns):
             return OVERFLOW
-        chance = self.rng.random
         failed = chance() < self.faults.send_fail_rate
-        if failed and chance() < 0.5:
-            return NOT_SENT
-        if not failed and chance() < self.faults.never_arrives_rate:
-            return 0
+        if failed:
+            self.happened["send_failed"] += 1
+            if chance() < 0.5:
+                return NOT_SENT
+        elif chance() < self.faults.never_arrives_rate:
+            return self._strike("never_arrives", 0)
         due_ns = request.received_ns + self.sessions.delay_ns(self.faults.order_delay_ms)
         due_ns = self._last_arrival_ns = max(due_ns, self._last_arrival_ns)
         arrival = Arrival(request)
         self.agenda.at(due_ns, lambda at_ns: self._arrive(arrival, at_ns))
         return NOT_SENT if failed else 0
 
+    def _strike(self, kind: str, code: int) -> int:
+        self.happened[kind] += 1
+        return code
+
+    def _twin(self, request: OrderRequest) -> None:
+        """A person has the same idea: the same shares at the same price, as a plain limit order."""
+        if ORDER_TYPES[request.order_type][::2] != (Action.NEW, Side.BUY) or not HOGA[request.hoga].immediate:
+            return
+        self.happened["hand_twin"] += 1
+        due_ns = self.agenda.now_ns + self.rng.randint(0, 400) * MS
+        asked = (request.code, request.order_type, request.qty_shares, request.price_krw, "00")
+        self.agenda.at(due_ns, lambda _: self.place_by_hand(*asked))
+
     def place_by_hand(self, code: str, order_type: int, qty_shares: int, price_krw: int, hoga: str) -> None:
         """An order of a person at another terminal of the same account."""
+        self.happened["hand_order"] += 1
         now_ns = self.agenda.now_ns
         request = OrderRequest(None, "", "", order_type, code, qty_shares, price_krw, hoga, "", now_ns)
         self._arrive(Arrival(request), now_ns)
@@ -129,6 +152,7 @@ class Broker:
         if not refusal and not self.account.affords(money):
             refusal = acceptance.NO_CASH if side is Side.BUY else acceptance.NO_SHARES
         if not refusal and not request.by_hand and self._unlucky():
+            self.happened["rejection"] += 1
             refusal = acceptance.BY_CHANCE
         if refusal:
             self._refuse(arrival, Action.NEW, venue, side, refusal)
@@ -137,10 +161,26 @@ class Broker:
         self.account.open(money)
         self._answer(order)
         if self.rng.random() < self.faults.late_reject_rate and not request.by_hand:
+            self.happened["late_rejection"] += 1
             self._close(order, order.remaining_shares, "rejected", "거부")
             return
         self._frame(order, "접수")
+        if not request.by_hand and self.rng.random() < self.faults.slow_match_rate:
+            self._late[order.number] = order
+            due_ns = self.agenda.now_ns + self.sessions.delay_ns(self.faults.slow_match_ms)
+            self.agenda.at(due_ns, lambda _: self._match_late(order))
+            return
         self._match(order)
+
+    def _match_late(self, order: Order) -> None:
+        if self._late.pop(order.number, None) is not None and order.is_open:
+            self.happened["late_fill"] += 1
+            self._match(order)
+
+    def on_phase(self, venue: Venue) -> None:
+        """No order waits for its book across a change of phase."""
+        for order in [order for order in self._late.values() if order.venue is venue]:
+            self._match_late(order)
 
     def _unlucky(self) -> bool:
         if self.reject_next > 0:
@@ -171,6 +211,7 @@ class Broker:
             hhmmss=self.feed.clock(),
         )
         order.silent = not request.by_hand and self.rng.random() < self.faults.lost_chejan_rate
+        self.happened["lost_frames"] += order.silent
         arrival.order_no = order.number
         self.orders[order.number] = order
         return order
@@ -178,6 +219,7 @@ class Broker:
     def _match(self, order: Order) -> None:
         limit = acceptance.limit_index(self.exchange, order.code, order.side, order.price_krw)
         if not order.request.by_hand and self.rng.random() < self.faults.fade_rate:
+            self.happened["fade"] += 1
             self.exchange.fade(order.code, order.venue, order.side, limit)
         hoga = order.hoga
         rests = not hoga.immediate and not (hoga.market and self.exchange.matches(order.code, order.venue))
@@ -195,6 +237,7 @@ class Broker:
         self.account.release(order.money, qty_shares)
         order.closed, order.status = why, status
         if why == "killed" and self.rng.random() < self.faults.silent_close_rate:
+            self.happened["silent_close"] += 1
             return
         self._frame(order, status)
 
@@ -203,6 +246,10 @@ class Broker:
     def _change(self, arrival: Arrival, action: Action, venue: Venue, side: Side | None) -> None:
         request = arrival.request
         original = self.orders.get(int(request.original)) if request.original.isdigit() else None
+        if original is not None and original.number in self._late and self.rng.random() < 0.5:
+            self._match_late(original)
+        if original is not None and original.closed == "filled":
+            self.happened["fill_against_cancel"] += 1
         refusal = acceptance.cancel_refusal(self.exchange, venue, self.options.broker.nxt_pause_takes_cancels)
         if original is None or not self._changeable(original, request.code, venue, side):
             refusal = acceptance.NO_ORIGINAL
@@ -294,7 +341,10 @@ class Broker:
         self, request: OrderRequest, action: Action, venue: Venue, side: Side, number: str, text: str
     ) -> None:
         session = self.sessions.by_number.get(request.session or 0)
-        if session is None or self.rng.random() < self.faults.lost_ack_rate:
+        if session is None:
+            return
+        if self.rng.random() < self.faults.lost_ack_rate:
+            self.happened["lost_ack"] += 1
             return
         kosdaq = self.exchange.instruments[request.code].listing.market is Market.KOSDAQ
         trcode = order_trcode(action, side, kosdaq, venue)
@@ -303,6 +353,7 @@ class Broker:
             Told(request.screen, request.rqname, trcode, text),
         )
         late = bool(number) and self.rng.random() < self.faults.chejan_first_rate
+        self.happened["chejan_first"] += late
         self.sessions.send(
             session, *answer, out_of_order_ns=self.rng.randint(30, 300) * 1_000_000 if late else 0
         )
@@ -321,4 +372,5 @@ class Broker:
             events.append(Chejan("1", balance_frame(account, name, order, holding, touch)))
         if self.rng.random() < self.faults.duplicate_chejan_rate:
             events += events[:1]
+            self.happened["duplicate_fill" if fill is not None else "duplicate_frame"] += 1
         self.sessions.send(session, *events)

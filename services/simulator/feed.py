@@ -62,6 +62,7 @@ class Feed:
             now[""] = frozenset({SESSION})
         for code in wanted:
             silent = self._sessions.rng.random() < self.faults.silent_registration_rate
+            self._sessions.happened["silent_registration"] += silent
             now[code] = frozenset() if silent else now.get(code, frozenset()) | types
         session.screens[screen] = now
         self.reindex()

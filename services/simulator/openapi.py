@@ -85,6 +85,7 @@ class OpenApi:
         self.feed.reindex()
         self.sessions.post(session, Connected(0))
         if self._rng.random() < self.broker.faults.duplicate_connect_rate:
+            self.sessions.happened["duplicate_connect"] += 1
             self.sessions.post(session, Connected(0))
 
     def _cut(self, session: Session) -> None:
@@ -100,6 +101,7 @@ class OpenApi:
         self.closed_until_ns = now_ns + self.broker.options.broker.relogin_ms * MS
         for session in list(self.sessions.by_number.values()):
             if session.logged_in:
+                self.sessions.happened["disconnect"] += 1
                 self._cut(session)
 
     def _login_info(self, session: Session, tag: str) -> str:
@@ -208,9 +210,14 @@ class OpenApi:
         error = self._query_error(session, rqname)
         if error:
             return error
-        due_ns = self.broker.agenda.now_ns + self.sessions.delay_ns(self.broker.faults.query_delay_ms)
-        if self._rng.random() < self.broker.faults.query_fail_rate:
+        faults, happened = self.broker.faults, self.sessions.happened
+        due_ns = self.broker.agenda.now_ns + self.sessions.delay_ns(faults.query_delay_ms)
+        if self._rng.random() < faults.query_fail_rate:
+            happened["query_unanswered"] += 1
             return 0
+        if self._rng.random() < faults.slow_query_rate:
+            happened["slow_query"] += 1
+            due_ns += self.sessions.delay_ns(faults.slow_query_ms)
         self.broker.agenda.at(
             due_ns, lambda _: self._reply(session, rqname, trcode, prevnext == 2, screen, inputs)
         )
@@ -231,6 +238,9 @@ class OpenApi:
         if self.guard.tripped:
             return QUERY_RESTRICTED
         now_ns = self.broker.agenda.now_ns
+        if self._rng.random() < self.broker.faults.query_overflow_rate:
+            self.sessions.happened["query_overflow"] += 1
+            return QUERY_OVERFLOW
         if not self.limit.admit(now_ns):
             return QUERY_OVERFLOW
         return 0 if self.guard.admit(now_ns) else QUERY_RESTRICTED

@@ -76,6 +76,12 @@ class FaultOptions:
     """SendOrder returns 0, the order never reaches the broker, nothing answers."""
     send_fail_rate: float = 0.0
     """SendOrder returns -307; half of these orders arrive all the same."""
+    order_overflow_rate: float = 0.0
+    """SendOrder returns -308 although we kept to the limit: another program used the same login."""
+    slow_match_rate: float = 0.0
+    """An accepted order meets the book only after `slow_match_ms`: its fill is late, and a cancel that
+    comes meanwhile is overtaken by the fill half of the time."""
+    slow_match_ms: tuple[int, int] = (100, 2000)
     lost_ack_rate: float = 0.0
     """The order is worked but its OnReceiveTrData never comes."""
     lost_chejan_rate: float = 0.0
@@ -87,12 +93,19 @@ class FaultOptions:
     duplicate_chejan_rate: float = 0.0
     query_fail_rate: float = 0.0
     """A query is accepted and never answered."""
+    query_overflow_rate: float = 0.0
+    """A query is refused with -200 although we kept to the limit."""
+    slow_query_rate: float = 0.0
+    """A query is answered only after `slow_query_ms`."""
+    slow_query_ms: tuple[int, int] = (600, 3000)
     disconnects_per_hour: float = 0.0
     freezes_per_hour: float = 0.0
     """One venue's real-time feed goes silent for `freeze_ms`; its market goes on."""
     freeze_ms: tuple[int, int] = (3000, 10000)
     hand_orders_per_hour: float = 0.0
     """Orders of a person in the same account, through another terminal."""
+    hand_twin_rate: float = 0.0
+    """A person buys the same shares at the same price at the moment at which one of our buys is sent."""
     duplicate_connect_rate: float = 0.0
     """OnEventConnect(0) fires twice for one login."""
     duplicate_vi_rate: float = 0.0

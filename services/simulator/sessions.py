@@ -4,6 +4,7 @@ One login at a time: a later one cuts off the earlier (Kiwoom sheet 5.4). Events
 their order; what was on the way when a session ended is lost, as with the real server.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
 
@@ -34,6 +35,8 @@ class Sessions:
         self.agenda, self.faults, self.rng = agenda, faults, rng
         self.by_number: dict[int, Session] = {}
         self.outbox: list[Outbound] = []
+        self.happened: Counter[str] = Counter()
+        """How often each fault has struck, by kind, over the whole simulated broker."""
         self._next = 0
 
     def connect(self) -> Session:
@@ -67,6 +70,7 @@ class Sessions:
         due_ns = self.agenda.now_ns + self.delay_ns(self.faults.event_delay_ms)
         if self.rng.random() < self.faults.stall_rate:
             due_ns += self.delay_ns(self.faults.stall_ms)
+            self.happened["late_events"] += 1
         due_ns = max(due_ns, session.pipe_free_ns)
         if not out_of_order_ns:
             session.pipe_free_ns = due_ns

@@ -9,6 +9,7 @@ The same seed, calls and times give the same world. `snapshot` is the truth of i
 makes a fault happen now.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
@@ -88,6 +89,11 @@ class World:
         self.agenda.run_until(now_ns)
         return self.openapi.call(session, name, args)
 
+    @property
+    def happened(self) -> Counter[str]:
+        """How often each kind of fault has struck so far."""
+        return self.sessions.happened
+
     def snapshot(self) -> dict[str, Any]:
         """The truth of the broker's books as a JSON-like object."""
         return snapshot(self)
@@ -146,6 +152,7 @@ class World:
         self.feed.frozen.clear()
 
     def freeze(self, venue: Venue, ms: int) -> None:
+        self.happened["frozen_feed"] += 1
         self.feed.frozen.add(venue)
         self.agenda.at(self.agenda.now_ns + ms * MS, lambda _: self.feed.frozen.discard(venue))
 
@@ -196,7 +203,9 @@ class World:
         self.feed.on_trade(venue, code, price_krw, signed_shares)
 
     def on_phase(self, venue: Venue, announcement: str, ts_ns: int) -> None:
+        self.broker.on_phase(venue)
         self.feed.on_phase(venue, announcement)
 
     def on_interruption(self, venue: Venue, code: str, vi: Interruption, active: bool, ts_ns: int) -> None:
+        self.happened["vi"] += active
         self.feed.on_interruption(venue, code, vi, active)

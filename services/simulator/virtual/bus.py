@@ -2,8 +2,9 @@
 
 Promised: the entries of one stream keep their order; a commit is all or nothing and fenced by epoch.
 Broken on purpose: a link from one stream to one reader may stall, so that streams are seen reordered
-against each other; the last second may be forgotten as a whole, state and streams alike; no answer at
-all for a while.
+against each other, or a reader may take several streams in any order between them; the last second may be
+forgotten as a whole, state and streams alike; a write may be taken and its reply lost; an entry may come
+twice; no answer at all for a while.
 """
 
 from bisect import bisect_right
@@ -11,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
+from random import Random
 from typing import Any
 
 from services.contracts.envelope import Envelope
@@ -19,7 +21,7 @@ from services.contracts.step import State
 
 
 class Unavailable(ConnectionError):
-    """The bus does not answer now. Nothing was written."""
+    """The bus does not answer now: nothing was written, or nobody knows."""
 
 
 class Overtaken(RuntimeError):
@@ -68,6 +70,9 @@ class VirtualBus:
         self._readers: dict[str, set[str]] = {}
         self._has_news: set[str] = set()
         self._stalled_until_ns: dict[tuple[str, str], int] = {}
+        self._reordered_until_ns: dict[str, int] = {}
+        self._reply_lost: set[str] = set()
+        self._rng = Random(0)
         self._undo: deque[_Undo] = deque()
         self._last_id = (0, 0)
         self._number = 0
@@ -82,6 +87,19 @@ class VirtualBus:
     def stall(self, reader: str, key: str, until_ns: int) -> None:
         """Let a reader see nothing new of one stream until then."""
         self._stalled_until_ns[reader, key] = until_ns
+
+    def reorder(self, reader: str, until_ns: int, seed: int) -> None:
+        """Let a reader see streams in any order between them until then."""
+        self._reordered_until_ns[reader] = until_ns
+        self._rng = Random(seed)
+
+    def lose_reply(self, service: str) -> None:
+        """The next commit of a service is taken, and it never hears so."""
+        self._reply_lost.add(service)
+
+    def repeat(self, key: str, now_ns: int) -> None:
+        """Write the newest entry of a stream again, as a writer does that did not hear of the first time."""
+        self._post([(key, self.streams[key][-1].envelope)], now_ns)
 
     def forget_since(self, since_ns: int) -> int:
         """Lose every write taken after `since_ns`, as a server does that lost its last second.
@@ -104,6 +122,8 @@ class VirtualBus:
     def heal(self) -> None:
         self.down_until_ns = 0
         self._stalled_until_ns.clear()
+        self._reordered_until_ns.clear()
+        self._reply_lost.clear()
 
     # -- the bus --------------------------------------------------------------------------
 
@@ -150,6 +170,8 @@ class VirtualBus:
                 self._has_news.add(reader)
             found += entries[start : start + most]
         found.sort(key=_number)
+        if found and self._reordered_until_ns.get(reader, 0) > now_ns:
+            return _interleaved(found, self._rng)
         return found
 
     def commit(
@@ -164,6 +186,9 @@ class VirtualBus:
         self._remember(now_ns, writes, service, (kept.state, kept.positions))
         self._post(writes, now_ns)
         kept.state, kept.positions = state, dict(positions)
+        if service in self._reply_lost:
+            self._reply_lost.remove(service)
+            raise Unavailable(f"{service}: the reply was lost")
 
     def append(self, writes: Sequence[tuple[str, Envelope]], now_ns: int) -> None:
         """Append without a state. Raises Unavailable."""
@@ -197,3 +222,13 @@ class VirtualBus:
 
 
 _number = attrgetter("number")
+
+
+def _interleaved(found: list[Posted], rng: Random) -> list[Posted]:
+    """The same entries with the order within each stream, and none between streams."""
+    streams: dict[str, list[Posted]] = {}
+    for entry in reversed(found):
+        streams.setdefault(entry.key, []).append(entry)
+    keys = [entry.key for entry in found]
+    rng.shuffle(keys)
+    return [streams[key].pop() for key in keys]

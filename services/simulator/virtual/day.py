@@ -17,17 +17,18 @@ from typing import Any
 from services.contracts.envelope import Envelope
 from services.contracts.limits import LEASE_MS, NS_PER_MS, NS_PER_S
 from services.contracts.messages.control import ReferencePublished
-from services.contracts.messages.pairs import PairClosed
+from services.contracts.messages.pairs import PairApproved, PairClosed
 from services.contracts.step import Event, State
 from services.contracts.streams import LEASE, STATUS, TICKS, home_of
 from services.contracts.terms import Purpose, SessionPhase, TradingState, Venue
 from services.gateway.shell import EXIT_FAILED
 from services.gateway.state import GatewayState
+from services.market.dates import time_of_day_ns
 from services.simulator.events import Event as BrokerEvent
 from services.simulator.options import AccountOptions, SimulatorOptions, WorldOptions
 from services.simulator.virtual.bus import Unavailable, VirtualBus
 from services.simulator.virtual.checkers import EntrySent, Witness, violations
-from services.simulator.virtual.desk import Desk
+from services.simulator.virtual.desk import NIGHTLY_CUT, Desk
 from services.simulator.virtual.faults import CALM, DayFaults, draw
 from services.simulator.virtual.gateway import MemoryLog, VirtualGateway, VirtualTime
 from services.simulator.virtual.operator import Operator
@@ -76,6 +77,7 @@ class VirtualDay:
         self.gateway = VirtualGateway(
             desk.gateway_state(self.plan), self.bus, self.world, self.time, MemoryLog(), self._sending
         )
+        self.gateway.dies_at_send = self._death_at_send
         self.processes = [VirtualProcess(make, self.bus, self._heard) for make in desk.services(self.plan)]
         self.everyone: list[Any] = [self.gateway, *self.processes]
         self.operator = Operator(self.bus)
@@ -86,6 +88,7 @@ class VirtualDay:
         share = HEAL_SHARE if self.rng.random() < 0.8 else 1.05
         self.heal_ns = opens + int((closes - opens) * share)
         self.end_ns = START_NS + SECONDS * NS_PER_S
+        self._cut_at_night()
 
     def _options(self) -> SimulatorOptions:
         market = WorldOptions(
@@ -127,6 +130,17 @@ class VirtualDay:
         self.operator.turn(now_ns)
         self._remember()
         self._watch(now_ns)
+        self._close_of_session(now_ns)
+
+    def _close_of_session(self, now_ns: int) -> None:
+        """Count the pairs that are open when the venues stop trading together."""
+        ends = self.plan.wall_ns(self.windows[-1].end_ns)
+        if not now_ns - STEP_NS < ends <= now_ns:
+            return
+        closed = {pair.pair_id for pair in self.witness.ever(PairClosed)}
+        for pair in self.witness.ever(PairApproved):
+            if pair.pair_id not in closed:
+                self._count("session_close_mid_pair", pair.pair_id)
 
     def _run_one(self, process: Any, now_ns: int, die: str) -> None:
         """One turn of a process; a dead one is started again after a while, as a supervisor does."""
@@ -139,6 +153,10 @@ class VirtualDay:
             self.witness.failures.append(f"the gateway at {(now_ns - START_NS) / NS_PER_S:.3f} s")
         if not process.up:
             self.restart_ns[process.name] = now_ns + self.rng.randint(100, 1_500) * NS_PER_MS
+
+    def struck(self) -> Counter[str]:
+        """How often each kind of fault has struck, by `faults.KINDS`."""
+        return +(self.counts + self.world.happened)
 
     # -- faults ----------------------------------------------------------------------------
 
@@ -158,6 +176,27 @@ class VirtualDay:
         if self._note is not None:
             self._note(self.time.now_ns, text)
 
+    def _death_at_send(self) -> str:
+        """Asked at each SendOrder: whether the gateway dies before it, within it, or not."""
+        chance = self.faults.services.crash_at_send
+        if not chance or self.rng.random() >= chance:
+            return ""
+        death = self.rng.choice(("before", "within"))
+        self._count(f"crash_{death}_send", self.gateway.name)
+        return death
+
+    def _cut_at_night(self) -> None:
+        if not self.faults.nightly_cut:
+            return
+        begins, ends = (self.plan.wall_ns(time_of_day_ns(at)) for at in NIGHTLY_CUT)
+
+        def cut(_: int) -> None:
+            self._count("nightly_cut")
+            self.world.openapi.disconnect_all()
+            self.world.openapi.closed_until_ns = ends
+
+        self.world.agenda.at(begins, cut)
+
     def _count(self, kind: str, what: str = "") -> None:
         self.counts[kind] += 1
         self._tell(f"FAULT {kind} {what}".rstrip())
@@ -171,6 +210,12 @@ class VirtualDay:
             lost = self.bus.forget_since(now_ns - rng.randint(100, 1_000) * NS_PER_MS)
             self._count("bus_forgets", f"{lost} writes")
             self.bus.go_down(now_ns + rng.randint(50, 1_000) * NS_PER_MS)
+        if self._chance(faults.bus_repeats):
+            keys = sorted(key for key, entries in self.bus.streams.items() if entries)
+            if keys:
+                key = rng.choice(keys)
+                self._count("bus_repeats", key)
+                self.bus.repeat(key, now_ns)
         for process in self.everyone:
             self._trouble_of(process, now_ns)
         if self._chance(faults.operator):
@@ -187,6 +232,12 @@ class VirtualDay:
             key = rng.choice(sorted(self.bus.streams))
             self._count("stall", f"{process.name} of {key}")
             self.bus.stall(process.name, key, now_ns + rng.randint(20, 1_500) * NS_PER_MS)
+        if self._chance(faults.bus_reorders):
+            self._count("bus_reorders", process.name)
+            self.bus.reorder(process.name, now_ns + rng.randint(100, 3_000) * NS_PER_MS, rng.getrandbits(32))
+        if self._chance(faults.bus_loses_reply):
+            self._count("bus_loses_reply", process.name)
+            self.bus.lose_reply(process.name)
         if self._chance(faults.second_instance):
             self._count("second_instance", process.name)
             if process.name in self.bus.kept:
@@ -303,6 +354,6 @@ def run_day(desk: Desk, seed: int, *, timeline: bool = False, faults: DayFaults 
     day.run()
     closed = day.witness.of(PairClosed)
     return DayResult(
-        seed=seed, violations=violations(day.witness), faults=day.counts, pairs_closed=len(closed),
+        seed=seed, violations=violations(day.witness), faults=day.struck(), pairs_closed=len(closed),
         trips=sum(pair.trip for pair in closed), orders=len(day.witness.orders()), timeline=lines,
     )  # fmt: skip

@@ -32,6 +32,15 @@ class ServiceFaults:
     clock_jump: float = 0.0
     """One service reads Redis time wrong by up to `clock_jump_ms`, from then on."""
     clock_jump_ms: int = 150
+    bus_reorders: float = 0.0
+    """For a while one reader sees what is new of several streams in any order between the streams."""
+    bus_loses_reply: float = 0.0
+    """A write of the service is taken, and its reply lost: it counts as not written there."""
+    bus_repeats: float = 0.0
+    """The newest entry of one stream comes a second time (per second, not per service)."""
+    crash_at_send: float = 0.0
+    """The gateway dies around SendOrder: with the intention on disk and nothing sent, or inside the call
+    (a chance per order)."""
     operator: float = 0.0
     """A person pauses, reduces or halts, and arms again (per second)."""
 
@@ -47,7 +56,14 @@ BROKER_RATES = {
     "silent_close_rate": 0.3,
     "chejan_first_rate": 0.3,
     "duplicate_chejan_rate": 0.3,
+    "order_overflow_rate": 0.08,
+    "slow_match_rate": 0.2,
     "query_fail_rate": 0.08,
+    "query_overflow_rate": 0.08,
+    "slow_query_rate": 0.15,
+    "duplicate_vi_rate": 1.0,
+    "silent_registration_rate": 0.1,
+    "hand_twin_rate": 0.1,
     "duplicate_connect_rate": 0.3,
     "stall_rate": 0.02,
     "disconnects_per_hour": 240.0,
@@ -64,6 +80,10 @@ SERVICE_RATES = {
     "bus_down": 0.1,
     "bus_forgets": 0.06,
     "clock_jump": 0.02,
+    "bus_reorders": 0.1,
+    "bus_loses_reply": 0.03,
+    "bus_repeats": 0.5,
+    "crash_at_send": 0.15,
     "operator": 0.15,
 }
 ABSENT = 0.45
@@ -78,6 +98,8 @@ class DayFaults:
     broker: FaultOptions
     vi_per_symbol_hour: float = 0.0
     halts_per_s: float = 0.0
+    nightly_cut: bool = False
+    """The broker closes its line after the last session and opens it again, as it does every night."""
 
 
 def draw(rng: Random) -> DayFaults:
@@ -89,7 +111,19 @@ def draw(rng: Random) -> DayFaults:
     service_rates: dict[str, Any] = {name: rate(most) for name, most in SERVICE_RATES.items()}
     broker_rates: dict[str, Any] = {name: rate(most) for name, most in BROKER_RATES.items()}
     services, broker = ServiceFaults(**service_rates), FaultOptions(**broker_rates)
-    return DayFaults(services, broker, rate(60.0), rate(0.05))
+    return DayFaults(services, broker, rate(60.0), rate(0.05), nightly_cut=rng.random() < 0.5)
+
+
+KINDS = (
+    "lost_ack", "chejan_first", "duplicate_fill", "duplicate_frame", "late_fill", "late_events",
+    "lost_frames", "silent_close", "fill_against_cancel", "fade", "rejection", "late_rejection",
+    "never_arrives", "send_failed", "order_overflow", "query_overflow", "query_unanswered", "slow_query",
+    "disconnect", "duplicate_connect", "nightly_cut", "frozen_feed", "silent_registration", "vi", "halt",
+    "hand_order", "hand_twin", "session_close_mid_pair", "crash_before_commit", "crash_after_commit",
+    "crash_before_send", "crash_within_send", "pause", "second_instance", "stall", "bus_down",
+    "bus_forgets", "bus_reorders", "bus_loses_reply", "bus_repeats", "clock_jump", "operator",
+)  # fmt: skip
+"""What days count, each by how often it struck. `order_overflow` is -308, `query_overflow` -200."""
 
 
 CALM = DayFaults(ServiceFaults(), FaultOptions())

@@ -98,6 +98,27 @@ class _Pen:
     forgotten: Event = field(default_factory=Event)
 
 
+class Killed(BaseException):
+    """The process is gone in the middle of a call. No handler of the product may catch it."""
+
+
+class DyingLine:
+    """The control as the order port has it, with a process that may die around SendOrder."""
+
+    def __init__(self, ocx: Ocx, dies: Callable[[], str]) -> None:
+        self._ocx, self._dies = ocx, dies
+
+    def send_order(self, args: list[Any]) -> int:
+        """`dies` says "before" (nothing left the machine), "within" (it left, nobody heard) or neither."""
+        death = self._dies()
+        if death == "before":
+            raise Killed
+        code = self._ocx.send_order(args)
+        if death == "within":
+            raise Killed
+        return code
+
+
 class WatchedPort(OrderPort):
     """The order port, with somebody who sees each order just before it is sent."""
 
@@ -125,6 +146,7 @@ class VirtualGateway:
         self._initial, self._bus, self._world, self._time, self._log = initial, bus, world, time, log
         self._sending = sending
         self._keys = (key_of(COMMANDS, initial.settings.name), CONTROL.key)
+        self.dies_at_send: Callable[[], str] = lambda: ""
         self.clock_shift_ns = 0
         self.paused_until_ns = 0
         self.up = False
@@ -170,7 +192,7 @@ class VirtualGateway:
             return
         try:
             self._turn(now_ns, die)
-        except Overtaken:
+        except (Overtaken, Killed):
             self.kill()
 
     def _turn(self, now_ns: int, die: str) -> None:
@@ -208,8 +230,9 @@ class VirtualGateway:
         self._bus.follow(SOURCE, self._cursors)
         self._inbox, self._pen, self._outbox, self._clock = _Inbox(), _Pen(), Outbox(), clock
         self._number_of: dict[str, int] = {}
-        port = WatchedPort(ocx, self._log, clock.mono_ns, lambda effect: self._sending(self.state, effect))
         anything: Any = self
+        line: Any = DyingLine(ocx, self.dies_at_send)
+        port = WatchedPort(line, self._log, clock.mono_ns, lambda effect: self._sending(self.state, effect))
         shell = Shell(
             state, dict.fromkeys(self._keys, ""), Identity(BUILD, kept.epoch, BUILD, now_ns),
             reader=anything._inbox, writer=anything._pen, outbox=self._outbox, clock=anything._clock,
