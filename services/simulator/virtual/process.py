@@ -43,6 +43,7 @@ class VirtualProcess(Generic[StateT]):
     _last_ns: int = 0
     _beat_ns: int = 0
     _loaded: bool = False
+    _losses: int = 0
 
     def __post_init__(self) -> None:
         self.service = self.make()
@@ -74,6 +75,8 @@ class VirtualProcess(Generic[StateT]):
     def _turn(self, now_ns: int, die: str) -> None:
         if not self._loaded:
             self._recover(now_ns)
+        if self._losses != self.bus.losses:
+            raise Unavailable("the server was restarted, and with it went the connection")
         own_ns = self._last_ns = max(self._last_ns, now_ns + self.clock_shift_ns)
         tick_due = own_ns - self._ticked_ns >= TICK_MS * NS_PER_MS
         if not (tick_due or die or self.bus.has_news(self.name)):
@@ -102,7 +105,7 @@ class VirtualProcess(Generic[StateT]):
         initial = self.service.initial
         survived = {} if kept.state is None else {n: getattr(kept.state, n) for n in initial.DURABLE}
         self.state = initial.model_copy(update=survived)
-        self.epoch = kept.epoch
+        self.epoch, self._losses = kept.epoch, self.bus.losses
         self.positions = {key: kept.positions.get(key, 0) for key in self.service.committed}
         self.cursors = {key: self.bus.newest(key) for key in self.service.newest}
         self.bus.follow(self.name, {**self.positions, **self.cursors})
