@@ -110,8 +110,8 @@ def recovered(state: GatewayState, log: list[Line], trading_date: TradingDate) -
     """Return the stored state joined with the log of intentions of `trading_date`.
 
     What was stored as working stays so until evidence closes it, because its last message may
-    never have been written. What only the log knows is taken from there. What was stored on an
-    earlier date died with its day; only the names of orders never seen to close are kept.
+    never have been written. What only the log knows is taken from there; what it knows waits no longer,
+    because it was sent after the queue had been stored. What was stored on an earlier date died with its day; only the names of orders never seen to close are kept.
     """
     same_day = state.trading_date == trading_date
     orders = OrderTable()
@@ -119,7 +119,10 @@ def recovered(state: GatewayState, log: list[Line], trading_date: TradingDate) -
         orders = orders.with_record(_joined(orders.get(record.order_id), record))
     desk = replace(state.desk, history=state.query_history)
     held = baseline_of(log, state.baseline if same_day else None)
-    joined: GatewayState = state.but(orders=orders, working=orders.working, desk=desk, baseline=held)
+    queue = tuple(waiting for waiting in state.queue if orders.get(waiting.command.order_id) is None)
+    joined: GatewayState = state.but(
+        orders=orders, working=orders.working, queue=queue, desk=desk, baseline=held
+    )
     if same_day:
         return joined
     begun: GatewayState = clockwork.of_new_date(joined, trading_date, tuple(sorted(state.working))).but(

@@ -72,3 +72,25 @@ def test_a_hand_order_exactly_like_one_of_ours_that_never_arrived(desk: Desk, fr
     assert [(m.symbol, m.qty_shares) for m in day.messages(ForeignOrderSeen)][:1] == by_hand
     lost = [m for m in day.messages(OrderResolved) if m.resolution is Resolution.NEVER_ARRIVED]
     assert {m.facts.order_id for m in lost} == {day.sends[0].order_id}
+
+
+def test_a_gateway_killed_within_send_order_does_not_send_what_it_had_stored_as_waiting(desk: Desk) -> None:
+    """The stored queue still held the cancel that the log of intentions knew as sent."""
+
+    def cancels(day: Scripted) -> list[str]:
+        return [send.order_id for send in day.sends if ".c" in send.order_id]
+
+    def script(day: Scripted, now_ns: int) -> None:
+        """Orders stay open; the first cancel meets -308, so that it waits and is stored as waiting."""
+        refuse = bool(day.sends) and not cancels(day)
+        day.broker_does(slow_match_rate=1.0, slow_match_ms=(8_000, 8_000), order_overflow_rate=float(refuse))
+
+    def dies(day: Scripted) -> str:
+        sent = cancels(day)
+        return "within" if sent and sent.count(sent[0]) == 2 and day.sends[-1].order_id == sent[0] else ""
+
+    day = Scripted(desk, script)
+    day.gateway.dies_at_send = lambda: dies(day)
+    day.run()
+    assert violations(day.witness) == []
+    assert cancels(day).count(cancels(day)[0]) == 2, "refused once, and sent once"

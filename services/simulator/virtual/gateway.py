@@ -231,7 +231,7 @@ class VirtualGateway:
         self._inbox, self._pen, self._outbox, self._clock = _Inbox(), _Pen(), Outbox(), clock
         self._number_of: dict[str, int] = {}
         anything: Any = self
-        line: Any = DyingLine(ocx, self.dies_at_send)
+        line: Any = DyingLine(ocx, lambda: self.dies_at_send())
         port = WatchedPort(line, self._log, clock.mono_ns, lambda effect: self._sending(self.state, effect))
         shell = Shell(
             state, dict.fromkeys(self._keys, ""), Identity(BUILD, kept.epoch, BUILD, now_ns),

@@ -346,6 +346,19 @@ class TestRestart:
         state = recovered(lost_redis, lines, desk.state.session.trading_date)
         assert state.orders.working["P1.1.b.1"].stage is Stage.UNKNOWN
 
+    @pytest.mark.parametrize("code", [0, -307, -308])
+    def test_what_was_sent_after_the_queue_was_stored_waits_no_longer(self, desk: Desk, code: int) -> None:
+        """Found by a virtual day: killed within SendOrder, it sent the command that it had stored once more."""
+        for at, symbol in enumerate(("005930", "000660", "005380", "373220")):
+            desk.hear(order(desk.now_ns, order_id=f"P{at}.1.b.1", pair_id=f"P{at}", symbol=symbol), f"e{at}")
+        stored, waits = desk.state, desk.state.queue[0].command.order_id
+        desk.send_code = code
+        while waits not in [send.order_id for send in desk.sends]:
+            desk.run(0.1)
+        again = recovered(stored, self.lines(desk), desk.state.session.trading_date)
+        still = [waiting.command.order_id for waiting in again.queue]
+        assert (waits in still) is (code == -308)
+
     def test_what_definitely_never_left_is_forgotten(self, desk: Desk) -> None:
         desk.send_code = -308
         sent(desk)
