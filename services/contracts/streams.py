@@ -22,6 +22,7 @@ from services.contracts.messages import (
     orders,
     pairs,
     status,
+    supervision,
     venue_state,
 )
 
@@ -103,7 +104,7 @@ ALERTS: Final = Stream(
 )  # fmt: skip
 STATUS: Final = Stream(
     "status", "{arb}:status", ("gateway", "detector", "risk", "executor", "notifier"), ("cli", "risk"),
-    _types(status), Reading.NEWEST, STATUS_KEPT,
+    (*_types(status), *_types(supervision)), Reading.NEWEST, STATUS_KEPT,
     "nothing: the next heartbeat replaces it",
 )  # fmt: skip
 DEAD: Final = Stream(

@@ -19,6 +19,7 @@ from services.gateway.control_calls import Calls, OrderPort, Slots
 from services.gateway.core import recovered
 from services.gateway.intention_log import IntentionLog, LogDamaged
 from services.gateway.outbox import Outbox
+from services.gateway.pulse import WAITING_FOR_REDIS, PulseFile, Vitals
 from services.gateway.redis_reader import RedisReader
 from services.gateway.redis_writer import ClockReading, QtClock, RedisWriter
 from services.gateway.settings import GatewaySettings
@@ -71,13 +72,14 @@ def _market_clock(runtime: RuntimeSettings) -> Any:
 def _run(runtime: RuntimeSettings, first: GatewayState, stop: threading.Event) -> int:
     application = _application()
     bus = connect(runtime.redis_url)
-    stored = _patiently(lambda: bus.take_over(SOURCE), stop)
+    pulse = PulseFile(first.settings.state_dir)
+    stored = _patiently(lambda: bus.take_over(SOURCE), stop, pulse)
     if stored is None:
         return 0
     outbox = Outbox()
     state = restore(first, stored.parts)
     writer = RedisWriter(bus, outbox, SOURCE, stored.epoch, state if stored.parts else None)
-    reading = _measured(writer, stop)
+    reading = _measured(writer, stop, pulse)
     if reading is None:
         return 0
     clock = QtClock(writer, reading)
@@ -86,20 +88,20 @@ def _run(runtime: RuntimeSettings, first: GatewayState, stop: threading.Event) -
     state = recovered(state, log.read(today), today)
     positions = _positions(stored, first.settings)
     reader = RedisReader(connect(runtime.redis_url), positions)
-    shell = _shell(state, positions, stored.epoch, reader, writer, outbox, clock, log, application)
+    shell = _shell(state, positions, stored.epoch, reader, writer, outbox, clock, log, application, pulse)
     writer.start()
     reader.start()
     return _loop(application, shell, stop, reader, writer, log)
 
 
-def _measured(writer: RedisWriter, stop: threading.Event) -> ClockReading | None:
+def _measured(writer: RedisWriter, stop: threading.Event, pulse: PulseFile) -> ClockReading | None:
     """Return a measure of Redis's clock that ages can be compared by: all that follows is stamped by it.
 
     A line that never gives one gives its last: risk then refuses to arm.
     """
     reading: ClockReading | None = None
     for _ in range(MEASURES):
-        reading = _patiently(writer.measure, stop)
+        reading = _patiently(writer.measure, stop, pulse)
         if reading is None or reading.trusted:
             break
         stop.wait(MEASURE_AGAIN_S)
@@ -114,6 +116,7 @@ def _positions(stored: Stored, settings: GatewaySettings) -> dict[str, str]:
 def _shell(
     state: GatewayState, positions: dict[str, str], epoch: int, reader: RedisReader, writer: RedisWriter,
     outbox: Outbox, clock: QtClock, log: IntentionLog, application: QCoreApplication,
+    pulse: PulseFile,
 ) -> Shell:  # fmt: skip
     from services.gateway.adapters.ocx import Ocx
     from services.gateway.adapters.qax import create_control
@@ -126,7 +129,7 @@ def _shell(
     identity = Identity(instance_name(), epoch, build_id(), clock.now_ns())
     shell = Shell(
         state, positions, identity, reader=reader, writer=writer, outbox=outbox, clock=clock, log=log,
-        calls=Calls(ocx), port=port, end=lambda code: application.exit(code),
+        calls=Calls(ocx), port=port, end=lambda code: application.exit(code), pulse=pulse,
     )  # fmt: skip
     shell.slots = Slots(ocx, shell.on_book, shell.on_trade)
     return shell
@@ -165,9 +168,10 @@ def _application() -> QCoreApplication:
     return QCoreApplication(sys.argv)
 
 
-def _patiently(call: Any, stop: threading.Event) -> Any:
+def _patiently(call: Any, stop: threading.Event, pulse: PulseFile) -> Any:
     """Ask Redis until it answers, or until told to stop (None)."""
-    while not stop.is_set():
+    while not stop.is_set() and not pulse.told_to_stop:
+        pulse.beat(Vitals(WAITING_FOR_REDIS))
         try:
             return call()
         except BusUnavailable as error:

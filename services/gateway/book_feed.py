@@ -44,6 +44,7 @@ class BookFeed:
         self._seq: dict[tuple[Symbol, Venue], int] = {}
         self._codes: dict[str, tuple[Symbol, Venue]] = {}
         self.last_ns: dict[Venue, int] = {}
+        self.traded_ns: dict[Venue, int] = {}
         self._stamps: dict[Venue, dict[str, int]] = {venue: {} for venue in Venue}
 
     def quote(self, code: str, read: ReadFid, connection_epoch: int, now_ns: int) -> QuoteUpdated:
@@ -63,6 +64,7 @@ class BookFeed:
     def trade(self, code: str, read: ReadFid, now_ns: int) -> TradePrinted:
         """Return a print; FID 15's sign is the aggressor (Kiwoom sheet 2.1)."""
         symbol, venue = self._book_of(code)
+        self.traded_ns[venue] = now_ns
         size = read(15).strip()
         aggressor = {"+": Side.BUY, "-": Side.SELL}.get(size[:1])
         return TradePrinted.model_construct(

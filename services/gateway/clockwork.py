@@ -35,7 +35,7 @@ QUERY_PAUSE_NS = NS_PER_S
 def tick(turn: Turn, fact: Clocked) -> None:
     """Everything that is due."""
     _day(turn)
-    _halt_file(turn, fact.halt_file)
+    _halt_file(turn, fact)
     _connection(turn)
     _lease(turn)
     stops(turn)
@@ -110,13 +110,18 @@ def signalled(turn: Turn, value: str) -> None:
         )  # fmt: skip
 
 
-def _halt_file(turn: Turn, present: bool) -> None:
+def _halt_file(turn: Turn, fact: Clocked) -> None:
+    """A person's file rings; the supervisor's own is laid around each restart, and it says why itself."""
+    present = fact.halt_file
     if present == turn.state.rhythm.halt_file:
         return
     turn.set(rhythm=replace(turn.state.rhythm, halt_file=present))
+    by_person = not fact.halt_why
     turn.alert(
-        "halt-file", AlertKind.HALT, Severity.CRITICAL, "A HALT file lies beside the gateway",
-        "nothing but cancels is sent", "Remove the file when you want to go on.", resolved=not present,
+        "halt-file", AlertKind.HALT, Severity.CRITICAL if by_person else Severity.INFO,
+        "A HALT file lies beside the gateway", fact.halt_why or "nothing but cancels is sent",
+        "Remove the file when you want to go on." if by_person else "The supervisor removes it by itself.",
+        resolved=not present,
     )  # fmt: skip
     if present:
         order_desk.deny_waiting(turn, GateReason.HALT_FILE, lambda order: True)

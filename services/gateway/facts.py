@@ -26,6 +26,8 @@ class Clocked:
     """Time passed. What the shell measures comes along."""
 
     halt_file: bool = False
+    halt_why: str = ""
+    """Why the supervisor laid the file; empty where a person did."""
     last_book_ns: Mapping[Venue, int] = field(default_factory=dict)
     queue_depths: Mapping[str, int] = field(default_factory=dict)
     quotes_published: int = 0

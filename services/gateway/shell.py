@@ -21,6 +21,7 @@ from services.contracts.messages.status import Heartbeat
 from services.contracts.step import Outgoing, Received
 from services.contracts.streams import TICKS, home_of, key_of
 from services.contracts.terms import Severity, Symbol
+from services.gateway import halt_file
 from services.gateway.book_feed import BookFeed
 from services.gateway.control_calls import Calls, OrderPort, Slots
 from services.gateway.core import decide
@@ -42,6 +43,7 @@ from services.gateway.facts import Clocked, Delivered, Fact, Forgotten, LeaseSee
 from services.gateway.intention_log import IntentionLog
 from services.gateway.lease import entry_id_ns
 from services.gateway.outbox import Batch, Outbox, Quote
+from services.gateway.pulse import PULSE_MS, PulseFile, vitals_of
 from services.gateway.redis_reader import Read, RedisReader
 from services.gateway.redis_writer import QtClock, RedisWriter
 from services.gateway.state import GatewayState
@@ -78,16 +80,18 @@ class Shell:
         calls: Calls,
         port: OrderPort | None,
         end: Callable[[int], None],
+        pulse: PulseFile | None = None,
     ) -> None:
         self.state, self._positions, self._identity = state, positions, identity
         self._reader, self._writer, self._outbox, self._clock = reader, writer, outbox, clock
         self._intentions, self._calls, self._port, self._end = log, calls, port, end
+        self._pulse = pulse
         self._log = structlog.get_logger(service=SOURCE)
         self._feed = BookFeed(state.settings.book_levels)
         self._groups: dict[Symbol, str] = {}
         self._grouped: object = None
         self._cause = 0
-        self._ticked_ns = self._beat_ns = 0
+        self._ticked_ns = self._beat_ns = self._pulsed_ns = 0
         self._handled = 0
         self._busy = False
         self._epoch_of_feed = -1
@@ -132,6 +136,7 @@ class Shell:
         self._drain_inbox()
         self._tick()
         self._beat()
+        self._show_pulse()
 
     def _drain_slots(self) -> None:
         waiting = self.slots.facts if self.slots is not None else None
@@ -152,10 +157,11 @@ class Shell:
         if now_ns - self._ticked_ns < every_ns or self.ended:
             return
         self._ticked_ns = now_ns
+        halt = halt_file.look(self.state.settings.halt_file)
         depths = {**self._outbox.depths(), "inbox": self._reader.inbox.qsize()}
         self._feed_fact(
             Clocked(
-                halt_file=halt_file_present(self.state.settings.halt_file),
+                halt_file=halt.present, halt_why=halt.why,
                 last_book_ns=dict(self._feed.last_ns), queue_depths=depths,
                 quotes_published=self._writer.published, quotes_conflated=self._outbox.conflated,
                 exchange_apart_ns=self._feed.take_apart_ns(self.state.clock),
@@ -176,6 +182,16 @@ class Shell:
             clock_error_us=self._clock.reading.error_ns // 1_000, clock_jumps=self._clock.reading.jumps,
         )  # fmt: skip
         self._put([self._write(Outgoing(beat), f"beat-{now_ns}", 0, now_ns)])
+
+    def _show_pulse(self) -> None:
+        """At the end of a whole turn, so that a call on the control that hangs shows as silence."""
+        mono_ns = self._clock.mono_ns()
+        if self._pulse is None or self.ended or mono_ns - self._pulsed_ns < PULSE_MS * NS_PER_MS:
+            return
+        self._pulsed_ns = mono_ns
+        self._pulse.beat(vitals_of(self.state, self._feed, self._clock.now_ns()))
+        if self._pulse.told_to_stop:
+            self.finish(0, "the supervisor asks")
 
     # -- facts ---------------------------------------------------------------------------
 

@@ -9,7 +9,18 @@ from decimal import Decimal
 from services.contracts.envelope import Message
 from services.contracts.ids import derive_id, order_id_of, pair_id_of
 from services.contracts.in_force import Reference
-from services.contracts.messages import alerts, commands, control, dead, intents, lease, orders, pairs, status
+from services.contracts.messages import (
+    alerts,
+    commands,
+    control,
+    dead,
+    intents,
+    lease,
+    orders,
+    pairs,
+    status,
+    supervision,
+)
 from services.contracts.messages import market_data as md
 from services.contracts.messages import venue_state as vs
 from services.contracts.reasons import DenialReason, GateReason
@@ -459,28 +470,23 @@ STATUS = (
     ),
 )
 OTHERS = (
+    supervision.SupervisorStatus(
+        name="main", phase="running", pid=4_711, starts=2, ends=1, pulse_age_ms=180, memory_mb=212,
+        halt="nobody", last_end="the connection to the broker is lost", windows=(), build_id="0123456789ab",
+    ),
     lease.LeaseRenewed(state=TradingState.ARMED, risk_epoch=7, reference_hash=HASH),
     alerts.AlertRaised(
-        alert_id=f"stranded-{PAIR_ID}",
-        kind=alerts.AlertKind.STRANDED,
-        severity=Severity.CRITICAL,
+        alert_id=f"stranded-{PAIR_ID}", kind=alerts.AlertKind.STRANDED, severity=Severity.CRITICAL,
         title="2 shares of 005930 cannot be sold",
         detail="halted on both venues; bought for 142,000 won",
         next_step="Sell them by hand, then `arb residual resolve`.",
-        symbol=SAMSUNG,
-        pair_id=PAIR_ID,
-        amount_krw=142_000,
-        age_ms=3_100,
+        symbol=SAMSUNG, pair_id=PAIR_ID, amount_krw=142_000, age_ms=3_100,
     ),
     dead.EntryBuried(
-        stream_key="a stream",
-        entry_id="1795397412345-0",
-        service="risk",
-        reason="unknown type 'Nonsense'",
-        tries=1,
-        text='{"type":"Nonsense"}',
+        stream_key="a stream", entry_id="1795397412345-0", service="risk",
+        reason="unknown type 'Nonsense'", tries=1, text='{"type":"Nonsense"}',
     ),
-)
+)  # fmt: skip
 
 EXAMPLES: dict[str, Message] = {
     type(message).__name__: message

@@ -11,6 +11,7 @@ from services.contracts.messages import (
     orders,
     pairs,
     status,
+    supervision,
     venue_state,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "orders",
     "pairs",
     "status",
+    "supervision",
     "venue_state",
 ]
