@@ -82,9 +82,14 @@ def _on_notifier(state: RiskState, message: status.NotifierStatus, event: Receiv
 
 
 def _on_vanished(state: RiskState, message: status.KeysVanished, event: Received) -> Step[RiskState]:
-    """Redis came back empty: what others had said and nobody had read is not known any more."""
+    """Redis came back empty: what others had said and nobody had read is not known any more.
+
+    What is in force is told again: who starts now finds it nowhere else.
+    """
     detail = f"{message.service}: {message.detail}"
-    return set_latch(state, Latch.RECONCILIATION_DIFFERENCE, detail, event.now_ns, event.cause_id)
+    told = reference_data.publish(state, SERVICE, "Redis came back empty", always=True)
+    step = set_latch(told.state, Latch.RECONCILIATION_DIFFERENCE, detail, event.now_ns, event.cause_id)
+    return Step(step.state, (*told.out, *step.out))
 
 
 def _on_venue(state: RiskState, message: Message, event: Received) -> Step[RiskState]:

@@ -4,7 +4,7 @@ import pytest
 
 from services.contracts.limits import CLOCK_DOUBTS, JOURNAL_LAG_MS, LOSSLESS_ALARM
 from services.contracts.messages.alerts import AlertKind, AlertRaised
-from services.contracts.messages.control import ArmRefused, LatchSet
+from services.contracts.messages.control import ArmRefused, LatchSet, ReferencePublished
 from services.contracts.messages.pairs import PairDenied
 from services.contracts.messages.status import KeysVanished, NotifierStatus
 from services.contracts.terms import Latch, Severity, TradingState
@@ -71,8 +71,11 @@ def test_a_journal_that_falls_behind_while_armed_is_told() -> None:
 
 def test_a_redis_that_came_back_empty_latches_whoever_noticed_it() -> None:
     desk = armed()
-    (latch,) = of(desk.tell(KeysVanished(service="executor", detail="empty")), LatchSet)
+    told = desk.tell(KeysVanished(service="executor", detail="empty"))
+    (latch,) = of(told, LatchSet)
     assert latch.latch is Latch.RECONCILIATION_DIFFERENCE
+    (published,) = of(told, ReferencePublished)
+    assert published.reference_hash == desk.state.reference_hash, "who starts now finds it nowhere else"
     assert desk.state.trading.state is TradingState.REDUCE_ONLY
 
 
