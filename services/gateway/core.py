@@ -111,7 +111,8 @@ def recovered(state: GatewayState, log: list[Line], trading_date: TradingDate) -
 
     What was stored as working stays so until evidence closes it, because its last message may
     never have been written. What only the log knows is taken from there; what it knows waits no longer,
-    because it was sent after the queue had been stored. What was stored on an earlier date died with its day; only the names of orders never seen to close are kept.
+    because it was sent after the queue had been stored. What was stored on an earlier date died with its
+    day; only the names of orders never seen to close are kept.
     """
     same_day = state.trading_date == trading_date
     orders = OrderTable()

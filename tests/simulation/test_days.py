@@ -1,12 +1,13 @@
 """Whole days from seeds: a fixed set that must stay clean, and that a seed is all that decides a day."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from services.simulator.virtual.day import run_day
+from services.simulator.virtual.day import DayResult, run_day
 from services.simulator.virtual.desk import Desk, build_desk
-from services.simulator.virtual.faults import CALM
+from services.simulator.virtual.faults import CALM, KINDS
 
 
 @pytest.fixture(scope="module")
@@ -14,10 +15,23 @@ def desk() -> Desk:
     return build_desk(Path(__file__).resolve().parents[2] / "config")
 
 
-@pytest.mark.parametrize("seed", range(1, 25))
-def test_a_day_with_faults_breaks_no_invariant(desk: Desk, seed: int) -> None:
-    result = run_day(desk, seed)
-    assert result.violations == [], f"replay: arb simulate --seeds {seed}:{seed + 1} --timeline"
+SEEDS = range(1, 49)
+
+
+@pytest.fixture(scope="module")
+def days(desk: Desk) -> dict[int, DayResult]:
+    return {seed: run_day(desk, seed) for seed in SEEDS}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_day_with_faults_breaks_no_invariant(days: dict[int, DayResult], seed: int) -> None:
+    replay = f"replay: arb simulate --seeds {seed}:{seed + 1} --timeline"
+    assert days[seed].violations == [], replay
+
+
+def test_every_kind_of_fault_strikes_in_the_fixed_set(days: dict[int, DayResult]) -> None:
+    struck = sum((day.faults for day in days.values()), Counter[str]())
+    assert set(struck) == set(KINDS)
 
 
 def test_a_calm_day_trades_and_ends_clean(desk: Desk) -> None:

@@ -33,8 +33,10 @@ from services.simulator.world import World
 GROUPS = ("g1", "g2")
 SYMBOLS = 3
 DATE = TradingDate("2026-11-23")
-NIGHTLY_CUT = (dt.time(20, 1), dt.time(20, 3))
-"""A compressed day ends at 20:05: the broker's night begins and ends within it."""
+NIGHT = (dt.time(20, 0), dt.time(20, 4))
+"""When the gateway expects the broker's nightly cut. A compressed day ends at 20:05: it comes within it."""
+NIGHTLY_CUT = (dt.time(20, 2), dt.time(20, 3))
+"""When the line is really closed, and open again."""
 LIMITS = """
 max_open_pairs = 3
 cooldown_ms = 200
@@ -97,6 +99,6 @@ def build_desk(config_dir: Path) -> Desk:
         mode=GatewayMode.SIMULATED, reconnect="in_process", account_quiet_ms=1_500, reconcile_open_s=5,
         book_levels=2, ack_timeout_ms=1_000, query_timeout_ms=1_500, login_retry_s=1, login_timeout_s=5,
         still_from=dt.time(8, 58), still_to=dt.time(8, 59),
-        nightly_cut_from=NIGHTLY_CUT[0], nightly_cut_to=NIGHTLY_CUT[1],
+        nightly_cut_from=NIGHT[0], nightly_cut_to=NIGHT[1],
     )  # fmt: skip
     return Desk(load_market(config_dir), listing, files, gateway)

@@ -348,7 +348,7 @@ class TestRestart:
 
     @pytest.mark.parametrize("code", [0, -307, -308])
     def test_what_was_sent_after_the_queue_was_stored_waits_no_longer(self, desk: Desk, code: int) -> None:
-        """Found by a virtual day: killed within SendOrder, it sent the command that it had stored once more."""
+        """Found by a virtual day: killed within SendOrder, it sent a command once more that it had stored."""
         for at, symbol in enumerate(("005930", "000660", "005380", "373220")):
             desk.hear(order(desk.now_ns, order_id=f"P{at}.1.b.1", pair_id=f"P{at}", symbol=symbol), f"e{at}")
         stored, waits = desk.state, desk.state.queue[0].command.order_id
