@@ -40,6 +40,7 @@ from services.contracts.terms import Symbol
 from services.contracts.trading_limits import TradingLimits
 from services.market.files import PILOT_FILE, SYMBOL_MAP_FILE, load_listing, read_text
 from services.market.symbols import import_pilot, parse_symbol_map
+from services.runtime.settings import RuntimeSettings, load_settings
 
 limits_app = typer.Typer(no_args_is_help=True, help="The bounds of trading: show, set, confirm, reload.")
 symbols_app = typer.Typer(
@@ -128,7 +129,9 @@ def symbols_import(
     pilot: Annotated[
         Path | None, typer.Argument(help=f"List of tickers; default: {PILOT_FILE} of the configuration.")
     ] = None,
-    groups: Annotated[str, typer.Option(help="Groups to deal the shares to, by commas.")] = "g1,g2",
+    groups: Annotated[
+        str, typer.Option(help="Groups to deal the shares to, by commas; default: all of runtime.toml.")
+    ] = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Write without asking.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
 ) -> None:
@@ -198,15 +201,23 @@ def _in_force(link: Link) -> Reference:
 
 
 def group_names(text: str) -> list[str]:
-    """Return the groups that a person listed by commas.
+    """Return the groups that a person listed by commas, all of runtime.toml where none is listed.
 
     Raises:
-        UsageFault: none is named, or one twice: its shares would be dealt to it twice over.
+        UsageFault: one is named twice (it would be dealt shares twice over), or no service reads it.
     """
+    known = load_settings(RuntimeSettings).groups
+    if not text:
+        return list(known)
     names = [name.strip() for name in text.split(",") if name.strip()]
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
         raise UsageFault(f"--groups names {', '.join(doubled)} more than once", "Name each group once.")
+    strangers = sorted(set(names) - set(known))
+    if strangers:
+        raise UsageFault(f"no service reads the quotes of {', '.join(strangers)}",
+                         f"Name every group in `groups` of runtime.toml first; there are {', '.join(known)}."
+        )  # fmt: skip
     if not names:
         raise UsageFault("--groups names no group", "Name at least one, like `--groups g1,g2`.")
     return names

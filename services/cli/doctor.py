@@ -22,7 +22,6 @@ from services.cli.preflight import Check
 from services.contracts.limits import LOSSLESS_ALARM, NS_PER_MS, NS_PER_S
 from services.contracts.streams import TABLE
 from services.contracts.trading_limits import TradingLimits
-from services.executor.settings import ExecutorSettings
 from services.market.dates import KST, to_trading_date
 from services.market.errors import ConfigError, NotCovered
 from services.market.files import load_market, load_toml
@@ -102,12 +101,8 @@ def _today(config_dir: Path) -> Check:
 def _symbols(config_dir: Path) -> Check:
     try:
         groups = groups_of(config_dir)
-        unread = sorted(set(groups) - set(load_settings(ExecutorSettings).groups))
     except (ConfigError, SettingsError) as error:
         return Check("symbol map", False, str(error), "Mend the lines it names.")
-    if unread:
-        return Check("symbol map", False, f"the executor would not see the quotes of {', '.join(unread)}",
-                     "Name every group in executor.toml too.")  # fmt: skip
     return Check("symbol map", bool(groups), f"groups {', '.join(groups) or 'none'}", "Enable a symbol.")
 
 

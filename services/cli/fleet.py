@@ -10,8 +10,7 @@ from services.cli.faults import UsageFault
 from services.cli.stack import Program
 from services.contracts.terms import GatewayMode
 from services.market.files import load_symbol_map
-from services.risk.settings import RiskSettings
-from services.runtime.settings import load_settings
+from services.runtime.settings import RuntimeSettings, load_settings
 
 LONGEST_SOCKET_PATH: Final = 100
 """Unix sockets take about 107 bytes of path."""
@@ -97,9 +96,9 @@ def groups_of(config_dir: Path) -> tuple[str, ...]:
 
     Raises:
         ConfigError: the symbol map cannot be used; lists every problem.
-        SettingsError: the settings that name the groups cannot be used.
+        SettingsError: runtime.toml, which names the groups, cannot be used.
     """
-    named = load_settings(RiskSettings).groups
+    named = load_settings(RuntimeSettings).groups
     entries = load_symbol_map(config_dir, named)
     return tuple(group for group in named if any(e.enabled and e.group == group for e in entries))
 

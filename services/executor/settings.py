@@ -17,8 +17,6 @@ class ExecutorSettings(SectionSettings):
 
     gateway: str = Field(DEFAULT_GATEWAY, min_length=1)
     """The gateway whose command stream orders are written to."""
-    groups: tuple[str, ...] = Field(("g1", "g2"), min_length=1)
-    """Every group of the symbol map: the executor sells what any of them bought."""
     market_attempts: int = Field(1, ge=0, le=4)
     """How many of the last attempts to flatten are market orders, where KRX takes one."""
     flatten_wait_ms: int = Field(180_000, ge=1_000, le=3_600_000)
@@ -34,8 +32,6 @@ class ExecutorSettings(SectionSettings):
 
     @model_validator(mode="after")
     def _agree(self) -> "ExecutorSettings":
-        if len(set(self.groups)) != len(self.groups):
-            raise ValueError("groups names one twice; name each group of symbol_map.csv once")
         if self.quote_wait_ms > self.flatten_wait_ms:
             raise ValueError("quote_wait_ms is more than flatten_wait_ms; lower it")
         return self

@@ -1,5 +1,7 @@
 """The executor as a service: what it reads, and its state at first start. It has no I/O of its own."""
 
+from collections.abc import Sequence
+
 from services.contracts.streams import CONTROL, ORDERS, PAIRS, TICKS, VENUE, key_of
 from services.executor.core import decide
 from services.executor.settings import ExecutorSettings
@@ -13,7 +15,7 @@ from services.runtime.settings import RuntimeSettings, SettingsError, config_dir
 NAME = "executor"
 
 
-def build(_runtime: RuntimeSettings) -> Service[ExecutorState]:
+def build(runtime: RuntimeSettings) -> Service[ExecutorState]:
     """Return the executor, ready to be run.
 
     Raises:
@@ -24,16 +26,18 @@ def build(_runtime: RuntimeSettings) -> Service[ExecutorState]:
         hoga = load_toml(config_dir() / HOGA_FILE, HogaTable)
     except ConfigError as error:
         raise SettingsError(str(error)) from error
-    return executor_service(settings, hoga)
+    return executor_service(settings, hoga, runtime.groups)
 
 
-def executor_service(settings: ExecutorSettings, hoga: HogaTable) -> Service[ExecutorState]:
-    """Return the service that knows which kinds of order `hoga` allows."""
+def executor_service(
+    settings: ExecutorSettings, hoga: HogaTable, groups: Sequence[str]
+) -> Service[ExecutorState]:
+    """Return the service that knows which kinds of order `hoga` allows and sells what any group bought."""
     return Service(
         name=NAME,
         decide=decide,
         initial=ExecutorState(settings=settings, hoga=hoga),
         committed=tuple(key_of(stream) for stream in (PAIRS, ORDERS, VENUE, CONTROL)),
-        newest=tuple(key_of(TICKS, group) for group in settings.groups),
+        newest=tuple(key_of(TICKS, group) for group in groups),
         reference_hash_of=lambda state: state.reference_hash,
     )

@@ -9,12 +9,11 @@ from services.runtime.settings import SectionSettings
 
 
 class RiskSettings(SectionSettings):
-    """`groups` are the symbol groups that may be named in symbol_map.csv; times in milliseconds."""
+    """Times in milliseconds. The symbol groups stand in runtime.toml, for all services."""
 
     SECTION: ClassVar[str] = "risk"
     model_config = SettingsConfigDict(env_prefix="ARB_RISK_")
 
-    groups: tuple[str, ...] = Field(("g1", "g2"), min_length=1)
     required_services: tuple[str, ...] = ("gateway", "executor")
     """Services without whose heartbeat nothing new is bought."""
     heartbeat_timeout_ms: int = Field(5_000, ge=1_500, le=60_000)

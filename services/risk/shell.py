@@ -1,5 +1,6 @@
 """Risk as a service: what it reads, the files it watches, and the clock of its trading date."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from services.contracts.streams import CONTROL, INTENTS, ORDERS, PAIRS, STATUS, TICKS, VENUE, key_of
@@ -16,12 +17,14 @@ from services.runtime.settings import RuntimeSettings, SettingsError, config_dir
 
 def build(runtime: RuntimeSettings) -> Service[RiskState]:
     """Return the service as the settings say. Raises SettingsError."""
-    return risk_service(load_settings(RiskSettings), config_dir(), market_clock(runtime))
+    return risk_service(load_settings(RiskSettings), config_dir(), market_clock(runtime), runtime.groups)
 
 
-def risk_service(settings: RiskSettings, files_dir: Path, clock: MarketClock) -> Service[RiskState]:
+def risk_service(
+    settings: RiskSettings, files_dir: Path, clock: MarketClock, groups: Sequence[str]
+) -> Service[RiskState]:
     """Return the service over the files of `files_dir`, with trading dates by `clock`."""
-    watch = FilesWatch(files_dir, settings.groups, clock.trading_date_at, settings.files_poll_ms)
+    watch = FilesWatch(files_dir, groups, clock.trading_date_at, settings.files_poll_ms)
     return Service(
         name=SERVICE,
         decide=decide,
@@ -30,7 +33,7 @@ def risk_service(settings: RiskSettings, files_dir: Path, clock: MarketClock) ->
             heartbeat_timeout_ms=settings.heartbeat_timeout_ms,
         ),
         committed=(VENUE.key, INTENTS.key, PAIRS.key, ORDERS.key, CONTROL.key),
-        newest=(STATUS.key, *(key_of(TICKS, group) for group in settings.groups)),
+        newest=(STATUS.key, *(key_of(TICKS, group) for group in groups)),
         reference_hash_of=lambda state: state.reference_hash,
         observe=watch,
     )

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -146,3 +146,12 @@ class RuntimeSettings(SectionSettings):
     """Prometheus port of this process; 0 serves nothing."""
     day_plan: str = ""
     """File of a compressed simulated day; empty is real time."""
+    groups: tuple[str, ...] = Field(("g1", "g2"), min_length=1)
+    """The symbol groups that symbol_map.csv may name. Every service that reads all quotes goes by these."""
+
+    @field_validator("groups")
+    @classmethod
+    def _once(cls, groups: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(groups)) != len(groups):
+            raise ValueError("names one twice; name each group of symbol_map.csv once")
+        return groups

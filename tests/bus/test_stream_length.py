@@ -38,7 +38,7 @@ class Desk:
         speaker = Service(
             "notifier", notifier, NotifierState(), committed=(ALERTS.key, CONTROL.key), observe=self._report
         )
-        risk = risk_service(RiskSettings(), CONFIG, REAL_TIME)
+        risk = risk_service(RiskSettings(), CONFIG, REAL_TIME, ("g1", "g2"))
         self.loops = [ServiceLoop(service, self.bus, clock) for service in (speaker, risk)]
 
     def _report(self, state: NotifierState, now_ns: int) -> Sequence[Message]:

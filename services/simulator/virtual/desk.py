@@ -78,12 +78,12 @@ class Desk:
 
     def services(self, plan: DayPlan) -> tuple[Callable[[], Service[Any]], ...]:
         """How each service but the gateway is made, anew at each start."""
-        risk = RiskSettings(groups=GROUPS, files_poll_ms=60_000)
-        executor = ExecutorSettings(groups=GROUPS)
+        risk = RiskSettings(files_poll_ms=60_000)
+        executor = ExecutorSettings()
         return (
             *(lambda group=group: detector_service(DetectorSettings(group=group)) for group in GROUPS),
-            lambda: risk_service(risk, self.files, plan),
-            lambda: executor_service(executor, self.rules.hoga),
+            lambda: risk_service(risk, self.files, plan, GROUPS),
+            lambda: executor_service(executor, self.rules.hoga, GROUPS),
         )
 
 

@@ -45,7 +45,7 @@ def risk(link: Link) -> Iterator[None]:
     """The real risk service, in a thread of its own."""
     stop = threading.Event()
     bus = connect(link.url)
-    service = risk_service(RiskSettings(), CONFIG, real_day(DATE))
+    service = risk_service(RiskSettings(), CONFIG, real_day(DATE), ("g1", "g2"))
     loop: ServiceLoop[Any] = ServiceLoop(service, bus, RedisClock(bus.time_ns))
     thread = threading.Thread(target=loop.run, args=(stop,), daemon=True)
     thread.start()
@@ -257,8 +257,10 @@ def test_every_command_explains_itself(command: str) -> None:
     assert "Usage" in result.output
 
 
-@pytest.mark.parametrize(("groups", "word"), [("g1,g1", "g1"), ("g2, g1 ,g2", "g2"), (" , ", "no group")])
-def test_a_group_named_twice_or_none_at_all_is_refused_before_anything_is_written(
+@pytest.mark.parametrize(
+    ("groups", "word"), [("g1,g1", "g1"), ("g2, g1 ,g2", "g2"), (" , ", "no group"), ("g1,g9", "g9")]
+)
+def test_a_group_named_twice_or_that_nobody_reads_is_refused_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, groups: str, word: str
 ) -> None:
     config = tmp_path / "config"

@@ -54,18 +54,32 @@ def test_files_that_cannot_be_used_are_refused_before_anything_starts(
     assert not list(tmp_path.glob("arb-demo-*"))
 
 
-def test_a_group_whose_quotes_the_executor_would_not_see_is_refused(
+def test_a_group_of_the_map_that_no_service_reads_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     folder = tmp_path / "config"
     shutil.copytree(CONFIG, folder)
     monkeypatch.setenv("ARB_CONFIG_DIR", str(folder))
-    risk = folder / "risk.toml"
-    risk.write_text(risk.read_text(encoding="utf-8").replace('["g1", "g2"]', '["g1", "g2", "g3"]'))
+    runtime = folder / "runtime.toml"
+    shipped = runtime.read_text(encoding="utf-8")
+    runtime.write_text(shipped.replace('["g1", "g2"]', '["g1", "g2", "g3"]'))
     assert arb("symbols", "import", "--groups", "g1,g2,g3", "--yes").exit_code == 0
+    runtime.write_text(shipped)
     result = arb("demo")
     assert result.exit_code == 2
-    assert "quotes of g3" in result.stderr and "executor.toml" in result.stderr
+    assert "g3" in result.stderr and "symbol_map.csv" in result.stderr
+
+
+def test_a_group_that_runtime_toml_names_twice_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "config"
+    shutil.copytree(CONFIG, folder)
+    monkeypatch.setenv("ARB_CONFIG_DIR", str(folder))
+    (folder / "runtime.toml").write_text('groups = ["g1", "g1"]')
+    result = arb("demo")
+    assert result.exit_code == 2
+    assert "groups" in result.stderr and "twice" in result.stderr
 
 
 def test_a_demo_refuses_a_database_that_is_in_use(redis_url: str) -> None:

@@ -234,7 +234,7 @@ def test_a_service_publishes_at_start_keeps_it_over_a_bad_file_and_says_nothing_
     bus = RedisBus(client)
 
     def loop() -> ServiceLoop[RiskState]:
-        service = risk_service(RiskSettings(files_poll_ms=100), folder, real_day(DATE))
+        service = risk_service(RiskSettings(files_poll_ms=100), folder, real_day(DATE), ("g1", "g2"))
         return ServiceLoop(service, bus, RedisClock(bus.time_ns))
 
     def published() -> int:
