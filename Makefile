@@ -1,14 +1,14 @@
 # Everything here works from a fresh clone: `make setup` comes first by itself.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format types imports docs docs-check bench-halt lock lock-check check clean
+.PHONY: help setup demo test test-all lint format types imports docs docs-check dashboards dashboards-check rules-test bench-halt lock lock-check check clean
 
 PYTEST := .venv/bin/python -m pytest
 export QT_QPA_PLATFORM := offscreen
 export PYTHON UPGRADE
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## make .venv from the lock, with `arb` in it (PYTHON=/path picks the Python)
 	@requirements/setup.sh
@@ -42,6 +42,15 @@ docs: setup ## write the generated tables of docs/ARCHITECTURE.md again
 
 docs-check: setup ## fail when a generated table is stale
 	.venv/bin/python docs/generate.py --check
+
+dashboards: setup ## write Grafana's dashboards again from deploy/dashboards
+	.venv/bin/python -m deploy.dashboards
+
+dashboards-check: setup ## fail when a dashboard is stale
+	.venv/bin/python -m deploy.dashboards --check
+
+rules-test: setup ## promtool: alert rules, their tests, and an entry in the runbook for each
+	$(PYTEST) tests/observability/test_rules.py
 
 bench-halt: setup ## how long after `arb halt` the last entry leaves and all is taken back
 	.venv/bin/python -m benchmarks.halt

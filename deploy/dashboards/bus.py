@@ -158,7 +158,7 @@ def _work() -> Section:
     )
     streams = panels.line_panel(
         "Messages written, by stream",
-        "A second.",
+        "Entries a second, over all services chosen.",
         {"{{stream}}": rate(every.WRITTEN, ("stream",), **CHOSEN)},
         panels.PER_SECOND,
         stacked=True,
@@ -220,7 +220,11 @@ def _redis() -> Section:
         panels.SECONDS,
     )
     clients = panels.stat_panel(
-        "Connections", "To Redis.", of(notifier.REDIS_CLIENTS), panels.COUNT, ((None, BLUE),)
+        "Connections",
+        "Connections to Redis: services, gateway, watchers.",
+        of(notifier.REDIS_CLIENTS),
+        panels.COUNT,
+        ((None, BLUE),),
     )
     saves = panels.word_panel(
         "On disk",
@@ -240,7 +244,7 @@ def _streams() -> Section:
     )
     entries = panels.line_panel(
         "Readers behind, in entries",
-        "At most 10,000 are counted.",
+        "The count ends at 1,000.",
         {"{{reader}} of {{stream}} {{part}}": of(notifier.READER_LAG)},
         panels.COUNT,
     )

@@ -142,7 +142,7 @@ def _orders() -> Section:
     )
     fills = panels.line_panel(
         "Executions",
-        "A minute.",
+        "Executions a minute, by side and venue.",
         {"{{side}} {{venue}}": f"60 * {rate(gateway.FILLS, ('side', 'venue'), venue='$venue')}"},
         "suffix:/min",
     )

@@ -9,7 +9,7 @@ import pytest
 
 from tests.house.source import ROOT, Module, modules
 
-LINUX, WIN32 = "linux.lock", "gateway-win32.lock"
+LINUX, SERVICES, WIN32 = "linux.lock", "services.lock", "gateway-win32.lock"
 GATEWAY_PACKAGES = ("contracts", "market", "runtime", "gateway")
 PACKAGE_OF = {"dotenv": "python_dotenv"}
 """Where the module is not named as its package."""
@@ -24,7 +24,7 @@ def pins(lock: str) -> dict[str, str]:
     return {found["name"]: found["version"] for found in PIN.finditer(text_of(lock))}
 
 
-@pytest.mark.parametrize("lock", [LINUX, WIN32])
+@pytest.mark.parametrize("lock", [LINUX, SERVICES, WIN32])
 def test_every_package_is_pinned_with_its_hashes_and_no_address(lock: str) -> None:
     text = text_of(lock)
     entries = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
@@ -35,6 +35,11 @@ def test_every_package_is_pinned_with_its_hashes_and_no_address(lock: str) -> No
 
 def test_the_gateway_gets_the_qt_that_holds_the_container_of_the_control() -> None:
     assert pins(WIN32)["pyqt5-qt5"] == "5.15.2"
+
+
+def test_what_runs_for_real_is_what_the_tests_ran_on() -> None:
+    assert pins(SERVICES).items() <= pins(LINUX).items()
+    assert {"pytest", "fakeredis", "grafana-foundation-sdk"} & pins(SERVICES).keys() == set()
 
 
 def test_what_has_no_32_bit_wheel_stays_off_the_gateway() -> None:
