@@ -8,18 +8,22 @@ ever, as with the real control (Kiwoom sheet 8.2).
 import os
 import select
 import socket
+from pathlib import Path
 from typing import Any
 
 from PyQt5.QtCore import QObject, QSocketNotifier, QTimer, pyqtSignal
 
 from services.simulator.control_core import ControlCore
+from services.simulator.events import Troubled
 from services.simulator.prototypes import resolve
+from services.simulator.trouble import befall
 from services.simulator.wire import decode, encode, parse_address
 
 PROG_ID = "KHOPENAPI.KHOpenAPICtrl.1"
 CLSID = "{A1574A0D-6BFA-4BD7-9020-DED88711818D}"
 ADDRESS_VARIABLE = "ARB_SIMULATOR"
 CALL_TIMEOUT_S = 10.0
+DIALOG_MS = 50
 BURST = 64
 """Events delivered before the loop may turn to timers and sockets."""
 
@@ -90,6 +94,7 @@ class QAxWidget(QObject):
         self._name = ""
         self._delivering = False
         self._armed = False
+        self._dialog: Path | None = None
         if isinstance(control, str):
             self.setControl(control)
 
@@ -167,7 +172,7 @@ class QAxWidget(QObject):
 
     def _deliver(self) -> None:
         self._armed = False
-        if self._delivering:
+        if self._delivering or self._blocked():
             return
         self._delivering = True
         try:
@@ -176,8 +181,24 @@ class QAxWidget(QObject):
                 event = core.take() if core is not None else None
                 if core is None or event is None:
                     break
+                if isinstance(event, Troubled):
+                    self._dialog = befall(event)
+                    if self._blocked():
+                        return
+                    continue
                 with core.deliver(event) as (name, values):
                     getattr(self, name).emit(*values)
         finally:
             self._delivering = False
         self._arm()
+
+    def _blocked(self) -> bool:
+        """A dialog is modal: nothing comes while it is open, and its timer looks whether it was closed."""
+        if self._dialog is None:
+            return False
+        if not self._dialog.exists():
+            self._dialog = None
+            return False
+        self._armed = True
+        QTimer.singleShot(DIALOG_MS, self._deliver)
+        return True

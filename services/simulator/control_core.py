@@ -17,6 +17,7 @@ from services.simulator.events import (
     Event,
     Ticked,
     Told,
+    Troubled,
     event_from_wire,
 )
 from services.simulator.frames import kind_of
@@ -165,3 +166,5 @@ def signal_of(event: Event) -> tuple[str, tuple[Any, ...]]:
             return "OnReceiveChejanData", (event.gubun, len(event.values), ";".join(event.values))
         case ConditionsLoaded():
             return "OnReceiveConditionVer", (event.ok, event.text)
+        case Troubled():
+            raise TypeError("a trouble is no event that a program hears")

@@ -62,7 +62,20 @@ class ConditionsLoaded:
     text: str
 
 
-Event = Connected | Answered | Told | Ticked | Chejan | ConditionsLoaded
+@dataclass(frozen=True, slots=True)
+class Troubled:
+    """No event of the control: something befalls its process (`trouble.befall`).
+
+    `amount` is ms for a hang, MB for a leak.
+    """
+
+    kind: str
+    amount: int = 0
+    title: str = ""
+    text: str = ""
+
+
+Event = Connected | Answered | Told | Ticked | Chejan | ConditionsLoaded | Troubled
 
 _SHAPES: dict[str, Any] = {
     "connect": Connected,
@@ -70,6 +83,7 @@ _SHAPES: dict[str, Any] = {
     "msg": Told,
     "chejan": Chejan,
     "conditions": ConditionsLoaded,
+    "trouble": Troubled,
 }
 _NAMES = {shape: name for name, shape in _SHAPES.items()}
 

@@ -19,6 +19,7 @@ from services.simulator.account import Account, Costs
 from services.simulator.agenda import Agenda
 from services.simulator.broker import Broker
 from services.simulator.day import SECOND_NS, TradingDay
+from services.simulator.events import Troubled
 from services.simulator.exchange import Exchange
 from services.simulator.feed import Feed
 from services.simulator.instrument import Interruption, Listing
@@ -27,6 +28,7 @@ from services.simulator.options import FaultOptions, SimulatorOptions
 from services.simulator.queries import Queries
 from services.simulator.sessions import MS, Outbound, Session, Sessions
 from services.simulator.snapshot import snapshot
+from services.simulator.trouble import KINDS
 
 
 class World:
@@ -142,8 +144,20 @@ class World:
                 args["code"], int(args["qty_shares"]), int(args.get("average_krw", 0))
             ),
             "reject_next": lambda args: setattr(self.broker, "reject_next", int(args.get("count", 1))),
+            "trouble": lambda args: self._trouble(args),
             "trip_query_guard": lambda args: setattr(self.openapi.guard, "tripped", True),
         }
+
+    def _trouble(self, args: Mapping[str, Any]) -> None:
+        """Something befalls the process of each control that is connected (`trouble.KINDS`)."""
+        kind = str(args["kind"])
+        if kind not in KINDS:
+            raise ValueError(f"no trouble is called {kind!r}; known are {', '.join(KINDS)}")
+        trouble = Troubled(
+            kind, int(args.get("amount", 0)), str(args.get("title", "")), str(args.get("text", ""))
+        )
+        for session in self.sessions.by_number.values():
+            self.sessions.post(session, trouble)
 
     def calm(self) -> None:
         """No more faults from now on; what is already on its way or hidden stays so."""
