@@ -50,7 +50,9 @@ BY_NAME: Final[Mapping[str, Metric]] = MappingProxyType({metric.name: metric for
 
 
 def metrics_of(service: str) -> tuple[Metric, ...]:
-    """Return what a service exports, in the order of the table."""
+    """Return what a service exports, in the order of the table. Raises ValueError: no such service."""
+    if service not in EXPORTERS:
+        raise ValueError(f"{service!r} exports nothing; known are {', '.join(EXPORTERS)}")
     return tuple(metric for metric in TABLE if service in metric.services)
 
 

@@ -148,6 +148,18 @@ def pattern_of(stream: Stream) -> str:
     return stream.key.replace("<name>", "*")
 
 
+def stream_of(key: str) -> tuple[Stream, str] | None:
+    """Return the row of the table that a key belongs to, and its group or gateway name."""
+    for stream in TABLE:
+        before, several, after = stream.key.partition("<name>")
+        if not several and key == stream.key:
+            return stream, ""
+        named = key.startswith(before) and key.endswith(after) and len(key) > len(before) + len(after)
+        if several and named:
+            return stream, key[len(before) : len(key) - len(after)]
+    return None
+
+
 def home_of(message: type[Message]) -> Stream:
     """Return the one stream that carries a message type.
 

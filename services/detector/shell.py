@@ -2,6 +2,8 @@
 
 from services.contracts.streams import CONTROL, PAIRS, TICKS, VENUE, key_of
 from services.detector.core import decide
+from services.detector.counts import counted
+from services.detector.gauges import readings
 from services.detector.settings import DetectorSettings
 from services.detector.state import DetectorState
 from services.runtime.loop import Service
@@ -16,4 +18,7 @@ def detector_service(settings: DetectorSettings) -> Service[DetectorState]:
         committed=(VENUE.key, PAIRS.key, CONTROL.key),
         newest=(key_of(TICKS, settings.group),),
         reference_hash_of=lambda state: state.reference_hash,
+        exports="detector",
+        readings=readings,
+        counted=counted,
     )

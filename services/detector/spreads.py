@@ -13,23 +13,27 @@ from services.market.edge import Edge, edge
 
 def status_of(state: DetectorState, now_ns: int) -> DetectorStatus:
     """Return the group's counters and its `spreads_shown` best spreads, best first."""
-    reference = state.reference
-    entries = (
-        ()
-        if reference is None
-        else tuple(e for e in reference.symbols if e.enabled and e.group == state.group)
-    )
-    found = [_best_of(state.books, reference, entry, now_ns) for entry in entries if reference is not None]
-    spreads = sorted((s for s in found if s is not None), key=lambda spread: -spread.net_edge_bps)
+    symbols, found = every_spread(state, now_ns)
+    spreads = sorted(found, key=lambda spread: -spread.net_edge_bps)
     return DetectorStatus(
         group=state.group,
-        symbols=len(entries),
+        symbols=symbols,
         quotes=state.quotes,
         quotes_skipped=state.quotes_skipped,
         intents=state.intents,
         crosses=state.crosses_ended + len(state.crosses),
         spreads=tuple(spreads[: state.spreads_shown]),
     )
+
+
+def every_spread(state: DetectorState, now_ns: int) -> tuple[int, list[SpreadSeen]]:
+    """Return how many symbols the group watches, and the better direction of each that has two books."""
+    reference = state.reference
+    if reference is None:
+        return 0, []
+    entries = [entry for entry in reference.symbols if entry.enabled and entry.group == state.group]
+    found = (_best_of(state.books, reference, entry, now_ns) for entry in entries)
+    return len(entries), [spread for spread in found if spread is not None]
 
 
 def _best_of(books: Books, reference: Reference, entry: SymbolEntry, now_ns: int) -> SpreadSeen | None:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from services.contracts.streams import CONTROL, ORDERS, PAIRS, TICKS, VENUE, key_of
 from services.executor.core import decide
+from services.executor.counts import counted
+from services.executor.gauges import readings
 from services.executor.settings import ExecutorSettings
 from services.executor.state import ExecutorState
 from services.market.errors import ConfigError
@@ -40,4 +42,7 @@ def executor_service(
         committed=tuple(key_of(stream) for stream in (PAIRS, ORDERS, VENUE, CONTROL)),
         newest=tuple(key_of(TICKS, group) for group in groups),
         reference_hash_of=lambda state: state.reference_hash,
+        exports=NAME,
+        readings=readings,
+        counted=counted,
     )

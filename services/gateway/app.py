@@ -17,11 +17,12 @@ from services.contracts.streams import COMMANDS, CONTROL, key_of
 from services.contracts.terms import GatewayMode
 from services.gateway.control_calls import Calls, OrderPort, Slots
 from services.gateway.core import recovered
+from services.gateway.figures import Figures
 from services.gateway.intention_log import IntentionLog, LogDamaged
 from services.gateway.outbox import Outbox
 from services.gateway.pulse import WAITING_FOR_REDIS, PulseFile, Vitals
 from services.gateway.redis_reader import RedisReader
-from services.gateway.redis_writer import ClockReading, QtClock, RedisWriter
+from services.gateway.redis_writer import QtClock, RedisWriter
 from services.gateway.settings import GatewaySettings
 from services.gateway.shell import SOURCE, Identity, Shell, halt_file_present
 from services.gateway.state import GatewayState, initial_state
@@ -30,8 +31,9 @@ from services.market.files import load_market, read_day_plan
 from services.market.market_clock import REAL_TIME
 from services.runtime.build import build_id
 from services.runtime.bus import BusUnavailable, Stored, connect
+from services.runtime.clock import ClockReading
 from services.runtime.logs import configure_logs
-from services.runtime.metrics import serve
+from services.runtime.metrics import Exporter, serve
 from services.runtime.parts import StateUnreadable, restore
 from services.runtime.process import (
     EXIT_BAD_SETTINGS,
@@ -39,6 +41,7 @@ from services.runtime.process import (
     instance_name,
     stop_on_signals,
 )
+from services.runtime.process_figures import process_figures
 from services.runtime.settings import RuntimeSettings, SettingsError, config_dir, load_settings
 
 FLUSH_S = 3.0
@@ -52,13 +55,15 @@ def main() -> int:
         runtime, settings = load_settings(RuntimeSettings), load_settings(GatewaySettings)
         configure_logs(runtime.log_level, runtime.log_file)
         first = initial_state(settings, load_market(config_dir()), _market_clock(runtime))
-        serve(runtime.metrics_port)
+        exporter = Exporter(SOURCE)
+        exporter.read_from(process_figures(build_id()))
+        serve(exporter, runtime.metrics_port)
     except (SettingsError, ConfigError) as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_BAD_SETTINGS
     stop = stop_on_signals()
     try:
-        return _run(runtime, first, stop)
+        return _run(runtime, first, stop, exporter)
     except (StateUnreadable, LogDamaged) as error:
         structlog.get_logger(service=SOURCE).error("cannot start", error=str(error))
         sys.stderr.write(f"error: {error}\n")
@@ -69,7 +74,9 @@ def _market_clock(runtime: RuntimeSettings) -> Any:
     return read_day_plan(Path(runtime.day_plan)) if runtime.day_plan else REAL_TIME
 
 
-def _run(runtime: RuntimeSettings, first: GatewayState, stop: threading.Event) -> int:
+def _run(
+    runtime: RuntimeSettings, first: GatewayState, stop: threading.Event, exporter: Exporter
+) -> int:  # fmt: skip
     application = _application()
     bus = connect(runtime.redis_url)
     pulse = PulseFile(first.settings.state_dir)
@@ -78,7 +85,7 @@ def _run(runtime: RuntimeSettings, first: GatewayState, stop: threading.Event) -
         return 0
     outbox = Outbox()
     state = restore(first, stored.parts)
-    writer = RedisWriter(bus, outbox, SOURCE, stored.epoch, state if stored.parts else None)
+    writer = RedisWriter(bus, outbox, SOURCE, stored.epoch, state if stored.parts else None, exporter)
     reading = _measured(writer, stop, pulse)
     if reading is None:
         return 0
@@ -88,7 +95,10 @@ def _run(runtime: RuntimeSettings, first: GatewayState, stop: threading.Event) -
     state = recovered(state, log.read(today), today)
     positions = _positions(stored, first.settings)
     reader = RedisReader(connect(runtime.redis_url), positions)
-    shell = _shell(state, positions, stored.epoch, reader, writer, outbox, clock, log, application, pulse)
+    figures = Figures(exporter, writer, clock)
+    shell = _shell(
+        state, positions, stored.epoch, reader, writer, outbox, clock, log, application, pulse, figures
+    )
     writer.start()
     reader.start()
     return _loop(application, shell, stop, reader, writer, log)
@@ -116,7 +126,7 @@ def _positions(stored: Stored, settings: GatewaySettings) -> dict[str, str]:
 def _shell(
     state: GatewayState, positions: dict[str, str], epoch: int, reader: RedisReader, writer: RedisWriter,
     outbox: Outbox, clock: QtClock, log: IntentionLog, application: QCoreApplication,
-    pulse: PulseFile,
+    pulse: PulseFile, figures: Figures,
 ) -> Shell:  # fmt: skip
     from services.gateway.adapters.ocx import Ocx
     from services.gateway.adapters.qax import create_control
@@ -130,6 +140,7 @@ def _shell(
     shell = Shell(
         state, positions, identity, reader=reader, writer=writer, outbox=outbox, clock=clock, log=log,
         calls=Calls(ocx), port=port, end=lambda code: application.exit(code), pulse=pulse,
+        figures=figures,
     )  # fmt: skip
     shell.slots = Slots(ocx, shell.on_book, shell.on_trade)
     return shell

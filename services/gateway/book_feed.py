@@ -72,6 +72,13 @@ class BookFeed:
             aggressor=aggressor, exchange_time=read(20).strip(),
         )  # fmt: skip
 
+    def frames(self) -> dict[Venue, int]:
+        """Return how many book frames of each venue came since the start."""
+        count = dict.fromkeys(Venue, 0)
+        for (_, venue), number in self._seq.items():
+            count[venue] += number
+        return count
+
     def take_apart_ns(self, clock: MarketClock) -> dict[Venue, int]:
         """Return how far market time and FID 21 of the frames since the last call are apart, at least.
 

@@ -78,17 +78,19 @@ class OrderPort:
 
     def send(self, effect: Send) -> Fact:
         """Sync the intention, look at lease and HALT file once more, then call SendOrder."""
+        began_ns = self._mono_ns()
         try:
             self._log.append(effect.trading_date, effect.intention, sync=True)
         except OSError:
             structlog.get_logger().exception("intention not written", order=effect.order_id)
             return SendWithheld(effect.order_id, "log", logged=False)
-        lapsed = effect.lease_until_mono_ns and self._mono_ns() >= effect.lease_until_mono_ns
-        if lapsed:
+        synced_ns = self._mono_ns()
+        if effect.lease_until_mono_ns and synced_ns >= effect.lease_until_mono_ns:
             return SendWithheld(effect.order_id, "lease", logged=True)
         if effect.stopped_by_halt_file and self._halt_file():
             return SendWithheld(effect.order_id, "halt_file", logged=True)
-        return SendReturned(effect.order_id, self._ocx.send_order(list(effect.args)))
+        code = self._ocx.send_order(list(effect.args))
+        return SendReturned(effect.order_id, code, synced_ns - began_ns, self._mono_ns() - synced_ns)
 
 
 class Calls:

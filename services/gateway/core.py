@@ -294,7 +294,8 @@ def _registered(turn: Turn, screen: str, code: int) -> None:
 def _delivered(turn: Turn, received: Received) -> None:
     match received.message:
         case PlaceOrder() | AmendOrder() | CancelOrder() as message:
-            order_desk.command(turn, message, received.envelope.correlation_id)
+            envelope = received.envelope
+            order_desk.command(turn, message, envelope.correlation_id, envelope.ts_event_ns)
         case TradingStateRequested(target=TradingState.HALTED):
             _halt(turn)
         case TradingStateChanged(state=target):

@@ -44,8 +44,8 @@ _DENIED_BY_WITHHOLDING = {
 # -- commands -----------------------------------------------------------------------------------
 
 
-def command(turn: Turn, message: Command, correlation_id: str) -> None:
-    """A command was read. One whose id is known sends nothing: its truth is told once more."""
+def command(turn: Turn, message: Command, correlation_id: str, asked_ns: int = 0) -> None:
+    """A command was read, given at `asked_ns`. One whose id is known sends nothing: its truth is retold."""
     known = turn.state.orders.get(message.order_id)
     if known is not None:
         truth.retell(turn, known)
@@ -61,7 +61,7 @@ def command(turn: Turn, message: Command, correlation_id: str) -> None:
             _supersede(turn, message.supersedes)
     elif isinstance(message, CancelOrder) and _remove_queued(turn, message):
         return
-    waiting = Waiting(message, correlation_id, turn.now_ns)
+    waiting = Waiting(message, correlation_id, turn.now_ns, asked_ns=asked_ns)
     turn.set(queue=queued(turn.state.queue, waiting))
     pump(turn)
 

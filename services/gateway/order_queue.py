@@ -15,12 +15,16 @@ Command = PlaceOrder | AmendOrder | CancelOrder
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A command that was read and not sent. `why` is what it last waited for."""
+    """A command that was read and not sent. `why` is what it last waited for.
+
+    `asked_ns` is when it was given (Redis time), 0 for what the gateway decided itself.
+    """
 
     command: Command
     correlation_id: str
     arrived_ns: int
     why: str = ""
+    asked_ns: int = 0
 
 
 Queue = tuple[Waiting, ...]

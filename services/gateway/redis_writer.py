@@ -8,17 +8,20 @@ import contextlib
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import structlog
 
+from services.contracts.measures.every import BUS_ERRORS, COMMIT, ORDER_PATH
+from services.contracts.messages.status import Heartbeat
+from services.contracts.metric import seconds
 from services.contracts.streams import TICKS, key_of
 from services.gateway.outbox import Batch, Outbox, Quote, envelope_of
 from services.gateway.state import GatewayState
 from services.runtime.bus import BusUnavailable, Fenced, KeysLost, RedisBus, Write
-from services.runtime.clock import RedisClock
+from services.runtime.clock import ClockReading, RedisClock
 from services.runtime.loop import book_of
-from services.runtime.metrics import LoopMetrics
+from services.runtime.meter import written
+from services.runtime.metrics import Exporter
 from services.runtime.parts import changed_parts
 
 WAIT_S = 0.02
@@ -30,29 +33,21 @@ _COUNT = "commits"
 """The part of our hash that counts commits: what tells a Redis that lost its last second."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClockReading:
-    """The writer's newest measure of Redis time less monotonic time, true within `error_ns`."""
-
-    offset_ns: int
-    error_ns: int
-    offset_us: int
-    trusted: bool
-    jumps: int = 0
-
-
 class RedisWriter(threading.Thread):
     """Started once. `fenced` and `failed` are for the Qt thread to look at; it never waits for them."""
 
-    def __init__(self, bus: RedisBus, outbox: Outbox, service: str, epoch: int, stored: GatewayState | None):
+    def __init__(
+        self, bus: RedisBus, outbox: Outbox, service: str, epoch: int, stored: GatewayState | None,
+        exporter: Exporter,
+    ):  # fmt: skip
         super().__init__(name="redis-writer", daemon=True)
-        self._bus, self._outbox, self._service, self._epoch = bus, outbox, service, epoch
+        self._bus, self._outbox, self._service, self.epoch = bus, outbox, service, epoch
         self._stored = stored
         self._clock = RedisClock(bus.time_ns)
         self._stop_at: float | None = None
         self._sampled = 0.0
         self._log = structlog.get_logger(service=service)
-        self._metrics = LoopMetrics(service)
+        self._exporter = exporter
         self._written = 0
         self.reading: ClockReading | None = None
         self.forgotten = threading.Event()
@@ -60,15 +55,15 @@ class RedisWriter(threading.Thread):
         self.fenced = False
         self.failed = False
         self.published = 0
+        self.beat_ns = 0
+        """When the newest heartbeat that was committed was made, Redis time."""
+        self.down_since_ns = 0
+        """Since when Redis has taken nothing, monotonic; 0 while it does."""
 
     def measure(self) -> ClockReading:
         """Compare the clocks once; called before the thread starts too. Raises BusUnavailable."""
         self._clock.sample()
-        clock = self._clock
-        best = clock.best
-        self.reading = ClockReading(
-            best.offset_ns, best.error_ns, clock.offset_us, clock.trusted, clock.jumps
-        )
+        self.reading = self._clock.reading
         self._sampled = time.monotonic()
         return self.reading
 
@@ -117,10 +112,10 @@ class RedisWriter(threading.Thread):
                     self._look_back()
                     doubted = False
                 parts = {**changed_parts(self._stored, newest.state), _COUNT: str(self._written + 1)}
-                self._bus.commit(self._service, self._epoch, parts, newest.positions, writes)
+                self._bus.commit(self._service, self.epoch, parts, newest.positions, writes)
             except BusUnavailable as error:
                 doubted = True
-                self._metrics.bus_errors.inc()
+                self._failed()
                 if failures % LOG_EVERY == 0:
                     self._log.warning("bus unavailable", error=str(error), waiting=len(writes))
                 failures += 1
@@ -133,16 +128,26 @@ class RedisWriter(threading.Thread):
                 doubted = True
                 self._claim_again()
                 continue
-            self._metrics.commit_seconds.observe(time.monotonic() - started)
-            self._metrics.handled.inc(len(writes))
+            self._took_place(writes, time.monotonic() - started)
             self._stored = newest.state
             self._written += 1
             return True
 
+    def _took_place(self, writes: Sequence[Write], commit_s: float) -> None:
+        self.down_since_ns = 0
+        beats = [w.envelope.ts_init_ns for w in writes if isinstance(w.envelope.body, Heartbeat)]
+        self.beat_ns = max(beats, default=self.beat_ns)
+        self._exporter.add(COMMIT.at(commit_s))
+        self._exporter.add_all(lambda: written(writes))
+
+    def _failed(self) -> None:
+        self.down_since_ns = self.down_since_ns or time.monotonic_ns()
+        self._exporter.add(BUS_ERRORS.at(1))
+
     def _claim_again(self) -> None:
         """Redis came back empty: take the next epoch there, unless another gateway has."""
         with contextlib.suppress(BusUnavailable):
-            self._epoch = self._bus.take_over(self._service, self._epoch).epoch
+            self.epoch = self._bus.take_over(self._service, self.epoch).epoch
 
     def _look_back(self) -> None:
         """After an error: is our last acknowledged commit still there? Raises BusUnavailable."""
@@ -165,8 +170,12 @@ class RedisWriter(threading.Thread):
         try:
             self._bus.append([*writes, *loose])
             self.published += len(writes)
+            done_ns = self._clock.now_ns()
+            self._exporter.add(
+                *(ORDER_PATH.at(max(0.0, seconds(done_ns - q.event_ns)), "publish") for q in quotes)
+            )
         except BusUnavailable as error:
-            self._metrics.bus_errors.inc()
+            self._failed()
             self._log.warning("ticks not written", error=str(error), waiting=len(writes))
             self._outbox.put_back(quotes)
             time.sleep(RETRY_S)

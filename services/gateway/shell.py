@@ -18,6 +18,7 @@ from services.contracts.messages.commands import AmendOrder, CancelOrder, PlaceO
 from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.lease import LeaseRenewed
 from services.contracts.messages.status import Heartbeat
+from services.contracts.metric import seconds
 from services.contracts.step import Outgoing, Received
 from services.contracts.streams import TICKS, home_of, key_of
 from services.contracts.terms import Severity, Symbol
@@ -40,6 +41,7 @@ from services.gateway.effects import (
 )
 from services.gateway.exchange_time import agrees
 from services.gateway.facts import Clocked, Delivered, Fact, Forgotten, LeaseSeen, Moment, Started
+from services.gateway.figures import Figures
 from services.gateway.intention_log import IntentionLog
 from services.gateway.lease import entry_id_ns
 from services.gateway.outbox import Batch, Outbox, Quote
@@ -81,11 +83,12 @@ class Shell:
         port: OrderPort | None,
         end: Callable[[int], None],
         pulse: PulseFile | None = None,
+        figures: Figures | None = None,
     ) -> None:
         self.state, self._positions, self._identity = state, positions, identity
         self._reader, self._writer, self._outbox, self._clock = reader, writer, outbox, clock
         self._intentions, self._calls, self._port, self._end = log, calls, port, end
-        self._pulse = pulse
+        self._pulse, self._figures = pulse, figures
         self._log = structlog.get_logger(service=SOURCE)
         self._feed = BookFeed(state.settings.book_levels)
         self._groups: dict[Symbol, str] = {}
@@ -111,6 +114,7 @@ class Shell:
         if self._busy:
             return
         self._busy = True
+        began_ns = self._clock.mono_ns()
         try:
             self._turn()
         except Exception:
@@ -118,6 +122,8 @@ class Shell:
             self.finish(EXIT_FAILED, "a failure outside the core")
         finally:
             self._busy = False
+        if self._figures is not None:
+            self._figures.turned(seconds(self._clock.mono_ns() - began_ns))
 
     def _turn(self) -> None:
         if self.ended:
@@ -159,14 +165,15 @@ class Shell:
         self._ticked_ns = now_ns
         halt = halt_file.look(self.state.settings.halt_file)
         depths = {**self._outbox.depths(), "inbox": self._reader.inbox.qsize()}
-        self._feed_fact(
-            Clocked(
-                halt_file=halt.present, halt_why=halt.why,
-                last_book_ns=dict(self._feed.last_ns), queue_depths=depths,
-                quotes_published=self._writer.published, quotes_conflated=self._outbox.conflated,
-                exchange_apart_ns=self._feed.take_apart_ns(self.state.clock),
-            )
+        fact = Clocked(
+            halt_file=halt.present, halt_why=halt.why,
+            last_book_ns=dict(self._feed.last_ns), queue_depths=depths,
+            quotes_published=self._writer.published, quotes_conflated=self._outbox.conflated,
+            exchange_apart_ns=self._feed.take_apart_ns(self.state.clock),
         )  # fmt: skip
+        self._feed_fact(fact)
+        if self._figures is not None:
+            self._figures.ticked(self.state, fact, self._feed.frames(), self.slots)
 
     def _beat(self) -> None:
         now_ns = self._clock.now_ns()
@@ -206,6 +213,8 @@ class Shell:
             self._feed_fact(LeaseSeen(expires, envelope.body.reference_hash))
             return
         self._handled += 1
+        if self._figures is not None:
+            self._figures.handled(entry.key)
         received = Received(envelope, entry.key, entry.entry_id, self._clock.now_ns())
         before = self._positions
         if entry.key in before:
@@ -222,10 +231,13 @@ class Shell:
             self._cause += 1
             cause_id = f"{SOURCE}-{self._identity.epoch}-{self._cause}"
         now_ns = self._clock.now_ns()
+        before, moment = self.state, Moment(fact, now_ns, self._clock.mono_ns())
         try:
-            step = decide(self.state, Moment(fact, now_ns, self._clock.mono_ns()))
+            step = decide(before, moment)
         except Exception as error:
             self._log.exception("core failed", fact=type(fact).__name__)
+            if self._figures is not None:
+                self._figures.core_failed()
             self._put([self._write(Outgoing(_failure(fact, error)), cause_id, 0, now_ns)])
             return False
         changed = step.state is not self.state
@@ -236,6 +248,8 @@ class Shell:
             result = self._do(effect)
             if result is not None:
                 self._feed_fact(result)
+        if self._figures is not None:
+            self._figures.took_place(before, moment, step)
         return True
 
     # -- effects -------------------------------------------------------------------------

@@ -17,9 +17,9 @@ import structlog
 
 from services.contracts.limits import LOSSLESS_ALARM, NS_PER_MS
 from services.contracts.messages.alerts import AlertKind
-from services.contracts.streams import Reading
+from services.contracts.streams import Reading, stream_of
 from services.contracts.terms import Severity
-from services.notifier.journal_folder import JournalLocked, lock, recover, stream_of
+from services.notifier.journal_folder import JournalLocked, lock, recover
 from services.notifier.journal_line import Gap, order_of
 from services.notifier.journal_source import StreamSource
 from services.notifier.journal_writer import Batch, DateOf, JournalWriter

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Final
 from urllib.parse import quote
 
-from services.contracts.streams import TABLE, Stream
+from services.contracts.streams import stream_of
 from services.contracts.terms import TradingDate
 from services.notifier.journal_line import FIRST_ID, JournalLine, LineUnreadable, order_of, read_line
 
@@ -59,18 +59,6 @@ class Head:
 
     position: str
     last_line: bytes = b""
-
-
-def stream_of(key: str) -> tuple[Stream, str] | None:
-    """Return the row of the streams table that a key belongs to, and its group or gateway name."""
-    for stream in TABLE:
-        before, several, after = stream.key.partition("<name>")
-        if not several and key == stream.key:
-            return stream, ""
-        named = key.startswith(before) and key.endswith(after) and len(key) > len(before) + len(after)
-        if several and named:
-            return stream, key[len(before) : len(key) - len(after)]
-    return None
 
 
 def stem_of(key: str) -> str:

@@ -12,8 +12,7 @@ from typing import Any, Final
 
 import redis
 
-from services.contracts.streams import ENTRY_FIELD, TABLE, state_key
-from services.notifier.journal_folder import stream_of
+from services.contracts.streams import ENTRY_FIELD, TABLE, state_key, stream_of
 from services.notifier.journal_line import FIRST_ID, Gap, order_of
 from services.notifier.journal_writer import Batch
 from services.runtime.bus import BusUnavailable, RedisBus

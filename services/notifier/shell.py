@@ -1,8 +1,9 @@
 """Ties the notifier together: the core in the service loop, the journal and the poster beside it."""
 
+import shutil
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,15 +14,19 @@ from redis.retry import Retry
 
 from services.contracts.envelope import Message
 from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS
+from services.contracts.measures.notifier import DISK_FREE
+from services.contracts.metric import Reading
 from services.contracts.streams import ALERTS, CONTROL
 from services.market.errors import ConfigError
 from services.market.files import read_day_plan
 from services.market.market_clock import REAL_TIME, MarketClock
+from services.notifier.bus_watch import BusWatch
 from services.notifier.core import decide
+from services.notifier.counts import counted
+from services.notifier.gauges import readings
 from services.notifier.jobs import enqueue_digest
 from services.notifier.journal import Journal, JournalOptions
 from services.notifier.journal_source import StreamSource
-from services.notifier.metrics import show
 from services.notifier.poster import Channel, Names, Poster, SlackChannel, TerminalChannel
 from services.notifier.settings import NotifierSettings
 from services.notifier.state import Digest, NotifierState
@@ -68,9 +73,14 @@ class NotifierShell:
         self._poster = Poster(_channel(settings, url, runtime.redis_url), say, settings.language)
         self._start("journal", self._journal.run)
         self._start("poster", self._poster.run)
+        watch = BusWatch(lambda: _client(runtime.redis_url))
+        if runtime.metrics_port:
+            self._start("bus-watch", watch.run)
         return Service(
             name=NAME, decide=decide, initial=NotifierState(policy=settings.policy(digests=url is not None)),
             committed=(ALERTS.key, CONTROL.key), observe=self.observe,
+            exports=NAME, readings=readings, counted=counted,
+            sources=(watch.readings, lambda: disk_figures(settings.journal_dir)),
         )  # fmt: skip
 
     def observe(self, state: NotifierState, now_ns: int) -> Sequence[Message]:
@@ -81,7 +91,6 @@ class NotifierShell:
         self._poster.offer(state.outbox, state.handing_over, state.names, now_ns)
         if now_ns - self._reported_ns >= HEARTBEAT_MS * NS_PER_MS:
             self._reported_ns = now_ns
-            show(state)
             found.append(self._journal.report)
         return found
 
@@ -97,6 +106,12 @@ class NotifierShell:
         thread = threading.Thread(target=run, args=(self._stop,), name=name, daemon=True)
         thread.start()
         self._threads.append(thread)
+
+
+def disk_figures(journal_dir: Path) -> Iterable[Reading]:
+    """Return how much room is left where the journal lies."""
+    if journal_dir.is_dir():
+        yield DISK_FREE.at(shutil.disk_usage(journal_dir).free)
 
 
 def journal_options(settings: NotifierSettings, clock: MarketClock) -> JournalOptions:

@@ -32,8 +32,8 @@ def with_facts(state: RiskState, facts: OrderFacts, *, definitely_over: bool = F
     return _reopened(late, facts.pair_id) or _resettled(late, facts.pair_id)
 
 
-def with_pair(state: RiskState, approved: PairApproved) -> RiskState:
-    """Reserve both legs of an approved pair."""
+def with_pair(state: RiskState, approved: PairApproved, quoted_at_ns: int = 0) -> RiskState:
+    """Reserve both legs of an approved pair; `quoted_at_ns` is when its newer quote came."""
     pair = PairHeld(
         symbol=approved.symbol,
         trading_date=approved.trading_date,
@@ -43,6 +43,7 @@ def with_pair(state: RiskState, approved: PairApproved) -> RiskState:
         buy_limit_krw=approved.buy_limit_krw,
         approved_at_ns=approved.approved_at_ns,
         clip_shares=approved.clip_shares,
+        quoted_at_ns=quoted_at_ns,
     )
     reserved: RiskState = state.but(pairs={**state.pairs, approved.pair_id: pair})
     return reserved

@@ -8,7 +8,9 @@ from services.market.errors import ConfigError
 from services.market.files import read_day_plan
 from services.market.market_clock import REAL_TIME, MarketClock
 from services.risk.core import SERVICE, decide
+from services.risk.counts import counted
 from services.risk.files import FilesWatch
+from services.risk.gauges import readings
 from services.risk.settings import RiskSettings
 from services.risk.state import RiskState
 from services.runtime.loop import Service
@@ -35,6 +37,9 @@ def risk_service(
         committed=(VENUE.key, INTENTS.key, PAIRS.key, ORDERS.key, CONTROL.key),
         newest=(STATUS.key, *(key_of(TICKS, group) for group in groups)),
         reference_hash_of=lambda state: state.reference_hash,
+        exports=SERVICE,
+        readings=readings,
+        counted=counted,
         observe=watch,
     )
 

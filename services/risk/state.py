@@ -51,6 +51,8 @@ class PairHeld(Part):
     approved_at_ns: int
     stranded: bool = False
     clip_shares: int = 0
+    quoted_at_ns: int = 0
+    """When the newer of the two quotes behind it came, to measure the whole way of an order; 0: not known."""
 
 
 class Account(Part):

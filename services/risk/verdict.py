@@ -32,7 +32,8 @@ def on_intent(state: RiskState, intent: TradeIntent, now_ns: int) -> Step[RiskSt
         step = _denied(state, intent, denial, now_ns)
         return _paused(step, case, denial[1]) if denial[0] is DenialReason.REPEATED else step
     approved = _approval(case)
-    state = with_pair(state, approved)
+    quoted_at_ns = max(intent.quote_a.ts_event_ns, intent.quote_b.ts_event_ns)
+    state = with_pair(state, approved, quoted_at_ns)
     lately = _lately(state, intent, case.limits.repeat_window_ms, now_ns)
     day = state.day.model_copy(
         update={"intents": state.day.intents + 1, "approvals": state.day.approvals + 1}

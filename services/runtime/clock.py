@@ -33,6 +33,23 @@ class Sample:
     mono_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class ClockReading:
+    """One moment's measure of Redis time less monotonic time, true within `error_ns`.
+
+    `offset_us` is how far the offset in use is from it, `jumps` how often the offset has jumped.
+    """
+
+    offset_ns: int
+    error_ns: int
+    offset_us: int
+    trusted: bool
+    jumps: int = 0
+
+
+NEVER_MEASURED: Final = ClockReading(0, 0, 0, trusted=False)
+
+
 class RedisClock:
     """`now_ns()` in Redis time. Feed it with `sample(redis_time_ns)` about once a second."""
 
@@ -87,6 +104,12 @@ class RedisClock:
     def trusted(self) -> bool:
         """Whether ages may be compared: measured well, and no step pending."""
         return bool(self._samples) and self.best.error_ns < POOR_NS and abs(self.offset_us) * 1_000 < JUMP_NS
+
+    @property
+    def reading(self) -> ClockReading:
+        """The measure as it stands. Raises LookupError: never sampled."""
+        best = self.best
+        return ClockReading(best.offset_ns, best.error_ns, self.offset_us, self.trusted, self.jumps)
 
     def now_ns(self) -> int:
         """Return Redis time in ns; never less than what was returned before."""

@@ -27,7 +27,7 @@ from typing import Final, Generic
 import structlog
 
 from services.contracts.envelope import Envelope, Message, Unreadable, decode
-from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS, READ_BLOCK_MS, READ_COUNT, TICK_MS
+from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS, NS_PER_S, READ_BLOCK_MS, READ_COUNT, TICK_MS
 from services.contracts.messages.alerts import AlertKind, AlertRaised
 from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.market_data import QuoteUpdated
@@ -36,8 +36,9 @@ from services.contracts.step import Decide, Event, Outgoing, Received, StateT, T
 from services.contracts.streams import home_of, key_of
 from services.contracts.terms import Severity
 from services.runtime.bus import Bus, BusUnavailable, Entry, Fenced, KeysLost, Write
-from services.runtime.clock import RedisClock
-from services.runtime.metrics import LoopMetrics
+from services.runtime.clock import NEVER_MEASURED, RedisClock
+from services.runtime.meter import Counted, Readings, Round, Unmetered
+from services.runtime.metrics import Source
 from services.runtime.parts import changed_parts, restore
 
 MAX_TRIES: Final = 3
@@ -63,6 +64,9 @@ class Service(Generic[StateT]):
     `committed` keys are read once each, `newest` keys from where they stand at start. `observe`
     is asked once a turn for what the shell saw outside Redis (a file read, a delivery made); it
     must not block, and what it returns reaches the core as received from `LOCAL`.
+
+    `exports` is its row in the table of metrics; `readings` and `counted` are the pure functions that
+    name its figures, `sources` what else is asked at a scrape.
     """
 
     name: str
@@ -74,6 +78,10 @@ class Service(Generic[StateT]):
     build_id: str = ""
     reference_hash_of: Callable[[StateT], str] = field(default=lambda state: "")
     observe: Callable[[StateT, int], Sequence[Message]] = field(default=lambda state, now_ns: ())
+    exports: str = ""
+    readings: Readings[StateT] | None = None
+    counted: Counted[StateT] | None = None
+    sources: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +107,12 @@ class ServiceLoop(Generic[StateT]):
     """Runs one service. `turn()` is one round; `run(stop)` goes on until told to stop."""
 
     def __init__(
-        self, service: Service[StateT], bus: Bus, clock: RedisClock, metrics: LoopMetrics | None = None
+        self, service: Service[StateT], bus: Bus, clock: RedisClock, meter: Unmetered[StateT] | None = None
     ) -> None:
         self._service = service
         self._bus = bus
         self._clock = clock
-        self._metrics = metrics or LoopMetrics(service.name)
+        self._meter = meter or Unmetered[StateT]()
         self._log = structlog.get_logger(service=service.name)
         self._ready = False
         self.state: StateT = service.initial
@@ -123,6 +131,8 @@ class ServiceLoop(Generic[StateT]):
         self._handled = 0
         self._started_ns = 0
         self._ticked_ns = self._committed_ns = self._beat_ns = self._sampled_ns = 0
+        self._beaten_ns = 0
+        self._reading = NEVER_MEASURED
 
     def run(self, stop: threading.Event) -> None:
         """Turn until `stop` is set.
@@ -139,7 +149,8 @@ class ServiceLoop(Generic[StateT]):
             except (BusUnavailable, KeysLost) as error:
                 self._forget()
                 self._down = self._down or Outage(time.monotonic(), str(error))
-                self._metrics.bus_errors.inc()
+                self._meter.bus_failed()
+                self._meter.turned(self._round())
                 self._log.warning("bus unavailable", error=str(error), failures=failures)
                 stop.wait(RETRY_S[min(failures, len(RETRY_S) - 1)])
                 failures += 1
@@ -150,6 +161,7 @@ class ServiceLoop(Generic[StateT]):
             self._recover()
         self._sample_clock()
         entries = self._read(block_ms)
+        began_s = time.monotonic()
         writes: list[Write] = []
         self._tell_outage(writes)
         self._tell_vanished(writes)
@@ -162,7 +174,17 @@ class ServiceLoop(Generic[StateT]):
             self._careful = False
         self._look_around(writes)
         self._commit(writes)
+        self._meter.turned(self._round(), time.monotonic() - began_s)
         return len(entries)
+
+    def _round(self) -> Round[StateT]:
+        """What this round leaves for whoever looks at the figures."""
+        now_ns = self._clock.now_ns() if self._reading is not NEVER_MEASURED else 0
+        return Round(
+            self.state, now_ns, time.monotonic_ns(), self._service.reference_hash_of(self.state),
+            self._epoch, self._beaten_ns, self._reading,
+            0 if self._down is None else int(self._down.since_s * NS_PER_S),
+        )  # fmt: skip
 
     # -- start and error -------------------------------------------------------------
 
@@ -194,6 +216,7 @@ class ServiceLoop(Generic[StateT]):
     def _forget(self) -> None:
         self._ready = False
         self._dirty = False
+        self._meter.dropped()
 
     # -- reading ---------------------------------------------------------------------
 
@@ -203,7 +226,7 @@ class ServiceLoop(Generic[StateT]):
         kept = []
         for entry in entries:
             if entry.book and newest_of_book[entry.book] != entry.entry_id:
-                self._metrics.ticks_skipped.inc()
+                self._meter.skipped_tick()
             else:
                 kept.append(entry)
         return kept
@@ -233,6 +256,7 @@ class ServiceLoop(Generic[StateT]):
             self._ask(event, writes)
         except Exception as error:
             self._log.exception("core failed", entry=entry.entry_id, stream=entry.key, tries=tries)
+            self._meter.core_failed()
             if tries < MAX_TRIES and entry.key in self._positions:
                 self._trying = self._to_note = Trying(entry.name, tries)
                 self._careful = True
@@ -244,6 +268,7 @@ class ServiceLoop(Generic[StateT]):
 
     def _passed(self, entry: Entry) -> None:
         self._handled += 1
+        self._meter.passed(entry.key)
         if entry.key in self._cursors:
             self._cursors[entry.key] = entry.entry_id
         if entry.key in self._positions:
@@ -269,11 +294,13 @@ class ServiceLoop(Generic[StateT]):
     # -- deciding and writing ----------------------------------------------------------
 
     def _ask(self, event: Event, writes: list[Write]) -> None:
-        step = self._service.decide(self.state, event)
+        before = self.state
+        step = self._service.decide(before, event)
         made = [
             self._write(out, event.cause_id, ordinal, event.now_ns) for ordinal, out in enumerate(step.out)
         ]
         self.state = step.state
+        self._meter.asked(before, event, step)
         writes.extend(made)
 
     def _write(self, out: Outgoing, cause_id: str, ordinal: int, now_ns: int) -> Write:
@@ -303,6 +330,7 @@ class ServiceLoop(Generic[StateT]):
         name = self._service.name
         if problem:
             self._log.exception("core failed at a tick")
+            self._meter.core_failed()
         alert = AlertRaised(
             alert_id=f"tick-{name}", kind=AlertKind.BUS, severity=Severity.CRITICAL,
             title=f"{name} fails whenever time passes",
@@ -378,7 +406,7 @@ class ServiceLoop(Generic[StateT]):
             reference_hash=self._service.reference_hash_of(self.state), positions=self._positions,
             handled=self._handled, clock_offset_us=self._clock.offset_us,
             clock_trusted=self._clock.trusted, clock_error_us=self._clock.best.error_ns // 1_000,
-            clock_jumps=self._clock.jumps,
+            clock_jumps=self._clock.jumps, cursors=self._cursors,
         )  # fmt: skip
 
     def _commit(self, writes: Sequence[Write]) -> None:
@@ -388,22 +416,23 @@ class ServiceLoop(Generic[StateT]):
         now_ns = self._clock.now_ns()
         idle = self._dirty and now_ns - self._committed_ns >= COMMIT_IDLE_NS
         if not (parts or writes or idle):
+            self._meter.took_place(())
             return
         started = time.monotonic()
         self._bus.commit(self._service.name, self._epoch, parts, self._positions, writes)
-        self._metrics.commit_seconds.observe(time.monotonic() - started)
+        self._meter.took_place(writes, time.monotonic() - started)
         self._stored = self._confirmed = self.state
         self._dirty, self._vanished, self._committed_ns = False, False, now_ns
+        self._beaten_ns = self._beat_ns
         self._down = None
         self._to_note = None
-        self._metrics.handled.inc(self._handled - self._metrics.seen)
-        self._metrics.seen = self._handled
 
     def _sample_clock(self) -> None:
         mono = time.monotonic_ns()
         if mono - self._sampled_ns >= CLOCK_SAMPLE_NS:
             self._sampled_ns = mono
             self._clock.sample()
+            self._reading = self._clock.reading
 
 
 def _trying_of(stored: str) -> Trying:

@@ -17,8 +17,10 @@ from services.runtime.bus import Fenced, connect
 from services.runtime.clock import RedisClock
 from services.runtime.logs import configure_logs
 from services.runtime.loop import Service, ServiceLoop
-from services.runtime.metrics import serve
+from services.runtime.meter import Meter
+from services.runtime.metrics import Exporter, serve
 from services.runtime.parts import StateUnreadable
+from services.runtime.process_figures import process_figures
 from services.runtime.settings import RuntimeSettings, SettingsError, load_settings
 
 EXIT_BAD_SETTINGS = 2
@@ -39,6 +41,15 @@ def stop_on_signals() -> threading.Event:
     return stop
 
 
+def exporter_of(service: Service[StateT]) -> Exporter:
+    """Return the exporter of a service's metrics, with the figures of this process."""
+    exporter = Exporter(service.exports)
+    exporter.read_from(process_figures(service.build_id))
+    for source in service.sources:
+        exporter.read_from(source)
+    return exporter
+
+
 def run_service(build: Callable[[RuntimeSettings], Service[StateT]]) -> int:
     """Run one service until a signal; returns the exit code.
 
@@ -48,14 +59,16 @@ def run_service(build: Callable[[RuntimeSettings], Service[StateT]]) -> int:
         runtime = load_settings(RuntimeSettings)
         configure_logs(runtime.log_level, runtime.log_file)
         service = replace(build(runtime), instance=instance_name(), build_id=build_id())
-        serve(runtime.metrics_port)
+        exporter = exporter_of(service)
+        serve(exporter, runtime.metrics_port)
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_BAD_SETTINGS
     log = structlog.get_logger(service=service.name)
     stop = stop_on_signals()
     bus = connect(runtime.redis_url)
-    loop: ServiceLoop[Any] = ServiceLoop(service, bus, RedisClock(bus.time_ns))
+    meter = Meter(exporter, service.readings, service.counted)
+    loop: ServiceLoop[Any] = ServiceLoop(service, bus, RedisClock(bus.time_ns), meter)
     try:
         loop.run(stop)
     except Fenced as error:

@@ -25,6 +25,7 @@ from services.runtime import loop as loop_module
 from services.runtime.bus import BusUnavailable, Fenced, KeysLost, RedisBus, Write, connect
 from services.runtime.clock import RedisClock
 from services.runtime.loop import Service, ServiceLoop
+from services.runtime.meter import Unmetered
 from services.runtime.process import EXIT_FENCED
 from services.runtime.redis_server import find_redis
 
@@ -51,9 +52,18 @@ def tally(state: Tally, event: Event) -> Step[Tally]:
     return Step(state)
 
 
-def loop_on(bus: RedisBus) -> ServiceLoop[Tally]:
+class Failures(Unmetered[Tally]):
+    """Counts how often Redis failed."""
+
+    count = 0
+
+    def bus_failed(self) -> None:
+        self.count += 1
+
+
+def loop_on(bus: RedisBus, meter: Unmetered[Tally] | None = None) -> ServiceLoop[Tally]:
     service = Service("tally", tally, Tally(), committed=(CONTROL.key,), newest=(STATUS.key,))
-    return ServiceLoop(service, bus, RedisClock(bus.time_ns))
+    return ServiceLoop(service, bus, RedisClock(bus.time_ns), meter)
 
 
 def request(reason: str) -> Envelope:
@@ -216,11 +226,12 @@ def test_a_redis_that_refuses_everything_ends_no_service(error: bytes) -> None:
         server.error = error
         threading.Thread(target=server.serve_forever, daemon=True).start()
         bus = connect(f"redis://127.0.0.1:{server.server_address[1]}/0", timeout_s=1)
-        loop = loop_on(bus)
+        failures = Failures()
+        loop = loop_on(bus, failures)
         with pytest.raises(BusUnavailable):
             loop.turn()
         with running(loop) as thread:
-            until(lambda: loop._metrics.bus_errors._value.get() >= 2)
+            until(lambda: failures.count >= 2)
             assert thread.is_alive()
         server.shutdown()
 
@@ -302,7 +313,8 @@ def test_a_process_that_was_overtaken_ends_with_its_own_exit_code(redis_url: str
     program = (
         "import sys; sys.path.insert(0, sys.argv[1]); import test_outages as t;"
         "from services.runtime.loop import Service; from services.runtime.process import run_service;"
-        "build = lambda runtime: Service('tally', t.tally, t.Tally(), committed=(t.CONTROL.key,));"
+        "build = lambda runtime: Service('tally', t.tally, t.Tally(), committed=(t.CONTROL.key,),"
+        " exports='risk');"
         "raise SystemExit(run_service(build))"
     )
     process = subprocess.Popen(

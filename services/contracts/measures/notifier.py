@@ -54,7 +54,7 @@ STREAM_ADDED = counter(
 )
 READER_LAG = gauge(
     "arb_reader_lag_entries", Unit.COUNT,
-    "Entries that a reader has yet to handle; at most 10,000 are counted.",
+    "Entries that a reader has yet to handle; at most 1,000 are counted.",
     Label("reader"), STREAM, PART,
 )  # fmt: skip
 READER_LAG_TIME = gauge(

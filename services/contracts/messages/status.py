@@ -1,5 +1,7 @@
 """What services say of themselves, about once a second. Only the newest of each counts."""
 
+from pydantic import Field
+
 from services.contracts.envelope import Message, Part
 from services.contracts.messages.control import LimitProposal
 from services.contracts.messages.venue_state import ConnectionState
@@ -11,6 +13,7 @@ class Heartbeat(Message):
 
     `clock_trusted`: its measure of Redis time is good enough to compare ages by. `clock_error_us` is how
     vague the measure is, `clock_jumps` how often the offset has jumped since the process began.
+    `cursors` is where it stands in streams that it reads from the newest on and does not commit.
     """
 
     service: str
@@ -26,6 +29,7 @@ class Heartbeat(Message):
     clock_trusted: bool = True
     clock_error_us: int = 0
     clock_jumps: int = 0
+    cursors: dict[str, str] = Field(default_factory=dict)
 
 
 class KeysVanished(Message):

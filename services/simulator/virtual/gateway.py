@@ -19,10 +19,10 @@ from services.gateway.core import recovered
 from services.gateway.intention_log import IntentionLog, Line
 from services.gateway.outbox import Batch, Outbox, envelope_of
 from services.gateway.redis_reader import Read
-from services.gateway.redis_writer import ClockReading
 from services.gateway.shell import SOURCE, Identity, Shell
 from services.gateway.state import GatewayState
 from services.runtime.bus import Entry
+from services.runtime.clock import ClockReading
 from services.simulator.events import Event as BrokerEvent
 from services.simulator.virtual.bus import Overtaken, Unavailable, VirtualBus
 from services.simulator.virtual.process import BUILD

@@ -354,7 +354,9 @@ class TestPort:
     def test_the_intention_is_on_disk_before_the_call(self, tmp_path: Path) -> None:
         control = self.Control(tmp_path)
         port = OrderPort(control, IntentionLog(tmp_path), lambda: False)  # type: ignore[arg-type]
-        assert port.send(self.effect()) == SendReturned("o", 0)
+        returned = port.send(self.effect())
+        assert isinstance(returned, SendReturned)
+        assert (returned.order_id, returned.code) == ("o", 0)
         assert control.lines_at_call == 1
 
     def test_a_lease_that_lapsed_meanwhile_withholds(self, tmp_path: Path) -> None:

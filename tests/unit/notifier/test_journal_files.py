@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.contracts.streams import COMMANDS, ORDERS, TABLE, TICKS, key_of
+from services.contracts.streams import COMMANDS, ORDERS, TABLE, TICKS, key_of, stream_of
 from services.contracts.terms import TradingDate
 from services.market.market_clock import REAL_TIME
 from services.notifier.journal_folder import (
@@ -23,7 +23,6 @@ from services.notifier.journal_folder import (
     read_tail,
     recover,
     stem_of,
-    stream_of,
 )
 from services.notifier.journal_line import (
     FIRST_ID,

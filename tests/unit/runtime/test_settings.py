@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 from pydantic_settings import SettingsConfigDict
 
-from services.runtime.metrics import serve
+from services.runtime.metrics import Exporter, serve
 from services.runtime.settings import CONFIG_DIR_VARIABLE, SectionSettings, SettingsError, load_settings
 
 
@@ -86,4 +86,4 @@ def test_a_taken_metrics_port_is_refused_with_how_to_choose_another() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(SettingsError, match=f"metrics_port {port}.*ARB_RUNTIME_METRICS_PORT"):
-            serve(port)
+            serve(Exporter("risk"), port)

@@ -1,0 +1,130 @@
+"""The thread that looks at Redis every few seconds, for the figures of the bus."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import redis
+import structlog
+
+from services.contracts.envelope import Unreadable, decode
+from services.contracts.messages.status import Heartbeat
+from services.contracts.metric import Reading
+from services.contracts.streams import STATUS
+from services.notifier.bus_figures import COUNTED, Beat, BusSeen, Lag, Place, StreamSeen, places, readings
+from services.notifier.jobs import digest_queue
+from services.notifier.journal_source import StreamSource
+from services.runtime.bus import BusUnavailable
+
+EVERY_S: Final = 2.0
+STALE_S: Final = 15.0
+"""What was seen longer ago is not shown: an old length is no length."""
+BEATS_READ: Final = 100
+"""Enough of the status stream to hold the newest heartbeat of each service."""
+
+# KEYS: a stream. ARGV: position, until, most. Returns how many lie between, and the id of the oldest.
+_LAG: Final = """
+local found = redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], ARGV[2], 'COUNT', ARGV[3])
+if #found == 0 then
+  return {0, ''}
+end
+return {#found, found[1][1]}
+"""
+
+
+class BusWatch:
+    """`run` is the thread; `readings` is asked at a scrape and only looks at what `run` left."""
+
+    def __init__(self, connect: Callable[[], "redis.Redis"]) -> None:
+        self._connect = connect
+        self._client: redis.Redis | None = None
+        self._log = structlog.get_logger(service="notifier", part="bus-watch")
+        self._seen = BusSeen(up=False)
+        self._seen_s = 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Look until `stop`."""
+        while not stop.is_set():
+            self.look()
+            stop.wait(EVERY_S)
+
+    def look(self) -> None:
+        """Look once; where Redis does not answer, that is what was seen."""
+        try:
+            self._client = self._client or self._connect()
+            seen = look_at(self._client)
+        except (redis.RedisError, BusUnavailable, OSError) as error:
+            self._log.warning("bus not seen", error=str(error))
+            self._client, seen = None, BusSeen(up=False)
+        self._seen, self._seen_s = seen, time.monotonic()
+
+    def readings(self) -> Iterable[Reading]:
+        stale = time.monotonic() - self._seen_s > STALE_S
+        return readings(BusSeen(up=False) if stale else self._seen)
+
+
+def look_at(client: "redis.Redis") -> BusSeen:
+    """Return one look at Redis. Raises what the client raises, and BusUnavailable."""
+    source = StreamSource(client)
+    began_s = time.monotonic()
+    now_ns = source.bus.time_ns()
+    ping_s = time.monotonic() - began_s
+    keys = source.keys()
+    streams = tuple(found for key in keys if (found := _stream(client, key)) is not None)
+    committed = {service: source.bus.positions(service) for service in source.services()}
+    info: dict[str, Any] = dict(client.info())
+    return BusSeen(
+        True, now_ns, ping_s, streams, _lags(client, places(_beats(source), committed, now_ns)),
+        memory_bytes=int(info.get("used_memory", 0)),
+        memory_limit_bytes=int(info.get("maxmemory", 0)),
+        clients=int(info.get("connected_clients", 0)),
+        persistence_ok=all(info.get(part, "ok") == "ok" for part in _SAVES),
+        jobs=_jobs(client),
+    )  # fmt: skip
+
+
+_SAVES: Final = ("rdb_last_bgsave_status", "aof_last_bgrewrite_status", "aof_last_write_status")
+
+
+def _stream(client: "redis.Redis", key: str) -> StreamSeen | None:
+    try:
+        info: Any = client.xinfo_stream(key)
+    except redis.ResponseError:
+        return None  # nothing was ever written to it
+    length = int(info["length"])
+    return StreamSeen(key, length, int(info.get("entries-added", length)))
+
+
+def _beats(source: StreamSource) -> list[Beat]:
+    newest: dict[str, Beat] = {}
+    for entry in source.bus.tail(STATUS.key, BEATS_READ):
+        try:
+            message = decode(entry.text).body
+        except Unreadable:
+            continue
+        if isinstance(message, Heartbeat):
+            newest[message.service] = Beat(
+                message.service, entry.entry_id, {**message.cursors, **message.positions}
+            )
+    return list(newest.values())
+
+
+def _lags(client: "redis.Redis", standing: Iterable[Place]) -> tuple[Lag, ...]:
+    ask: Any = client.register_script(_LAG)
+    found = []
+    for place in standing:
+        count, oldest = ask(keys=[place.key], args=[place.position, place.until_id, COUNTED])
+        oldest_id = oldest.decode() if isinstance(oldest, bytes) else str(oldest)
+        found.append(Lag(place, int(count), oldest_id))
+    return tuple(found)
+
+
+def _jobs(client: "redis.Redis") -> dict[str, int]:
+    queue = digest_queue(client)
+    return {
+        "queued": queue.count,
+        "started": queue.started_job_registry.count,
+        "scheduled": queue.scheduled_job_registry.count,
+        "failed": queue.failed_job_registry.count,
+    }
