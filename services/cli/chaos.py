@@ -1,6 +1,7 @@
 """A drill: days under faults, one after another, until so many processes have been killed.
 
-Each day has its own run folder, Redis and simulator. Folders of clean days are removed, the others kept.
+Each day has its own run folder, Redis and simulator. Folders of clean days are removed unless they
+are wanted, the others kept.
 """
 
 import shutil
@@ -30,6 +31,8 @@ class ChaosOptions:
     seconds_per_day: int
     config_dir: Path
     date: str = ""
+    keep: bool = False
+    """Keep the folders of clean days too."""
 
 
 class Spectator:
@@ -72,13 +75,13 @@ class Chaos:
                     self.options.config_dir, day_folder, schedule,
                 )  # fmt: skip
                 report = self._day(day)
-                if not report.verdict.violations:
+                if not (report.verdict.violations or self.options.keep):
                     shutil.rmtree(day_folder, ignore_errors=True)
                 self._refuse_fruitless(folder)
         clean = not any(day.verdict.violations for day in self.days)
-        if clean:
+        if clean and not self.options.keep:
             shutil.rmtree(folder, ignore_errors=True)
-        return report_of(self.days, self.options.seed, "" if clean else str(folder))
+        return report_of(self.days, self.options.seed, str(folder) if folder.exists() else "")
 
     @property
     def _kills(self) -> int:

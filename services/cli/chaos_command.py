@@ -89,6 +89,7 @@ def chaos(
         str, typer.Option(metavar="YYYY-MM-DD", help="Trading date; default: the next one.")
     ] = "",
     plain: Annotated[bool, typer.Option(help="Lines instead of a progress bar.")] = False,
+    keep: Annotated[bool, typer.Option(help="Keep logs, journal and books of clean days too.")] = False,
 ) -> None:
     """Kill, pause and cut off processes while they trade, and let the broker's books judge.
 
@@ -103,7 +104,7 @@ def chaos(
         )
     to_stdout = json_file is not None and str(json_file) == "-"
     screen = console(stderr=to_stdout)
-    options = ChaosOptions(kills, seed, seconds_per_day, configuration(), date)
+    options = ChaosOptions(kills, seed, seconds_per_day, configuration(), date, keep)
     if plain or not screen.is_terminal:
         report = Chaos(options, LineSpectator(screen)).run()
     else:

@@ -8,7 +8,7 @@ import functools
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,12 +27,21 @@ from services.cli.chaos_redis import FragileRedis, TailCut
 from services.cli.chaos_report import ChaosDayReport
 from services.cli.demo import clean_environment, copy_configuration
 from services.cli.faults import Fault
-from services.cli.fleet import FleetPlan, groups_of, heartbeats_of, programs, simulator_address, socket_path
+from services.cli.fleet import (
+    WORKER,
+    FleetPlan,
+    groups_of,
+    heartbeats_of,
+    programs,
+    simulator_address,
+    socket_path,
+)
 from services.cli.link import Follower, Link, Seen, open_link
 from services.cli.stack import Stack
+from services.contracts.envelope import Envelope
 from services.contracts.limits import NS_PER_MS, NS_PER_S
 from services.contracts.messages.orders import AccountReported, OrderFacts
-from services.contracts.messages.pairs import PairClosed
+from services.contracts.messages.pairs import PairClosed, ResidualOpened
 from services.contracts.terms import TradingState
 from services.market.files import write_day_plan
 from services.market.market_clock import DayPlan, compressed_day
@@ -80,6 +89,7 @@ class ChaosDay:
     record: Record = field(default_factory=Record)
     board: Board = field(default_factory=Board)
     troubles: list[str] = field(default_factory=list)
+    residuals: set[str] = field(default_factory=set)
     wanted: TradingState = TradingState.ARMED
     _asked_s: float = 0.0
     _moved_s: float = 0.0
@@ -139,7 +149,7 @@ class ChaosDay:
         length_ms = (self._strikes_until_ns() - self._strikes_from_ns()) // NS_PER_MS
         self._desk = FaultDesk(
             stack, self._server, simulator_address(options.folder),
-            deque(faults_of_day(options.seed, options.number, self._services, length_ms)),
+            deque(faults_of_day(options.seed, options.number, (*self._services, WORKER), length_ms)),
             options.kills_left, self._lost, self._say,
         )  # fmt: skip
         try:
@@ -196,7 +206,7 @@ class ChaosDay:
         checks = (
             (not self._desk.healed, "processes are still being started"),
             (bool(silent), f"silent: {', '.join(silent)}"),
-            (bool(self.board.open_pairs), f"open pairs: {', '.join(sorted(self.board.open_pairs))}"),
+            (bool(self._open), f"open pairs: {', '.join(sorted(self._open))}"),
             (bool(self.board.latches), f"latches: {', '.join(sorted(self.board.latches))}"),
             (self.board.state is not self.wanted, f"the trading state is {self.board.state}"),
         )
@@ -211,9 +221,14 @@ class ChaosDay:
         self._operate()
         kills = self._desk.kills
         elapsed_ms = (time.time_ns() - self._strikes_from_ns()) // NS_PER_MS
-        self._desk.turn(elapsed_ms, bool(self.board.open_pairs))
+        self._desk.turn(elapsed_ms, bool(self._open))
         if self._desk.kills > kills:
             self.struck(self._desk.kills - kills)
+
+    @property
+    def _open(self) -> set[str]:
+        """Pairs approved and not closed, and those that were opened again or brought back."""
+        return self.board.open_pairs.keys() | self.residuals
 
     def _read(self) -> list[Seen]:
         try:
@@ -225,6 +240,10 @@ class ChaosDay:
     def _take(self, item: Seen) -> None:
         self.record.take(item)
         self.board = seen(self.board, item.envelope)
+        if isinstance(item.message, ResidualOpened):
+            self.residuals.add(item.message.pair_id)
+        elif isinstance(item.message, PairClosed):
+            self.residuals.discard(item.message.pair_id)
         if isinstance(item.message, AccountReported):
             self._account_s = time.monotonic()
         elif isinstance(getattr(item.message, "facts", item.message), OrderFacts | PairClosed):
@@ -250,6 +269,7 @@ class ChaosDay:
         was = self.board
         bare = Board(services=was.services, gateway=was.gateway, risk=was.risk)
         self.board = functools.reduce(seen, self.record.envelopes(), bare)
+        self.residuals = _residuals(self.record.envelopes())
 
     def _survivors(self, key: str, since_ms: int) -> set[str]:
         deadline = time.monotonic() + READY_TIMEOUT_S
@@ -279,3 +299,14 @@ class ChaosDay:
         with (self.options.folder / "faults.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps({"at_ns": time.time_ns(), "what": text}) + "\n")
         self.say(f"day {self.options.number}: {text}")
+
+
+def _residuals(messages: Iterable[Envelope]) -> set[str]:
+    """Pairs whose residual is not yet closed."""
+    found: set[str] = set()
+    for envelope in messages:
+        if isinstance(envelope.body, ResidualOpened):
+            found.add(envelope.body.pair_id)
+        elif isinstance(envelope.body, PairClosed):
+            found.discard(envelope.body.pair_id)
+    return found

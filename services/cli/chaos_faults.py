@@ -92,7 +92,7 @@ class FaultDesk:
         for process in self.stack.processes.values():
             process.send(signal.SIGCONT)
         for rival in self._rivals:
-            rival.process.send(signal.SIGKILL)
+            rival.process.kill()
 
     # -- striking ------------------------------------------------------------------------
 
@@ -207,6 +207,6 @@ class FaultDesk:
                 self._judge_end(rival.name, rival.process)
             elif rival.back_at_s and time.monotonic() - rival.back_at_s > RIVAL_S:
                 self.troubles.append(f"two instances of {rival.name} were running {RIVAL_S:g} s later")
-                rival.process.send(signal.SIGKILL)
+                rival.process.kill()
             else:
                 yield rival

@@ -61,7 +61,7 @@ REPLACE_MS: Final = (3_500, 6_000)
 PATIENCE_MS: Final = 2_500
 
 _KILLS: Final = {"gateway": 3, "executor": 3, "risk": 2, REDIS: 3}
-"""How many cards of the deck kill a process; one card for each service that is not named."""
+"""How many cards of the deck kill a process; one card for each program that is not named."""
 _PAUSED: Final = ("gateway", "executor", "risk", REDIS)
 _REPLACED: Final = ("gateway", "executor", "risk")
 _CUT: Final = (BROKER, REDIS)

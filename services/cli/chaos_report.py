@@ -55,7 +55,7 @@ class ChaosReport(BaseModel):
     latches: dict[str, int]
     violations: tuple[str, ...]
     folder: str
-    """Where the days that were not clean are kept; empty if all were."""
+    """Where days are kept: those that were not clean, or all on request; empty if none is."""
 
     @property
     def is_clean(self) -> bool:
@@ -136,7 +136,11 @@ def _counted(counts: dict[str, int]) -> str:
 
 def _verdict(report: ChaosReport) -> list[Text]:
     if report.is_clean:
-        return [Text("Nothing lost, nothing doubled, and the money agrees to the won.", style="bold green")]
+        kept = [Text(f"Logs, journal and books are in {report.folder}")] if report.folder else []
+        return [
+            Text("Nothing lost, nothing doubled, and the money agrees to the won.", style="bold green"),
+            *kept,
+        ]
     return [
         Text("Not clean:", style="bold red"),
         *(Text(f"  {words}", style="red") for words in report.violations),

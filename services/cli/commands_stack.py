@@ -1,7 +1,7 @@
 """Commands about processes: `demo`, `up`, `down`, `observe`, `doctor`."""
 
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from services.cli.demo import Demo, DemoOptions
 from services.cli.demo_view import LiveWatcher, PlainWatcher, report_view
 from services.cli.doctor import examine
 from services.cli.faults import EXIT_FAILED, UsageFault
-from services.cli.launch import LaunchOptions, launch, stop
+from services.cli.launch import LaunchOptions, interrupted_by_signals, launch, stop
 from services.cli.link import address_in_use
 from services.cli.options import (
     DEFAULT_RUN,
@@ -92,9 +92,14 @@ def up(
         int, typer.Option(help="First Prometheus port, one for each service; 0: none.", min=0, max=65_000)
     ] = 0,
 ) -> None:  # fmt: skip
-    """Start the services of this machine and wait until each is heard."""
+    """Start the services of this machine and wait until each is heard.
+
+    Until then Ctrl-C or a closed terminal stops what was started; from then on they run by themselves,
+    also without the terminal, until `arb down`.
+    """
     options = LaunchOptions(run, configuration(), redis, mode, gateway, seed, day_plan, metrics_port)
-    stack = launch(options, lambda text: console().print(text, soft_wrap=True))
+    with interrupted_by_signals():
+        stack = launch(options, lambda text: console().print(text, soft_wrap=True))
     console().print(f"[green]{len(stack.processes)} processes run[/]; logs are in {stack.folder / 'logs'}")
     console().print("Watch with `arb top`, stop with `arb down`.")
 
@@ -117,19 +122,22 @@ def observe(
 ) -> None:  # fmt: skip
     """Measure crosses while orders are impossible: start in observe mode and show the board.
 
-    Where a stack runs already it is only shown; else `q` or Ctrl-C stops what was started.
+    Where a stack runs already it is only shown; else `q`, Ctrl-C or a closed terminal stops what was
+    started.
     """
     need_terminal()
     stack = None
-    if read_stack_file(run) is None:
-        options = LaunchOptions(run, configuration(), redis, GatewayMode.OBSERVE, gateway, seed)
-        stack = launch(options, lambda text: console().print(text, soft_wrap=True))
-    try:
-        watch(open_desk(redis, run), "observing")
-    finally:
-        if stack is not None:
-            stack.stop_all()
-            console().print("Everything is stopped.")
+    with interrupted_by_signals():
+        if read_stack_file(run) is None:
+            options = LaunchOptions(run, configuration(), redis, GatewayMode.OBSERVE, gateway, seed)
+            stack = launch(options, lambda text: console().print(text, soft_wrap=True))
+        try:
+            watch(open_desk(redis, run), "observing")
+        finally:
+            if stack is not None:
+                stack.stop_all()
+    with suppress(OSError):  # the terminal may be gone
+        console().print("Everything is stopped." if stack is not None else "What runs goes on.")
 
 
 def doctor(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOption = False) -> None:

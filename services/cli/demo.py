@@ -392,5 +392,10 @@ def copy_configuration(source: Path, target: Path) -> Path:
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment without settings of a real system: a demo reaches no account and no Slack."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("ARB_", "SLACK_"))}
+    """The environment without settings of a real system: a demo reaches no account and no Slack.
+
+    The children run the code that starts them, wherever they run: another checkout that is installed
+    would mix builds.
+    """
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("ARB_", "SLACK_"))}
+    return {**own, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}

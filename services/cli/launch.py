@@ -1,9 +1,10 @@
 """Starting and stopping a stack that outlives the command: `arb up`, `arb observe`, `arb down`."""
 
 import os
+import signal
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -76,6 +77,22 @@ def launch(options: LaunchOptions, say: Callable[[str], None]) -> Stack:
         stack.stop_all()
         raise
     return stack
+
+
+@contextmanager
+def interrupted_by_signals() -> Iterator[None]:
+    """A closed terminal (SIGHUP) and SIGTERM interrupt as Ctrl-C does, so that nothing half done is left."""
+
+    def interrupt(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_IGN)  # the second must not interrupt the stopping
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGHUP, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def stop(run: Path) -> list[str] | None:

@@ -71,6 +71,15 @@ class Process:
         if self.alive:
             os.kill(self.record.pid, number)
 
+    def kill(self) -> None:
+        """SIGKILL to it, and to what it started where it leads a group of its own, as our programs do."""
+        if not self.alive:
+            return
+        if os.getpgid(self.record.pid) == self.record.pid:
+            os.killpg(self.record.pid, signal.SIGKILL)
+        else:
+            os.kill(self.record.pid, signal.SIGKILL)
+
     def wait(self, timeout_s: float) -> bool:
         """Wait until it is gone; returns whether it is."""
         deadline = time.monotonic() + timeout_s
@@ -157,7 +166,7 @@ class Stack:
 
     def kill(self, name: str) -> None:
         """End one process as a crash would (SIGKILL) and wait until it is gone."""
-        self.processes[name].send(signal.SIGKILL)
+        self.processes[name].kill()
         self.processes[name].wait(STOP_TIMEOUT_S)
 
     def restart(self, name: str) -> None:
@@ -169,7 +178,7 @@ class Stack:
         for name, process in reversed(list(self.processes.items())):
             process.send(signal.SIGTERM)
             if not process.wait(STOP_TIMEOUT_S):
-                process.send(signal.SIGKILL)
+                process.kill()
                 process.wait(STOP_TIMEOUT_S)
                 unwell.append(f"{name} did not stop in {STOP_TIMEOUT_S:g} s and was killed")
             elif process.exit_code not in (None, 0, -signal.SIGTERM):

@@ -70,6 +70,28 @@ def test_a_killed_process_can_be_started_again(stack: Stack) -> None:
     assert stack.processes["one"].record.pid != first
 
 
+def test_a_kill_takes_what_the_process_started_with_it(stack: Stack, tmp_path: Path) -> None:
+    """A worker's own scheduler would else live on, and hold what its successor needs."""
+    child = tmp_path / "child"
+    code = (
+        "import subprocess,sys,time;"
+        "c=subprocess.Popen([sys.executable,'-S','-c','import time; time.sleep(60)']);"
+        f"open({str(child)!r},'w').write(str(c.pid)); time.sleep(60)"
+    )
+    stack.start(program("parent", code))
+    until(lambda: child.exists() and child.read_text().isdigit())
+    stack.kill("parent")
+    until(lambda: not Path(f"/proc/{child.read_text()}").exists() or _is_dead(int(child.read_text())))
+
+
+def _is_dead(pid: int) -> bool:
+    """Nobody may be there to collect it: then it stays as a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
 def test_the_last_started_is_stopped_first(stack: Stack, tmp_path: Path) -> None:
     told = tmp_path / "told"
     for name in ("a", "b", "c"):
