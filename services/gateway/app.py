@@ -5,6 +5,7 @@ Exit codes: 0 told to stop, 1 failed, 2 settings, 3 fenced, 4 stored state or lo
 is refused, 10 connection lost, 11 the broker's nightly cut.
 """
 
+import faulthandler
 import sys
 import threading
 from pathlib import Path
@@ -51,6 +52,7 @@ MEASURE_AGAIN_S = 0.1
 
 def main() -> int:
     """Run one gateway until it is told to stop; returns the exit code."""
+    faulthandler.enable()
     try:
         runtime, settings = load_settings(RuntimeSettings), load_settings(GatewaySettings)
         configure_logs(runtime.log_level, runtime.log_file)

@@ -104,6 +104,8 @@ class Shell:
     # -- the timer -----------------------------------------------------------------------
 
     def start(self) -> None:
+        who = self._identity
+        self._log.info("started", epoch=who.epoch, build_id=who.build_id, positions=self._positions)
         self._feed_fact(Started())
 
     def turn(self) -> None:

@@ -32,6 +32,7 @@ from services.runtime.redis_server import find_redis
 from services.simulator.admin import Admin
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+CONFIG: Final = ROOT / "config"
 DATE: Final = TradingDate("2026-11-23")
 DAY_NS: Final = 24 * 3600 * 10**9
 DEADLINE_S: Final = 40.0
@@ -85,21 +86,23 @@ class Supervised:
 
     def environment(self) -> dict[str, str]:
         plan = self.folder / "day.json"
-        return {
-            **os.environ, "PYTHONPATH": str(ROOT), "ARB_CONFIG_DIR": str(ROOT / "config"), "QT_QPA_PLATFORM": "offscreen", "ARB_RUNTIME_REDIS_URL": self.redis.url,
-            "ARB_RUNTIME_DAY_PLAN": str(plan) if plan.exists() else "", "ARB_GATEWAY_MODE": "simulated",
+        own = {
+            "PYTHONPATH": str(ROOT), "ARB_CONFIG_DIR": str(CONFIG), "QT_QPA_PLATFORM": "offscreen",
+            "ARB_RUNTIME_REDIS_URL": self.redis.url, "ARB_GATEWAY_MODE": "simulated",
+            "ARB_RUNTIME_DAY_PLAN": str(plan) if plan.exists() else "",
             "ARB_GATEWAY_STATE_DIR": str(self.state_dir), "ARB_GATEWAY_HALT_FILE": str(self.halt_path),
             "ARB_GATEWAY_RECONNECT": "exit", "ARB_SIMULATOR": self.address,
             "ARB_EMULATED_WINDOWS": str(self.folder / "windows"), "SLACK_WEBHOOK_URL": self.slack.url,
-            **{f"ARB_SUPERVISOR_{name}": value for name, value in self.settings.items()},
         }  # fmt: skip
+        short = {f"ARB_SUPERVISOR_{name}": value for name, value in self.settings.items()}
+        return {**os.environ, **own, **short}
 
     def start(self) -> None:
         anchor_ns = time.time_ns() - 11 * 3600 * 10**9
         plan = DayPlan(trading_date=DATE, anchor_wall_ns=anchor_ns, breakpoints=((0, 0), (DAY_NS, DAY_NS)))
         write_day_plan(self.folder / "day.json", plan)
         self._run(
-            "services.simulator", "--listen", self.address, "--config-dir", str(ROOT / "config"), "--day-plan",
+            "services.simulator", "--listen", self.address, "--config-dir", str(CONFIG), "--day-plan",
             str(self.folder / "day.json"), "--seed", "7",
         )  # fmt: skip
         until("the simulator listens", lambda: (self.folder / "sim.sock").exists())
@@ -109,10 +112,9 @@ class Supervised:
 
     def publish(self) -> None:
         """Say what risk says when a day begins."""
-        config = ROOT / "config"
-        costs = load_market(config).costs
+        costs = load_market(CONFIG).costs
         reference = Reference(
-            trading_date=DATE, symbols=load_symbol_map(config, ("g1", "g2")),
+            trading_date=DATE, symbols=load_symbol_map(CONFIG, ("g1", "g2")),
             costs={market: costs.costs_of(DATE, market) for market in Market}, limits=TradingLimits(),
         )  # fmt: skip
         said = ReferencePublished(
