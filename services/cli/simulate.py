@@ -3,6 +3,7 @@
 A day is decided by its seed alone, so a failing seed is replayed by naming it.
 """
 
+import gc
 import multiprocessing
 from collections import Counter
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from services.simulator.virtual.day import SECONDS, DayResult, run_day
 from services.simulator.virtual.desk import SYMBOLS, Desk, build_desk
 
 CHUNK = 4
+GC_AFTER = 50_000
+"""New objects after which a worker looks for cycles."""
 DAY_HOLDS = (
     f"{SECONDS} s of virtual time with every phase of a trading date, {SYMBOLS} symbols on two venues, "
     "gateway, two detectors, risk, executor, a person at the desk, and the faults that its seed draws"
@@ -76,8 +79,8 @@ def parse_seeds(text: str) -> range:
 def run_seeds(config_dir: Path, seeds: range, jobs: int) -> Iterator[DayResult]:
     """Run every seed, `jobs` at a time; results in the order of the seeds. Raises ConfigError."""
     if jobs == 1:
-        desk = build_desk(config_dir)
-        yield from (run_day(desk, seed) for seed in seeds)
+        _prepare(config_dir)
+        yield from map(_run, seeds)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, context, initializer=_prepare, initargs=(config_dir,)) as pool:
@@ -88,7 +91,10 @@ _DESKS: list[Desk] = []
 
 
 def _prepare(config_dir: Path) -> None:
-    _DESKS.append(build_desk(config_dir))
+    """Build what all days have in common. A day makes few cycles: looking for them seldom is enough."""
+    _DESKS[:] = [build_desk(config_dir)]
+    gc.freeze()
+    gc.set_threshold(GC_AFTER)
 
 
 def _run(seed: int) -> DayResult:

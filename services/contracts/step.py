@@ -27,8 +27,17 @@ class State(BaseModel):
     DURABLE: ClassVar[frozenset[str]] = frozenset()
 
     def but(self, **changes: Any) -> "Any":
-        """Return a copy with `changes`. Not validated: cores write what they have just computed."""
-        return self.model_copy(update=changes)
+        """Return a copy with `changes`. Not validated: cores write what they have just computed.
+
+        What `model_copy` does, without asking at every step for extra and private attributes that no
+        state has.
+        """
+        copy = self.__class__.__new__(self.__class__)
+        object.__setattr__(copy, "__dict__", {**self.__dict__, **changes})
+        object.__setattr__(copy, "__pydantic_fields_set__", self.__pydantic_fields_set__ | changes.keys())
+        object.__setattr__(copy, "__pydantic_extra__", None)
+        object.__setattr__(copy, "__pydantic_private__", None)
+        return copy
 
 
 StateT = TypeVar("StateT", bound=State)

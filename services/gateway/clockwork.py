@@ -317,6 +317,8 @@ def _feed_alert(turn: Turn, venue: Venue, *, silent: bool) -> None:
 
 def _exchange_time(turn: Turn, fact: Clocked) -> None:
     """Frames that agree count at any time, those that do not only while the venue trades continuously."""
+    if not fact.exchange_apart_ns:
+        return
     state = turn.state
     parts_s, silence_ms = state.settings.exchange_time_parts_s, state.settings.feed_silence_ms
     limit_ns = exchange_time.limit_ns(state.clock, turn.now_ns, parts_s)

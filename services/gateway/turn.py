@@ -26,7 +26,10 @@ class Turn:
         self.effects: list[Effect] = []
 
     def set(self, **changes: Any) -> None:
-        self.state = self.state.but(**changes)
+        """Put values into the state; those that are there already leave it the same object."""
+        state = self.state
+        if any(getattr(state, name) is not value for name, value in changes.items()):
+            self.state = state.but(**changes)
 
     def say(self, message: Message, correlation_id: str = "") -> None:
         self.out.append(Outgoing(message, correlation_id))

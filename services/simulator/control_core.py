@@ -42,11 +42,11 @@ class ControlCore:
         self._local: dict[str, Callable[..., Any]] = {
             "SetInputValue": self._set_input,
             "CommRqData": self._comm_rq_data,
-            "GetRepeatCnt": self._repeat_count,
-            "GetCommData": self._comm_data,
-            "GetCommDataEx": self._comm_data_ex,
-            "GetCommRealData": self._real_data,
-            "GetChejanData": self._chejan_data,
+            "GetRepeatCnt": self.repeat_count,
+            "GetCommData": self.comm_data,
+            "GetCommDataEx": self.comm_data_ex,
+            "GetCommRealData": self.real_data,
+            "GetChejanData": self.chejan_data,
             "GetConnectState": lambda: int(self._connected),
         }
 
@@ -121,11 +121,11 @@ class ControlCore:
 
     # -- reading inside an event ----------------------------------------------------------------
 
-    def _repeat_count(self, trcode: str, record: str) -> int:
+    def repeat_count(self, trcode: str, record: str) -> int:
         event = self._current
         return len(event.rows) if isinstance(event, Answered) else 0
 
-    def _comm_data(self, trcode: str, record: str, index: int, field: str) -> str:
+    def comm_data(self, trcode: str, record: str, index: int, field: str) -> str:
         event = self._current
         if not isinstance(event, Answered):
             return ""
@@ -134,17 +134,17 @@ class ControlCore:
             return event.rows[index][name]
         return event.single.get(name, "") if index == 0 else ""
 
-    def _comm_data_ex(self, trcode: str, record: str) -> list[list[str]] | None:
+    def comm_data_ex(self, trcode: str, record: str) -> list[list[str]] | None:
         event = self._current
         return [list(row.values()) for row in event.rows] if isinstance(event, Answered) else None
 
-    def _real_data(self, code: str, fid: int) -> str:
+    def real_data(self, code: str, fid: int) -> str:
         event = self._current
         if not isinstance(event, Ticked) or code not in (event.code, kind_of(event.frame)):
             return ""
         return event.frame.text(fid)
 
-    def _chejan_data(self, fid: int) -> str:
+    def chejan_data(self, fid: int) -> str:
         event = self._current
         return event.values.get(str(fid), "") if isinstance(event, Chejan) else ""
 

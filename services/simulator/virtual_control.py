@@ -79,6 +79,11 @@ class VirtualControl:
         resolved = resolve(prototype, args)
         return None if resolved is None else self._core.call(*resolved)
 
+    @property
+    def reading(self) -> ControlCore:
+        """What the event that is being delivered makes readable, without a prototype for each text."""
+        return self._core
+
     def deliver(self, events: Iterable[Event]) -> None:
         """Events of this control's session, in order, as `World.advance` gave them."""
         for event in events:

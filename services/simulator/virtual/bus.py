@@ -139,7 +139,7 @@ class VirtualBus:
         return self._newest.get(key, 0)
 
     def follow(self, reader: str, keys: Iterable[str]) -> None:
-        """Let `has_news` tell a reader of these streams, beginning with what they hold now."""
+        """Let a reader read these streams, and `has_news` tell it of them, from what they hold now."""
         for key in keys:
             self._readers.setdefault(key, set()).add(reader)
         self._has_news.add(reader)
@@ -154,8 +154,10 @@ class VirtualBus:
         return written
 
     def read(self, reader: str, cursors: Mapping[str, int], now_ns: int, most: int = 256) -> list[Posted]:
-        """Return what is new, in the order it was taken. Raises Unavailable."""
+        """Return what is new to a follower, in the order it was taken. Raises Unavailable."""
         self._answer(now_ns)
+        if reader not in self._has_news:
+            return []
         self._has_news.discard(reader)
         found: list[Posted] = []
         for key, cursor in cursors.items():

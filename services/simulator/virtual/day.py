@@ -9,8 +9,9 @@ person at the desk; and the faults that the seed draws.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from random import Random
 from typing import Any
 
@@ -26,6 +27,7 @@ from services.gateway.state import GatewayState
 from services.market.dates import time_of_day_ns
 from services.simulator.events import Event as BrokerEvent
 from services.simulator.options import AccountOptions, SimulatorOptions, WorldOptions
+from services.simulator.orders import Order
 from services.simulator.virtual.bus import Unavailable, VirtualBus
 from services.simulator.virtual.checkers import EntrySent, Witness, violations
 from services.simulator.virtual.desk import NIGHTLY_CUT, Desk
@@ -88,6 +90,8 @@ class VirtualDay:
         share = HEAL_SHARE if self.rng.random() < 0.8 else 1.05
         self.heal_ns = opens + int((closes - opens) * share)
         self.end_ns = START_NS + SECONDS * NS_PER_S
+        self._working: list[Order] = []
+        self._orders_seen = 0
         self._cut_at_night()
 
     def _options(self) -> SimulatorOptions:
@@ -321,12 +325,18 @@ class VirtualDay:
             )
         )
 
+    def _working_orders(self) -> Iterator[Order]:
+        """Our orders that the broker has open. One that has closed is not looked at again."""
+        orders = self.world.broker.orders
+        self._working += islice(orders.values(), self._orders_seen, None)
+        self._orders_seen = len(orders)
+        self._working = [order for order in self._working if not order.closed]
+        return (order for order in self._working if not order.request.by_hand)
+
     def _watch(self, now_ns: int) -> None:
         """Exposure and what is open at the broker, after every step."""
         by_symbol = Counter[str]()
-        for order in self.world.broker.orders.values():
-            if order.request.by_hand or order.closed:
-                continue
+        for order in self._working_orders():
             entry = order.side.value == "buy"
             if entry and not self.world.exchange.phases[order.venue].matches_continuously:
                 self.witness.left_over.append((now_ns, order.request.rqname))

@@ -39,6 +39,9 @@ class Operator:
     _said: int = 0
     hands_off_until_ns: int = 0
 
+    def __post_init__(self) -> None:
+        self.bus.follow(self.name, self._cursors)
+
     def turn(self, now_ns: int) -> None:
         """Look about twice a second and do what is due."""
         if now_ns - self._looked_ns < LOOK_NS:

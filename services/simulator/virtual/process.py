@@ -81,10 +81,12 @@ class VirtualProcess(Generic[StateT]):
         tick_due = own_ns - self._ticked_ns >= TICK_MS * NS_PER_MS
         if not (tick_due or die or self.bus.has_news(self.name)):
             return
-        before, positions = self.state, dict(self.positions)
+        before, moved = self.state, False
         writes: list[tuple[str, Envelope]] = []
         for posted in self.bus.read(self.name, {**self.cursors, **self.positions}, now_ns):
-            (self.positions if posted.key in self.positions else self.cursors)[posted.key] = posted.number
+            committed = posted.key in self.positions
+            (self.positions if committed else self.cursors)[posted.key] = posted.number
+            moved = moved or committed
             self._ask(Received(posted.envelope, posted.key, posted.entry_id, own_ns), writes)
         for ordinal, message in enumerate(self.service.observe(self.state, own_ns)):
             self._ask(self._local(message, own_ns, ordinal), writes)
@@ -95,7 +97,7 @@ class VirtualProcess(Generic[StateT]):
         if die == "before":
             self.kill()
             return
-        if writes or positions != self.positions or self._durable_changed(before):
+        if writes or moved or self._durable_changed(before):
             self.bus.commit(self.service.name, self.epoch, self.state, self.positions, writes, now_ns)
         if die == "after":
             self.kill()
@@ -138,7 +140,10 @@ class VirtualProcess(Generic[StateT]):
         return Received(seen, LOCAL, "", now_ns)
 
     def _durable_changed(self, before: State) -> bool:
-        return any(getattr(before, name) is not getattr(self.state, name) for name in before.DURABLE)
+        after = self.state
+        return after is not before and any(
+            getattr(before, name) is not getattr(after, name) for name in before.DURABLE
+        )
 
 
 def envelopes(out: Sequence[Outgoing], source: str, event: Event) -> list[tuple[str, Envelope]]:
