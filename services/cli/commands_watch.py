@@ -16,6 +16,7 @@ from services.cli.board_view import render
 from services.cli.explain import story_of
 from services.cli.faults import EXIT_FAILED, Fault, UsageFault
 from services.cli.link import Follower, Link
+from services.cli.manager import managed, manager_up_s, process_lines
 from services.cli.options import (
     DEFAULT_RUN,
     ByOption,
@@ -31,8 +32,10 @@ from services.cli.options import (
     reason_or_ask,
 )
 from services.cli.preflight import Check, is_clean, preflight
+from services.contracts.alert_codes import AlertCode
+from services.contracts.alert_text import raised
 from services.contracts.envelope import Unreadable, decode
-from services.contracts.messages.alerts import AlertKind, AlertRaised
+from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import AlertAcknowledged
 from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.status import NotifierStatus
@@ -48,8 +51,12 @@ from services.contracts.streams import (
     key_of,
 )
 from services.contracts.terms import Severity
-from services.notifier.webhook import VARIABLE, WebhookUnusable, post_test_message, webhook_url
+from services.notifier.settings import NotifierSettings
+from services.notifier.webhooks import webhook_addresses
+from services.notifier.wording import trial_message
 from services.runtime.bus import Write
+from services.runtime.settings import SettingsError, load_settings
+from services.runtime.slack import VARIABLE, Delivered, post
 
 WATCH_PANEL = "Watch"
 STORY_KEYS = (
@@ -64,10 +71,14 @@ def status(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonO
     """Print venues, services, spreads, open pairs, rates and profit as they are now (`arb top`: live)."""
     link = open_desk(redis, run)
     board, now_ns = board_now(link)
+    processes = managed(run)
     if as_json:
-        print_json(board_json(board, now_ns))
+        managed_json = [dataclasses.asdict(process) for process in processes]
+        print_json({**board_json(board, now_ns), "processes": managed_json})
     else:
         console().print(render(board, now_ns))
+        for line in process_lines(processes, manager_up_s(run)):
+            console().print(f"[yellow]{escape(line)}[/]", soft_wrap=True)
 
 
 def check_preflight(
@@ -181,15 +192,21 @@ def slack_test(
 
 
 def _from_here() -> str:
-    """Post once from this process; returns the problem, empty when it was taken."""
+    """Post once to each webhook from this process; returns the problems, empty when all took it."""
+    configuration()
+    settings = load_settings(NotifierSettings)
     try:
-        url = webhook_url(configuration())
-    except WebhookUnusable as error:
+        addresses = webhook_addresses(settings)
+    except SettingsError as error:
         raise UsageFault(str(error)) from error
-    if url is None:
+    if not addresses:
         raise UsageFault("no webhook is configured; alerts go to the notifier's terminal",
                          f"Put {VARIABLE}=... into .env (docs/slack.md).")  # fmt: skip
-    return post_test_message(url).problem
+    outcomes = {name: post(url, trial_message(settings.language)) for name, url in addresses.items()}
+    refused = (
+        (name, outcome.reason) for name, outcome in outcomes.items() if not isinstance(outcome, Delivered)
+    )
+    return "; ".join(f"{name}: {reason}" if name else reason for name, reason in refused)
 
 
 def _through_notifier(redis: str, run: Path, by: str, wait_s: float) -> str:
@@ -275,11 +292,7 @@ def buried_in(link: Link) -> list[tuple[str, int, EntryBuried]]:
 
 
 def _test_alert(by: str) -> AlertRaised:
-    return AlertRaised(
-        alert_id=f"slack-test-{uuid4().hex[:8]}", kind=AlertKind.SESSION, severity=Severity.CRITICAL,
-        title="Test of the way to Slack", detail=f"asked for by {by}; nothing is wrong",
-        next_step="None: this line arriving is the whole test.",
-    )  # fmt: skip
+    return raised(AlertCode.SLACK_TEST, f"slack-test-{uuid4().hex[:8]}", Severity.CRITICAL, {"by": by})
 
 
 def _delivery(follower: Follower, before: NotifierStatus, wait_s: float) -> NotifierStatus | None:

@@ -279,7 +279,7 @@ WORDS: Final[Mapping[C, Words]] = {
     C.STREAM_LONG: Words(
         "The stream {stream} has grown to {length} entries",
         "It is trimmed only as far as its slowest reader has come, which is {reader}.",
-        "See with `arb status` whether {reader} runs and keeps up. A service that is "
+        "See with `arb status` whether {reader} runs and keeps up; at {pause} new pairs wait until it is shorter. A service that is "
         "gone for good is named in `retired_readers` of config/notifier.toml.",
         "The stream {stream} is short again", "Its readers have caught up."),
     C.SLACK_TEST: Words(

@@ -282,7 +282,7 @@ WORDS: Final[Mapping[C, Words]] = {
     C.STREAM_LONG: Words(
         "스트림 {stream}의 항목이 {length}개로 증가",
         "가장 느린 구독자인 {reader}이(가) 읽은 위치까지만 정리됩니다.",
-        "`arb status`로 {reader}의 실행과 지연을 확인하십시오. 영구히 중단한 서비스는 "
+        "`arb status`로 {reader}의 실행과 지연을 확인하십시오. {pause}개가 되면 신규 페어를 보류합니다. 영구히 중단한 서비스는 "
         "config/notifier.toml의 `retired_readers`에 적으십시오.",
         "스트림 {stream} 길이 정상화", "구독자가 모두 따라잡았습니다."),
     C.SLACK_TEST: Words(

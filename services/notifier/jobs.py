@@ -10,12 +10,12 @@ from rq import Queue, Retry, get_current_job
 from rq.exceptions import DuplicateJobError
 from rq.serializers import JSONSerializer
 
+from services.contracts.alert_text import Language
 from services.contracts.terms import Symbol
-from services.notifier.poster import Names
 from services.notifier.state import Digest
-from services.notifier.webhook import Webhook, webhook_url
-from services.notifier.wording import Language, digest_message
+from services.notifier.wording import Names, digest_message
 from services.runtime.settings import config_dir
+from services.runtime.slack import Delivered, Failed, RetryAfter, post, webhook_url
 
 QUEUE: Final = "arb-digests"
 TRIES: Final = 8
@@ -67,24 +67,26 @@ def post_digest(digest: dict[str, Any], names: dict[str, str], language: str) ->
         DigestUndelivered: not taken; rq retries after the intervals of `RETRY_S`.
         WebhookUnusable: the address given cannot be used.
     """
-    url = webhook_url(config_dir())
+    known = {Symbol(symbol): name for symbol, name in names.items()}
+    found = Digest.model_validate(digest)
+    url = webhook_url(config_dir(), found.webhook) or webhook_url(config_dir())
     if url is None:
         return "no webhook: nothing posted, the alerts are in the journal"
-    known = {Symbol(symbol): name for symbol, name in names.items()}
-    message = digest_message(Digest.model_validate(digest), Language(language), known)
-    delivery = Webhook(url).post(message)
-    if delivery.unacceptable:
-        delivery = Webhook(url).post(message, plain=True)
-    if delivery.delivered:
+    message = digest_message(found, Language(language), known)
+    outcome = post(url, message)
+    if isinstance(outcome, Failed) and outcome.unacceptable:
+        outcome = post(url, message.plain)
+    if isinstance(outcome, Delivered):
         return "posted"
-    _wait_as_asked(delivery.retry_after_s)
-    raise DigestUndelivered(delivery.problem)
+    if isinstance(outcome, RetryAfter):
+        _wait_as_asked(outcome.seconds)
+    raise DigestUndelivered(outcome.reason)
 
 
-def _wait_as_asked(retry_after_s: float | None) -> None:
+def _wait_as_asked(retry_after_s: float) -> None:
     """Make rq wait at least as long as Slack asked for."""
     job = get_current_job()
-    if job is None or retry_after_s is None or not job.retry_intervals:
+    if job is None or not job.retry_intervals:
         return
     seconds = int(retry_after_s) + 1
     job.retry_intervals = [max(seconds, interval) for interval in job.retry_intervals]

@@ -15,8 +15,8 @@ from typing import IO, Final
 
 import structlog
 
+from services.contracts.alert_codes import AlertCode
 from services.contracts.limits import LOSSLESS_ALARM, NS_PER_MS
-from services.contracts.messages.alerts import AlertKind
 from services.contracts.streams import Reading, stream_of
 from services.contracts.terms import Severity
 from services.notifier.journal_folder import JournalLocked, lock, recover
@@ -220,10 +220,8 @@ class Journal:
         if free_mb >= self._options.min_free_mb:
             return ()
         trouble = Trouble(
-            alert_id="journal-disk", kind=AlertKind.JOURNAL, severity=Severity.WARNING,
-            title="The journal's disk is almost full",
-            detail=f"Less than {self._options.min_free_mb} MB are free in {self._options.root}.",
-            next_step="Move the folders of old dates to other storage.",
+            alert_id="journal-disk", severity=Severity.WARNING, code=AlertCode.JOURNAL_DISK,
+            facts={"least": self._options.min_free_mb, "folder": str(self._options.root)},
         )  # fmt: skip
         return (trouble,)
 
@@ -232,12 +230,8 @@ class Journal:
         if severity is None:
             return []
         return [Trouble(
-            alert_id=f"stream-length-{key}", kind=AlertKind.BUS, severity=severity,
-            title=f"The stream {key} has grown to {length} entries",
-            detail=f"It is trimmed only as far as its slowest reader has come, which is {held_by}.",
-            next_step=f"See with `arb status` whether {held_by} runs and keeps up; at {2 * LOSSLESS_ALARM} "
-            "new pairs wait until it is shorter. A service that is gone for good is named in "
-            "`retired_readers` of config/notifier.toml.",
+            alert_id=f"stream-length-{key}", severity=severity, code=AlertCode.STREAM_LONG,
+            facts={"stream": key, "length": length, "reader": held_by, "pause": 2 * LOSSLESS_ALARM},
         )]  # fmt: skip
 
     # -- what went wrong -------------------------------------------------------------------
@@ -247,32 +241,30 @@ class Journal:
             busy = act()
         except BusUnavailable as error:
             self._source = None
-            self._fail("The journal cannot read Redis", error, "Look at Redis with `arb doctor`.")
+            self._fail("redis", error)
         except JournalLocked as error:
-            self._fail("Another process writes this journal", error, "Stop the other notifier.")
+            self._fail("locked", error)
         except OSError as error:
-            self._fail(
-                "The journal cannot be written", error,
-                "Make room on the disk or mend it; the streams keep everything until then.",
-            )  # fmt: skip
+            self._fail("disk", error)
         except Exception as error:
             self._log.exception("journal failed")
             self._writer = None
-            self._fail("The journal failed", error, "Read the notifier's log, then restart the notifier.")
+            self._fail("fault", error)
         else:
             self._failure, self._failures, self._well_s = None, 0, time.monotonic()
             return busy
         return False
 
-    def _fail(self, title: str, error: Exception, next_step: str) -> None:
+    def _fail(self, failure: str, error: Exception) -> None:
+        """`failure` is a term of the table `journal`."""
         self._failures += 1
-        self._log.error(title, error=str(error), failures=self._failures)
+        self._log.error("journal stopped", failure=failure, error=str(error), failures=self._failures)
         severity = Severity.CRITICAL if self._failures >= WAKES_A_PERSON else Severity.WARNING
         if isinstance(error, OSError) and not isinstance(error, BusUnavailable):
             severity = Severity.CRITICAL
         self._failure = Trouble(
-            alert_id="journal-stopped", kind=AlertKind.JOURNAL, severity=severity,
-            title=title, detail=str(error), next_step=next_step,
+            alert_id="journal-stopped", severity=severity, code=AlertCode.JOURNAL_STOPPED,
+            facts={"failure": failure, "problem": str(error)},
         )  # fmt: skip
         lag_ms = int((time.monotonic() - self._well_s) * 1_000)
         self.report = self.report.model_copy(update={"troubles": self._troubles(), "lag_ms": lag_ms})
@@ -280,10 +272,8 @@ class Journal:
     def _mark_gap(self, key: str, gap: Gap) -> None:
         self._log.warning("journal gap", stream=key, after=gap.from_id, before=gap.to_id)
         trouble = Trouble(
-            alert_id=f"journal-gap-{key}-{gap.to_id}", kind=AlertKind.JOURNAL, severity=Severity.WARNING,
-            title=f"The journal of {key} has a hole",
-            detail=f"Entries after {gap.from_id} and before {gap.to_id} went before they were written.",
-            next_step="Nothing to do if the notifier was stopped; else see why it fell behind.",
+            alert_id=f"journal-gap-{key}-{gap.to_id}", severity=Severity.WARNING, code=AlertCode.JOURNAL_HOLE,
+            facts={"stream": key, "after": gap.from_id, "before": gap.to_id},
         )  # fmt: skip
         self._gaps[key] = (time.monotonic(), trouble)
 

@@ -1,8 +1,9 @@
-"""The thread that talks to the outside: critical notices to Slack, digests to the side jobs.
+"""The threads that talk to the outside: notices to Slack, digests to the side jobs.
 
-It never blocks the loop: the loop offers what is in the outbox and collects what became of it.
+They never block the loop: the loop offers what is in the outbox and collects what became of it.
 Delivery is at least once: a notice leaves the outbox only when its delivery was committed, and
-what was delivered but not committed before a crash is posted again.
+what was delivered but not committed before a crash is posted again. Each attempt has a thread of
+its own, so that a webhook that hangs holds up nothing but that attempt.
 """
 
 import threading
@@ -13,54 +14,42 @@ from typing import Final, Protocol
 
 import structlog
 
+from services.contracts.alert_text import Language, in_language
 from services.contracts.envelope import Message
-from services.contracts.terms import Symbol
+from services.notifier.lane import BACKOFF_S, PACE_S, Lane
 from services.notifier.reported import DeliveryFailed, DigestHandedOver, NoticesDelivered
 from services.notifier.state import Digest, Notice
-from services.notifier.webhook import Delivery, Webhook
-from services.notifier.wording import Language, notice_line, notices_message
+from services.notifier.wording import Names, notice_line, notices_message
+from services.runtime.slack import Delivered, Failed, Outcome, RetryAfter, post
 
-PACE_S: Final = 1.0
-"""Slack takes one message a second from a webhook."""
-BACKOFF_S: Final = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
-AT_ONCE: Final = 8
-"""Notices in one message: a storm becomes a few long messages, not many short ones."""
 REMEMBERED: Final = 2_000
-_WAKE_S: Final = 0.2
-
-Names = Mapping[Symbol, str]
+OVERDUE_S: Final = 15.0
+"""An attempt that takes longer (a webhook that trickles) counts as failed; should it be taken after all,
+it counts as delivered then."""
+HAND_OVER_AGAIN_S: Final = 10.0
+_WAKE_S: Final = 0.1
 
 
 class Channel(Protocol):
-    """Where notices and digests go: Slack with its side jobs, or the terminal."""
+    """Where notices go: one webhook, or the terminal."""
 
     pace_s: float
 
-    def deliver(self, notices: Sequence[Notice], now_ns: int, names: Names, *, plain: bool) -> Delivery: ...
-    def hand_over(self, digest: Digest, names: Names) -> None:
-        """Give a digest to whoever posts it. Raises ConnectionError: try again later."""
+    def deliver(self, notices: Sequence[Notice], now_ns: int, names: Names, *, plain: bool) -> Outcome: ...
 
 
 class SlackChannel:
-    """Notices through the webhook directly, digests through the queue."""
+    """Notices through one webhook."""
 
-    def __init__(
-        self,
-        webhook: Webhook,
-        language: Language,
-        enqueue: Callable[[Digest, Names], None],
-        pace_s: float = PACE_S,
-    ) -> None:
+    def __init__(self, url: str, language: Language, timeout_s: int, pace_s: float = PACE_S) -> None:
         self.pace_s = pace_s
-        self._webhook = webhook
+        self._url = url
         self._language = language
-        self._enqueue = enqueue
+        self._timeout_s = timeout_s
 
-    def deliver(self, notices: Sequence[Notice], now_ns: int, names: Names, *, plain: bool) -> Delivery:
-        return self._webhook.post(notices_message(notices, now_ns, self._language, names), plain=plain)
-
-    def hand_over(self, digest: Digest, names: Names) -> None:
-        self._enqueue(digest, names)
+    def deliver(self, notices: Sequence[Notice], now_ns: int, names: Names, *, plain: bool) -> Outcome:
+        payload = notices_message(notices, now_ns, self._language, names)
+        return post(self._url, payload.plain if plain else payload, self._timeout_s)
 
 
 class TerminalChannel:
@@ -71,42 +60,56 @@ class TerminalChannel:
         self._language = language
         self._say = say
 
-    def deliver(self, notices: Sequence[Notice], now_ns: int, names: Names, *, plain: bool) -> Delivery:
+    def deliver(self, notices: Sequence[Notice], now_ns: int, names: Names, *, plain: bool) -> Outcome:
         for notice in notices:
             self._say(notice_line(notice, now_ns, self._language, names))
-        return Delivery(True)
+        return Delivered()
 
-    def hand_over(self, digest: Digest, names: Names) -> None:
+    def print_digest(self, digest: Digest, names: Names) -> None:
         for line in digest.lines:
-            self._say(f"{line.alert.severity.value}: {line.alert.title}: {line.alert.detail}")
+            said = in_language(line.alert, self._language)
+            self._say(f"{line.alert.severity.value}: {said.title}: {said.detail}")
+
+
+HandOver = Callable[[Digest, Names], None]
+"""Gives a digest to whoever posts it. Raises ConnectionError: try again later."""
 
 
 class Poster:
-    """Holds what is to go out. `offer` and `results` are called by the loop, `run` is the thread."""
+    """Holds what is to go out. The loop calls `offer` and `results`; `run` and `run_digests` are threads.
+
+    `channels` are by the names of webhooks; a notice for one that is not configured any more goes to "".
+    """
 
     def __init__(
         self,
-        channel: Channel,
+        channels: Mapping[str, Channel],
+        hand_over: HandOver,
         say: Callable[[str], None],
         language: Language,
-        backoff_s: Sequence[float] = BACKOFF_S,
+        backoff_s: tuple[float, ...] = BACKOFF_S,
+        overdue_s: float = OVERDUE_S,
     ) -> None:
-        self._channel = channel
+        self._channels = dict(channels)
+        self._hand_over = hand_over
         self._say = say
         self._language = language
-        self._backoff_s = backoff_s
+        self._overdue_s = overdue_s
         self._log = structlog.get_logger(service="notifier", part="poster")
         self._changed = threading.Condition()
+        self._lanes = {
+            name: Lane(pace_s=channel.pace_s, backoff_s=backoff_s) for name, channel in channels.items()
+        }
+        self._started: dict[int, tuple[str, float]] = {}
+        self._attempts = 0
         self._notices: tuple[Notice, ...] = ()
         self._digests: tuple[Digest, ...] = ()
         self._names: Names = {}
         self._clock_offset_ns = 0
         self._done: OrderedDict[str, None] = OrderedDict()
         self._results: deque[Message] = deque()
-        self._failures = 0
-        self._plain = False
         self._shown: set[str] = set()
-        self._not_before_s = self._digest_not_before_s = 0.0
+        self._digest_not_before_s = 0.0
 
     def offer(
         self, notices: tuple[Notice, ...], digests: tuple[Digest, ...], names: Names, now_ns: int
@@ -124,7 +127,7 @@ class Poster:
             self._names = names
             self._clock_offset_ns = now_ns - time.monotonic_ns()
             if self._notices or self._digests:
-                self._changed.notify()
+                self._changed.notify_all()
 
     def results(self) -> list[Message]:
         """Return what became of things since the last call."""
@@ -134,10 +137,17 @@ class Poster:
             return found
 
     def run(self, stop: threading.Event) -> None:
-        """Deliver until `stop`."""
+        """Post notices until `stop`; what is on its way then is offered again at the next start."""
+        self._until(stop, self.step)
+
+    def run_digests(self, stop: threading.Event) -> None:
+        """Hand digests over until `stop`: the queue lies in Redis, which may be slow."""
+        self._until(stop, self.hand_over_one)
+
+    def _until(self, stop: threading.Event, act: Callable[[], bool]) -> None:
         while not stop.is_set():
             try:
-                acted = self.step()
+                acted = act()
             except Exception:
                 self._log.exception("poster failed")
                 acted = False
@@ -147,58 +157,108 @@ class Poster:
                     self._changed.wait(_WAKE_S)
 
     def step(self) -> bool:
-        """Do one thing that is due; False when nothing is."""
-        return self._hand_over_one() or self._deliver_some()
+        """Begin what is due on each webhook; False when nothing is."""
+        self._give_up_overdue()
+        return any(self._start_one(name) for name in self._lanes)
 
-    def _deliver_some(self) -> bool:
+    # -- notices -----------------------------------------------------------------------------
+
+    def _start_one(self, name: str) -> bool:
+        """Begin an attempt on one webhook, if one is due."""
+        now_s = time.monotonic()
         with self._changed:
-            due, names, offset_ns = self._notices[:AT_ONCE], self._names, self._clock_offset_ns
-        if not due or time.monotonic() < self._not_before_s:
-            return False
-        now_ns = time.monotonic_ns() + offset_ns
-        delivery = self._channel.deliver(due, now_ns, names, plain=self._plain)
-        if delivery.delivered:
-            self._delivered(due)
-        else:
-            self._failed(due, delivery, now_ns, names)
+            waiting = [n for n in self._notices if self._lane_of(n) == name]
+            lane = self._lanes[name]
+            batch = lane.due(waiting, now_s)
+            if not batch:
+                return False
+            self._attempts += 1
+            number, names, now_ns = self._attempts, self._names, time.monotonic_ns() + self._clock_offset_ns
+            self._lanes[name] = lane.started(number, batch, now_s)
+            self._started[number] = (name, now_s)
+        thread = threading.Thread(
+            target=self._attempt, args=(name, number, batch, now_ns, names, lane.plain), daemon=True,
+            name=f"post-{number}",
+        )  # fmt: skip
+        thread.start()
         return True
 
-    def _delivered(self, notices: Sequence[Notice]) -> None:
-        ids = tuple(notice.notice_id for notice in notices)
-        self._failures, self._plain = 0, False
-        self._not_before_s = time.monotonic() + self._channel.pace_s
-        with self._changed:
-            self._done.update(dict.fromkeys(ids))
-            while len(self._done) > REMEMBERED:
-                self._done.popitem(last=False)
-            self._notices = tuple(n for n in self._notices if n.notice_id not in self._done)
-            self._results.append(NoticesDelivered(notice_ids=ids))
+    def _lane_of(self, notice: Notice) -> str:
+        return notice.webhook if notice.webhook in self._lanes else next(iter(self._lanes))
 
-    def _failed(self, notices: Sequence[Notice], delivery: Delivery, now_ns: int, names: Names) -> None:
-        for notice in notices:
+    def _attempt(
+        self, name: str, number: int, batch: tuple[Notice, ...], now_ns: int, names: Names, plain: bool
+    ) -> None:
+        try:
+            outcome = self._channels[name].deliver(batch, now_ns, names, plain=plain)
+        except Exception as error:
+            self._log.exception("attempt failed")
+            outcome = Failed(type(error).__name__)
+        with self._changed:
+            self._ended(number, batch, outcome, now_ns)
+            self._changed.notify()
+
+    def _give_up_overdue(self) -> None:
+        """Let what hangs be tried anew; its thread stays behind and may still report."""
+        with self._changed:
+            late_s = time.monotonic() - self._overdue_s
+            for number, (name, since_s) in list(self._started.items()):
+                if since_s < late_s:
+                    batch = self._lanes[name].in_flight[number]
+                    now_ns = time.monotonic_ns() + self._clock_offset_ns
+                    self._ended(number, batch, Failed(f"no answer in {self._overdue_s:g} s"), now_ns)
+
+    def _ended(self, number: int, batch: tuple[Notice, ...], outcome: Outcome, now_ns: int) -> None:
+        found = self._started.pop(number, None)
+        if isinstance(outcome, Delivered):
+            self._remember(batch)
+        if found is None:
+            return
+        name, now_s = found[0], time.monotonic()
+        lane = self._lanes[name]
+        match outcome:
+            case Delivered():
+                self._lanes[name] = lane.delivered(number)
+                return
+            case RetryAfter(seconds=seconds, reason=reason):
+                self._lanes[name] = lane.held(number, seconds, now_s)
+            case Failed(reason=reason, unacceptable=unacceptable):
+                self._lanes[name] = lane.failed(number, now_s, unacceptable=unacceptable)
+        self._tell_failure(batch, reason, now_ns)
+
+    def _remember(self, batch: Sequence[Notice]) -> None:
+        ids = tuple(notice.notice_id for notice in batch)
+        self._done.update(dict.fromkeys(ids))
+        while len(self._done) > REMEMBERED:
+            self._done.popitem(last=False)
+        self._notices = tuple(n for n in self._notices if n.notice_id not in self._done)
+        self._shown -= set(ids)
+        self._results.append(NoticesDelivered(notice_ids=ids))
+
+    def _tell_failure(self, batch: Sequence[Notice], reason: str, now_ns: int) -> None:
+        """What Slack does not take stands on the terminal, once."""
+        for notice in batch:
             if notice.notice_id not in self._shown:
-                self._say(notice_line(notice, now_ns, self._language, names))
-        self._shown = {notice.notice_id for notice in notices}
-        wait_s = self._backoff_s[min(self._failures, len(self._backoff_s) - 1)]
-        self._failures += 1
-        self._plain = self._plain or delivery.unacceptable
-        self._not_before_s = time.monotonic() + max(wait_s, delivery.retry_after_s or 0.0)
-        self._log.warning("notice not delivered", problem=delivery.problem, failures=self._failures)
-        ids = tuple(notice.notice_id for notice in notices)
-        with self._changed:
-            self._results.append(DeliveryFailed(notice_ids=ids, problem=delivery.problem))
+                self._say(notice_line(notice, now_ns, self._language, self._names))
+        self._shown |= {notice.notice_id for notice in batch}
+        self._log.warning("notice not delivered", problem=reason, notices=len(batch))
+        ids = tuple(notice.notice_id for notice in batch)
+        self._results.append(DeliveryFailed(notice_ids=ids, problem=reason))
 
-    def _hand_over_one(self) -> bool:
+    # -- digests -----------------------------------------------------------------------------
+
+    def hand_over_one(self) -> bool:
+        """Hand one digest over; False when there is none, or the queue did not take it."""
         with self._changed:
             digests, names = self._digests, self._names
         if not digests or time.monotonic() < self._digest_not_before_s:
             return False
         digest = digests[0]
         try:
-            self._channel.hand_over(digest, names)
+            self._hand_over(digest, names)
         except ConnectionError as error:
             self._log.warning("digest not handed over", problem=str(error))
-            self._digest_not_before_s = time.monotonic() + self._backoff_s[-1]
+            self._digest_not_before_s = time.monotonic() + HAND_OVER_AGAIN_S
             return False
         with self._changed:
             self._done[digest.digest_id] = None

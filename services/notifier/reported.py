@@ -1,19 +1,17 @@
 """What the notifier's own threads tell its core. These messages travel on no stream."""
 
 from services.contracts.envelope import Message, Part
-from services.contracts.messages.alerts import AlertKind
+from services.contracts.messages.alerts import Fact
 from services.contracts.terms import Severity
 
 
 class Trouble(Part):
-    """Something wrong with the journal or a stream, named so that it is told once."""
+    """Something wrong with the journal or a stream: an `AlertCode` and its facts, told once."""
 
     alert_id: str
-    kind: AlertKind
     severity: Severity
-    title: str
-    detail: str
-    next_step: str
+    code: str
+    facts: dict[str, Fact]
 
 
 class JournalReported(Message):

@@ -1,17 +1,21 @@
 """Settings of the notifier: `config/notifier.toml`, overridden by `ARB_NOTIFIER_*`."""
 
+import re
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from services.contracts.alert_text import Language
 from services.contracts.limits import NS_PER_S
 from services.contracts.messages.alerts import AlertKind
 from services.contracts.terms import Severity
 from services.notifier.policy import AlertPolicy
-from services.notifier.wording import Language
 from services.runtime.settings import SectionSettings
+
+WEBHOOK_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,30}")
+MENTION: Final = r"^(<(!channel|!here|@[UW][A-Z0-9]+|!subteam\^[A-Z0-9]+)>)?$"
 
 
 class NotifierSettings(SectionSettings):
@@ -38,8 +42,15 @@ class NotifierSettings(SectionSettings):
     immediate_kinds: tuple[AlertKind, ...] = ()
     digest_severities: tuple[Severity, ...] = (Severity.WARNING, Severity.INFO)
     muted_kinds: tuple[AlertKind, ...] = ()
+    webhooks: dict[Severity, str] = Field(default_factory=dict)
     digest_interval_s: int = Field(300, ge=1, le=86_400)
     escalate_after_s: int = Field(300, ge=1, le=86_400)
+    escalate_most_s: int = Field(3_600, ge=1, le=86_400)
+    escalation_repeats: int = Field(2, ge=1, le=100)
+    escalation_webhook: str = ""
+    escalation_mention: str = Field("", pattern=MENTION)
+    same_within_s: int = Field(600, ge=0, le=86_400)
+    flap_hold_s: int = Field(60, ge=1, le=3_600)
     forget_after_s: int = Field(21_600, ge=60, le=604_800)
 
     post_timeout_s: int = Field(5, ge=1, le=30)
@@ -55,7 +66,18 @@ class NotifierSettings(SectionSettings):
             raise ValueError(
                 f"{', '.join(both)} is in immediate_kinds and in muted_kinds; take it out of one"
             )
+        strange = sorted(name for name in self.webhook_names if name and not WEBHOOK_NAME.fullmatch(name))
+        if strange:
+            raise ValueError(
+                f"{', '.join(strange)}: a webhook's name is small letters, digits and _; its address "
+                "stands in SLACK_WEBHOOK_URL_<NAME>"
+            )
         return self
+
+    @property
+    def webhook_names(self) -> tuple[str, ...]:
+        """Every webhook that is spoken of; "" is the one that takes what no other does."""
+        return tuple(dict.fromkeys(["", *self.webhooks.values(), self.escalation_webhook]))
 
     def policy(self, *, digests: bool) -> AlertPolicy:
         """Return what the core decides by; without `digests` nothing waits for one."""
@@ -66,6 +88,13 @@ class NotifierSettings(SectionSettings):
             muted_kinds=frozenset(self.muted_kinds),
             digest_interval_ns=self.digest_interval_s * NS_PER_S,
             escalate_after_ns=self.escalate_after_s * NS_PER_S,
+            escalate_most_ns=max(self.escalate_most_s, self.escalate_after_s) * NS_PER_S,
+            webhooks=dict(self.webhooks),
+            escalation_webhook=self.escalation_webhook,
+            escalation_mention=self.escalation_mention,
+            escalation_repeats=self.escalation_repeats,
+            same_within_ns=self.same_within_s * NS_PER_S,
+            flap_hold_ns=self.flap_hold_s * NS_PER_S,
             forget_after_ns=self.forget_after_s * NS_PER_S,
             digests=digests,
         )

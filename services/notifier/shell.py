@@ -27,12 +27,14 @@ from services.notifier.gauges import readings
 from services.notifier.jobs import enqueue_digest
 from services.notifier.journal import Journal, JournalOptions
 from services.notifier.journal_source import StreamSource
-from services.notifier.poster import Channel, Names, Poster, SlackChannel, TerminalChannel
+from services.notifier.poster import Poster, SlackChannel, TerminalChannel
 from services.notifier.settings import NotifierSettings
 from services.notifier.state import Digest, NotifierState
-from services.notifier.webhook import Webhook, WebhookUnusable, masked, webhook_url
+from services.notifier.webhooks import webhook_addresses
+from services.notifier.wording import Names
 from services.runtime.loop import Service
-from services.runtime.settings import RuntimeSettings, SettingsError, config_dir, load_settings
+from services.runtime.settings import RuntimeSettings, SettingsError, load_settings
+from services.runtime.slack import masked
 
 NAME: Final = "notifier"
 REDIS_TIMEOUT_S: Final = 5
@@ -64,20 +66,22 @@ class NotifierShell:
             SettingsError: settings, webhook or day plan cannot be used.
         """
         settings = load_settings(NotifierSettings)
-        url = _webhook_url()
-        self._log.info("alerts go to", target=masked(url) if url else "the terminal")
+        addresses = webhook_addresses(settings)
+        shown = {name or "default": masked(url) for name, url in addresses.items()}
+        self._log.info("alerts go to", target=shown or "the terminal")
         self._journal = Journal(
             journal_options(settings, _market_clock(runtime)),
             lambda: StreamSource(_client(runtime.redis_url)),
         )
-        self._poster = Poster(_channel(settings, url, runtime.redis_url), say, settings.language)
+        self._poster = _poster(settings, addresses, runtime.redis_url)
         self._start("journal", self._journal.run)
         self._start("poster", self._poster.run)
+        self._start("digests", self._poster.run_digests)
         watch = BusWatch(lambda: _client(runtime.redis_url))
         if runtime.metrics_port:
             self._start("bus-watch", watch.run)
         return Service(
-            name=NAME, decide=decide, initial=NotifierState(policy=settings.policy(digests=url is not None)),
+            name=NAME, decide=decide, initial=NotifierState(policy=settings.policy(digests=bool(addresses))),
             committed=(ALERTS.key, CONTROL.key), observe=self.observe,
             exports=NAME, readings=readings, counted=counted,
             sources=(watch.readings, lambda: disk_figures(settings.journal_dir)),
@@ -128,22 +132,22 @@ def journal_options(settings: NotifierSettings, clock: MarketClock) -> JournalOp
     )
 
 
-def _channel(settings: NotifierSettings, url: str | None, redis_url: str) -> Channel:
-    if url is None:
-        return TerminalChannel(settings.language, say)
+def _poster(settings: NotifierSettings, addresses: dict[str, str], redis_url: str) -> Poster:
+    language = settings.language
+    if not addresses:
+        terminal = TerminalChannel(language, say)
+        return Poster({"": terminal}, terminal.print_digest, say, language)
+    channels = {
+        name: SlackChannel(url, language, settings.post_timeout_s)
+        for name, url in addresses.items()
+        if not name or url != addresses[""]
+    }
     client = _client(redis_url)
 
     def enqueue(digest: Digest, names: Names) -> None:
-        enqueue_digest(client, digest, names, settings.language)
+        enqueue_digest(client, digest, names, language)
 
-    return SlackChannel(Webhook(url, settings.post_timeout_s), settings.language, enqueue)
-
-
-def _webhook_url() -> str | None:
-    try:
-        return webhook_url(config_dir())
-    except WebhookUnusable as error:
-        raise SettingsError(str(error)) from None
+    return Poster(channels, enqueue, say, language)
 
 
 def _market_clock(runtime: RuntimeSettings) -> MarketClock:

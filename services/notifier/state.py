@@ -12,8 +12,11 @@ from services.contracts.terms import Severity, Symbol
 from services.notifier.policy import AlertPolicy
 from services.notifier.reported import JournalReported
 
-MAX_OPEN: Final = 200
-MAX_OUTBOX: Final = 300
+MAX_OPEN: Final = 600
+MAX_RECENT: Final = 200
+MAX_OUTBOX: Final = 600
+MAX_QUIET_WAITING: Final = 30
+"""Notices that are not critical and wait to be told at once: beyond it a storm goes by digest."""
 MAX_DIGEST_LINES: Final = 60
 MAX_DIGESTS_WAITING: Final = 20
 
@@ -22,20 +25,38 @@ class NoticeReason(StrEnum):
     RAISED = "raised"
     REPEATED = "repeated"
     RESOLVED = "resolved"
+    ACKNOWLEDGED = "acknowledged"
 
 
 class Notice(Part):
-    """One thing to be told at once. `raised_ns` is when the alert was first raised (Redis time)."""
+    """One thing to be told at once on `webhook`.
+
+    `raised_ns` is when this occurrence began, `first_ns` when the first of `seen` did, `ended_ns` when it
+    was over (Redis time; 0: not). `by` acknowledged it. `mention` names somebody to Slack.
+    """
 
     notice_id: str
     reason: NoticeReason
     alert: AlertRaised
     raised_ns: int
     seen: int = 1
+    first_ns: int = 0
+    ended_ns: int = 0
+    webhook: str = ""
+    mention: str = ""
+    by: str = ""
+
+    @property
+    def since_ns(self) -> int:
+        return self.first_ns or self.raised_ns
 
 
 class OpenAlert(Part):
-    """A trouble that lasts. `told`: at once; unacknowledged it is repeated at `repeat_at_ns`."""
+    """A trouble that lasts. `told`: at once; unacknowledged it is repeated at `repeat_at_ns`.
+
+    `first_ns` and `seen` go back over earlier occurrences shortly before, of which there were `flaps`;
+    this one began at `began_ns`. `told_ns` is the last telling, `tell_at_ns` one that is put off.
+    """
 
     alert: AlertRaised
     first_ns: int
@@ -45,10 +66,27 @@ class OpenAlert(Part):
     repeat_at_ns: int
     repeats: int = 0
     acknowledged_by: str = ""
+    began_ns: int = 0
+    flaps: int = 0
+    told_ns: int = 0
+    tell_at_ns: int = 0
 
     @property
     def waits_for_a_person(self) -> bool:
         return self.told and not self.acknowledged_by and self.alert.severity is Severity.CRITICAL
+
+
+class Recovered(Part):
+    """A trouble that was over a short while ago. `tell_at_ns` is when that is told, if it was put off."""
+
+    alert: AlertRaised
+    first_ns: int
+    began_ns: int
+    over_ns: int
+    seen: int
+    flaps: int
+    told_ns: int
+    tell_at_ns: int = 0
 
 
 class DigestLine(Part):
@@ -65,6 +103,7 @@ class Digest(Part):
     digest_id: str
     lines: tuple[DigestLine, ...]
     more: int = 0
+    webhook: str = ""
 
 
 class Tally(Part):
@@ -74,14 +113,15 @@ class Tally(Part):
 
 
 class NotifierState(State):
-    """`open` by alert id, `names` by symbol, `own` the severities of troubles the notifier itself raised."""
+    """`open` and `recent` by alert id, `names` by symbol, `own` the severities of the notifier's troubles."""
 
     DURABLE: ClassVar[frozenset[str]] = frozenset(
-        {"open", "outbox", "digest", "digest_more", "handing_over", "names", "tally", "own"}
+        {"open", "recent", "outbox", "digest", "digest_more", "handing_over", "names", "tally", "own"}
     )
 
     policy: AlertPolicy = AlertPolicy()
     open: dict[str, OpenAlert] = Field(default_factory=dict)
+    recent: dict[str, Recovered] = Field(default_factory=dict)
     outbox: tuple[Notice, ...] = ()
     digest: tuple[DigestLine, ...] = ()
     digest_more: int = 0

@@ -135,6 +135,8 @@ class ExecutorStatus(Message):
 class NotifierStatus(Message):
     """`channel` is where alerts go: `slack`, or `terminal` where no webhook is configured.
 
+    `acknowledged` are the open alerts that somebody has taken, and who.
+
     `longest_stream` is the longest stream that must lose nothing, `longest_stream_entries` its length.
     """
 
@@ -145,5 +147,6 @@ class NotifierStatus(Message):
     failed: int
     unacknowledged: tuple[str, ...]
     channel: str = ""
+    acknowledged: dict[str, str] = Field(default_factory=dict)
     longest_stream: str = ""
     longest_stream_entries: int = 0

@@ -3,21 +3,25 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.contracts.alert_codes import AlertCode
 from services.contracts.limits import NS_PER_S
 from services.contracts.messages.alerts import AlertKind, AlertRaised
 from services.contracts.messages.status import NotifierStatus
 from services.contracts.step import Tick
 from services.contracts.terms import Severity
 from services.notifier.core import decide
+from services.notifier.lane import Lane
 from services.notifier.policy import AlertPolicy
 from services.notifier.reported import DigestHandedOver, JournalReported, NoticesDelivered, Trouble
 from services.notifier.state import (
     MAX_DIGEST_LINES,
     MAX_OPEN,
     MAX_OUTBOX,
+    MAX_QUIET_WAITING,
     NoticeReason,
     NotifierState,
 )
+from services.notifier.troubles import FLAPS_TOLD
 from services.runtime.parts import changed_parts, restore
 
 from .builders import START_NS, acknowledged, after, alert, received, resolved
@@ -76,16 +80,19 @@ def test_an_unacknowledged_critical_alert_is_repeated_until_somebody_says_so() -
     state = after(state, later(300))
     assert reasons(state) == [NoticeReason.REPEATED]
     assert len(after(state, later(900)).outbox) == 1, "not again while the last repetition waits"
-    state = after(state, delivered(state), later(600))
+    state = after(state, delivered(state), later(899))
+    assert state.outbox == (), "the pause has doubled"
+    state = after(state, later(900))
     assert reasons(state) == [NoticeReason.REPEATED]
     quiet = after(state, acknowledged())
-    assert quiet.outbox == (), "a repetition not yet sent is taken back"
-    assert after(quiet, later(3_000)).outbox == ()
+    assert reasons(quiet) == [NoticeReason.ACKNOWLEDGED], "a repetition not yet sent is taken back"
+    assert quiet.outbox[0].by == "kim"
+    assert after(quiet, delivered(quiet), later(9_000)).outbox == ()
 
 
 def test_an_acknowledged_alert_raised_again_stays_quiet_while_it_lasts() -> None:
     state = after(FRESH, alert(), acknowledged(), alert(), later(3_000))
-    assert reasons(state) == [NoticeReason.RAISED]
+    assert reasons(state) == [NoticeReason.RAISED, NoticeReason.ACKNOWLEDGED]
     assert state.open["residual-1"].acknowledged_by == "kim"
 
 
@@ -130,15 +137,15 @@ def test_status_comes_each_second_and_names_who_waits() -> None:
     status = step.out[0].message
     assert isinstance(status, NotifierStatus)
     assert (status.journal_lines, status.journal_lag_ms, status.alerts) == (7, 3, 2)
-    assert status.unacknowledged == ("b",)
+    assert status.unacknowledged == ("b",) and status.acknowledged == {"a": "kim"}
     assert decide(step.state, Tick(START_NS + SECOND - 1)).out == ()
     assert len(decide(step.state, later(1)).out) == 1
 
 
 def trouble(severity: Severity) -> Trouble:
     return Trouble(
-        alert_id="journal-stopped", kind=AlertKind.JOURNAL, severity=severity,
-        title="t", detail="d", next_step="n",
+        alert_id="journal-stopped", severity=severity, code=AlertCode.JOURNAL_STOPPED,
+        facts={"failure": "disk", "problem": "No space left on device"},
     )  # fmt: skip
 
 
@@ -189,8 +196,11 @@ def test_every_critical_alert_is_delivered_or_in_the_outbox(
             case "raise":
                 before = state.open.get(name)
                 state = after(state, received(alert(name, severity), now_ns))
-                if severity is Severity.CRITICAL and (
-                    before is None or before.alert.severity is not Severity.CRITICAL
+                put_off = before is None and state.open[name].flaps >= FLAPS_TOLD
+                if (
+                    severity is Severity.CRITICAL
+                    and not put_off
+                    and (before is None or before.alert.severity is not Severity.CRITICAL)
                 ):
                     assert any(
                         n.alert.alert_id == name and n.reason is NoticeReason.RAISED for n in state.outbox
@@ -219,3 +229,76 @@ def test_a_storm_stays_bounded_and_what_finds_no_room_is_in_the_digest() -> None
     assert len(state.outbox) == MAX_OUTBOX and len(state.open) == MAX_OPEN
     assert len(state.digest) == MAX_DIGEST_LINES
     assert len(state.digest) + state.digest_more == 150
+
+
+def test_a_storm_of_warnings_neither_pushes_out_nor_delays_what_is_critical() -> None:
+    policy = AlertPolicy(immediate_kinds=frozenset(AlertKind))
+    state = NotifierState(policy=policy)
+    for number in range(250):
+        state = after(state, alert(f"w{number}", Severity.WARNING))
+    state = after(state, alert("c"))
+    for number in range(250, 500):
+        state = after(state, alert(f"w{number}", Severity.WARNING))
+    assert len(state.outbox) == MAX_QUIET_WAITING + 1
+    assert any(notice.alert.alert_id == "c" for notice in state.outbox)
+    assert len(state.digest) + state.digest_more + MAX_QUIET_WAITING == 500
+    first = Lane().due(state.outbox, now_s=0.0)
+    assert [notice.alert.alert_id for notice in first] == ["c"]
+
+
+def test_what_comes_back_soon_goes_on_counting_since_the_first_time() -> None:
+    state = after(FRESH, received(alert(), START_NS), received(resolved(), START_NS + 180 * SECOND))
+    over = state.outbox[-1]
+    assert (over.raised_ns, over.ended_ns) == (START_NS, START_NS + 180 * SECOND)
+    state = after(state, received(alert(), START_NS + 300 * SECOND))
+    again = state.outbox[-1]
+    assert (again.seen, again.since_ns, again.raised_ns) == (2, START_NS, START_NS + 300 * SECOND)
+    state = after(state, received(resolved(), START_NS + 301 * SECOND), later(1_000))
+    fresh = after(state, received(alert(), START_NS + 1_001 * SECOND)).outbox[-1]
+    assert (fresh.seen, fresh.since_ns) == (1, START_NS + 1_001 * SECOND)
+
+
+def test_what_comes_and_goes_is_told_at_most_once_a_minute_and_how_it_stands_in_the_end() -> None:
+    state = FRESH
+    for second in range(0, 40, 2):
+        state = after(
+            state,
+            received(alert(), START_NS + second * SECOND),
+            received(resolved(), START_NS + (second + 1) * SECOND),
+            later(second + 1),
+        )
+    assert len(state.outbox) == 2 * FLAPS_TOLD
+    state = after(state, received(alert(), START_NS + 41 * SECOND), later(64))
+    assert len(state.outbox) == 2 * FLAPS_TOLD
+    state = after(state, later(66))
+    assert state.outbox[-1].reason is NoticeReason.RAISED and state.outbox[-1].seen == 21
+
+
+def test_nobody_answering_calls_the_second_webhook_and_a_name() -> None:
+    policy = AlertPolicy(
+        webhooks={Severity.CRITICAL: "desk"}, escalation_webhook="boss", escalation_mention="<!channel>"
+    )
+    state = after(NotifierState(policy=policy), alert())
+    assert [notice.webhook for notice in state.outbox] == ["desk"]
+    state = after(state, delivered(state), later(300))
+    assert [(notice.webhook, notice.mention) for notice in state.outbox] == [("desk", "")]
+    state = after(state, delivered(state), later(900))
+    assert [(n.webhook, n.mention) for n in state.outbox] == [("desk", "<!channel>"), ("boss", "<!channel>")]
+
+
+def test_a_webhook_that_takes_nothing_is_passed_over_by_the_escalation() -> None:
+    state = after(
+        NotifierState(policy=AlertPolicy(escalation_webhook="boss")), alert(), later(300), later(900)
+    )
+    assert [(notice.webhook, notice.reason) for notice in state.outbox] == [
+        ("", NoticeReason.RAISED), ("boss", NoticeReason.REPEATED),
+    ]  # fmt: skip
+
+
+def test_each_severity_has_its_webhook_in_digests_too() -> None:
+    policy = AlertPolicy(webhooks={Severity.WARNING: "desk", Severity.INFO: "log"})
+    state = after(
+        NotifierState(policy=policy), alert("w", Severity.WARNING), alert("i", Severity.INFO), later(300)
+    )
+    lines = {digest.webhook: [line.alert.alert_id for line in digest.lines] for digest in state.handing_over}
+    assert lines == {"desk": ["w"], "log": ["i"]}

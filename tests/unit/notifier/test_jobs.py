@@ -9,10 +9,10 @@ from rq.job import Job
 from rq.registry import ScheduledJobRegistry
 from rq.serializers import JSONSerializer
 
+from services.contracts.alert_text import Language
 from services.contracts.terms import Severity
 from services.notifier.jobs import QUEUE, RETRY_S, digest_queue, enqueue_digest
 from services.notifier.state import Digest, DigestLine
-from services.notifier.wording import Language
 
 from .builders import START_NS, alert
 from .conftest import Answer, SlackDouble, Start
@@ -47,7 +47,7 @@ def test_a_digest_is_posted_by_the_worker(real: "redis.Redis", webhook: SlackDou
     work(real)
     assert len(webhook.posts) == 1
     shown = str(webhook.posts[0]["blocks"])
-    assert "삼성전자 (005930)" in shown and "3 회" in shown and "+2" in shown
+    assert "삼성전자 (005930)" in shown and "3회" in shown and "210,000" in shown and "외 2건" in shown
     assert job(real).return_value() == "posted"
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from services.contracts.messages.alerts import AlertKind
+from services.contracts.alert_codes import AlertCode
 from services.contracts.streams import ALERTS, CONTROL, DEAD, ORDERS, TABLE, TICKS, key_of, state_key
 from services.contracts.terms import Severity
 from services.market.market_clock import REAL_TIME
@@ -150,7 +150,7 @@ def test_what_was_trimmed_while_nobody_wrote_is_a_marked_gap(real: "redis.Redis"
     assert ids(tmp_path, "ticks") == [*before, *after[-3:]]
     gap = gaps_of(tmp_path / dates_in(tmp_path)[-1], TICKS)[0].gap
     assert gap is not None and (gap.from_id, gap.to_id) == (before[-1], after[-3])
-    assert [trouble.kind for trouble in second.report.troubles] == [AlertKind.JOURNAL]
+    assert [trouble.code for trouble in second.report.troubles] == [AlertCode.JOURNAL_HOLE]
 
 
 def test_what_was_trimmed_before_the_first_start_is_a_gap_too(real: "redis.Redis", tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_a_stream_grown_past_the_alarm_is_told_with_who_holds_it(
     journal.step()
     journal.close()
     trouble = journal.report.troubles[0]
-    assert ORDERS.key in trouble.alert_id and "executor" in trouble.detail
+    assert ORDERS.key in trouble.alert_id and trouble.facts["reader"] == "executor"
 
 
 def run_in_thread(journal: Journal) -> tuple[threading.Thread, threading.Event]:

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.contracts.alert_text import Language
 from services.contracts.limits import NS_PER_S
 from services.contracts.terms import Severity
-from services.notifier.poster import AT_ONCE
+from services.notifier.lane import AT_ONCE
 from services.notifier.state import MAX_DIGEST_LINES, Digest, DigestLine, NoticeReason
-from services.notifier.wording import Language, digest_message, notice_line, notices_message, trial_message
+from services.notifier.wording import digest_message, notice_line, notices_message, trial_message
 
 from .builders import START_NS, alert, notice
 
@@ -21,15 +22,15 @@ TEXTS = st.text(max_size=4_000)
 def test_a_critical_alert_says_symbol_amount_age_and_next_step_in_english() -> None:
     shown = notice_line(notice(age_ms=30_000), LATER_NS, Language.ENGLISH, {"005930": "Samsung"})
     assert shown == (
-        "[CRITICAL] 3 shares were not sold | Symbol Samsung (005930) | Amount 210,000 KRW | Age 2 min 0 s"
-        " | Kind residual | KRX paused the symbol. | Next step: Run `arb flatten`."
+        "[CRITICAL] 3 shares were not sold | Symbol Samsung (005930) | Amount ₩210,000 | Age 2 min"
+        " | KRX paused the symbol. | Next step: Run `arb flatten`."
     )
 
 
 def test_and_in_korean() -> None:
     shown = notice_line(notice(), LATER_NS, Language.KOREAN, {"005930": "삼성전자"})
     assert shown.startswith("[긴급] ") and "삼성전자 (005930)" in shown
-    assert "금액 210,000원" in shown and "경과 1분 31초" in shown and "다음 조치: " in shown
+    assert "금액 ₩210,000" in shown and "경과 1분 31초" in shown and "다음 조치: " in shown
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,7 @@ def test_ages_are_read_at_a_glance(seconds: int, shown: str) -> None:
 
 def test_a_repetition_and_an_end_say_what_they_are() -> None:
     repeated = notice().model_copy(update={"reason": NoticeReason.REPEATED, "seen": 4})
-    assert "not acknowledged" in notice_line(repeated, LATER_NS, Language.ENGLISH, {})
+    assert "NOT ACKNOWLEDGED" in notice_line(repeated, LATER_NS, Language.ENGLISH, {})
     over = notices_message(
         [notice().model_copy(update={"reason": NoticeReason.RESOLVED})], LATER_NS, Language.KOREAN, {}
     )

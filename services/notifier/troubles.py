@@ -1,0 +1,206 @@
+"""One trouble from its first word to its last: told, counted, repeated, acknowledged, over. Pure.
+
+It is told once while it lasts, and again where it becomes more severe. One that comes back shortly
+after it was over is the same trouble: it goes on counting, and from the third time on it is told at
+most once in `flap_hold_ns`. A critical one that nobody acknowledged is repeated, at growing
+intervals, and from some repetition on also to the second webhook.
+"""
+
+from typing import Final
+
+from services.contracts.ids import derive_id
+from services.contracts.messages.alerts import AlertRaised
+from services.contracts.messages.control import AlertAcknowledged
+from services.contracts.step import Received
+from services.contracts.terms import Severity
+from services.notifier.outbox import (
+    bounded_open,
+    has_room,
+    with_digest_line,
+    with_notice,
+    without_repetitions,
+)
+from services.notifier.policy import LOUDNESS, Route
+from services.notifier.state import MAX_RECENT, Notice, NoticeReason, NotifierState, OpenAlert, Recovered
+
+FLAPS_TOLD: Final = 3
+
+
+def on_raised(state: NotifierState, alert: AlertRaised, event: Received) -> NotifierState:
+    """Tell a new trouble or one that got worse; count one that is known."""
+    known = state.open.get(alert.alert_id)
+    if known is None:
+        return _begun(state, alert, event)
+    if LOUDNESS[alert.severity] > LOUDNESS[known.alert.severity]:
+        return _worse(state, known, alert, event)
+    again = known.model_copy(update={"last_ns": event.now_ns, "seen": known.seen + 1})
+    state = state.but(open={**state.open, alert.alert_id: again})
+    return state if known.told else with_digest_line(state, alert, event.now_ns)
+
+
+def _begun(state: NotifierState, alert: AlertRaised, event: Received) -> NotifierState:
+    before, now_ns, at_ns = state.recent.get(alert.alert_id), event.now_ns, event.envelope.ts_event_ns
+    entry = OpenAlert(
+        alert=alert, first_ns=at_ns, began_ns=at_ns, last_ns=now_ns, seen=1,
+        told=_at_once(state, alert), repeat_at_ns=now_ns + state.policy.repeat_after_ns(0), told_ns=now_ns,
+    )  # fmt: skip
+    silent = False
+    if before is not None:
+        left = {key: value for key, value in state.recent.items() if key != alert.alert_id}
+        state = state.but(recent=left)
+        entry = entry.model_copy(
+            update={"first_ns": before.first_ns, "seen": before.seen + 1, "flaps": before.flaps + 1}
+        )
+        free_ns = before.told_ns + state.policy.flap_hold_ns
+        if entry.told and entry.flaps >= FLAPS_TOLD and now_ns < free_ns:
+            silent = True
+            tell_at_ns = 0 if before.tell_at_ns else free_ns
+            entry = entry.model_copy(update={"told_ns": before.told_ns, "tell_at_ns": tell_at_ns})
+    state = state.but(open=bounded_open({**state.open, alert.alert_id: entry}))
+    if not entry.told:
+        return with_digest_line(state, alert, now_ns)
+    return state if silent else with_notice(state, _notice(event.envelope.id, NoticeReason.RAISED, entry))
+
+
+def _worse(state: NotifierState, known: OpenAlert, alert: AlertRaised, event: Received) -> NotifierState:
+    told = _at_once(state, alert)
+    entry = known.model_copy(
+        update={
+            "alert": alert, "last_ns": event.now_ns, "seen": known.seen + 1, "told": told, "repeats": 0,
+            "repeat_at_ns": event.now_ns + state.policy.repeat_after_ns(0), "acknowledged_by": "",
+            "told_ns": event.now_ns, "tell_at_ns": 0,
+        }
+    )  # fmt: skip
+    state = state.but(open={**state.open, alert.alert_id: entry})
+    if not told:
+        return with_digest_line(state, alert, event.now_ns)
+    return with_notice(state, _notice(event.envelope.id, NoticeReason.RAISED, entry))
+
+
+def _at_once(state: NotifierState, alert: AlertRaised) -> bool:
+    return state.policy.route(alert) is Route.AT_ONCE and has_room(state, alert.severity)
+
+
+def on_resolved(state: NotifierState, alert: AlertRaised, event: Received) -> NotifierState:
+    """Tell that a trouble is over where it was told that there is one."""
+    known, now_ns = state.open.get(alert.alert_id), event.now_ns
+    if known is None:
+        return state
+    left = {key: value for key, value in state.open.items() if key != alert.alert_id}
+    state = without_repetitions(state.but(open=left), alert.alert_id)
+    over = Recovered(
+        alert=alert.model_copy(update={"severity": known.alert.severity}), first_ns=known.first_ns,
+        began_ns=known.began_ns, over_ns=event.envelope.ts_event_ns, seen=known.seen, flaps=known.flaps,
+        told_ns=known.told_ns,
+    )  # fmt: skip
+    if not known.told or known.tell_at_ns:
+        return with_digest_line(_remember(state, over), alert, now_ns)
+    free_ns = known.told_ns + state.policy.flap_hold_ns
+    if known.flaps >= FLAPS_TOLD and now_ns < free_ns:
+        return _remember(state, over.model_copy(update={"tell_at_ns": free_ns}))
+    state = _remember(state, over.model_copy(update={"told_ns": now_ns}))
+    return with_notice(state, _recovery(event.envelope.id, over))
+
+
+def _remember(state: NotifierState, over: Recovered) -> NotifierState:
+    recent = {**state.recent, over.alert.alert_id: over}
+    while len(recent) > MAX_RECENT:
+        recent.pop(next(iter(recent)))
+    return state.but(recent=recent)
+
+
+def on_acknowledged(state: NotifierState, acknowledged: AlertAcknowledged, event: Received) -> NotifierState:
+    """Somebody has it: it is repeated no more, and the others are told who."""
+    known = state.open.get(acknowledged.alert_id)
+    if known is None or known.acknowledged_by:
+        return state
+    entry = known.model_copy(update={"acknowledged_by": acknowledged.by})
+    state = without_repetitions(
+        state.but(open={**state.open, acknowledged.alert_id: entry}), acknowledged.alert_id
+    )
+    if not known.told:
+        return state
+    by = f"{acknowledged.by}: {acknowledged.reason}" if acknowledged.reason else acknowledged.by
+    notice = _notice(event.envelope.id, NoticeReason.ACKNOWLEDGED, entry).model_copy(update={"by": by})
+    return with_notice(state, notice)
+
+
+# -- time ------------------------------------------------------------------------------------
+
+
+def tell_what_was_put_off(state: NotifierState, now_ns: int) -> NotifierState:
+    """Tell how troubles that come and go stand now, and forget what has been over for long."""
+    for alert_id, entry in state.open.items():
+        if entry.tell_at_ns and entry.tell_at_ns <= now_ns:
+            told = entry.model_copy(update={"told_ns": now_ns, "tell_at_ns": 0})
+            notice_id = derive_id("put-off", alert_id, entry.began_ns)
+            state = with_notice(
+                state.but(open={**state.open, alert_id: told}), _notice(notice_id, NoticeReason.RAISED, told)
+            )
+    for alert_id, over in state.recent.items():
+        if over.tell_at_ns and over.tell_at_ns <= now_ns:
+            told_over = over.model_copy(update={"told_ns": now_ns, "tell_at_ns": 0})
+            state = state.but(recent={**state.recent, alert_id: told_over})
+            state = with_notice(state, _recovery(derive_id("put-off", alert_id, over.over_ns), over))
+    lasting = {
+        key: over
+        for key, over in state.recent.items()
+        if over.tell_at_ns or now_ns - over.over_ns < state.policy.same_within_ns
+    }
+    return state if len(lasting) == len(state.recent) else state.but(recent=lasting)
+
+
+def repeat_unacknowledged(state: NotifierState, now_ns: int) -> NotifierState:
+    """Remind of what waits for a person; from some repetition on, of the second webhook too.
+
+    Where the first webhook has not even taken the first word, only the second is asked.
+    """
+    due = [e for e in state.open.values() if e.waits_for_a_person and e.repeat_at_ns <= now_ns]
+    for entry in due:
+        alert_id, repeats = entry.alert.alert_id, entry.repeats + 1
+        later = entry.model_copy(
+            update={"repeats": repeats, "repeat_at_ns": now_ns + state.policy.repeat_after_ns(repeats)}
+        )
+        state = state.but(open={**state.open, alert_id: later})
+        for webhook in _reminded(state, repeats):
+            waits = any(n.alert.alert_id == alert_id and n.webhook == webhook for n in state.outbox)
+            if not waits:
+                notice = _notice(
+                    derive_id("repeat", alert_id, entry.first_ns, repeats, webhook),
+                    NoticeReason.REPEATED,
+                    later,
+                )
+                mention = state.policy.escalation_mention if state.policy.escalates(repeats) else ""
+                state = with_notice(state, notice.model_copy(update={"webhook": webhook, "mention": mention}))
+    return state
+
+
+def _reminded(state: NotifierState, repeats: int) -> tuple[str, ...]:
+    first, second = state.policy.webhook(Severity.CRITICAL), state.policy.escalation_webhook
+    return (first, second) if state.policy.escalates(repeats) and second not in ("", first) else (first,)
+
+
+def forget_old(state: NotifierState, now_ns: int) -> NotifierState:
+    """Drop what was not raised again for long; what waits for a person is never forgotten."""
+    old = [
+        alert_id
+        for alert_id, entry in state.open.items()
+        if not entry.waits_for_a_person and now_ns - entry.last_ns >= state.policy.forget_after_ns
+    ]
+    if not old:
+        return state
+    return state.but(open={key: value for key, value in state.open.items() if key not in old})
+
+
+def _notice(notice_id: str, reason: NoticeReason, entry: OpenAlert) -> Notice:
+    return Notice(
+        notice_id=notice_id, reason=reason, alert=entry.alert, raised_ns=entry.began_ns, seen=entry.seen,
+        first_ns=entry.first_ns,
+    )  # fmt: skip
+
+
+def _recovery(notice_id: str, over: Recovered) -> Notice:
+    return Notice(
+        notice_id=notice_id, reason=NoticeReason.RESOLVED, alert=over.alert, raised_ns=over.began_ns,
+        seen=over.seen, first_ns=over.first_ns, ended_ns=over.over_ns,
+    )  # fmt: skip
