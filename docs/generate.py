@@ -17,6 +17,9 @@ from typing import Any, Final
 from pydantic.fields import FieldInfo
 
 from services.contracts.envelope import Message
+from services.contracts.metric import Metric
+from services.contracts.metrics import EXPORTERS, SERVICES
+from services.contracts.metrics import TABLE as METRICS
 from services.contracts.reasons import DenialReason, GateReason
 from services.contracts.streams import TABLE, Stream
 from services.contracts.trading_limits import TradingLimits
@@ -27,6 +30,8 @@ _REGION: Final = re.compile(
     r"<!-- generated:(?P<name>[a-z_]+) -->\n(?P<body>.*?)<!-- /generated -->", re.DOTALL
 )
 _OPENING: Final = "<!-- generated:"
+SHOWN: Final = 9
+"""More values of a label than this are not spelled out: they are a list of their own."""
 
 
 class BadRegion(ValueError):
@@ -153,6 +158,50 @@ def controls() -> str:
     )  # fmt: skip
 
 
+def metrics() -> str:
+    """Return the catalogue of metrics: what every service exports, then each one's own."""
+    shared = [metric for metric in METRICS if len(metric.services) > 1]
+    parts = [catalogue("Several services", shared, with_services=True)]
+    for service in EXPORTERS:
+        own = [metric for metric in METRICS if metric.services == (service,)]
+        parts.append(catalogue(service.capitalize(), own))
+    return "\n".join(parts)
+
+
+def catalogue(title: str, rows: Iterable[Metric], *, with_services: bool = False) -> str:
+    heads = ("metric", "kind", "unit", "labels", "says")
+    return f"## {title}\n\n" + table(
+        (*heads, "exported by") if with_services else heads,
+        (
+            (
+                f"`{metric.name}`", metric.kind.value, metric.unit.value, labels(metric), says(metric),
+                *((exported_by(metric),) if with_services else ()),
+            )
+            for metric in rows
+        ),
+    )  # fmt: skip
+
+
+def says(metric: Metric) -> str:
+    return lines(metric.help, f"*On no dashboard: {metric.left_out}.*" if metric.left_out else "")
+
+
+def exported_by(metric: Metric) -> str:
+    return {SERVICES: "every service", EXPORTERS: "every process"}.get(
+        metric.services, ", ".join(metric.services)
+    )
+
+
+def labels(metric: Metric) -> str:
+    """Return the labels, each with its values where they are few and known."""
+    return lines(
+        *(
+            f"`{label.name}`" + (f": {', '.join(label.values)}" if 0 < len(label.values) <= SHOWN else "")
+            for label in metric.labels
+        )
+    )
+
+
 def records(kind: str) -> list[dict[str, Any]]:
     """Return the rows of `faults.toml` or `controls.toml`."""
     rows: list[dict[str, Any]] = tomllib.loads((ROOT / "docs" / f"{kind}s.toml").read_text("utf-8"))[kind]
@@ -174,7 +223,7 @@ def lines(*parts: str) -> str:
 
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "streams": streams, "reasons": reasons, "messages": messages, "limits": limits,
-    "faults": faults, "controls": controls,
+    "faults": faults, "controls": controls, "metrics": metrics,
 }  # fmt: skip
 
 

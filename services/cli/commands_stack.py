@@ -50,6 +50,9 @@ def demo(
     plain: Annotated[bool, typer.Option(help="Lines instead of the live screen.")] = False,
     kill: Annotated[str, typer.Option(metavar="SERVICE", help="kill -9 this service in mid-day.")] = "",
     keep: Annotated[bool, typer.Option(help="Keep logs, journal and Redis data.")] = False,
+    metrics_port: Annotated[
+        int, typer.Option(help="First Prometheus port, one for each process; 0: none.", min=0, max=65_000)
+    ] = 0,
     picture: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Save the screen at its fullest as SVG.", hidden=True)
     ] = None,
@@ -60,7 +63,7 @@ def demo(
     """
     _check_writable("--json", json_file)
     _check_writable("--picture", picture)
-    options = DemoOptions(seconds, seed, configuration(), redis, date, kill, keep)
+    options = DemoOptions(seconds, seed, configuration(), redis, date, kill, keep, metrics_port)
     to_stdout = json_file is not None and str(json_file) == "-"
     screen = console(stderr=to_stdout)
     live = not plain and screen.is_terminal
@@ -89,7 +92,7 @@ def up(
         Path | None, typer.Option(metavar="FILE", help="A compressed day; default: real time.")
     ] = None,
     metrics_port: Annotated[
-        int, typer.Option(help="First Prometheus port, one for each service; 0: none.", min=0, max=65_000)
+        int, typer.Option(help="First Prometheus port, one for each process; 0: none.", min=0, max=65_000)
     ] = 0,
 ) -> None:  # fmt: skip
     """Start the services of this machine and wait until each is heard.

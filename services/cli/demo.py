@@ -36,6 +36,7 @@ from services.cli.link import Seen, open_link, with_database
 from services.cli.preflight import is_clean, preflight
 from services.cli.report import DayReport, report_of
 from services.cli.stack import Death, Stack
+from services.cli.targets import write_targets
 from services.contracts.limits import NS_PER_S
 from services.contracts.messages.control import ArmRefused, TradingStateChanged, TradingStateRequested
 from services.contracts.messages.pairs import PairApproved
@@ -69,6 +70,7 @@ class DemoOptions:
     date: str = ""
     kill: str = ""
     keep: bool = False
+    metrics_port: int = 0
 
 
 class Watcher:
@@ -172,10 +174,13 @@ class Demo:
         self.watcher.began(self._plan)
         self._fleet = FleetPlan(
             self.folder, config_dir, groups_of(self.options.config_dir),
-            day_plan=plan_file, simulator_seed=self.options.seed,
+            day_plan=plan_file, simulator_seed=self.options.seed, metrics_port=self.options.metrics_port,
         )  # fmt: skip
         self._stack_now = Stack(self.folder, redis_url, clean_environment())
         self._check_kill()
+        written = write_targets(self._fleet)
+        if written is not None:
+            self.watcher.said(f"metrics: {written} names the targets for Prometheus")
         self._follower = self._link.follow(sorted({*BOARD_KEYS, *FIGURE_KEYS}))
         try:
             for program in programs(self._fleet):

@@ -35,7 +35,7 @@ class FleetPlan:
     simulator_seed: int | None = 1
     simulator_options: Path | None = None
     metrics_port: int = 0
-    """The first of the Prometheus ports, one for each service; 0 serves none."""
+    """The first of the Prometheus ports, one for each process; 0 serves none."""
 
 
 def programs(plan: FleetPlan) -> tuple[Program, ...]:
@@ -57,10 +57,11 @@ def programs(plan: FleetPlan) -> tuple[Program, ...]:
 
 
 def metrics_ports(plan: FleetPlan) -> dict[str, int]:
-    """Return the Prometheus port of each service, in the order of the fleet; empty where none is served."""
+    """Return the Prometheus port of each process, in a fixed order; empty where none is served."""
     if not plan.metrics_port:
         return {}
-    order = (GATEWAY, "risk", "executor", "notifier", *(f"detector-{group}" for group in plan.groups))
+    detectors = (f"detector-{group}" for group in plan.groups)
+    order = (GATEWAY, "risk", "executor", "notifier", SIMULATOR, *detectors)
     return {name: plan.metrics_port + place for place, name in enumerate(order)}
 
 
@@ -104,7 +105,7 @@ def groups_of(config_dir: Path) -> tuple[str, ...]:
 
 
 def _serving(program: Program, ports: Mapping[str, int]) -> Program:
-    if program.name not in ports:
+    if program.name not in ports or program.name == SIMULATOR:
         return program
     return replace(program, env={**program.env, "ARB_RUNTIME_METRICS_PORT": str(ports[program.name])})
 
@@ -128,6 +129,8 @@ def _simulator(plan: FleetPlan) -> Program:
         args += ["--day-plan", str(plan.day_plan)]
     if plan.simulator_options is not None:
         args += ["--options", str(plan.simulator_options)]
+    if plan.metrics_port:
+        args += ["--metrics-port", str(metrics_ports(plan)[SIMULATOR])]
     return _python(SIMULATOR, ("services.simulator", *args), {})
 
 

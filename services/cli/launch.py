@@ -15,6 +15,7 @@ from services.cli.faults import Fault, UsageFault
 from services.cli.fleet import FleetPlan, groups_of, heartbeats_of, programs, socket_path
 from services.cli.link import ADDRESS_VARIABLE, Link, open_link, without_password
 from services.cli.stack import Stack
+from services.cli.targets import TARGETS_FILE, write_targets
 from services.contracts.messages.status import Heartbeat
 from services.contracts.streams import STATUS, key_of
 from services.contracts.terms import GatewayMode
@@ -55,6 +56,9 @@ def launch(options: LaunchOptions, say: Callable[[str], None]) -> Stack:
     refuse_bad_configuration(options.config_dir)
     options.run.mkdir(parents=True, exist_ok=True)
     plan = _plan(options)
+    written = write_targets(plan)
+    if written is not None:
+        say(f"metrics: {written} names the targets for Prometheus")
     stack = _with_redis(options, say)
     try:
         link = open_link(stack.redis_url)
@@ -98,6 +102,7 @@ def interrupted_by_signals() -> Iterator[None]:
 def stop(run: Path) -> list[str] | None:
     """Stop the stack of a run folder; returns a sentence for each that did not end well, None if none ran."""
     stack = Stack.attach(run)
+    (run / TARGETS_FILE).unlink(missing_ok=True)
     return None if stack is None else stack.stop_all()
 
 

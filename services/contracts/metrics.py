@@ -18,6 +18,7 @@ EXPORTERS: Final = (*SERVICES, "simulator")
 TICK_READERS: Final = ("detector", "risk", "executor")
 
 _EXCEPTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
+    every.REFERENCE.name: ("gateway", "detector", "risk", "executor"),
     every.TICKS_SKIPPED.name: TICK_READERS,
     every.QUOTE_DELAY.name: TICK_READERS,
     every.ORDER_PATH.name: ("gateway", "detector", "risk", "executor"),
@@ -25,7 +26,7 @@ _EXCEPTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
         metric.name: EXPORTERS
         for metric in (
             every.BUILD, every.START_TIME, every.UPTIME, every.PROCESS_CPU, every.PROCESS_MEMORY,
-            every.PROCESS_THREADS, every.PROCESS_FILES,
+            every.PROCESS_THREADS, every.PROCESS_FILES, every.READINGS_FAILED,
         )
     },
 })  # fmt: skip

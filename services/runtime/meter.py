@@ -153,7 +153,8 @@ class Meter(Unmetered[StateT]):
 
 def loop_readings(done: Round[StateT], mono_ns: int) -> Iterable[Reading]:
     """Return what every loop shows, at a monotonic time."""
-    yield every.REFERENCE.at(1, done.reference_hash)
+    if done.reference_hash:
+        yield every.REFERENCE.at(1, done.reference_hash)
     yield every.EPOCH.at(done.epoch)
     yield every.HEARTBEAT_TIME.at(seconds(done.beat_ns))
     yield every.BUS_DOWN.at(seconds(mono_ns - done.down_since_ns) if done.down_since_ns else 0)

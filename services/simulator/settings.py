@@ -11,7 +11,11 @@ from services.contracts.terms import Market, TradingDate
 from services.market.errors import ConfigError, NotCovered
 from services.market.files import load_listing, load_market, read_day_plan
 from services.market.market_clock import REAL_TIME, DayPlan
+from services.runtime.build import build_id
+from services.runtime.metrics import Exporter, serve
+from services.runtime.process_figures import process_figures
 from services.simulator.day import TradingDay
+from services.simulator.gauges import readings
 from services.simulator.instrument import Listing
 from services.simulator.options import OptionsError, SimulatorOptions, load_options, preset_names
 from services.simulator.server import Server, wall_clock
@@ -49,6 +53,10 @@ def main(argv: list[str] | None = None) -> int:
         plan = read_day_plan(args.day_plan) if args.day_plan else REAL_TIME.plan_at(clock())
         world = build_world(args.config_dir, plan, options, args.seed, clock())
         server = Server(world, parse_address(args.listen), clock)
+        exporter = Exporter("simulator")
+        exporter.read_from(process_figures(build_id()))
+        exporter.read_from(lambda: readings(world))
+        serve(exporter, args.metrics_port)
         asyncio.run(_run(server))
     except (AddressError, ConfigError, NotCovered, OptionsError, ValueError, OSError) as error:
         sys.stderr.write(f"simulator: {error}\n")
@@ -84,5 +92,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--day-plan", type=Path, help="JSON file of a compressed day; default: real time")
     parser.add_argument("--options", help=f"{', '.join(preset_names())}, or a JSON file of options")
+    parser.add_argument("--metrics-port", type=int, default=0, help="Prometheus port; 0 serves none")
     parser.add_argument("--truth", type=Path, help="write the final books to this file at the end")
     return parser
