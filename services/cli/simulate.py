@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from services.runtime.logs import configure_logs
 from services.simulator.virtual.day import SECONDS, DayResult, run_day
 from services.simulator.virtual.desk import SYMBOLS, Desk, build_desk
 
 CHUNK = 4
+LOG_LEVEL = "WARNING"
+"""Services start and end thousands of times; only what should not happen is worth a line."""
 GC_AFTER = 50_000
 """New objects after which a worker looks for cycles."""
 DAY_HOLDS = (
@@ -83,11 +86,16 @@ def run_seeds(config_dir: Path, seeds: range, jobs: int) -> Iterator[DayResult]:
         yield from map(_run, seeds)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, initializer=_prepare, initargs=(config_dir,)) as pool:
+    with ProcessPoolExecutor(jobs, context, initializer=_begin_worker, initargs=(config_dir,)) as pool:
         yield from pool.map(_run, seeds, chunksize=CHUNK)
 
 
 _DESKS: list[Desk] = []
+
+
+def _begin_worker(config_dir: Path) -> None:
+    configure_logs(LOG_LEVEL)
+    _prepare(config_dir)
 
 
 def _prepare(config_dir: Path) -> None:

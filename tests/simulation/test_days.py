@@ -5,14 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from services.cli.simulate import CHUNK, run_seeds
 from services.simulator.virtual.day import DayResult, run_day
 from services.simulator.virtual.desk import Desk, build_desk
 from services.simulator.virtual.faults import CALM, KINDS
 
+CONFIG = Path(__file__).resolve().parents[2] / "config"
+
 
 @pytest.fixture(scope="module")
 def desk() -> Desk:
-    return build_desk(Path(__file__).resolve().parents[2] / "config")
+    return build_desk(CONFIG)
 
 
 SEEDS = range(1, 49)
@@ -38,6 +41,12 @@ def test_a_calm_day_trades_and_ends_clean(desk: Desk) -> None:
     result = run_day(desk, 1, faults=CALM)
     assert result.violations == []
     assert result.trips > 5, "a day in which nothing trades shows nothing"
+
+
+def test_a_day_is_the_same_whatever_runs_beside_it() -> None:
+    seeds = range(1, 2 * CHUNK + 1)
+    alone, two_at_a_time = (list(run_seeds(CONFIG, seeds, jobs)) for jobs in (1, 2))
+    assert alone == two_at_a_time
 
 
 def test_a_seed_decides_the_whole_day(desk: Desk) -> None:
