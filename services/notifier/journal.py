@@ -40,6 +40,8 @@ DOUBT_AFTER_S: Final = 2.0
 """A key not read for this long may have been overtaken by trimming."""
 GAP_TOLD_S: Final = 600.0
 """A hole is a fact, not a state: it is reported for this long."""
+SILENT_MS: Final = 5_000
+"""A round takes milliseconds; one that has not ended after this long may never end."""
 WAKES_A_PERSON: Final = 10
 """A journal that failed this often in a row (once a second) is critical."""
 
@@ -115,6 +117,13 @@ class Journal:
         self._retain_when_due(source, writer)
         self._say(writer, source, batches if full else [])
         return bool(full)
+
+    def standing(self) -> JournalReported:
+        """The last report; a thread that has ended or hangs in its disk is behind by as long as that."""
+        silent_ms = int((time.monotonic() - self._well_s) * 1_000)
+        if silent_ms < SILENT_MS:
+            return self.report
+        return self.report.model_copy(update={"lag_ms": max(self.report.lag_ms, silent_ms)})
 
     def close(self) -> None:
         """Sync and give up files, connection and lock."""

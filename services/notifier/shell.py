@@ -4,6 +4,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -43,9 +44,10 @@ JOIN_S: Final = 15.0
 
 
 def say(line: str) -> None:
-    """Write one plain line to the terminal."""
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
+    """Write one plain line to the terminal; one that its disk does not take ends nothing."""
+    with suppress(OSError):
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
 
 
 class NotifierShell:
@@ -95,7 +97,7 @@ class NotifierShell:
         self._poster.offer(state.outbox, state.handing_over, state.names, now_ns)
         if now_ns - self._reported_ns >= HEARTBEAT_MS * NS_PER_MS:
             self._reported_ns = now_ns
-            found.append(self._journal.report)
+            found.append(self._journal.standing())
         return found
 
     def close(self) -> None:

@@ -2,9 +2,26 @@
 
 import logging
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import TextIO, cast
 
 import structlog
+
+
+class LogTarget:
+    """Where log lines go. What the disk does not take is left out: no line is worth a thread that ends."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._file.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._file.flush()
 
 
 def configure_logs(level: str, log_file: str = "") -> None:
@@ -19,6 +36,6 @@ def configure_logs(level: str, log_file: str = "") -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
-        logger_factory=structlog.WriteLoggerFactory(file=target),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, LogTarget(target))),
         cache_logger_on_first_use=True,
     )

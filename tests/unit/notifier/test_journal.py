@@ -295,6 +295,19 @@ def test_what_was_written_but_not_synced_when_the_disk_refused_is_read_again(
     assert ids(tmp_path, "ticks") == sent
 
 
+def test_a_journal_whose_thread_has_ended_falls_behind_by_the_clock(
+    real: "redis.Redis", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(real, alert("a1"))
+    journal = journal_in(tmp_path, real)
+    assert journal._attempt(journal.step) is False
+    assert journal.standing() == journal.report and journal.report.lag_ms == 0
+    later = time.monotonic() + 60
+    monkeypatch.setattr(journal_module.time, "monotonic", lambda: later)
+    assert journal.standing().lag_ms >= 59_000
+    journal.close()
+
+
 def test_redis_that_comes_back_is_read_on_without_loss(
     real: "redis.Redis", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
