@@ -82,6 +82,10 @@ WORDS: Final[Mapping[C, Words]] = {
         "A HALT file lies beside the gateway", "Nothing but cancels is sent.",
         "Remove the file when you want to go on, then `arb arm`.",
         "The HALT file is gone", "The gateway may send again what the trading state allows."),
+    C.HALT_BY_SUPERVISOR: Words(
+        "The supervisor keeps the gateway from sending", "{problem}",
+        "The supervisor removes its HALT file by itself; `arb status` shows the gateway.",
+        "The supervisor lets the gateway send again", "Its HALT file is gone."),
     C.SYMBOL_HALTED: Words(
         "{symbol} is halted on {venue} ({halt:halt})", "No new pair in it on either venue. {problem}",
         "It resumes by itself. Look with `arb status` whether a pair of it is still open.",

@@ -87,6 +87,10 @@ WORDS: Final[Mapping[C, Words]] = {
         "게이트웨이에 HALT 파일이 있음", "취소 주문 외에는 전송하지 않습니다.",
         "재개하려면 HALT 파일을 삭제한 뒤 `arb arm`을 실행하십시오.",
         "HALT 파일 삭제됨", "거래 상태가 허용하는 주문을 다시 전송할 수 있습니다."),
+    C.HALT_BY_SUPERVISOR: Words(
+        "감시 프로그램이 게이트웨이의 주문 전송을 막고 있음", "사유: {problem}",
+        "감시 프로그램이 HALT 파일을 자동으로 삭제합니다. 게이트웨이 상태는 `arb status`에 표시됩니다.",
+        "게이트웨이 주문 전송 재개", "감시 프로그램의 HALT 파일이 삭제되었습니다."),
     C.SYMBOL_HALTED: Words(
         "{symbol}: {venue} {halt:halt}", "두 시장 모두 이 종목의 신규 페어를 보류합니다. {problem}",
         "해제되면 자동으로 재개됩니다. 진행 중인 페어가 있는지 `arb status`로 확인하십시오.",

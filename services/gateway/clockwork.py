@@ -6,8 +6,9 @@ go by real time.
 
 from dataclasses import replace
 
+from services.contracts.alert_codes import AlertCode
 from services.contracts.limits import NS_PER_MS, NS_PER_S, QUERY_LADDER
-from services.contracts.messages.alerts import AlertKind
+from services.contracts.messages.alerts import Fact
 from services.contracts.messages.status import GatewayStatus
 from services.contracts.messages.venue_state import ConnectionState, FeedLivenessChanged
 from services.contracts.reasons import GateReason
@@ -90,9 +91,8 @@ def say_stale(turn: Turn) -> None:
     if not stale:
         return
     turn.alert(
-        f"old-orders-{turn.state.trading_date}", AlertKind.RECONCILIATION, Severity.CRITICAL,
-        "Orders of an earlier day were never seen to close", ", ".join(stale),
-        "Compare with the broker's order history of that day, then `arb ack`.",
+        f"old-orders-{turn.state.trading_date}", AlertCode.OLD_ORDERS, Severity.CRITICAL,
+        {"orders": ", ".join(stale)},
     )  # fmt: skip
     turn.set(stale_orders=())
 
@@ -104,9 +104,8 @@ def signalled(turn: Turn, value: str) -> None:
     turn.set(session=session)
     if reading.kind in (ReadingKind.UNKNOWN, ReadingKind.IMPLAUSIBLE):
         turn.alert(
-            f"fid215-{value}", AlertKind.SESSION, Severity.WARNING,
-            f"The broker sent market status {value!r}", f"it is {reading.kind} at this time of day",
-            "Note the time; add its meaning to fid215.toml once it is known.",
+            f"fid215-{value}", AlertCode.MARKET_STATUS_STRANGE, Severity.WARNING,
+            {"value": repr(value), "reading": reading.kind.value},
         )  # fmt: skip
 
 
@@ -118,10 +117,8 @@ def _halt_file(turn: Turn, fact: Clocked) -> None:
     turn.set(rhythm=replace(turn.state.rhythm, halt_file=present))
     by_person = not fact.halt_why
     turn.alert(
-        "halt-file", AlertKind.HALT, Severity.CRITICAL if by_person else Severity.INFO,
-        "A HALT file lies beside the gateway", fact.halt_why or "nothing but cancels is sent",
-        "Remove the file when you want to go on." if by_person else "The supervisor removes it by itself.",
-        resolved=not present,
+        "halt-file", AlertCode.HALT_FILE if by_person else AlertCode.HALT_BY_SUPERVISOR,
+        Severity.CRITICAL if by_person else Severity.INFO, {"problem": fact.halt_why}, resolved=not present,
     )  # fmt: skip
     if present:
         order_desk.deny_waiting(turn, GateReason.HALT_FILE, lambda order: True)
@@ -136,6 +133,7 @@ def _connection(turn: Turn) -> None:
         link_desk.connect(turn)
     elif link.state is ConnectionState.SYNCHRONISING and link.reconciled and _facts_known(turn):
         link_desk.change(turn, ConnectionState.READY)
+        link_desk.say_restored(turn)
 
 
 def _facts_known(turn: Turn) -> bool:
@@ -267,9 +265,8 @@ def query_failed(turn: Turn, why: str) -> None:
 
 def _give_up(turn: Turn, round_: Round, why: str) -> None:
     turn.alert(
-        f"query-{round_.kind.name.lower()}", AlertKind.API_ERROR, Severity.WARNING,
-        "The broker does not answer a query", f"{round_.left[0].trcode}: {why}",
-        "If it goes on, restart the gateway; orders stay as they are.",
+        f"query-{round_.kind.name.lower()}", AlertCode.QUERY_UNANSWERED, Severity.WARNING,
+        {"query": round_.left[0].trcode, "problem": why},
     )  # fmt: skip
     if round_.kind in (RoundKind.FULL, RoundKind.DAY, RoundKind.RESOLVE):
         turn.set(desk=turn.state.desk.want(round_.kind, round_.asks))
@@ -309,9 +306,9 @@ def _liveness(turn: Turn, fact: Clocked) -> None:
 def _feed_alert(turn: Turn, venue: Venue, *, silent: bool) -> None:
     ready = turn.state.link.state is ConnectionState.READY
     turn.alert(
-        f"feed-{venue}", AlertKind.STALE_FEED, Severity.WARNING, f"No book of {venue} has moved",
-        f"for {turn.state.settings.feed_silence_ms} ms while the venue trades",
-        "No entries are sent meanwhile. If it goes on, restart the gateway.", resolved=not (silent and ready),
+        f"feed-{venue}", AlertCode.FEED_SILENT, Severity.WARNING,
+        {"venue": venue.value, "silence": turn.state.settings.feed_silence_ms},
+        resolved=not (silent and ready),
     )  # fmt: skip
 
 
@@ -338,16 +335,13 @@ def _exchange_time(turn: Turn, fact: Clocked) -> None:
 
 
 def _apart_alert(turn: Turn, venue: Venue, apart_ns: int, limit_ns: int, *, resolved: bool) -> None:
-    older = "behind" if apart_ns > 0 else "ahead of"
+    facts: dict[str, Fact] = {
+        "venue": venue.value, "apart": abs(apart_ns) // NS_PER_S, "limit": limit_ns // NS_PER_S,
+        "direction": "behind" if apart_ns > 0 else "ahead",
+    }  # fmt: skip
     turn.alert(
-        f"exchange-time-{venue}", AlertKind.CLOCK, Severity.CRITICAL,
-        f"Redis time and the time stamps of {venue} have parted",
-        f"the newest books of {venue} are {abs(apart_ns) // NS_PER_S} s {older} Redis time; "
-        f"up to {limit_ns // NS_PER_S} s is taken",
-        "Nothing new is traded. Compare the clock of the Redis machine with a time server; if it is "
-        "right, the broker's feed is late: restart the gateway. Then `arb latch clear clocks`.",
-        resolved=resolved,
-    )  # fmt: skip
+        f"exchange-time-{venue}", AlertCode.EXCHANGE_TIME_APART, Severity.CRITICAL, facts, resolved=resolved
+    )
 
 
 def _status(turn: Turn, fact: Clocked) -> None:

@@ -7,7 +7,7 @@ order on the Qt thread. Each fact goes to the desk that owns it.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from services.contracts.messages.alerts import AlertKind
+from services.contracts.alert_codes import AlertCode
 from services.contracts.messages.commands import AmendOrder, CancelOrder, PlaceOrder
 from services.contracts.messages.control import (
     FlattenRequested,
@@ -209,11 +209,7 @@ def _garbled(turn: Turn, fact: Garbled) -> None:
     if fact.event in ORDER_EVENTS:
         _unusable(turn, what)
         return
-    turn.alert(
-        f"garbled-{fact.event}", AlertKind.API_ERROR, Severity.WARNING,
-        "Frames of the broker cannot be used", what,
-        "What they told of goes stale and is not traded. Keep the gateway's log for the vendor.",
-    )  # fmt: skip
+    turn.alert(f"garbled-{fact.event}", AlertCode.FRAMES_GARBLED, Severity.WARNING, {"problem": what})
 
 
 def _unusable(turn: Turn, what: str) -> None:

@@ -7,8 +7,8 @@ A loss in the hours of the broker's nightly cut is planned and wakes nobody (des
 from collections.abc import Sequence
 from dataclasses import replace
 
+from services.contracts.alert_codes import AlertCode
 from services.contracts.limits import NS_PER_S
-from services.contracts.messages.alerts import AlertKind
 from services.contracts.messages.venue_state import (
     ConnectionChanged,
     ConnectionState,
@@ -80,10 +80,7 @@ def _login_failed(turn: Turn, detail: str) -> None:
     wait_ns = _FIRST_RETRY_NS if tries <= 1 else turn.state.settings.login_retry_s * NS_PER_S
     turn.set(link=replace(turn.state.link, connect_at_ns=turn.now_ns + wait_ns))
     if tries >= 3 and not turn.state.link.planned:
-        turn.alert(
-            "login", AlertKind.DISCONNECT, Severity.CRITICAL, "The broker's login fails", detail,
-            "Log in by hand once, with the update, and switch auto-login on again.",
-        )  # fmt: skip
+        turn.alert("login", AlertCode.LOGIN_FAILED, Severity.CRITICAL, {"problem": detail})
 
 
 def lost(turn: Turn, detail: str) -> None:
@@ -102,13 +99,15 @@ def lost(turn: Turn, detail: str) -> None:
         ),
     )
     if not planned:
-        turn.alert(
-            f"disconnect-{turn.state.connection_epoch}", AlertKind.DISCONNECT, Severity.CRITICAL,
-            "The connection to the broker is lost", detail,
-            "It is being restored; `arb status` shows it. Trading stays latched until `arb latch clear`.",
-        )  # fmt: skip
+        turn.alert("disconnect", AlertCode.DISCONNECTED, Severity.CRITICAL, {"problem": detail})
     if turn.state.settings.reconnect == "exit":
         turn.do(Exit(EXIT_PLANNED_CUT if planned else EXIT_RECONNECT, detail))
+
+
+def say_restored(turn: Turn) -> None:
+    """Take back what was told of the connection; whoever was told nothing hears nothing."""
+    for alert_id, code in (("disconnect", AlertCode.DISCONNECTED), ("login", AlertCode.LOGIN_FAILED)):
+        turn.alert(alert_id, code, Severity.INFO, {}, resolved=True)
 
 
 def in_nightly_cut(turn: Turn) -> bool:
@@ -126,10 +125,7 @@ def logged_in(turn: Turn, fact: LoggedIn) -> None:
         return
     account, problem = account_of(turn.state.settings, fact)
     if problem:
-        turn.alert(
-            "refused", AlertKind.API_ERROR, Severity.CRITICAL, "The gateway refuses this login", problem,
-            "Correct config/gateway.toml or the login, then start the gateway again.",
-        )  # fmt: skip
+        turn.alert("refused", AlertCode.LOGIN_REFUSED, Severity.CRITICAL, {"problem": problem})
         change(turn, ConnectionState.DISCONNECTED, problem)
         turn.do(Exit(EXIT_REFUSED, problem))
         return
@@ -269,15 +265,11 @@ def stands_still(turn: Turn) -> bool:
 
 
 def unusable(turn: Turn, what: str) -> None:
-    turn.alert(
-        "unusable", AlertKind.API_ERROR, Severity.CRITICAL, "The broker sent what cannot be read", what,
-        "The broker is asked for all orders. Keep the gateway's log for the vendor.",
-    )  # fmt: skip
+    turn.alert("unusable", AlertCode.ORDER_DATA_UNREADABLE, Severity.CRITICAL, {"problem": what})
 
 
 def registration_failed(turn: Turn, screen: str, code: int) -> None:
     turn.alert(
-        f"register-{screen}", AlertKind.API_ERROR, Severity.CRITICAL,
-        "The broker refused a real-time registration", f"screen {screen}: SetRealReg returned {code}",
-        "Its symbols have no quotes. Restart the gateway, outside 08:58 to 09:15.",
+        f"register-{screen}", AlertCode.REGISTRATION_REFUSED, Severity.CRITICAL,
+        {"screen": screen, "error": str(code)},
     )  # fmt: skip

@@ -7,8 +7,8 @@ it never left the machine (-308, or the shell withheld it).
 from collections.abc import Callable
 from dataclasses import replace
 
+from services.contracts.alert_codes import AlertCode
 from services.contracts.limits import BROKER_ORDERS_PER_SECOND, LIMITER_WINDOW_NS, NS_PER_MS
-from services.contracts.messages.alerts import AlertKind
 from services.contracts.messages.commands import AmendOrder, CancelOrder, PlaceOrder
 from services.contracts.messages.orders import CommandDenied, OrderFacts, OrderSent
 from services.contracts.messages.venue_state import ConnectionState
@@ -360,11 +360,7 @@ def _never_left(turn: Turn, record: OrderRecord, why: str) -> None:
     turn.do(Note(not_sent(record.order_id), record.facts.trading_date))
     full = (turn.now_ns,) * BROKER_ORDERS_PER_SECOND
     turn.set(orders=turn.state.orders.without_unsent(record.order_id), order_history=full)
-    turn.alert(
-        "rate", AlertKind.RATE_LIMIT, Severity.WARNING, "The broker refused an order for its rate",
-        f"{record.order_id}: {why}; it waits and goes again if it is still fresh",
-        "If this repeats, look for another program that orders with the same login.",
-    )  # fmt: skip
+    turn.alert("rate", AlertCode.RATE_REFUSED, Severity.WARNING, {"order": record.order_id, "problem": why})
     waiting = turn.state.calling
     if waiting is not None and waiting.command.order_id == record.order_id:
         turn.set(queue=queued(turn.state.queue, replace(waiting, why=why)))
@@ -373,9 +369,8 @@ def _never_left(turn: Turn, record: OrderRecord, why: str) -> None:
 def _restrict(turn: Turn, code: int) -> None:
     turn.set(link=replace(turn.state.link, orders_restricted=True))
     turn.alert(
-        f"restricted-{turn.state.connection_epoch}", AlertKind.API_ERROR, Severity.CRITICAL,
-        "The broker refuses orders altogether", f"SendOrder returned {code}",
-        "Check the account's password registration and the broker's notices, then restart the gateway.",
+        f"restricted-{turn.state.connection_epoch}", AlertCode.ORDERS_RESTRICTED, Severity.CRITICAL,
+        {"error": str(code)},
     )  # fmt: skip
 
 

@@ -7,8 +7,8 @@ with what was there before plus what our fills and others' explain (design, 4.4 
 from collections.abc import Mapping
 from dataclasses import replace
 
+from services.contracts.alert_codes import AlertCode
 from services.contracts.limits import NS_PER_MS
-from services.contracts.messages.alerts import AlertKind
 from services.contracts.messages.orders import AccountReported, ReconciliationCompleted
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.terms import Severity, Side, Symbol
@@ -66,17 +66,14 @@ def _say_completed(turn: Turn, differences: tuple[str, ...]) -> None:
 
 def _alert(turn: Turn, detail: str, *, over: bool) -> None:
     turn.alert(
-        f"reconcile-{turn.state.session.trading_date}", AlertKind.RECONCILIATION, Severity.CRITICAL,
-        "Our books and the broker's differ", detail,
-        "Compare with the broker's screens, then lift the latch with what you found: "
-        "`arb latch clear reconciliation_difference`.", resolved=over,
+        f"reconcile-{turn.state.session.trading_date}", AlertCode.BOOKS_DIFFER, Severity.CRITICAL,
+        {"problem": detail}, resolved=over,
     )  # fmt: skip
 
 
 def _say_bands_unread(turn: Turn, problems: list[str]) -> None:
     turn.alert(
-        "bands", AlertKind.API_ERROR, Severity.WARNING, "Price limits of the day cannot be read",
-        "; ".join(problems), "Those symbols take no order. Restart the gateway to ask the broker again.",
+        "bands", AlertCode.BANDS_UNREAD, Severity.WARNING, {"problem": "; ".join(problems)}
     )  # fmt: skip
 
 

@@ -11,9 +11,11 @@ from typing import Any
 
 import structlog
 
+from services.contracts.alert_codes import AlertCode
+from services.contracts.alert_text import raised
 from services.contracts.envelope import Envelope, Message
 from services.contracts.limits import HEARTBEAT_MS, LEASE_MS, NS_PER_MS, TICK_MS
-from services.contracts.messages.alerts import AlertKind, AlertRaised
+from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.commands import AmendOrder, CancelOrder, PlaceOrder
 from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.lease import LeaseRenewed
@@ -354,11 +356,9 @@ class Shell:
         buried: list[Message] = [
             EntryBuried(stream_key=entry.key, entry_id=entry.entry_id, service=SOURCE, reason=reason,
                         tries=1, text=text),
-            AlertRaised(
-                alert_id=f"dead-{SOURCE}-{entry.entry_id}", kind=AlertKind.DEAD_LETTER,
-                severity=Severity.CRITICAL, title="The gateway could not handle a message",
-                detail=f"{entry.key} {entry.entry_id}: {reason}",
-                next_step="Look at it with `arb dead show`, mend the cause, then `arb dead retry`.",
+            raised(
+                AlertCode.DEAD_LETTER, f"dead-{SOURCE}-{entry.entry_id}", Severity.CRITICAL,
+                {"service": SOURCE, "stream": entry.key, "entry": entry.entry_id, "problem": reason},
             ),
         ]  # fmt: skip
         now_ns, cause = self._clock.now_ns(), f"{entry.key}/{entry.entry_id}"
@@ -382,9 +382,7 @@ def _failure(fact: Fact, error: Exception) -> AlertRaised:
         fact.received.message, PlaceOrder | AmendOrder | CancelOrder
     ):
         what = f"{type(fact.received.message).__name__} {fact.received.message.order_id}"
-    return AlertRaised(
-        alert_id=f"gateway-core-{type(fact).__name__}", kind=AlertKind.API_ERROR, severity=Severity.CRITICAL,
-        title="The gateway failed at something it was told",
-        detail=f"{what}: {type(error).__name__}: {error}",
-        next_step="Halt with `arb halt`, keep the gateway's log, restart the gateway.",
+    return raised(
+        AlertCode.GATEWAY_FAILED, f"gateway-core-{type(fact).__name__}", Severity.CRITICAL,
+        {"what": what, "problem": f"{type(error).__name__}: {error}"},
     )  # fmt: skip

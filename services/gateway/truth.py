@@ -6,8 +6,8 @@ orders are resolved by evidence alone; orders nobody knows are told and watched.
 
 from dataclasses import replace
 
+from services.contracts.alert_codes import AlertCode
 from services.contracts.envelope import Message
-from services.contracts.messages.alerts import AlertKind
 from services.contracts.messages.orders import (
     CancelRejected,
     ForeignOrderSeen,
@@ -190,9 +190,9 @@ def refuse(turn: Turn, order_id: str, code: str, text: str) -> None:
     if record.action is OrderAction.NEW:
         turn.say(OrderRejected(facts=facts, code=code, text=text), facts.pair_id)
         turn.alert(
-            f"rejected-{order_id}", AlertKind.ORDER_REJECTED, Severity.WARNING,
-            f"The broker rejected {order_id}", f"{code} {text}".strip(),
-            "Look at `arb explain` of the pair.", symbol=facts.symbol, pair_id=facts.pair_id,
+            f"rejected-{order_id}", AlertCode.ORDER_REJECTED, Severity.INFO,
+            {"order": order_id, "problem": f"{code} {text}".strip(), "pair": facts.pair_id},
+            symbol=facts.symbol, pair_id=facts.pair_id, amount_krw=facts.qty_shares * facts.price_krw,
         )  # fmt: skip
         return
     target = turn.state.orders.get(record.target_id)
@@ -262,10 +262,9 @@ def foreign(turn: Turn, seen: Evidence) -> None:
     )  # fmt: skip
     if first:
         turn.alert(
-            f"foreign-{known.broker_order_no}", AlertKind.FOREIGN_ORDER, Severity.WARNING,
-            f"Order {known.broker_order_no} in the account is not ours",
-            f"{known.side} {known.qty_shares} of {known.symbol}",
-            "Find out whose it is, then `arb symbols resume` the symbol with the answer.",
+            f"foreign-{known.broker_order_no}", AlertCode.FOREIGN_ORDER_SEEN, Severity.INFO,
+            {"broker_order": known.broker_order_no, "side": known.side.value, "qty": known.qty_shares,
+             "symbol": known.symbol},
             symbol=known.symbol,
         )  # fmt: skip
 
@@ -296,10 +295,10 @@ def _unknown_alert(
 ) -> None:
     facts = record.facts
     turn.alert(
-        f"unknown-{record.order_id}", AlertKind.ORDER_UNKNOWN,
+        f"unknown-{record.order_id}", AlertCode.ORDER_AMBIGUOUS if ambiguous else AlertCode.ORDER_UNKNOWN,
         Severity.CRITICAL if ambiguous else Severity.WARNING,
-        f"It is {'' if resolved else 'not '}known what became of {record.order_id}",
-        f"{facts.side} {facts.qty_shares} of {facts.symbol} on {facts.venue} at {facts.price_krw}: {detail}",
-        "Compare with the broker's order screen." if ambiguous else "Nothing; the broker is being asked.",
-        symbol=facts.symbol, pair_id=facts.pair_id, resolved=resolved,
+        {"order": record.order_id, "side": facts.side.value, "qty": facts.qty_shares, "pair": facts.pair_id,
+         "symbol": facts.symbol, "venue": facts.venue.value, "price": facts.price_krw, "problem": detail},
+        symbol=facts.symbol, pair_id=facts.pair_id, amount_krw=facts.qty_shares * facts.price_krw,
+        resolved=resolved,
     )  # fmt: skip

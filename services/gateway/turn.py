@@ -4,10 +4,13 @@ A turn lives inside one call of the core and is dropped after it; the desks of t
 one after the other.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
+from services.contracts.alert_codes import AlertCode
+from services.contracts.alert_text import raised
 from services.contracts.envelope import Message
-from services.contracts.messages.alerts import AlertKind, AlertRaised
+from services.contracts.messages.alerts import Fact
 from services.contracts.step import Outgoing
 from services.contracts.terms import Severity, Symbol
 from services.gateway.effects import Effect
@@ -38,16 +41,15 @@ class Turn:
         self.effects.append(effect)
 
     def alert(
-        self, alert_id: str, kind: AlertKind, severity: Severity, title: str, detail: str, next_step: str,
-        *, symbol: Symbol | None = None, pair_id: str = "", resolved: bool = False,
+        self, alert_id: str, code: AlertCode, severity: Severity, facts: Mapping[str, Fact],
+        *, symbol: Symbol | None = None, pair_id: str = "", amount_krw: int | None = None,
+        resolved: bool = False,
     ) -> None:  # fmt: skip
-        self.say(
-            AlertRaised(
-                alert_id=f"gateway-{alert_id}", kind=kind, severity=severity, title=title, detail=detail,
-                next_step=next_step, symbol=symbol, pair_id=pair_id, resolved=resolved,
-            ),
-            pair_id,
+        told = raised(
+            code, f"gateway-{alert_id}", severity, facts, symbol=symbol, pair_id=pair_id,
+            amount_krw=amount_krw, resolved=resolved,
         )  # fmt: skip
+        self.say(told, pair_id)
 
     def step(self) -> GatewayStep:
         """Return the finished step; parts that mirror a desk are brought up to date."""

@@ -26,9 +26,10 @@ from typing import Final, Generic
 
 import structlog
 
+from services.contracts.alert_codes import AlertCode
+from services.contracts.alert_text import raised
 from services.contracts.envelope import Envelope, Message, Unreadable, decode
 from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS, NS_PER_S, READ_BLOCK_MS, READ_COUNT, TICK_MS
-from services.contracts.messages.alerts import AlertKind, AlertRaised
 from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.market_data import QuoteUpdated
 from services.contracts.messages.status import Heartbeat, KeysVanished
@@ -281,11 +282,9 @@ class ServiceLoop(Generic[StateT]):
             stream_key=entry.key, entry_id=entry.entry_id, service=self._service.name,
             reason=reason, tries=tries, text=text,
         )  # fmt: skip
-        alert = AlertRaised(
-            alert_id=f"dead-{self._service.name}-{entry.entry_id}", kind=AlertKind.DEAD_LETTER,
-            severity=Severity.CRITICAL, title=f"{self._service.name} could not handle a message",
-            detail=f"{entry.key} {entry.entry_id}: {reason}",
-            next_step="Look at it with `arb dead show`, mend the cause, then `arb dead retry`.",
+        alert = raised(
+            AlertCode.DEAD_LETTER, f"dead-{self._service.name}-{entry.entry_id}", Severity.CRITICAL,
+            {"service": self._service.name, "stream": entry.key, "entry": entry.entry_id, "problem": reason},
         )  # fmt: skip
         for ordinal, message in enumerate((buried, alert)):
             writes.append(self._write(Outgoing(message), entry.name, ordinal, self._clock.now_ns()))
@@ -331,12 +330,9 @@ class ServiceLoop(Generic[StateT]):
         if problem:
             self._log.exception("core failed at a tick")
             self._meter.core_failed()
-        alert = AlertRaised(
-            alert_id=f"tick-{name}", kind=AlertKind.BUS, severity=Severity.CRITICAL,
-            title=f"{name} fails whenever time passes",
-            detail=problem or f"it was: {self._failing}",
-            next_step="Halt with `arb halt`, keep the log of the service, mend the cause, start it again.",
-            resolved=not problem,
+        alert = raised(
+            AlertCode.TICK_FAILING, f"tick-{name}", Severity.CRITICAL,
+            {"service": name, "problem": problem or self._failing}, resolved=not problem,
         )  # fmt: skip
         self._failing = problem
         now_ns = self._clock.now_ns()
@@ -350,10 +346,9 @@ class ServiceLoop(Generic[StateT]):
         if seconds < OUTAGE_TOLD_S:
             return
         name = self._service.name
-        alert = AlertRaised(
-            alert_id=f"bus-{name}-{self._epoch}", kind=AlertKind.BUS, severity=Severity.WARNING,
-            title=f"{name} was without Redis for {seconds:.0f} s", detail=self._down.because,
-            next_step="It has caught up by itself. Look at Redis: memory, disk, network.",
+        alert = raised(
+            AlertCode.BUS_OUTAGE, f"bus-{name}-{self._epoch}", Severity.WARNING,
+            {"service": name, "gap": int(seconds * 1_000), "problem": self._down.because},
         )  # fmt: skip
         writes.append(self._write(Outgoing(alert), f"bus-{name}-{self._epoch}", 0, self._clock.now_ns()))
 
@@ -362,12 +357,7 @@ class ServiceLoop(Generic[StateT]):
         if not self._vanished:
             return
         name, now_ns = self._service.name, self._clock.now_ns()
-        alert = AlertRaised(
-            alert_id=f"emptied-{name}", kind=AlertKind.BUS, severity=Severity.CRITICAL,
-            title=f"Redis has lost what {name} had stored",
-            detail="The service goes on from its memory; what others wrote and it had not read is lost.",
-            next_step="Halt with `arb halt`, compare `arb status` with the broker, then restart everything.",
-        )  # fmt: skip
+        alert = raised(AlertCode.BUS_EMPTIED, f"emptied-{name}", Severity.CRITICAL, {"service": name})
         vanished = KeysVanished(service=name, detail="Redis came back empty and was filled from memory")
         for ordinal, message in enumerate((alert, vanished)):
             writes.append(self._write(Outgoing(message), f"emptied-{name}-{self._epoch}", ordinal, now_ns))
