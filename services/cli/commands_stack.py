@@ -14,6 +14,7 @@ from services.cli.doctor import examine
 from services.cli.faults import EXIT_FAILED, UsageFault
 from services.cli.launch import LaunchOptions, interrupted_by_signals, launch, stop
 from services.cli.link import address_in_use
+from services.cli.manager import managed
 from services.cli.options import (
     DEFAULT_RUN,
     JsonOption,
@@ -98,18 +99,28 @@ def up(
     """Start the services of this machine and wait until each is heard.
 
     Until then Ctrl-C or a closed terminal stops what was started; from then on they run by themselves,
-    also without the terminal, until `arb down`.
+    also without the terminal, until `arb down`; one that ends is started again.
     """
     options = LaunchOptions(run, configuration(), redis, mode, gateway, seed, day_plan, metrics_port)
     with interrupted_by_signals():
         stack = launch(options, lambda text: console().print(text, soft_wrap=True))
-    console().print(f"[green]{len(stack.processes)} processes run[/]; logs are in {stack.folder / 'logs'}")
+    running = sum(process.state == "RUNNING" for process in managed(stack.folder))
+    console().print(f"[green]{running} processes run[/]; logs are in {stack.folder / 'logs'}")
     console().print("Watch with `arb top`, stop with `arb down`.")
 
 
-def down(run: RunOption = DEFAULT_RUN) -> None:
-    """Stop the services that `arb up` started. Open pairs stay as they are and go on at the next start."""
-    unwell = stop(run)
+def down(
+    run: RunOption = DEFAULT_RUN,
+    wait: Annotated[
+        float, typer.Option(metavar="SECONDS", help="How long open pairs may take to come to their end.",
+                            min=0, max=600)
+    ] = 10.0,
+) -> None:  # fmt: skip
+    """Stop the services that `arb up` started: first new pairs, then the processes, last started first.
+
+    Pairs that are still open then stay as they are and go on at the next start.
+    """
+    unwell = stop(run, wait)
     if unwell is None:
         console().print(f"Nothing runs in {run}.")
     else:

@@ -1,4 +1,8 @@
-"""Starting and stopping a stack that outlives the command: `arb up`, `arb observe`, `arb down`."""
+"""Starting and stopping a stack that outlives the command: `arb up`, `arb observe`, `arb down`.
+
+supervisord runs the processes, so that one that ends is there again within seconds. Down means: no new
+pairs, open ones brought to their end as far as that takes seconds, then every process, last started first.
+"""
 
 import os
 import signal
@@ -9,20 +13,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from services.cli.commands_watch import board_now
 from services.cli.demo import died
 from services.cli.doctor import refuse_bad_configuration
 from services.cli.faults import Fault, UsageFault
 from services.cli.fleet import FleetPlan, groups_of, heartbeats_of, programs, socket_path
 from services.cli.link import ADDRESS_VARIABLE, Link, open_link, without_password
-from services.cli.stack import Stack
+from services.cli.manager import managed, manager_program
+from services.cli.requests import ask
+from services.cli.stack import Death, Stack
 from services.cli.targets import TARGETS_FILE, write_targets
+from services.contracts.messages.control import TradingStateRequested
 from services.contracts.messages.status import Heartbeat
 from services.contracts.streams import STATUS, key_of
-from services.contracts.terms import GatewayMode
+from services.contracts.terms import GatewayMode, TradingState
+from services.runtime.bus import BusUnavailable
 from services.runtime.redis_server import find_redis
 from services.runtime.settings import RuntimeSettings, load_settings
 
 READY_TIMEOUT_S: Final = 60
+STOP_ALL_S: Final = 90.0
+"""supervisord stops its processes one after the other."""
+SETTLE_POLL_S: Final = 0.2
 REDIS: Final = "redis"
 
 
@@ -41,7 +53,7 @@ class LaunchOptions:
 
 
 def launch(options: LaunchOptions, say: Callable[[str], None]) -> Stack:
-    """Start every process of a plan and wait until each has been heard.
+    """Start every process of a plan and wait until each has been heard; returns what was started here.
 
     Raises:
         UsageFault: something runs in the folder already, or the options contradict.
@@ -64,9 +76,9 @@ def launch(options: LaunchOptions, say: Callable[[str], None]) -> Stack:
         link = open_link(stack.redis_url)
         follower = link.follow([key_of(STATUS)], tail=1)
         began_ns = link.bus.time_ns()
-        for program in programs(plan):
-            stack.start(program)
-            say(f"started {program.name}")
+        fleet = programs(plan)
+        stack.start(manager_program(fleet, stack.folder, stack.cwd))
+        say(f"started {', '.join(program.name for program in fleet)}")
         heard: set[str] = set()
         wanted = set(heartbeats_of(plan))
         deadline = time.monotonic() + READY_TIMEOUT_S
@@ -78,7 +90,7 @@ def launch(options: LaunchOptions, say: Callable[[str], None]) -> Stack:
             _check(stack, wanted - heard, deadline)
         link.close()
     except BaseException:
-        stack.stop_all()
+        stack.stop_all(STOP_ALL_S)
         raise
     return stack
 
@@ -99,11 +111,35 @@ def interrupted_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def stop(run: Path) -> list[str] | None:
-    """Stop the stack of a run folder; returns a sentence for each that did not end well, None if none ran."""
+def stop(run: Path, settle_s: float = 0) -> list[str] | None:
+    """Stop the stack of a run folder; returns a sentence for each that did not end well, None if none ran.
+
+    Trading stops first: entries are paused, and open pairs have `settle_s` seconds to come to their end.
+    """
     stack = Stack.attach(run)
     (run / TARGETS_FILE).unlink(missing_ok=True)
-    return None if stack is None else stack.stop_all()
+    if stack is None:
+        return None
+    open_pairs = _settle(stack.redis_url, settle_s) if settle_s else ""
+    return [*filter(None, (open_pairs,)), *stack.stop_all(STOP_ALL_S)]
+
+
+def _settle(redis_url: str, settle_s: float) -> str:
+    """Pause entries and wait for open pairs; returns what is left open, empty where nothing is."""
+    deadline = time.monotonic() + settle_s
+    try:
+        link = open_link(redis_url)
+        board, _ = board_now(link)
+        if board.state is TradingState.ARMED:
+            pause = TradingStateRequested(target=TradingState.PAUSE_ENTRY, by="arb down", reason="arb down")
+            ask(link, pause, settle_s)
+        while board.executor is not None and board.executor.pairs and time.monotonic() < deadline:
+            time.sleep(SETTLE_POLL_S)
+            board, _ = board_now(link)
+    except (Fault, BusUnavailable) as error:
+        return f"trading could not be paused before: {error}"
+    names = [] if board.executor is None else [pair.pair_id for pair in board.executor.pairs]
+    return f"still open, and worked on again at the next start: {', '.join(names)}" if names else ""
 
 
 def _refuse_running(run: Path) -> None:
@@ -156,7 +192,12 @@ def configured_address(environ: Mapping[str, str]) -> str:
 
 
 def _check(stack: Stack, silent: set[str], deadline: float) -> None:
-    deaths = stack.deaths()
+    given_up = [
+        Death(process.name, process.exit_code, stack.last_lines(process.name))
+        for process in managed(stack.folder)
+        if process.given_up
+    ]
+    deaths = [*stack.deaths(), *given_up]
     if deaths:
         raise died(deaths, stack.folder)
     if silent and time.monotonic() > deadline:

@@ -172,15 +172,15 @@ class Stack:
     def restart(self, name: str) -> None:
         self.start(self.programs[name])
 
-    def stop_all(self) -> list[str]:
+    def stop_all(self, timeout_s: float = STOP_TIMEOUT_S) -> list[str]:
         """Stop every process, last started first; returns a sentence for each that did not end well."""
         unwell = []
         for name, process in reversed(list(self.processes.items())):
             process.send(signal.SIGTERM)
-            if not process.wait(STOP_TIMEOUT_S):
+            if not process.wait(timeout_s):
                 process.kill()
                 process.wait(STOP_TIMEOUT_S)
-                unwell.append(f"{name} did not stop in {STOP_TIMEOUT_S:g} s and was killed")
+                unwell.append(f"{name} did not stop in {timeout_s:g} s and was killed")
             elif process.exit_code not in (None, 0, -signal.SIGTERM):
                 unwell.append(f"{name} {_exit_words(process.exit_code)} when it was stopped")
         self.processes.clear()

@@ -1,11 +1,8 @@
 """The supervisor with real processes: the gateway on the emulated control meets each trouble there is."""
 
-import json
 import os
 import signal
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -30,12 +27,6 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervised]:
         desk.stop()
 
 
-def halted_then_ready(desk: Supervised, before: int) -> int:
-    """Trading stops while the gateway is away; another one comes, and the HALT file goes."""
-    until("a HALT file of ours lies there", lambda: desk.halt.laid_by is LaidBy.SUPERVISOR, desk.errors)
-    return desk.ready(other_than=before)
-
-
 def down_alerts(desk: Supervised) -> list[str]:
     return [a.detail for a in desk.alerts() if a.alert_id == "gateway-down" and not a.resolved]
 
@@ -43,7 +34,7 @@ def down_alerts(desk: Supervised) -> list[str]:
 def test_a_blocked_event_loop_is_killed_and_started_anew(desk: Supervised) -> None:
     before = desk.ready()
     desk.trouble("hang", amount=600_000)
-    halted_then_ready(desk, before)
+    desk.halted_then_ready(before)
     assert not psutil.pid_exists(before)
     assert any("Qt thread" in detail for detail in down_alerts(desk))
 
@@ -51,7 +42,7 @@ def test_a_blocked_event_loop_is_killed_and_started_anew(desk: Supervised) -> No
 def test_a_crash_is_followed_by_a_restart_with_its_last_lines_told(desk: Supervised) -> None:
     before, told = desk.ready(), len(down_alerts(desk))
     desk.trouble("crash")
-    halted_then_ready(desk, before)
+    desk.halted_then_ready(before)
     newest = until("an alert", lambda: down_alerts(desk)[told:])[-1]
     assert "SIGABRT" in newest and len(newest.splitlines()) > 1
 
@@ -60,21 +51,21 @@ def test_a_lost_connection_ends_the_gateway_and_a_new_one_logs_in(desk: Supervis
     before = desk.ready()
     with Admin(desk.address) as admin:
         admin.inject("disconnect")
-    halted_then_ready(desk, before)
+    desk.halted_then_ready(before)
 
 
 def test_a_feed_that_freezes_with_a_live_connection_is_noticed(desk: Supervised) -> None:
     before, told = desk.ready(), len(down_alerts(desk))
     with Admin(desk.address) as admin:
         admin.inject("freeze_feed", venue="NXT", ms=8_000)
-    halted_then_ready(desk, before)
+    desk.halted_then_ready(before)
     assert any("book of NXT" in detail for detail in down_alerts(desk)[told:])
 
 
 def test_a_leak_is_ended_before_the_process_ends_itself(desk: Supervised) -> None:
     before = desk.ready()
     desk.trouble("leak", amount=700)
-    halted_then_ready(desk, before)
+    desk.halted_then_ready(before)
     assert psutil.Process(desk.pid).memory_info().rss < 500 << 20
 
 
@@ -115,61 +106,3 @@ def test_the_status_says_how_it_is(desk: Supervised) -> None:
     status = until("a status of this gateway", lambda: (s := desk.status()) and s.pid == pid and s)
     assert (status.phase, status.halt) == ("running", "nobody")
     assert status.memory_mb > 10 and status.starts > 1
-
-
-def test_a_new_supervisor_goes_on_watching_the_same_gateway(desk: Supervised) -> None:
-    before = desk.ready()
-    supervisor = desk.processes[-1]
-    supervisor.kill()
-    supervisor.wait()
-    desk.supervise()
-    until("it is watched", lambda: (s := desk.status()) and s.pid == before and s.starts == 0)
-    assert desk.ready() == before
-    os.kill(before, signal.SIGKILL)
-    halted_then_ready(desk, before)
-
-
-def test_a_second_supervisor_is_refused(desk: Supervised) -> None:
-    assert desk.supervise().wait(30) == 2
-    desk.processes.pop()
-
-
-def test_with_redis_dead_the_supervisor_posts_to_slack_itself(desk: Supervised) -> None:
-    before = desk.ready()
-    assert desk.redis.process is not None
-    desk.redis.process.send_signal(signal.SIGSTOP)
-    try:
-        until("Slack hears of Redis", lambda: any("Redis" in text for text in desk.slack.texts), desk.errors)
-        os.kill(before, signal.SIGKILL)
-        until("Slack hears of the gateway", lambda: any("gateway ended" in t for t in desk.slack.texts),
-              desk.errors)  # fmt: skip
-    finally:
-        desk.redis.process.send_signal(signal.SIGCONT)
-    desk.ready(other_than=before)
-    noted = until(
-        "the journal has it too", lambda: [a for a in desk.alerts() if "posted to Slack" in a.detail]
-    )
-    assert all(alert.severity is Severity.INFO for alert in noted)
-    assert len(desk.slack.texts) == len(set(desk.slack.texts))
-
-
-def test_told_to_stop_it_stops_the_gateway_and_leaves_no_file(desk: Supervised) -> None:
-    pid = desk.ready()
-    supervisor = desk.processes[-1]
-    supervisor.send_signal(signal.SIGTERM)
-    assert supervisor.wait(30) == 0
-    assert not psutil.pid_exists(pid) and not desk.halt.present
-    desk.supervise()
-    desk.ready(other_than=pid)
-
-
-def test_one_that_never_comes_up_is_given_up_loudly(tmp_path: Path) -> None:
-    fails = json.dumps([sys.executable, "-c", "raise SystemExit(7)"])
-    desk = Supervised(tmp_path, MOST_ENDS="2", COMMAND=fails, REST_FROM="00:00:00", REST_TO="00:00:00")
-    try:
-        desk.supervise()
-        until("it gave up", lambda: any(a.alert_id == "gateway-given-up" for a in desk.alerts()), desk.errors)
-        assert desk.halt.laid_by is LaidBy.SUPERVISOR
-        assert until("its status says so", lambda: (s := desk.status()) and s.phase == "gave_up")
-    finally:
-        desk.stop()

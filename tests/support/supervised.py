@@ -23,7 +23,7 @@ from services.contracts.messages.supervision import SupervisorStatus
 from services.contracts.streams import ALERTS, CONTROL, STATUS
 from services.contracts.terms import Market, TradingDate
 from services.contracts.trading_limits import TradingLimits
-from services.gateway.halt_file import HaltFile, look
+from services.gateway.halt_file import HaltFile, LaidBy, look
 from services.gateway.pulse import Pulse, read_pulse
 from services.market.files import load_market, load_symbol_map, write_day_plan
 from services.market.market_clock import DayPlan
@@ -192,6 +192,11 @@ class Supervised:
         """Wait for a ready gateway, another than `other_than`, without a HALT file; returns its pid."""
         until("a gateway is ready", lambda: self.is_ready(other_than), self.errors)
         return self.pid
+
+    def halted_then_ready(self, before: int) -> int:
+        """Trading stops while the gateway is away; another one comes, and the HALT file goes."""
+        until("a HALT file of ours lies there", lambda: self.halt.laid_by is LaidBy.SUPERVISOR, self.errors)
+        return self.ready(other_than=before)
 
     def trouble(self, kind: str, **args: Any) -> None:
         with Admin(self.address) as admin:
