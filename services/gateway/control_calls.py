@@ -16,6 +16,7 @@ from services.gateway.book_feed import BOOK_TYPE, TRADE_TYPE
 from services.gateway.effects import Query, Register, Send
 from services.gateway.evidence import CHEJAN_FIDS
 from services.gateway.facts import (
+    ELSEWHERE,
     ORDER_EVENTS,
     Answered,
     Connected,
@@ -84,6 +85,8 @@ class OrderPort:
         except OSError:
             structlog.get_logger().exception("intention not written", order=effect.order_id)
             return SendWithheld(effect.order_id, "log", logged=False)
+        if self._written_elsewhere(effect):
+            return SendWithheld(effect.order_id, ELSEWHERE, logged=False)
         synced_ns = self._mono_ns()
         if effect.lease_until_mono_ns and synced_ns >= effect.lease_until_mono_ns:
             return SendWithheld(effect.order_id, "lease", logged=True)
@@ -91,6 +94,14 @@ class OrderPort:
             return SendWithheld(effect.order_id, "halt_file", logged=True)
         code = self._ocx.send_order(list(effect.args))
         return SendReturned(effect.order_id, code, synced_ns - began_ns, self._mono_ns() - synced_ns)
+
+    def _written_elsewhere(self, effect: Send) -> bool:
+        """Whether another gateway may have sent this order; where that cannot be told, it may."""
+        try:
+            return self._log.written_twice(effect.trading_date, effect.order_id)
+        except (OSError, ValueError, KeyError):
+            structlog.get_logger().exception("intentions not read", order=effect.order_id)
+            return True
 
 
 class Calls:

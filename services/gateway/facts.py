@@ -6,6 +6,7 @@ which the core is asked.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from services.contracts.step import Received
 from services.contracts.terms import Symbol, Venue
@@ -144,6 +145,10 @@ class SendReturned:
     code: int
     sync_ns: int = 0
     call_ns: int = 0
+
+
+ELSEWHERE: Final = "another gateway wrote the same order into the log of intentions"
+"""Why a call is not made that another process may have made."""
 
 
 @dataclass(frozen=True, slots=True)

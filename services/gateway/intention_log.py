@@ -58,13 +58,14 @@ def baseline_of(lines: Iterable[Line], stored: Mapping[Symbol, int] | None) -> M
 def replay(lines: Iterable[Line]) -> dict[str, OrderRecord]:
     """Return every order that may have left, by id, as far as the log knows it.
 
-    An order without a number is unknown; one that definitely never left is not there.
+    An order without a number is unknown; one that definitely never left is not there. What is known is
+    never taken back: a gateway that was replaced may have written of the same order after its successor.
     """
     records: dict[str, OrderRecord] = {}
     for line in lines:
         if line["k"] == "intent":
             record = _RECORD.validate_python(line["record"])
-            records[record.order_id] = replace(record, stage=Stage.UNKNOWN)
+            records.setdefault(record.order_id, replace(record, stage=Stage.UNKNOWN))
             continue
         if line["k"] == BASELINE:
             continue
@@ -78,19 +79,31 @@ def replay(lines: Iterable[Line]) -> dict[str, OrderRecord]:
             records[line["id"]] = replace(known, facts=facts, stage=Stage.ACCEPTED)
         elif line["k"] == "closed":
             facts = OrderFacts.model_validate(line["facts"])
+            if _knows_more(known.facts, facts):
+                continue
             records[line["id"]] = replace(known, facts=facts, stage=Stage.CLOSED)
     return records
 
 
+def _knows_more(known: OrderFacts, told: OrderFacts) -> bool:
+    """Whether `told` is the word of somebody who knew less of the order."""
+    unnumbered = bool(known.broker_order_no) and not told.broker_order_no
+    return unnumbered or told.cum_qty_shares < known.cum_qty_shares
+
+
 @dataclass
 class IntentionLog:
-    """The files in `folder`. Not shared between processes: the epoch keeps a second gateway away."""
+    """The files in `folder`. The epoch keeps a second gateway from writing to Redis, but one that was
+    paused learns of its successor late: what both wrote here tells it before it sends (`written_twice`).
+    """
 
     folder: Path
 
     def __post_init__(self) -> None:
         self._date = ""
         self._file = -1
+        self._known: dict[str, int] = {}
+        """How much of each date's file is known, bytes."""
 
     def path(self, trading_date: str) -> Path:
         return self.folder / f"intentions-{trading_date}.jsonl"
@@ -111,6 +124,7 @@ class IntentionLog:
             with path.open("r+b") as file:
                 file.truncate(len(whole))
                 os.fsync(file.fileno())
+        self._known[trading_date] = len(whole)
         return [_parse(path, at, line) for at, line in enumerate(whole.splitlines(), 1)]
 
     def append(self, trading_date: str, line: Line, sync: bool) -> None:
@@ -125,6 +139,22 @@ class IntentionLog:
         except OSError:
             os.ftruncate(self._file, start)
             raise
+
+    def written_twice(self, trading_date: str, order_id: str) -> bool:
+        """Whether another process has written an intention of the order that was just appended.
+
+        Asked after the append: whoever comes second sees both, however the two were interleaved.
+
+        Raises:
+            OSError: the disk.
+        """
+        with self.path(trading_date).open("rb") as file:
+            file.seek(self._known.get(trading_date, 0))
+            news = file.read()
+        self._known[trading_date] = self._known.get(trading_date, 0) + news.rfind(b"\n") + 1
+        lines = [json.loads(line) for line in news.splitlines() if order_id.encode() in line]
+        intents = [line["record"]["facts"]["order_id"] for line in lines if line["k"] == "intent"]
+        return intents.count(order_id) > 1
 
     def close(self) -> None:
         if self._file >= 0:

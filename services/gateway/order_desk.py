@@ -16,7 +16,7 @@ from services.contracts.reasons import GateReason
 from services.contracts.terms import GatewayMode, Purpose, SessionPhase, Severity, Symbol, Venue
 from services.gateway import truth
 from services.gateway.effects import Note, Send, SendArgs
-from services.gateway.facts import SendReturned, SendWithheld
+from services.gateway.facts import ELSEWHERE, SendReturned, SendWithheld
 from services.gateway.gate import GateView, check
 from services.gateway.intention_log import intent, not_sent
 from services.gateway.limiter import ORDER_LADDER, after_call, in_window, wait_needed
@@ -338,6 +338,9 @@ def withheld(turn: Turn, fact: SendWithheld) -> None:
     """The shell did not make the call: lease, HALT file or disk stood against it at the last moment."""
     record = turn.state.orders.working.get(fact.order_id)
     if record is None:
+        return
+    if fact.why == ELSEWHERE:
+        truth.become_unknown(turn, fact.order_id, fact.why)
         return
     if fact.logged:
         turn.do(Note(not_sent(fact.order_id), record.facts.trading_date))

@@ -16,6 +16,7 @@ from services.contracts.messages.orders import (
     OrderClosed,
     OrderRejected,
     OrderSent,
+    OrderUnknown,
 )
 from services.contracts.reasons import GateReason
 from services.contracts.terms import (
@@ -31,8 +32,8 @@ from services.contracts.terms import (
 from services.gateway.control_calls import OrderPort
 from services.gateway.core import recovered
 from services.gateway.effects import Note, Send
-from services.gateway.facts import SendReturned, SendWithheld
-from services.gateway.intention_log import IntentionLog
+from services.gateway.facts import ELSEWHERE, SendReturned, SendWithheld
+from services.gateway.intention_log import IntentionLog, not_sent
 
 from .desk import DATE, Desk, chejan, exit_order, fresh, order, ready
 
@@ -369,6 +370,41 @@ class TestPort:
         control = self.Control(tmp_path)
         port = OrderPort(control, IntentionLog(tmp_path), lambda: True)  # type: ignore[arg-type]
         assert port.send(self.effect()) == SendWithheld("o", "halt_file", logged=True)
+
+    def test_an_order_that_another_gateway_has_logged_meanwhile_is_not_sent(self, tmp_path: Path) -> None:
+        """One was paused, its successor sent the order, and then it went on with what it had read before."""
+        desk = ready(fresh())
+        desk.hear(order(desk.now_ns), "o")
+        (send,) = desk.sends
+        paused, successor = IntentionLog(tmp_path), IntentionLog(tmp_path)
+        paused.read(send.trading_date)
+        control = self.Control(tmp_path)
+        assert isinstance(OrderPort(control, successor, lambda: False).send(send), SendReturned)  # type: ignore[arg-type]
+        control.lines_at_call = -1
+        held = OrderPort(control, paused, lambda: False).send(send)  # type: ignore[arg-type]
+        assert held == SendWithheld(send.order_id, ELSEWHERE, logged=False)
+        assert control.lines_at_call == -1
+        desk.feed(held)
+        assert desk.told(OrderUnknown)[-1].facts.order_id == send.order_id
+        assert desk.state.orders.get(send.order_id) is not None, "it is never sent again"
+
+    def test_an_order_that_goes_again_after_308_is_not_taken_for_anothers(self, tmp_path: Path) -> None:
+        desk = ready(fresh())
+        desk.hear(order(desk.now_ns), "o")
+        (send,) = desk.sends
+        log = IntentionLog(tmp_path)
+        port = OrderPort(self.Control(tmp_path), log, lambda: False)  # type: ignore[arg-type]
+        assert isinstance(port.send(send), SendReturned)
+        log.append(send.trading_date, not_sent(send.order_id), sync=False)
+        assert isinstance(port.send(send), SendReturned)
+
+    def test_a_log_that_cannot_be_read_again_withholds(self, tmp_path: Path) -> None:
+        class Blind(IntentionLog):
+            def written_twice(self, trading_date: str, order_id: str) -> bool:
+                raise OSError("gone")
+
+        port = OrderPort(self.Control(tmp_path), Blind(tmp_path), lambda: False)  # type: ignore[arg-type]
+        assert port.send(self.effect()) == SendWithheld("o", ELSEWHERE, logged=False)
 
     def test_a_disk_that_fails_withholds(self, tmp_path: Path) -> None:
         control = self.Control(tmp_path)

@@ -22,6 +22,7 @@ from services.gateway.core import recovered
 from services.gateway.effects import Note, Send
 from services.gateway.evidence import Unusable, from_chejan, from_row, number, order_no
 from services.gateway.facts import Connected, Told
+from services.gateway.intention_log import replay
 from services.gateway.order_table import Stage
 from services.gateway.truth import PARKED_NS
 
@@ -338,6 +339,19 @@ class TestRestart:
             for effect in desk.effects
             if isinstance(effect, Send | Note)
         ]
+
+    def test_what_a_replaced_gateway_writes_after_its_successor_takes_nothing_back(self, desk: Desk) -> None:
+        """Found by a drill: it was paused, came back, and logged a refusal of what had been filled."""
+        send = sent(desk)
+        for step in life(send, [10], 199_500, killed=False)[:2]:
+            deliver(desk, send, step)
+        desk.frame(**chejan(send, NO, "체결", remaining=0, cum=10, amount=1_995_000))
+        lines = self.lines(desk)
+        intention = next(line for line in lines if line["k"] == "intent")
+        refused = {**intention["record"]["facts"], "closed": True}
+        late = [intention, {"k": "closed", "id": send.order_id, "facts": refused}]
+        assert replay([*lines, *late]) == replay(lines)
+        assert replay(lines)[send.order_id].facts.cum_qty_shares == 10
 
     def test_an_intention_without_an_outcome_is_unknown(self, desk: Desk) -> None:
         sent(desk)
