@@ -22,7 +22,7 @@ from services.contracts.messages.lease import LeaseRenewed
 from services.contracts.messages.status import Heartbeat
 from services.contracts.metric import seconds
 from services.contracts.step import Outgoing, Received
-from services.contracts.streams import TICKS, home_of, key_of
+from services.contracts.streams import CONTROL, TICKS, home_of, key_of
 from services.contracts.terms import Severity, Symbol
 from services.gateway import halt_file
 from services.gateway.book_feed import BookFeed
@@ -142,8 +142,10 @@ class Shell:
         if self._writer.forgotten.is_set():
             self._writer.forgotten.clear()
             self._feed_fact(Forgotten())
+        words, others = self._arrived()
+        self._take_all(words)
         self._drain_slots()
-        self._drain_inbox()
+        self._take_all(others)
         self._tick()
         self._beat()
         self._show_pulse()
@@ -155,11 +157,22 @@ class Shell:
                 return
             self._feed_fact(waiting.popleft())
 
-    def _drain_inbox(self) -> None:
-        for _ in range(FACTS_PER_TURN):
-            if self._reader.inbox.empty() or self.ended:
+    def _arrived(self) -> tuple[list[Read], list[Read]]:
+        """Return what was read of the control stream, and the rest.
+
+        A stop that is here is obeyed before anything that could send, a command that was given before it
+        and read with it included: between streams there is no order.
+        """
+        inbox = self._reader.inbox
+        found = [inbox.get() for _ in range(min(FACTS_PER_TURN, inbox.qsize()))]
+        words = [read for read in found if read.entry.key == CONTROL.key]
+        return words, [read for read in found if read.entry.key != CONTROL.key]
+
+    def _take_all(self, found: list[Read]) -> None:
+        for read in found:
+            if self.ended:
                 return
-            self._take(self._reader.inbox.get())
+            self._take(read)
 
     def _tick(self) -> None:
         now_ns = self._clock.now_ns()

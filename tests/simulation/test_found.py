@@ -1,6 +1,7 @@
 """What virtual days have found, each as a day of its own in which nothing else goes wrong."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,9 @@ from services.contracts.messages.commands import PlaceOrder
 from services.contracts.messages.orders import CommandDenied, ForeignOrderSeen, OrderResolved, Resolution
 from services.contracts.messages.pairs import PairClosed, PairOutcome
 from services.contracts.reasons import GateReason
-from services.simulator.virtual.checkers import violations
+from services.contracts.terms import TradingState
+from services.gateway import core
+from services.simulator.virtual.checkers import no_entry_after_a_stop, violations
 from services.simulator.virtual.desk import Desk, build_desk
 
 from .scripted import Scripted
@@ -94,3 +97,37 @@ def test_a_gateway_killed_within_send_order_does_not_send_what_it_had_stored_as_
     day.run()
     assert violations(day.witness) == []
     assert cancels(day).count(cancels(day)[0]) == 2, "refused once, and sent once"
+
+
+def halted_with_a_command_unread(day: Scripted, now_ns: int) -> None:
+    """The gateway stands still while a buy is commanded and then a person halts: it reads both at once."""
+    if day.commands(PlaceOrder) and not day.sends and not day.operator.hands_off_until_ns:
+        day.operator.hands_off_until_ns = now_ns + 2 * NS_PER_S
+        day.operator.ask(TradingState.HALTED, now_ns)
+        day.gateway.paused_until_ns = now_ns + 100 * NS_PER_MS
+
+
+def test_a_halt_that_is_read_together_with_an_earlier_command_stops_it(desk: Desk) -> None:
+    """What the streams hold is read in one go, and between them there is no order: the stop comes first."""
+    day = Scripted(desk, halted_with_a_command_unread)
+    day.run()
+    assert violations(day.witness) == []
+    first = day.commands(PlaceOrder)[0]
+    assert first.order_id not in [send.order_id for send in day.sends]
+    denied = [m for m in day.messages(CommandDenied) if m.order_id == first.order_id]
+    assert {m.reason for m in denied} == {GateReason.HALTED}
+
+
+def test_a_gateway_that_ignores_stops_is_found(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """I4 is judged by what is on the bus: a gateway that knows of no halt believes itself in the right."""
+    obeyed = core._state_changed
+
+    def only_armed(turn: Any, target: TradingState) -> None:
+        if target is TradingState.ARMED:
+            obeyed(turn, target)
+
+    monkeypatch.setattr(core, "_halt", lambda turn: None)
+    monkeypatch.setattr(core, "_state_changed", only_armed)
+    day = Scripted(desk, halted_with_a_command_unread)
+    day.run()
+    assert any("was sent in a halt" in sentence for sentence in no_entry_after_a_stop(day.witness))

@@ -125,6 +125,10 @@ class VirtualBus:
         self._reordered_until_ns.clear()
         self._reply_lost.clear()
 
+    def reaches(self, reader: str, key: str, now_ns: int) -> bool:
+        """Whether a reader that asks now sees all of a stream."""
+        return now_ns >= max(self.down_until_ns, self._stalled_until_ns.get((reader, key), 0))
+
     # -- the bus --------------------------------------------------------------------------
 
     def take_over(self, service: str, now_ns: int) -> Kept:

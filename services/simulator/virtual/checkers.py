@@ -5,24 +5,27 @@ one for each violation. It never looks at what a service believes except to comp
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.contracts.envelope import Envelope
+from services.contracts.envelope import Envelope, Message
 from services.contracts.in_force import Reference
 from services.contracts.messages.alerts import AlertRaised
-from services.contracts.messages.control import ReferencePublished
+from services.contracts.messages.control import ReferencePublished, TradingStateChanged, TradingStateRequested
 from services.contracts.messages.intents import TradeIntent
 from services.contracts.messages.pairs import PairApproved, PairClosed, ResidualMarked
-from services.contracts.terms import Severity, Side
+from services.contracts.terms import Severity, Side, TradingState
 from services.contracts.trading_limits import TradingLimits
 from services.detector.intents import recomputed
 
 
 @dataclass(frozen=True, slots=True)
 class EntrySent:
-    """An entry left the gateway: when, and what held at that moment by the world's own clock and books."""
+    """An entry left the gateway: when, and what held at that moment by the world's own clock and books.
+
+    `halted` and `armed` are the word that the control stream had for a gateway that reads it (`Word`).
+    """
 
     at_ns: int
     order_id: str
@@ -31,6 +34,26 @@ class EntrySent:
     lease_left_ns: int
     window_open: bool
     venue_continuous: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What the control stream, read from its beginning, says of entries (design, 6)."""
+
+    armed: bool = False
+    halted: bool = False
+
+
+def word_of(said: Iterable[Message]) -> Word:
+    """Read the stream: a halt holds from its request on, until risk has been in it and left it."""
+    state, asked = TradingState.DISARMED, False
+    for message in said:
+        if isinstance(message, TradingStateRequested):
+            asked = asked or message.target is TradingState.HALTED
+        elif isinstance(message, TradingStateChanged):
+            state = message.state
+            asked = asked and state is not TradingState.HALTED
+    return Word(armed=state is TradingState.ARMED, halted=asked or state is TradingState.HALTED)
 
 
 @dataclass

@@ -20,7 +20,7 @@ from services.contracts.limits import LEASE_MS, NS_PER_MS, NS_PER_S
 from services.contracts.messages.control import ReferencePublished
 from services.contracts.messages.pairs import PairApproved, PairClosed
 from services.contracts.step import Event, State
-from services.contracts.streams import LEASE, STATUS, TICKS, home_of
+from services.contracts.streams import CONTROL, LEASE, STATUS, TICKS, home_of
 from services.contracts.terms import Purpose, SessionPhase, TradingState, Venue
 from services.gateway.shell import EXIT_FAILED
 from services.gateway.state import GatewayState
@@ -29,7 +29,7 @@ from services.simulator.events import Event as BrokerEvent
 from services.simulator.options import AccountOptions, SimulatorOptions, WorldOptions
 from services.simulator.orders import Order
 from services.simulator.virtual.bus import Unavailable, VirtualBus
-from services.simulator.virtual.checkers import EntrySent, Witness, violations
+from services.simulator.virtual.checkers import EntrySent, Witness, Word, violations, word_of
 from services.simulator.virtual.desk import NIGHTLY_CUT, Desk
 from services.simulator.virtual.faults import CALM, DayFaults, draw
 from services.simulator.virtual.gateway import MemoryLog, VirtualGateway, VirtualTime
@@ -79,6 +79,7 @@ class VirtualDay:
         self.gateway = VirtualGateway(
             desk.gateway_state(self.plan), self.bus, self.world, self.time, MemoryLog(), self._sending
         )
+        self._could_read_ns = START_NS
         self.gateway.dies_at_send = self._death_at_send
         self.processes = [VirtualProcess(make, self.bus, self._heard) for make in desk.services(self.plan)]
         self.everyone: list[Any] = [self.gateway, *self.processes]
@@ -152,6 +153,8 @@ class VirtualDay:
             if now_ns < self.restart_ns[process.name]:
                 return
             process.start()
+        if process is self.gateway and self._can_read_control(now_ns):
+            self._could_read_ns = now_ns
         process.turn(now_ns, die=die)
         if process is self.gateway and self.gateway.exit_code == EXIT_FAILED:
             self.witness.failures.append(f"the gateway at {(now_ns - START_NS) / NS_PER_S:.3f} s")
@@ -161,6 +164,11 @@ class VirtualDay:
     def struck(self) -> Counter[str]:
         """How often each kind of fault has struck, by `faults.KINDS`."""
         return +(self.counts + self.world.happened)
+
+    def _can_read_control(self, now_ns: int) -> bool:
+        """Whether this turn of the gateway begins with all that the control stream holds."""
+        runs = self.gateway.up and now_ns >= self.gateway.paused_until_ns
+        return runs and self.bus.reaches(self.gateway.name, CONTROL.key, now_ns)
 
     # -- faults ----------------------------------------------------------------------------
 
@@ -306,7 +314,7 @@ class VirtualDay:
         self._tell(f"SEND {effect.order_id} {effect.args}")
         if facts.get("purpose") != Purpose.ENTRY.value or record.get("action") != "new":
             return
-        now_ns = self.time.now_ns
+        now_ns, word = self.time.now_ns, self._word_on_the_bus()
         renewals = self.bus.streams.get(LEASE.key, [])
         renewed_ns = renewals[-1].taken_ns if renewals else 0
         # A clock that is wrong by less than distrust begins at moves the window by as much: in a day
@@ -317,8 +325,8 @@ class VirtualDay:
             EntrySent(
                 at_ns=now_ns,
                 order_id=effect.order_id,
-                halted=state.control.halted,
-                armed=state.control.trading_state is TradingState.ARMED,
+                halted=word.halted,
+                armed=word.armed,
                 lease_left_ns=renewed_ns + LEASE_MS * NS_PER_MS - now_ns,
                 window_open=any(window.contains(market_ns) for window in self.windows),
                 venue_continuous=self.world.exchange.phases[venue].matches_continuously,
@@ -332,6 +340,11 @@ class VirtualDay:
         self._orders_seen = len(orders)
         self._working = [order for order in self._working if not order.closed]
         return (order for order in self._working if not order.request.by_hand)
+
+    def _word_on_the_bus(self) -> Word:
+        """What the control stream says to whoever could read it: the gateway's own belief is not asked."""
+        entries = self.bus.streams.get(CONTROL.key, [])
+        return word_of(entry.envelope.body for entry in entries if entry.taken_ns < self._could_read_ns)
 
     def _watch(self, now_ns: int) -> None:
         """Exposure and what is open at the broker, after every step."""
