@@ -10,7 +10,7 @@ import pytest
 from services.contracts.envelope import Envelope
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.intents import TradeIntent
-from services.contracts.messages.pairs import PairClosed, ResidualMarked, StrandReason
+from services.contracts.messages.pairs import PairApproved, PairClosed, ResidualMarked, StrandReason
 from services.simulator.virtual import checkers
 from services.simulator.virtual.checkers import EntrySent, Witness, violations
 from services.simulator.virtual.day import VirtualDay
@@ -62,6 +62,11 @@ def test_i1_finds_an_order_that_arrived_twice(clean: Witness) -> None:
     assert checkers.at_most_once(broken(clean, double))
 
 
+def test_i1_finds_an_order_sent_again_whose_first_sending_was_lost(clean: Witness) -> None:
+    twice = [*clean.could_arrive, clean.could_arrive[0]]
+    assert checkers.at_most_once(broken(clean, could_arrive=twice))
+
+
 def test_i2_finds_more_sold_than_bought(clean: Witness) -> None:
     def oversell(books: dict[str, Any]) -> None:
         first_filled(books, "sell")["fills"][0]["qty_shares"] += 100
@@ -101,6 +106,14 @@ def test_i6_finds_a_pair_that_nobody_closed(clean: Witness) -> None:
     assert checkers.everything_closes(broken(clean, kept=kept_with(clean, PairClosed, lambda pair: None)))
 
 
+def test_i6_finds_shares_of_a_pair_that_no_stream_names(clean: Witness) -> None:
+    def forget_the_sell(books: dict[str, Any]) -> None:
+        first_filled(books, "sell")["filled_shares"] = 0
+
+    nameless = {i: e for i, e in clean.kept.items() if not isinstance(e.body, PairApproved | PairClosed)}
+    assert checkers.everything_closes(broken(clean, forget_the_sell, kept=nameless))
+
+
 def test_i6_wants_an_alarm_for_a_stranded_position(clean: Witness) -> None:
     kept = dict(clean.kept)
     message_id, envelope = next((i, e) for i, e in kept.items() if isinstance(e.body, PairClosed))
@@ -127,6 +140,12 @@ def test_i7_finds_a_won(clean: Witness) -> None:
 @pytest.mark.parametrize("what", ["max_orders_per_s", "max_queries_per_s"])
 def test_i8_finds_a_sixth_in_a_second(clean: Witness, what: str) -> None:
     assert checkers.within_the_brokers_rates(broken(clean, lambda books: books.update({what: 6})))
+
+
+@pytest.mark.parametrize("what", ["orders_refused", "queries_refused"])
+def test_i8_finds_one_that_the_broker_turned_away(clean: Witness, what: str) -> None:
+    """The broker lets only five in, so that those it let in never show a sixth."""
+    assert checkers.within_the_brokers_rates(broken(clean, lambda books: books.update({what: 1})))
 
 
 @pytest.mark.parametrize("change", [{"window_open": False}, {"venue_continuous": False}])

@@ -70,6 +70,8 @@ class Witness:
     """(ns, symbol or "" for all, worst case in KRW) where a limit was passed."""
     left_over: list[tuple[int, str]] = field(default_factory=list)
     """(ns, order id) of entries that were open at the broker while their venue paused."""
+    could_arrive: list[str] = field(default_factory=list)
+    """The id of each SendOrder that did not come back with a code that means "not sent"."""
     failures: list[str] = field(default_factory=list)
     """Processes that ended by a failure of their own."""
     books: Mapping[str, Any] = field(default_factory=dict)
@@ -90,8 +92,14 @@ class Witness:
 def at_most_once(day: Witness) -> list[str]:
     """I1: one order id, at most one SendOrder that could have arrived."""
     arrived = Counter(a["rqname"] for a in day.books["arrivals"] if not a["by_hand"])
-    return [
+    found = [
         f"I1 {order_id} reached the broker {count} times" for order_id, count in arrived.items() if count > 1
+    ]
+    could = Counter(day.could_arrive)
+    return found + [
+        f"I1 {order_id} was sent {count} times that could have arrived"
+        for order_id, count in could.items()
+        if count > 1
     ]
 
 
@@ -176,7 +184,12 @@ def everything_closes(day: Witness) -> list[str]:
                 f"I6 {pair.pair_id} is neither closed nor named as stranded; it holds {held[pair.pair_id]}"
             )
     found += [f"I6 closed {pair_id} holds {held[pair_id]}" for pair_id in closed if held[pair_id]]
-    return found
+    named = closed | stranded | {pair.pair_id for pair in day.of(PairApproved)}
+    return found + [
+        f"I6 nobody names {pair_id}, and it holds {qty}"
+        for pair_id, qty in held.items()
+        if qty and pair_id not in named
+    ]
 
 
 def money_to_the_won(day: Witness) -> list[str]:
@@ -197,7 +210,12 @@ def money_to_the_won(day: Witness) -> list[str]:
 def within_the_brokers_rates(day: Witness) -> list[str]:
     """I8: never more than 5 orders, nor 5 queries, in any sliding second at the broker."""
     orders, queries = day.books["max_orders_per_s"], day.books["max_queries_per_s"]
-    return [
+    turned_away = [
+        f"I8 {day.books[key]} {what} too many for a second were turned away"
+        for what, key in (("orders", "orders_refused"), ("queries", "queries_refused"))
+        if day.books[key]
+    ]
+    return turned_away + [
         f"I8 {count} {what} in one second"
         for what, count in (("orders", orders), ("queries", queries))
         if count > 5

@@ -79,6 +79,7 @@ class VirtualDay:
         self.gateway = VirtualGateway(
             desk.gateway_state(self.plan), self.bus, self.world, self.time, MemoryLog(), self._sending
         )
+        self.gateway.may_have_left = self.witness.could_arrive.append
         self._could_read_ns = START_NS
         self.gateway.dies_at_send = self._death_at_send
         self.processes = [VirtualProcess(make, self.bus, self._heard) for make in desk.services(self.plan)]

@@ -102,6 +102,10 @@ class _Pen:
     forgotten: Event = field(default_factory=Event)
 
 
+NOT_SENT = (-106, -300, -302, -303, -304, -308, -500)
+"""Codes of SendOrder that mean that nothing left (Kiwoom sheet 6). -307 is not among them."""
+
+
 class Killed(BaseException):
     """The process is gone in the middle of a call. No handler of the product may catch it."""
 
@@ -109,8 +113,8 @@ class Killed(BaseException):
 class DyingLine:
     """The control as the order port has it, with a process that may die around SendOrder."""
 
-    def __init__(self, ocx: Ocx, dies: Callable[[], str]) -> None:
-        self._ocx, self._dies = ocx, dies
+    def __init__(self, ocx: Ocx, dies: Callable[[], str], may_have_left: Callable[[str], None]) -> None:
+        self._ocx, self._dies, self._may_have_left = ocx, dies, may_have_left
 
     def send_order(self, args: list[Any]) -> int:
         """`dies` says "before" (nothing left the machine), "within" (it left, nobody heard) or neither."""
@@ -118,6 +122,8 @@ class DyingLine:
         if death == "before":
             raise Killed
         code = self._ocx.send_order(args)
+        if code not in NOT_SENT:
+            self._may_have_left(args[0])
         if death == "within":
             raise Killed
         return code
@@ -168,6 +174,7 @@ class VirtualGateway:
         self._sending = sending
         self._keys = (key_of(COMMANDS, initial.settings.name), CONTROL.key)
         self.dies_at_send: Callable[[], str] = lambda: ""
+        self.may_have_left: Callable[[str], None] = lambda order_id: None
         self.clock_shift_ns = 0
         self.paused_until_ns = 0
         self.up = False
@@ -252,7 +259,7 @@ class VirtualGateway:
         self._inbox, self._pen, self._outbox, self._clock = _Inbox(), _Pen(), Outbox(), clock
         self._number_of: dict[str, int] = {}
         anything: Any = self
-        line: Any = DyingLine(ocx, lambda: self.dies_at_send())
+        line: Any = DyingLine(ocx, lambda: self.dies_at_send(), lambda order_id: self.may_have_left(order_id))
         port = WatchedPort(line, self._log, clock.mono_ns, lambda effect: self._sending(self.state, effect))
         shell = Shell(
             state, dict.fromkeys(self._keys, ""), Identity(BUILD, kept.epoch, BUILD, now_ns),
