@@ -1,5 +1,6 @@
 """Commands that change what the desk allows: states, flatten, residuals, latches, acknowledgements."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -105,18 +106,32 @@ def flatten(
 
 
 def ack(
-    alert_id: Annotated[str, typer.Argument(help="As `arb status` shows it in brackets.")],
+    alert_id: Annotated[str, typer.Argument(help="As `arb status` and Slack show it.")] = "",
+    every: Annotated[bool, typer.Option("--all", help="Every alert that nobody has acknowledged.")] = False,
     reason: Annotated[str, typer.Option("--reason", "-r", help="What was done about it.")] = "",
     by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
     wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Acknowledge an alert, so that it is not told again."""
+    """Acknowledge an alert, or all of them, so that it is not repeated; Slack is told who has it."""
+    if every is bool(alert_id):
+        raise UsageFault("say which alert, or --all", "`arb status` shows the open ones.")
     link = open_desk(redis, run)
-    known = [alert.alert_id for alert in board_now(link)[0].open_alerts()]
-    if alert_id not in known:
-        raise UnknownName(f"no open alert {alert_id!r}", alert_id, known, "arb status")
-    request = AlertAcknowledged(alert_id=alert_id, by=name_or_login(by), reason=reason)
-    finish(ask(link, request, wait), as_json)
+    known = _unacknowledged(board_now(link)[0])
+    if alert_id and alert_id not in known:
+        raise UnknownName(f"no open alert {alert_id!r}", alert_id, list(known), "arb status")
+    name, chosen = name_or_login(by), known if every else (alert_id,)
+    requests = [AlertAcknowledged(alert_id=each, by=name, reason=reason) for each in chosen]
+    outcomes = [ask(link, request, wait) for request in requests]
+    if every:
+        finish_all(outcomes, as_json)
+    else:
+        finish(outcomes[0], as_json)
+
+
+def _unacknowledged(board: Board) -> tuple[str, ...]:
+    """Return the ids of open alerts: those in the stream's end, and older ones that the notifier holds."""
+    held = () if board.notifier is None else board.notifier.unacknowledged
+    return tuple(dict.fromkeys([*(alert.alert_id for alert in board.open_alerts()), *held]))
 
 
 @residual_app.command("list")
@@ -174,6 +189,17 @@ def finish(outcome: Outcome, as_json: bool) -> None:
         for line in outcome.lines():
             console().print(f"[{style}]{escape(line)}[/]", soft_wrap=True)
     if outcome.refused or not outcome.done:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def finish_all(outcomes: Sequence[Outcome], as_json: bool) -> None:
+    """Print what was answered to each; exit 1 where nobody answered one of them."""
+    if as_json:
+        print_json([outcome.as_json() for outcome in outcomes])
+    else:
+        lines = [line for outcome in outcomes for line in outcome.lines()]
+        console().print("\n".join(map(escape, lines)) or "No open alert.", soft_wrap=True)
+    if not all(outcome.done for outcome in outcomes):
         raise typer.Exit(EXIT_FAILED)
 
 

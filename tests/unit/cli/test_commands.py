@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from services.cli.app import app
 from services.cli.link import Link, open_link
-from services.contracts.messages.control import TradingStateRequested
+from services.contracts.messages.control import AlertAcknowledged, TradingStateRequested
 from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.orders import ReconciliationCompleted
 from services.contracts.streams import ALERTS, CONTROL, STATUS, key_of
@@ -168,6 +168,26 @@ def test_an_alert_that_is_not_open_cannot_be_acknowledged(link: Link) -> None:
     result = arb("ack", "NXT-silen")
     assert result.exit_code == 2
     assert "NXT-silent" in result.stderr
+
+
+def test_all_open_alerts_are_acknowledged_at_once(link: Link) -> None:
+    for name in ("NXT-silent", "residual-1"):
+        link.append(alert(name), cause=name)
+    result = arb("ack", "--all", "--by", "kim", "--wait", "0.1", "--json")
+    assert result.exit_code == 1, "nobody runs here who could answer"
+    asked = [message for message in requests_on(link) if isinstance(message, AlertAcknowledged)]
+    assert [(message.alert_id, message.by) for message in asked] == [
+        ("NXT-silent", "kim"),
+        ("residual-1", "kim"),
+    ]
+    assert len(json.loads(result.output)) == 2
+
+
+@pytest.mark.parametrize("arguments", [(), ("NXT-silent", "--all")])
+def test_which_alert_or_all_must_be_said(link: Link, arguments: tuple[str, ...]) -> None:
+    link.append(alert("NXT-silent"), cause="c")
+    assert arb("ack", *arguments).exit_code == 2
+    assert requests_on(link) == []
 
 
 def test_a_residual_that_is_not_there_cannot_be_claimed(link: Link) -> None:
