@@ -57,6 +57,7 @@ bench-halt: setup ## how long after `arb halt` the last entry leaves and all is 
 
 bench-simulate: setup ## how many virtual days a minute `arb simulate` runs, and what one costs
 	.venv/bin/python -m benchmarks.simulate
+
 bench-capacity: setup ## twice the peak of quotes through a real Redis, detectors and risk
 	.venv/bin/python -m benchmarks.capacity
 

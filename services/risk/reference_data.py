@@ -12,7 +12,7 @@ from services.contracts.messages.control import (
     ReferenceReloadRequested,
 )
 from services.contracts.step import Outgoing, Step
-from services.contracts.trading_limits import TradingLimits
+from services.contracts.trading_limits import TradingLimits, tightens
 from services.risk import alerts
 from services.risk.observed import FilesRead, FilesRefused
 from services.risk.state import ReloadAsked, RiskState
@@ -20,7 +20,10 @@ from services.risk.state import ReloadAsked, RiskState
 
 def on_files(state: RiskState, files: FilesRead, cause_id: str) -> Step[RiskState]:
     """Take new files in, and publish what is in force if it changed or a person asked."""
-    out: list[Outgoing] = [Outgoing(alerts.files_good())] if state.files_bad else []
+    files, waiting = _without_looser_limits(state, files)
+    out: list[Outgoing] = [Outgoing(alerts.files_good())] if state.files_bad and not waiting else []
+    if waiting and not state.files_bad:
+        out.append(Outgoing(alerts.files_refused(waiting, in_force=True)))
     overrides = state.overrides
     if overrides and state.files is not None and files.limits != state.files.limits:
         out.append(Outgoing(alerts.overrides_dropped(cause_id, tuple(sorted(overrides)))))
@@ -28,9 +31,34 @@ def on_files(state: RiskState, files: FilesRead, cause_id: str) -> Step[RiskStat
     if overrides and _limits_with(files.limits, overrides) is None:
         out.append(Outgoing(alerts.overrides_dropped(cause_id, tuple(sorted(overrides)))))
         overrides = {}
-    state = state.but(files=files, overrides=overrides, files_bad=False, reload=None)
+    state = state.but(files=files, overrides=overrides, files_bad=bool(waiting), reload=None)
     step = publish(state, files.by, files.reason, always=files.asked)
     return Step(step.state, (*out, *step.out))
+
+
+def _without_looser_limits(state: RiskState, files: FilesRead) -> tuple[FilesRead, tuple[str, ...]]:
+    """The files with every limit that allows more left as it was, and a sentence for each.
+
+    Only while the desk may trade: one person with an editor must not do what takes two with `arb`. The
+    files are read again and again, so that what waits comes into force once the desk is disarmed.
+    """
+    if state.files is None or not state.trading.state.allows_exits:
+        return files, ()
+    before, after = state.files.limits, files.limits
+    looser = [name for name in TradingLimits.model_fields if not tightens(name, before, after)]
+    if not looser:
+        return files, ()
+    kept = {name: getattr(before, name) for name in looser}
+    try:
+        limits = TradingLimits.model_validate({**after.model_dump(), **kept})
+    except ValidationError:
+        limits = before
+    waiting = tuple(
+        f"limits.toml, {name}: {getattr(before, name)} -> {getattr(after, name)} allows more; it waits until "
+        "the desk is disarmed, or for `arb limits set` and a second person"
+        for name in looser
+    )
+    return files.model_copy(update={"limits": limits}), waiting
 
 
 def on_refused(state: RiskState, refused: FilesRefused) -> Step[RiskState]:

@@ -3,7 +3,13 @@
 import pytest
 
 from services.contracts.messages.alerts import AlertRaised
-from services.contracts.messages.control import LatchClearRequested, LatchSet, SymbolPauseRequested
+from services.contracts.messages.control import (
+    LatchClearRequested,
+    LatchSet,
+    LimitChangeRequested,
+    LimitConfirmRequested,
+    SymbolPauseRequested,
+)
 from services.contracts.messages.orders import CommandDenied, OrderRejected, OrderUnknown
 from services.contracts.messages.pairs import PairApproved, PairDenied, ResidualMarked, StrandReason
 from services.contracts.reasons import DenialReason, GateReason
@@ -12,7 +18,7 @@ from services.risk.losses import result_krw
 from services.runtime.parts import changed_parts, restore
 from tests.unit.detector import world
 from tests.unit.detector.world import SAMSUNG
-from tests.unit.risk.desk import Desk, armed, closed, facts, files, filled, heartbeat, intent, of, quotes
+from tests.unit.risk.desk import Desk, armed, closed, facts, filled, heartbeat, intent, of, quotes
 
 BOUGHT_KRW = 350_000
 
@@ -234,7 +240,9 @@ def test_spent_orders_are_told_once_and_open_pairs_are_sold() -> None:
     assert "10 orders" in alert.detail and not alert.resolved
     assert of(desk.tick(2_200), AlertRaised) == []
     assert desk.state.trading.state is TradingState.ARMED
-    desk.tell(files(world.limits(max_orders_per_day=11)))
+    desk.tell(LimitChangeRequested(name="max_orders_per_day", value="11", by="kim", reason="a busy day"))
+    (proposal_id,) = desk.state.proposals
+    desk.tell(LimitConfirmRequested(proposal_id=proposal_id, by="lee", reason="agreed"))
     (over,) = of(desk.tick(3_300), AlertRaised)
     assert (over.alert_id, over.resolved) == (alert.alert_id, True)
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.contracts.limits import LIMIT_PROPOSAL_MS
+from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import (
     LimitChangeProposed,
     LimitChangeRefused,
@@ -15,10 +16,11 @@ from services.contracts.messages.control import (
     ReferencePublished,
 )
 from services.contracts.messages.status import RiskStatus
+from services.contracts.terms import TradingState
 from services.contracts.trading_limits import LARGER_IS_TIGHTER, SMALLER_IS_TIGHTER, TradingLimits, tightens
 from services.runtime.parts import changed_parts, restore
 from tests.unit.detector import world
-from tests.unit.risk.desk import NOW, Desk, armed, files, of, ready
+from tests.unit.risk.desk import NOW, Desk, armed, ask, files, of, ready
 
 
 def change(name: str, value: str, by: str = "kim") -> LimitChangeRequested:
@@ -127,6 +129,27 @@ def test_a_confirmed_limit_outlives_a_reload_until_the_file_says_something_else(
     assert limits_of(desk).clip_shares == 5
     desk.tell(files(world.limits(clip_shares=2)))
     assert limits_of(desk).clip_shares == 2
+
+
+def test_a_looser_file_waits_until_the_desk_is_disarmed_and_what_tightens_does_not() -> None:
+    desk = armed()
+    edited = files(world.limits(clip_shares=5, max_open_pairs=1))
+    (told,) = of(desk.tell(edited), AlertRaised)
+    assert "clip_shares" in str(told.model_dump()) and "max_open_pairs" not in str(told.model_dump())
+    assert (limits_of(desk).clip_shares, limits_of(desk).max_open_pairs) == (1, 1)
+    assert desk.tell(edited) == []
+    desk.tell(ask(TradingState.DISARMED))
+    said = desk.tell(edited)
+    assert limits_of(desk).clip_shares == 5
+    assert [alert.resolved for alert in of(said, AlertRaised)] == [True]
+
+
+def test_a_looser_file_that_waits_takes_no_override_away() -> None:
+    desk = armed(world.limits(max_pair_shares=10))
+    desk.tell(change("max_pair_shares", "4"))
+    desk.tell(files(world.limits(max_pair_shares=12)))
+    assert limits_of(desk).max_pair_shares == 4
+    assert desk.state.overrides == {"max_pair_shares": "4"}
 
 
 def test_every_limit_that_bounds_something_knows_which_way_is_tighter() -> None:
