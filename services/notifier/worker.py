@@ -6,6 +6,7 @@ retries back when their time has come.
 
 import argparse
 import sys
+from typing import Final
 
 import redis
 from rq import SimpleWorker, Worker
@@ -14,6 +15,11 @@ from rq.serializers import JSONSerializer
 from services.notifier.jobs import digest_queue
 from services.runtime.process import EXIT_BAD_SETTINGS
 from services.runtime.settings import RuntimeSettings, SettingsError, load_settings
+
+LOOK_AFTER_S: Final = 60
+BEAT_S: Final = 10
+"""A job whose worker was killed is taken up again within about two minutes: its last sign of life is good
+for `BEAT_S` + 60 s, and each worker looks every `LOOK_AFTER_S`."""
 
 
 def run_worker(redis_url: str, *, burst: bool = False, fork: bool = True) -> None:
@@ -24,7 +30,10 @@ def run_worker(redis_url: str, *, burst: bool = False, fork: bool = True) -> Non
     """
     client = redis.Redis.from_url(redis_url)
     worker_class = Worker if fork else SimpleWorker
-    worker = worker_class([digest_queue(client)], connection=client, serializer=JSONSerializer)
+    worker = worker_class(
+        [digest_queue(client)], connection=client, serializer=JSONSerializer,
+        maintenance_interval=LOOK_AFTER_S, worker_ttl=LOOK_AFTER_S, job_monitoring_interval=BEAT_S,
+    )  # fmt: skip
     worker.work(burst=burst, with_scheduler=True, logging_level="WARNING")
 
 

@@ -27,7 +27,10 @@ class Answer:
 
 
 class SlackDouble(ThreadingHTTPServer):
-    """Answers as scripted, then with `always`; `posts` are the bodies it accepted with a 200."""
+    """Answers as scripted, then with `always`; `posts` are the bodies it accepted with a 200.
+
+    `received` are all of them: when (ns), what was answered, the body.
+    """
 
     daemon_threads = True
 
@@ -37,6 +40,7 @@ class SlackDouble(ThreadingHTTPServer):
         self.always = Answer()
         self.posts: list[dict[str, Any]] = []
         self.attempts: list[tuple[float, dict[str, Any]]] = []
+        self.received: list[tuple[int, Answer, dict[str, Any]]] = []
         self.lock = threading.Lock()
 
     @property
@@ -55,6 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
         with self.server.lock:
             answer = self.server.script.popleft() if self.server.script else self.server.always
             self.server.attempts.append((time.monotonic(), body))
+            self.server.received.append((time.time_ns(), answer, body))
         if answer.hang_up:
             return
         time.sleep(answer.after_s)

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from services.contracts.envelope import decode
-from services.contracts.messages.alerts import AlertRaised
+from services.contracts.messages.alerts import AlertKind, AlertRaised
 from services.contracts.messages.status import NotifierStatus
 from services.contracts.streams import ALERTS, STATUS
 from services.contracts.terms import Severity
@@ -37,7 +37,7 @@ def test_a_critical_alert_reaches_slack_a_warning_goes_by_digest_and_everything_
 ) -> None:
     notifier = start(NOTIFIER, SLACK_WEBHOOK_URL=slack.url, ARB_NOTIFIER_DIGEST_INTERVAL_S="1")
     ticks = send(real, *(quote(n) for n in range(300)), name="g1")
-    alerts = send(real, alert(), alert("w", Severity.WARNING), resolved())
+    alerts = send(real, alert(), alert("w", Severity.WARNING, kind=AlertKind.SESSION), resolved())
     wait_for(lambda: len(slack.texts().splitlines()) >= 2, "both notices")
     assert "CRITICAL" in slack.texts() and "RESOLVED" in slack.texts()
     wait_for(lambda: bool(real.exists("rq:queue:arb-digests")), "the digest in the queue")
@@ -75,7 +75,7 @@ def test_without_a_webhook_alerts_stand_on_the_terminal_and_repeat_until_acknowl
     start(NOTIFIER, SLACK_WEBHOOK_URL="", ARB_NOTIFIER_ESCALATE_AFTER_S="1")
     send(real, alert())
     terminal = tmp_path / "log"
-    wait_for(lambda: "STILL OPEN" in terminal.read_text(), "the repetition")
+    wait_for(lambda: "NOT ACKNOWLEDGED" in terminal.read_text(), "the repetition")
     send(real, acknowledged())
     wait_for(lambda: (found := status(real)) is not None and not found.unacknowledged, "the acknowledgement")
 
