@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -70,7 +71,7 @@ def test_configuration_is_mounted_read_only_from_files_that_are_there() -> None:
 
 
 def test_one_detector_runs_for_each_group_of_the_symbol_map() -> None:
-    named = ("g1", "g2")
+    named = tomllib.loads((ROOT / "config" / "runtime.toml").read_text("utf-8"))["groups"]
     groups = {entry.group for entry in load_symbol_map(ROOT / "config", named) if entry.enabled}
     running = {
         service["environment"]["ARB_DETECTOR_GROUP"]
