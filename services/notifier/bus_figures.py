@@ -22,7 +22,7 @@ END = "+"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a reader stands in a stream; entries up to `until_id` count as its lag."""
+    """Where a reader stands in a stream; entries up to `until_id` (a whole millisecond) are its lag."""
 
     reader: str
     key: str
@@ -79,8 +79,8 @@ def places(
     heard: set[str] = set()
     for beat in beats:
         heard.add(beat.service)
-        fresh = now_ns // NS_PER_MS - id_ms(beat.entry_id) <= SILENT_MS
-        until_id = beat.entry_id if fresh else END
+        beaten_ms = id_ms(beat.entry_id)
+        until_id = str(beaten_ms) if now_ns // NS_PER_MS - beaten_ms <= SILENT_MS else END
         found += [Place(beat.service, key, at, until_id) for key, at in beat.positions.items()]
     for service, positions in committed.items():
         if service not in heard:

@@ -172,7 +172,7 @@ def written(writes: Iterable[Write]) -> Iterable[Reading]:
     for write in writes:
         body = write.envelope.body
         if isinstance(body, AlertRaised) and not body.resolved:
-            yield every.ALERTS_RAISED.at(1, body.kind, body.severity)
+            yield every.ALERTS_RAISED.at(1, body.kind, body.severity, body.code)
         elif isinstance(body, EntryBuried):
             yield every.DEAD_LETTERS.at(1, stream_name(body.stream_key))
 

@@ -57,7 +57,7 @@ DEAD_LETTERS = counter(
 )  # fmt: skip
 ALERTS_RAISED = counter(
     "arb_alerts_raised_total", "Alerts this service raised; that something is over is not counted.",
-    Label("kind", tuple(AlertKind)), SEVERITY, from_start=False,
+    Label("kind", tuple(AlertKind)), SEVERITY, Label("code"), from_start=False,
 )  # fmt: skip
 
 # -- the bus and the clock ---------------------------------------------------------------
