@@ -4,10 +4,12 @@ Pure, like every core; beyond messages it returns effects, calls on the control 
 order on the Qt thread. Each fact goes to the desk that owns it.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
 from services.contracts.alert_codes import AlertCode
+from services.contracts.limits import BROKER_ORDERS_PER_SECOND
 from services.contracts.messages.commands import AmendOrder, CancelOrder, PlaceOrder
 from services.contracts.messages.control import (
     FlattenRequested,
@@ -46,6 +48,7 @@ from services.gateway.facts import (
     Told,
 )
 from services.gateway.intention_log import Line, baseline_of, replay
+from services.gateway.limiter import History
 from services.gateway.order_table import OrderRecord, OrderTable, Stage
 from services.gateway.query_desk import MAX_PAGES, RoundKind
 from services.gateway.replies import ORDER_NO_FIELD, account_now, orders_of_day
@@ -122,14 +125,24 @@ def recovered(state: GatewayState, log: list[Line], trading_date: TradingDate) -
     held = baseline_of(log, state.baseline if same_day else None)
     queue = tuple(waiting for waiting in state.queue if orders.get(waiting.command.order_id) is None)
     joined: GatewayState = state.but(
-        orders=orders, working=orders.working, queue=queue, desk=desk, baseline=held
-    )
+        orders=orders, working=orders.working, queue=queue, desk=desk, baseline=held,
+        order_history=_order_history(state, log),
+    )  # fmt: skip
     if same_day:
         return joined
     begun: GatewayState = clockwork.of_new_date(joined, trading_date, tuple(sorted(state.working))).but(
         orders=orders, baseline=held
     )
     return begun
+
+
+def _order_history(state: GatewayState, log: list[Line]) -> History:
+    """When orders were sent, also those that were sent after the state was stored: only the log has them.
+
+    Two of one turn have one time, so that times are counted and not merged.
+    """
+    logged = Counter(record.sent_ns for record in replay(log).values())
+    return tuple(sorted((Counter(state.order_history) | logged).elements()))[-BROKER_ORDERS_PER_SECOND:]
 
 
 def _joined(logged: OrderRecord | None, stored: OrderRecord) -> OrderRecord:

@@ -373,6 +373,15 @@ class TestRestart:
         still = [waiting.command.order_id for waiting in again.queue]
         assert (waits in still) is (code == -308)
 
+    def test_orders_sent_after_the_state_was_stored_still_count_against_the_brokers_limit(
+        self, desk: Desk
+    ) -> None:
+        """Found by a virtual day: killed within SendOrder, it forgot one and sent a sixth in a second."""
+        stored = desk.state
+        sent(desk)
+        again = recovered(stored, self.lines(desk), desk.state.session.trading_date)
+        assert again.order_history == desk.state.order_history != stored.order_history
+
     def test_what_definitely_never_left_is_forgotten(self, desk: Desk) -> None:
         desk.send_code = -308
         sent(desk)
