@@ -55,6 +55,7 @@ GROUP: Final = Variable("group", "Group", detector.SYMBOLS, "Symbol group: one d
 SYMBOL: Final = Variable("symbol", "Symbol", detector.NET_EDGE, "Six-character code.", ("group",))
 VENUE: Final = Variable("venue", "Venue", gateway.PHASE, "KRX or NXT.")
 SERVICE: Final = Variable("service", "Service", every.UPTIME, "Which program.")
+INSTANCE: Final = Variable("instance", "Process", every.UPTIME, "One process of it.", ("service",))
 
 
 @dataclass(frozen=True)

@@ -3,20 +3,15 @@
 from grafana_foundation_sdk.models import dashboard
 
 from deploy.dashboards import addresses, glance, panels, recorded
-from deploy.dashboards.board import GROUP, SERVICE, Section, board
+from deploy.dashboards.board import GROUP, INSTANCE, SERVICE, Section, board
 from deploy.dashboards.panels import BLUE, GREEN, GREY, ORANGE, RED, YELLOW, Column
 from deploy.dashboards.promql import increase, least, most, of, or_other, or_zero, quantile, rate, total
 from services.contracts.measures import every, notifier
 from services.contracts.metric import Metric
 
-CHOSEN = {"service": "$service", "group": "$group"}
-WHO = ("service", "group")
-LEGEND = "{{service}} {{group}}"
-
-
-def process(expression: str) -> str:
-    """Return a query with the label `process`: the service, and the group of a detector."""
-    return f'label_join({expression}, "process", " ", "service", "group")'
+CHOSEN = {"service": "$service", "instance": "$instance", "group": "$group"}
+WHO = ("instance",)
+LEGEND = "{{instance}}"
 
 
 def running(metric: Metric, word: str, label: str) -> str:
@@ -31,7 +26,7 @@ def made() -> dashboard.Dashboard:
         addresses.BUS,
         "Bus and services",
         "Who runs, whether Redis takes what is written, who is behind, and what could not be read or told.",
-        (SERVICE, GROUP),
+        (SERVICE, INSTANCE, GROUP),
         (_at_a_glance(), _services(), _work(), _redis(), _streams(), _clocks(), _journal(), _alerts()),
     )
 
@@ -83,12 +78,12 @@ def _at_a_glance() -> Section:
 
 def _services() -> Section:
     def value(expression: str) -> str:
-        return most(process(expression), ("process",))
+        return most(expression, WHO)
 
     services = panels.table_panel(
         "Processes",
         "One row for each. Click a name to see only that one.",
-        "process",
+        "instance",
         (
             Column(
                 "Answers", value('up{job="arb"}'), panels.COUNT, words={0: ("DOWN", RED), 1: ("up", GREEN)}
@@ -120,8 +115,8 @@ def _services() -> Section:
                 steps=((None, GREY), (1, RED)),
             ),
         ),
-        links={"Only this service": addresses.to(addresses.BUS, service='${__data.fields["process"]}')},
-        sort_by="process",
+        links={"Only this process": addresses.to(addresses.BUS, instance=addresses.field("instance"))},
+        sort_by="instance",
         descending=False,
     )
     code = panels.table_panel(
@@ -166,7 +161,7 @@ def _work() -> Section:
     commit = panels.line_panel(
         "Commits, 99 %",
         "One transaction in Redis: state, positions and outputs of a step.",
-        {LEGEND: f'{recorded.COMMIT_P99}{{service=~"$service", group=~"$group"}}'},
+        {LEGEND: f'{recorded.COMMIT_P99}{{service=~"$service", instance=~"$instance"}}'},
         panels.SECONDS,
     )
     turn = panels.line_panel(

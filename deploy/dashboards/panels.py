@@ -16,7 +16,7 @@ from grafana_foundation_sdk.builders.common import (
     VizLegendOptions,
     VizTooltipOptions,
 )
-from grafana_foundation_sdk.builders.dashboard import DashboardLink, FieldColor, ThresholdsConfig
+from grafana_foundation_sdk.builders.dashboard import FieldColor, ThresholdsConfig
 from grafana_foundation_sdk.builders.prometheus import Dataquery
 from grafana_foundation_sdk.models import common, dashboard
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
@@ -177,7 +177,7 @@ def table_panel(
     for ref, column in zip("ABCDEFGHIJKLMNOP", columns, strict=False):
         panel.with_target(_query(column.expr, "").ref_id(ref).instant().format(PromQueryFormat.TABLE))
         panel.override_by_name(column.name, column.properties)
-        names[f"Value #{ref}"] = column.name
+        names[f"Value #{ref}" if len(columns) > 1 else "Value"] = column.name
     joined = dashboard.DataTransformerConfig(id_val="joinByField", options={"byField": key, "mode": "outer"})
     times = {"Time": True, **{f"Time {place}": True for place in range(1, len(columns) + 1)}}
     order = {key: 0, **{name: place for place, name in enumerate(names, 1)}}
@@ -218,5 +218,5 @@ def _set(name: str, value: object) -> dashboard.DynamicConfigValue:
     return dashboard.DynamicConfigValue(id_val=name, value=value)
 
 
-def _link(title: str, address: str) -> dashboard.DashboardLink:
-    return DashboardLink(title).type(dashboard.DashboardLinkType.LINK).url(address).build()
+def _link(title: str, address: str) -> dict[str, object]:
+    return {"title": title, "url": address, "targetBlank": False}

@@ -259,8 +259,8 @@ def _states() -> Section:
     market = panels.stat_panel(
         "Exchange time",
         "Time of day at the exchange, KST; in a simulated day it runs faster.",
-        f"{most(of(gateway.MARKET_TIME))} - 9 * 3600",
-        "dtdurations",
+        most(of(gateway.MARKET_TIME)),
+        "dthms",
         ((None, BLUE),),
     )
     return Section("What held when", 8, [(24, state), (24, phases), (18, gates), (6, market)])
