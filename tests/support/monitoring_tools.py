@@ -27,6 +27,12 @@ PACKAGE_OF: Final[Mapping[str, str]] = MappingProxyType({
 })  # fmt: skip
 FETCH_TIMEOUT_S: Final = 300
 
+# Debian's Alertmanager reads its default template from this folder, whatever is configured. An unpacked one
+# reads it from the folder it is started in, which is another spelling of the same length.
+INSTALLED_TEMPLATES: Final = b"/usr/share/prometheus/alertmanager"
+TEMPLATES_HERE: Final = b"./" * (len(INSTALLED_TEMPLATES) // 2)
+DEFAULT_TEMPLATES: Final = Path("usr/share/prometheus/alertmanager")
+
 
 class Unavailable(RuntimeError):
     """A tool that is neither installed nor can be fetched; says why."""
@@ -46,6 +52,12 @@ def tool(name: str) -> Path:
     if not cached.is_file():
         _fetch(PACKAGE_OF[name])
     return cached
+
+
+def default_templates() -> list[Path]:
+    """Return the templates that an unpacked Alertmanager wants beside it; none where one is installed."""
+    folder = CACHE / PACKAGE_OF["amtool"] / DEFAULT_TEMPLATES
+    return sorted(folder.glob("*.tmpl")) if tool("prometheus-alertmanager").is_relative_to(CACHE) else []
 
 
 def or_skip(name: str) -> Path:
@@ -68,6 +80,10 @@ def _fetch(package: str) -> None:
         if archive is None:
             raise Unavailable(f"apt-get download {package} brought no package")
         _run(["dpkg-deb", "-x", str(archive), str(folder / "files")], folder)
+        alertmanager = folder / "files" / "usr" / "bin" / "prometheus-alertmanager"
+        if alertmanager.is_file():
+            read = alertmanager.read_bytes()
+            alertmanager.write_bytes(read.replace(INSTALLED_TEMPLATES, TEMPLATES_HERE))
         _keep(folder / "files", CACHE / package)
 
 
