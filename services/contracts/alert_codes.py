@@ -42,6 +42,15 @@ class AlertCode(StrEnum):
     FOREIGN_ORDER_SEEN = "foreign_order_seen", AlertKind.FOREIGN_ORDER
     OLD_ORDERS = "old_orders", AlertKind.RECONCILIATION
     BOOKS_DIFFER = "books_differ", AlertKind.RECONCILIATION
+    # the gateway's supervisor
+    GATEWAY_DOWN = "gateway_down", AlertKind.DISCONNECT
+    GATEWAY_GIVEN_UP = "gateway_given_up", AlertKind.DISCONNECT
+    GATEWAY_AWAY = "gateway_away", AlertKind.DISCONNECT
+    GATEWAY_MEMORY = "gateway_memory", AlertKind.API_ERROR
+    HALT_FILE_UNLAID = "halt_file_unlaid", AlertKind.HALT
+    REDIS_AWAY = "redis_away", AlertKind.BUS
+    WINDOW_WAITS = "window_waits", AlertKind.API_ERROR
+    WINDOW_CLOSED = "window_closed", AlertKind.API_ERROR
     # detector
     SPREAD_ANOMALY = "spread_anomaly", AlertKind.SPREAD_ANOMALY
     CROSS_STANDING = "cross_standing", AlertKind.SPREAD_ANOMALY

@@ -113,6 +113,42 @@ WORDS: Final[Mapping[C, Words]] = {
         "Compare with the broker's screens, then lift the latch with what you found: "
         "`arb latch clear reconciliation_difference`.",
         "Our books and the broker's agree again", "{problem}"),
+    C.GATEWAY_DOWN: Words(
+        "The gateway ended and is started again", "Pairs that held shares or open buys: {held}. {problem}",
+        "It comes back by itself under a HALT file and compares its books first; look at `arb status` in a "
+        "minute, and for the reason at its last lines.",
+        "The gateway is back", "Logged in and reconciled."),
+    C.GATEWAY_GIVEN_UP: Words(
+        "The gateway is down and stays down", "Pairs that held shares or open buys: {held}. {problem}",
+        "Trading is stopped (`arb status`). Look at its last lines, mend the cause, then start the supervisor again. "
+        "Look after open positions in the broker's own terminal.",
+        "The gateway is back", "Logged in and reconciled."),
+    C.GATEWAY_AWAY: Words(
+        "The gateway has been away for long", "For {away:ms} it has not been ready; {stage}. {problem}",
+        "Nothing is bought or sold meanwhile (`arb status`). Look at the Windows machine; positions can be closed "
+        "in the broker's own terminal.",
+        "The gateway is back", "Logged in and reconciled."),
+    C.GATEWAY_MEMORY: Words(
+        "The gateway uses much memory", "{used} MB.",
+        "It is started again when nothing is open, or at {most} MB at once; `arb status` shows it.",
+        "The gateway was started again", "Its memory is free."),
+    C.HALT_FILE_UNLAID: Words(
+        "The supervisor cannot lay the HALT file", "{problem}",
+        "No gateway is started meanwhile; `arb halt` stops trading. Look at the disk and the rights of the folder "
+        "of `halt_file`.",
+        "The HALT file could be laid", "The supervisor goes on."),
+    C.REDIS_AWAY: Words(
+        "Redis does not answer the gateway's machine", "For {away:ms}; entries have stopped with the lease.",
+        "Start Redis, or mend the network to it; `arb doctor` examines it. Open orders and positions can be seen in "
+        "the broker's own terminal.",
+        "Redis answers again", "The services catch up by themselves."),
+    C.WINDOW_WAITS: Words(
+        "A window at the gateway waits for a person", "{window} {problem}",
+        "Trading is stopped until it is gone (`arb status`): read it on the Windows machine and answer it there.",
+        "The window is gone", "{window}"),
+    C.WINDOW_CLOSED: Words(
+        "A window at the gateway was closed", "{window} {problem}",
+        "Nothing: it is known and harmless. `arb status` shows the gateway."),
     C.SPREAD_ANOMALY: Words(
         "{symbol}: a spread too good to be true",
         "Bought on {buy_venue}, sold on {sell_venue}: ask {ask:krw}, bid {bid:krw}, net {edge_bps} bps of the "

@@ -118,6 +118,40 @@ WORDS: Final[Mapping[C, Words]] = {
         "증권사 화면과 대조하고, 확인한 내용을 사유로 적어 "
         "`arb latch clear reconciliation_difference`를 실행하십시오.",
         "시스템 장부와 증권사 잔고 일치", "내용: {problem}"),
+    C.GATEWAY_DOWN: Words(
+        "게이트웨이가 종료되어 재시작하는 중", "보유분 또는 매수 주문이 남은 페어: {held}건. 원인: {problem}",
+        "HALT 파일이 있는 상태로 자동 복구되며 잔고 대사를 먼저 합니다. 1분 뒤 `arb status`를 확인하고, "
+        "원인은 마지막 로그에서 확인하십시오.",
+        "게이트웨이 복구", "로그인과 대사가 완료되었습니다."),
+    C.GATEWAY_GIVEN_UP: Words(
+        "게이트웨이 중단, 자동 재시작 포기", "보유분 또는 매수 주문이 남은 페어: {held}건. 원인: {problem}",
+        "거래가 중지되었습니다(`arb status`). 마지막 로그에서 원인을 찾아 해결한 뒤 감시 프로그램을 다시 시작하십시오. "
+        "보유 포지션은 증권사 단말에서 관리하십시오.",
+        "게이트웨이 복구", "로그인과 대사가 완료되었습니다."),
+    C.GATEWAY_AWAY: Words(
+        "게이트웨이가 장시간 준비되지 않음", "{away:ms} 동안 준비되지 않았습니다. 상태: {stage}. {problem}",
+        "그동안 매매하지 않습니다(`arb status`). Windows 장비를 확인하십시오. 포지션은 증권사 단말에서 정리할 수 있습니다.",
+        "게이트웨이 복구", "로그인과 대사가 완료되었습니다."),
+    C.GATEWAY_MEMORY: Words(
+        "게이트웨이 메모리 사용량 과다", "현재 {used}MB를 사용하고 있습니다.",
+        "열린 주문과 보유분이 없을 때, 또는 {most}MB에 이르면 즉시 재시작합니다. 상태는 `arb status`에 표시됩니다.",
+        "게이트웨이 재시작 완료", "메모리가 확보되었습니다."),
+    C.HALT_FILE_UNLAID: Words(
+        "감시 프로그램이 HALT 파일을 만들 수 없음", "원인: {problem}",
+        "그동안 게이트웨이를 시작하지 않습니다. 거래 중지는 `arb halt`로 할 수 있습니다. 디스크와 `halt_file` 폴더의 "
+        "권한을 확인하십시오.",
+        "HALT 파일 생성 정상화", "감시를 계속합니다."),
+    C.REDIS_AWAY: Words(
+        "게이트웨이 장비에서 Redis 무응답", "{away:ms} 동안 응답이 없어 신규 주문이 중지되었습니다.",
+        "Redis를 시작하거나 네트워크를 복구하십시오(`arb doctor`). 열린 주문과 포지션은 증권사 단말에서 확인할 수 있습니다.",
+        "Redis 응답 재개", "각 서비스가 밀린 처리를 자동으로 따라잡습니다."),
+    C.WINDOW_WAITS: Words(
+        "게이트웨이 화면의 창이 응답을 기다림", "창: {window} {problem}",
+        "창이 닫힐 때까지 거래를 중지합니다(`arb status`). Windows 장비에서 내용을 읽고 응답하십시오.",
+        "창이 닫힘", "창: {window}"),
+    C.WINDOW_CLOSED: Words(
+        "게이트웨이 화면의 창을 자동으로 닫음", "창: {window} {problem}",
+        "조치할 것은 없습니다. 알려진 무해한 창입니다. 게이트웨이 상태는 `arb status`에 표시됩니다."),
     C.SPREAD_ANOMALY: Words(
         "{symbol}: 비정상적으로 큰 스프레드",
         "{buy_venue} 매수 · {sell_venue} 매도: 매도호가 {ask:krw}, 매수호가 {bid:krw}, 비용 차감 후 {edge_bps}bp. "

@@ -10,8 +10,8 @@ The core asks for the same thing again until it sees it done: no effect is trust
 
 from typing import Final
 
+from services.contracts.alert_codes import AlertCode
 from services.contracts.limits import NS_PER_S
-from services.contracts.messages.alerts import AlertKind
 from services.contracts.terms import Severity
 from services.gateway.halt_file import LaidBy
 from services.gateway.pulse import WAITING_FOR_REDIS
@@ -82,7 +82,7 @@ def _feel(turn: Turn) -> None:
     if vitals.ready and turn.state.phase is not Phase.STOPPING:
         turn.set(ready=True, down_ns=0)
         for alert_id in (DOWN, AWAY, GIVEN_UP):
-            turn.over(alert_id, AlertKind.DISCONNECT, "The gateway is back", "logged in and reconciled")
+            turn.over(alert_id, AlertCode.GATEWAY_DOWN)
     elif not vitals.planned and not turn.state.down_ns:
         turn.set(down_ns=turn.now_ns)
 
@@ -120,24 +120,18 @@ def _failed(turn: Turn, code: int | None, why: str) -> None:
         return
     wait_s = settings.backoff_s[min(len(recent), len(settings.backoff_s)) - 1]
     turn.go(Phase.WAITING, next_start_ns=now_ns + wait_s * NS_PER_S)
-    holding = f" {held} pairs held shares or open buys." if held else ""
     turn.tell(
-        DOWN, AlertKind.DISCONNECT, Severity.CRITICAL if held else Severity.WARNING,
-        "The gateway ended and is started again", f"{_sentence(why)}{holding}",
-        "It comes back by itself under a HALT file and compares its books first; look at `arb status` "
-        "in a minute, and for the reason at its last lines.", with_log=True,
+        DOWN, AlertCode.GATEWAY_DOWN, Severity.CRITICAL if held else Severity.WARNING,
+        {"problem": _sentence(why), "held": held}, with_log=True,
     )  # fmt: skip
 
 
 def _give_up(turn: Turn, code: int | None, why: str, held: int) -> None:
     again = "" if code in ending.FUTILE else f" It has ended {len(turn.state.ends)} times in a short while."
-    holding = f" {held} pairs held shares or open buys." if held else ""
     turn.go(Phase.GAVE_UP)
     turn.tell(
-        GIVEN_UP, AlertKind.DISCONNECT, Severity.CRITICAL, "The gateway is down and stays down",
-        f"{_sentence(why)}{again}{holding}",
-        "Trading is stopped. Look at its last lines, mend the cause, then start the supervisor again. "
-        "Look after open positions in the broker's own terminal.", with_log=True,
+        GIVEN_UP, AlertCode.GATEWAY_GIVEN_UP, Severity.CRITICAL,
+        {"problem": f"{_sentence(why)}{again}", "held": held}, with_log=True,
     )  # fmt: skip
 
 
@@ -160,9 +154,8 @@ def _running(turn: Turn) -> None:
         _stop(turn, trouble.why, Phase.WAITING, planned=trouble.can_wait)
     if look.memory_mb >= turn.settings.memory_soft_mb:
         turn.tell(
-            MEMORY, AlertKind.API_ERROR, Severity.WARNING, "The gateway uses much memory",
-            f"{look.memory_mb} MB", "It is started again when nothing is open, or at "
-            f"{turn.settings.memory_hard_mb} MB at once.",
+            MEMORY, AlertCode.GATEWAY_MEMORY, Severity.WARNING,
+            {"used": look.memory_mb, "most": turn.settings.memory_hard_mb},
         )  # fmt: skip
 
 
@@ -201,7 +194,7 @@ def _waiting(turn: Turn) -> None:
     elif turn.now_ns >= turn.state.next_start_ns and turn.halted:
         now_ns = turn.now_ns
         turn.do(Start())
-        turn.over(MEMORY, AlertKind.API_ERROR, "The gateway was started again", "its memory is free")
+        turn.over(MEMORY, AlertCode.GATEWAY_MEMORY)
         turn.go(
             Phase.RUNNING, starts=turn.state.starts + 1, number=-1, pulse_ns=now_ns, vitals=None, ready=False,
             unready_ns=now_ns, down_ns=turn.state.down_ns or now_ns,
@@ -250,15 +243,12 @@ def _halt(turn: Turn) -> None:
         return
     if turn.halted:
         turn.set(unhalted_ns=0)
-        turn.over(UNHALTED, AlertKind.HALT, "The HALT file could be laid", why)
+        turn.over(UNHALTED, AlertCode.HALT_FILE_UNLAID)
         return
     turn.do(LayHalt(why))
     turn.set(unhalted_ns=turn.state.unhalted_ns or turn.now_ns)
     if turn.passed(turn.state.unhalted_ns, UNHALTED_S):
-        turn.tell(
-            UNHALTED, AlertKind.HALT, Severity.CRITICAL, "The supervisor cannot lay the HALT file", why,
-            "No gateway is started meanwhile. Look at the disk and the rights of the folder of `halt_file`.",
-        )  # fmt: skip
+        turn.tell(UNHALTED, AlertCode.HALT_FILE_UNLAID, Severity.CRITICAL, {"problem": why})
 
 
 def _why_halted(state: SupervisorState) -> str:
@@ -284,10 +274,9 @@ def _away(turn: Turn) -> None:
         return
     stage = "no process runs" if state.vitals is None else f"it is {state.vitals.stage}"
     turn.tell(
-        AWAY, AlertKind.DISCONNECT, Severity.CRITICAL, "The gateway has been away for long",
-        f"for {turn.settings.away_s} s it has not been ready; {stage}. {_sentence(state.last_end)}".strip(),
-        "Nothing is bought or sold meanwhile. Look at the Windows machine; positions can be closed in the "
-        "broker's own terminal.", with_log=True,
+        AWAY, AlertCode.GATEWAY_AWAY, Severity.CRITICAL,
+        {"away": turn.settings.away_s * 1_000, "stage": stage, "problem": _sentence(state.last_end)},
+        with_log=True,
     )  # fmt: skip
 
 
@@ -295,14 +284,9 @@ def _redis(turn: Turn) -> None:
     """With Redis dead nobody else can speak."""
     away_s = turn.look.redis_away_s
     if away_s >= turn.settings.redis_away_s:
-        turn.tell(
-            REDIS, AlertKind.BUS, Severity.CRITICAL, "Redis does not answer the gateway's machine",
-            f"for {away_s} s; entries have stopped with the lease",
-            "Start Redis, or mend the network to it. Open orders and positions can be seen in the broker's "
-            "own terminal.",
-        )  # fmt: skip
+        turn.tell(REDIS, AlertCode.REDIS_AWAY, Severity.CRITICAL, {"away": away_s * 1_000})
     elif not away_s:
-        turn.over(REDIS, AlertKind.BUS, "Redis answers again", "the services catch up by themselves")
+        turn.over(REDIS, AlertCode.REDIS_AWAY)
 
 
 def _sentence(text: str) -> str:

@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 
+from services.contracts.alert_text import Language, in_language
 from services.contracts.envelope import Envelope, Message
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.supervision import SupervisorStatus
@@ -50,10 +51,12 @@ class Reporter(threading.Thread):
         redis_away_s: int,
         repeat_s: int,
         host: str,
+        language: Language = Language.ENGLISH,
     ) -> None:
         super().__init__(name="reporter", daemon=True)
         self._open_bus, self._post = open_bus, post
         self._redis_away_s, self._repeat_s, self._host = redis_away_s, repeat_s, host
+        self._language = language
         self._bus: RedisBus | None = None
         self._wake = threading.Condition()
         self._waiting: deque[Waiting] = deque(maxlen=KEPT)
@@ -176,8 +179,8 @@ class Reporter(threading.Thread):
             )
 
     def _payload(self, item: Waiting) -> Payload:
-        alert = item.alert
-        sign = SIGN_OVER if alert.resolved else SIGNS[alert.severity]
+        sign = SIGN_OVER if item.alert.resolved else SIGNS[item.alert.severity]
+        alert = in_language(item.alert, self._language)
         title = f"{sign} {alert.title}"
         small = f"gateway's supervisor on {self._host}; Redis has been away for {self.redis_away_s} s"
         blocks = alert_blocks(title, (), alert.detail, alert.next_step, small)

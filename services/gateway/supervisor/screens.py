@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Final
 
-from services.contracts.messages.alerts import AlertKind
+from services.contracts.alert_codes import AlertCode
 from services.contracts.terms import Severity
 from services.gateway.supervisor.dialogs import UNKNOWN, Action, DialogRule, rule_for
 from services.gateway.supervisor.effects import Close
@@ -26,7 +26,7 @@ def watch(turn: Turn) -> None:
     open_now = {window.handle: window for window in turn.look.windows}
     for handle, seen in turn.state.windows.items():
         if handle not in open_now:
-            turn.over(_alert_id(seen.window), AlertKind.API_ERROR, "The window is gone", _shown(seen.window))
+            turn.over(_alert_id(seen.window), AlertCode.WINDOW_WAITS, {"window": _shown(seen.window)})
     known = turn.state.windows
     turn.set(
         windows={
@@ -46,9 +46,8 @@ def _handle(turn: Turn, handle: int) -> None:
         _close(turn, seen, rule)
     if _needs_person(turn.state, turn.state.windows[handle]):
         turn.tell(
-            _alert_id(seen.window), AlertKind.API_ERROR, Severity.CRITICAL,
-            "A window at the gateway waits for a person", f"{_shown(seen.window)} {rule.note}",
-            "Trading is stopped until it is gone: read it on the Windows machine and answer it there.",
+            _alert_id(seen.window), AlertCode.WINDOW_WAITS, Severity.CRITICAL,
+            {"window": _shown(seen.window), "problem": rule.note},
         )  # fmt: skip
 
 
@@ -62,8 +61,8 @@ def _close(turn: Turn, seen: Seen, rule: DialogRule) -> None:
     if once not in turn.state.reported:
         turn.set(reported=turn.state.reported | {once})
         turn.tell(
-            f"closed-{once}", AlertKind.API_ERROR, Severity.INFO, "A window at the gateway was closed",
-            f"{_shown(seen.window)} {rule.note}", "Nothing: it is known and harmless.",
+            f"closed-{once}", AlertCode.WINDOW_CLOSED, Severity.INFO,
+            {"window": _shown(seen.window), "problem": rule.note},
         )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from services.contracts.alert_text import Language
 from services.gateway.supervisor.dialogs import DialogRule
 from services.runtime.settings import SectionSettings
 
@@ -20,6 +21,8 @@ class SupervisorSettings(SectionSettings):
     SECTION: ClassVar[str] = "supervisor"
     model_config = SettingsConfigDict(env_prefix="ARB_SUPERVISOR_")
 
+    language: Language = Language.ENGLISH
+    """Of what it posts to Slack itself."""
     command: tuple[str, ...] = Field((sys.executable, "-m", "services.gateway"), min_length=1)
     """What starts the gateway."""
     log_dir: Path = Path("var/logs")

@@ -7,6 +7,8 @@ from typing import Final
 
 import structlog
 
+from services.contracts.alert_codes import AlertCode
+from services.contracts.alert_text import raised
 from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.supervision import SupervisorStatus
@@ -117,7 +119,8 @@ class Shell:
     def _tell(self, alert: AlertRaised, with_log: bool) -> None:
         if with_log:
             lines = as_text(last_lines(self._logs, self.state.settings.lines_kept))
-            alert = alert.model_copy(update={"detail": f"{alert.detail}\n{lines}".strip()})
+            facts = {**alert.facts, "problem": f"{alert.facts.get('problem', '')}\n{lines}".strip()}
+            alert = raised(AlertCode(alert.code), alert.alert_id, alert.severity, facts)
         self._log.warning(
             "alert", alert_id=alert.alert_id, title=alert.title, detail=alert.detail, resolved=alert.resolved
         )

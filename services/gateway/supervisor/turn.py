@@ -1,9 +1,12 @@
 """One decision in the making: the state as it changes, and what is to be done."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from services.contracts.alert_codes import AlertCode
+from services.contracts.alert_text import raised
 from services.contracts.limits import NS_PER_S
-from services.contracts.messages.alerts import AlertKind, AlertRaised
+from services.contracts.messages.alerts import Fact
 from services.contracts.terms import Severity
 from services.gateway.halt_file import LaidBy
 from services.gateway.supervisor.effects import Effect, Tell
@@ -49,25 +52,19 @@ class Turn:
         self.effects.append(effect)
 
     def tell(
-        self, alert_id: str, kind: AlertKind, severity: Severity, title: str, detail: str, next_step: str,
+        self, alert_id: str, code: AlertCode, severity: Severity, facts: Mapping[str, Fact],
         *, with_log: bool = False,
     ) -> None:  # fmt: skip
         """Raise an alert, once for as long as it stands."""
         if alert_id in self.state.told:
             return
         self.set(told=self.state.told | {alert_id})
-        alert = AlertRaised(
-            alert_id=alert_id, kind=kind, severity=severity, title=title, detail=detail, next_step=next_step
-        )
-        self.do(Tell(alert, with_log))
+        self.do(Tell(raised(code, alert_id, severity, facts), with_log))
 
-    def over(self, alert_id: str, kind: AlertKind, title: str, detail: str) -> None:
+    def over(self, alert_id: str, code: AlertCode, facts: Mapping[str, Fact] | None = None) -> None:
         """Say that an alert that stands is over."""
         if alert_id not in self.state.told:
             return
         self.set(told=self.state.told - {alert_id})
-        alert = AlertRaised(
-            alert_id=alert_id, kind=kind, severity=Severity.INFO, title=title, detail=detail, next_step="",
-            resolved=True,
-        )  # fmt: skip
+        alert = raised(code, alert_id, Severity.INFO, facts or {}, resolved=True)
         self.do(Tell(alert))
