@@ -64,6 +64,7 @@ def _shell(
         lambda: connect(runtime.redis_url, timeout_s=REDIS_TIMEOUT_S),
         None if url is None else lambda payload: post(url, payload),
         redis_away_s=settings.redis_away_s, repeat_s=settings.repeat_s, host=socket.gethostname(),
+        language=settings.language,
     )  # fmt: skip
     log, out = logs / GATEWAY_LOG, logs / f"{GATEWAY_LOG.removesuffix('.log')}.out"
 
