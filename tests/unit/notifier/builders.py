@@ -20,7 +20,7 @@ from services.notifier.state import Notice, NoticeReason, NotifierState
 from services.runtime.bus import RedisBus, Write
 
 START_NS = 1_795_390_200 * NS_PER_S
-"""2026-11-23 09:30:00 in Korea."""
+"""2026-11-23 08:30:00 in Korea."""
 TICKS_G1 = key_of(TICKS, "g1")
 DEADLINE_S = 20.0
 
