@@ -5,6 +5,7 @@ import typer
 from services.cli import (
     chaos_command,
     commands_journal,
+    commands_logs,
     commands_reference,
     commands_stack,
     commands_trading,
@@ -25,6 +26,7 @@ for commands in (
     commands_stack,
     top,
     commands_watch,
+    commands_logs,
     commands_trading,
     commands_reference,
     commands_journal,

@@ -14,7 +14,6 @@ from services.cli.doctor import examine
 from services.cli.faults import EXIT_FAILED, UsageFault
 from services.cli.launch import LaunchOptions, interrupted_by_signals, launch, stop
 from services.cli.link import address_in_use
-from services.cli.manager import managed
 from services.cli.options import (
     DEFAULT_RUN,
     JsonOption,
@@ -28,6 +27,7 @@ from services.cli.picture import Album
 from services.cli.preflight import is_clean
 from services.cli.report import DayReport
 from services.cli.stack_file import read_stack_file
+from services.cli.supervisord import managed
 from services.cli.top import need_terminal, watch
 from services.contracts.terms import GatewayMode
 

@@ -16,7 +16,6 @@ from services.cli.board_view import render
 from services.cli.explain import story_of
 from services.cli.faults import EXIT_FAILED, Fault, UsageFault
 from services.cli.link import Follower, Link
-from services.cli.manager import managed, manager_up_s, process_lines
 from services.cli.options import (
     DEFAULT_RUN,
     ByOption,
@@ -32,6 +31,7 @@ from services.cli.options import (
     reason_or_ask,
 )
 from services.cli.preflight import Check, is_clean, preflight
+from services.cli.supervisord import managed, manager_up_s, process_lines
 from services.contracts.alert_codes import AlertCode
 from services.contracts.alert_text import raised
 from services.contracts.envelope import Unreadable, decode

@@ -19,9 +19,9 @@ from services.cli.doctor import refuse_bad_configuration
 from services.cli.faults import Fault, UsageFault
 from services.cli.fleet import FleetPlan, groups_of, heartbeats_of, programs, socket_path
 from services.cli.link import ADDRESS_VARIABLE, Link, open_link, without_password
-from services.cli.manager import managed, manager_program
 from services.cli.requests import ask
 from services.cli.stack import Death, Stack
+from services.cli.supervisord import managed, manager_program
 from services.cli.targets import TARGETS_FILE, write_targets
 from services.contracts.messages.control import TradingStateRequested
 from services.contracts.messages.status import Heartbeat

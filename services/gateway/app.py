@@ -55,7 +55,7 @@ def main() -> int:
     faulthandler.enable()
     try:
         runtime, settings = load_settings(RuntimeSettings), load_settings(GatewaySettings)
-        configure_logs(runtime.log_level, runtime.log_file)
+        configure_logs(runtime.log_level, runtime.log_file, SOURCE)
         first = initial_state(settings, load_market(config_dir()), _market_clock(runtime))
         exporter = Exporter(SOURCE)
         exporter.read_from(process_figures(build_id()))

@@ -83,7 +83,7 @@ class OrderPort:
         try:
             self._log.append(effect.trading_date, effect.intention, sync=True)
         except OSError:
-            structlog.get_logger().exception("intention not written", order=effect.order_id)
+            structlog.get_logger().exception("intention not written", order_id=effect.order_id)
             return SendWithheld(effect.order_id, "log", logged=False)
         if self._written_elsewhere(effect):
             return SendWithheld(effect.order_id, ELSEWHERE, logged=False)

@@ -19,6 +19,7 @@ from services.gateway.outbox import Batch, Outbox, Quote, envelope_of
 from services.gateway.state import GatewayState
 from services.runtime.bus import BusUnavailable, Fenced, KeysLost, RedisBus, Write
 from services.runtime.clock import ClockReading, RedisClock
+from services.runtime.logs import log_said
 from services.runtime.loop import book_of
 from services.runtime.meter import written
 from services.runtime.metrics import Exporter
@@ -129,6 +130,8 @@ class RedisWriter(threading.Thread):
                 self._claim_again()
                 continue
             self._took_place(writes, time.monotonic() - started)
+            for write in writes:
+                log_said(self._log, write.envelope)
             self._stored = newest.state
             self._written += 1
             return True

@@ -13,6 +13,7 @@ from rq import SimpleWorker, Worker
 from rq.serializers import JSONSerializer
 
 from services.notifier.jobs import digest_queue
+from services.runtime.logs import configure_logs
 from services.runtime.process import EXIT_BAD_SETTINGS
 from services.runtime.settings import RuntimeSettings, SettingsError, load_settings
 
@@ -45,6 +46,7 @@ def main() -> int:
     chosen = options.parse_args()
     try:
         runtime = load_settings(RuntimeSettings)
+        configure_logs(runtime.log_level, runtime.log_file, "notifier-worker")
         run_worker(runtime.redis_url, burst=chosen.burst, fork=not chosen.no_fork)
     except SettingsError as error:
         sys.stderr.write(f"error: {error}\n")

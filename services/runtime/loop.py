@@ -38,6 +38,7 @@ from services.contracts.streams import home_of, key_of
 from services.contracts.terms import Severity
 from services.runtime.bus import Bus, BusUnavailable, Entry, Fenced, KeysLost, Write
 from services.runtime.clock import NEVER_MEASURED, RedisClock
+from services.runtime.logs import about, log_said
 from services.runtime.meter import Counted, Readings, Round, Unmetered
 from services.runtime.metrics import Source
 from services.runtime.parts import changed_parts, restore
@@ -256,7 +257,8 @@ class ServiceLoop(Generic[StateT]):
         try:
             self._ask(event, writes)
         except Exception as error:
-            self._log.exception("core failed", entry=entry.entry_id, stream=entry.key, tries=tries)
+            whom = about(event.envelope)
+            self._log.exception("core failed", entry=entry.entry_id, stream=entry.key, tries=tries, **whom)
             self._meter.core_failed()
             if tries < MAX_TRIES and entry.key in self._positions:
                 self._trying = self._to_note = Trying(entry.name, tries)
@@ -411,6 +413,8 @@ class ServiceLoop(Generic[StateT]):
         started = time.monotonic()
         self._bus.commit(self._service.name, self._epoch, parts, self._positions, writes)
         self._meter.took_place(writes, time.monotonic() - started)
+        for write in writes:
+            log_said(self._log, write.envelope)
         self._stored = self._confirmed = self.state
         self._dirty, self._vanished, self._committed_ns = False, False, now_ns
         self._beaten_ns = self._beat_ns

@@ -11,7 +11,7 @@ from pathlib import Path
 from services.gateway.settings import GatewaySettings
 from services.gateway.supervisor.child import Child
 from services.gateway.supervisor.lock import Taken, take
-from services.gateway.supervisor.reporter import Reporter
+from services.gateway.supervisor.reporter import SOURCE, Reporter
 from services.gateway.supervisor.settings import SupervisorSettings
 from services.gateway.supervisor.shell import Shell
 from services.gateway.supervisor.timetable import resting
@@ -40,7 +40,7 @@ def main() -> int:
         clock: MarketClock = read_day_plan(Path(runtime.day_plan)) if runtime.day_plan else REAL_TIME
         logs = Path(runtime.log_file).parent if runtime.log_file else settings.log_dir
         logs.mkdir(parents=True, exist_ok=True)
-        configure_logs(runtime.log_level, runtime.log_file or str(logs / OWN_LOG))
+        configure_logs(runtime.log_level, runtime.log_file or str(logs / OWN_LOG), SOURCE)
         lock = take(gateway.state_dir)
         shell, reporter = _shell(runtime, settings, gateway, rules, clock, logs)
     except (SettingsError, ConfigError, WebhookUnusable, Taken, OSError) as error:

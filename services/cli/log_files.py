@@ -1,0 +1,142 @@
+"""Reading the log files of all processes of a run folder: merged by time, followed over rotations.
+
+A file is followed by its own open handle: when the name belongs to another file, the old one is read to its
+end, then those in between, then the new one. A line without its end is kept until the rest has come.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from services.runtime.logs import BACKUPS, backup_of
+
+PATTERN: Final = "*.log"
+READ_BYTES: Final = 1_048_576
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a log. `data` is what its JSON says; a line that is none has its text as `event`."""
+
+    ts: str
+    data: Mapping[str, Any]
+    text: str = field(repr=False)
+
+    @property
+    def service(self) -> str:
+        return str(self.data.get("service", ""))
+
+    @property
+    def level(self) -> str:
+        return str(self.data.get("level", ""))
+
+
+def parsed(text: str, service: str, ts_before: str) -> Line:
+    """Return a line; what has no time of its own stands where it was found."""
+    try:
+        data = json.loads(text)
+    except ValueError:
+        data = None
+    if not isinstance(data, dict):
+        return Line(ts_before, {"service": service, "level": "", "event": text}, text)
+    return Line(str(data.get("ts") or ts_before), {"service": service, **data}, text)
+
+
+class LogFile:
+    """One process's log. `read()` gives the lines that came since the last time, the oldest first."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._service = path, path.name.removesuffix(".log")
+        self._handle: BinaryIO | None = None
+        self._rest = b""
+        self._ts = ""
+        self._begun = False
+
+    def read(self) -> Iterator[Line]:
+        """Return what is new. Never raises for a file that comes, goes or is being written."""
+        if not self._begun:
+            self._begun = True
+            for number in range(BACKUPS, 0, -1):
+                yield from self._whole(backup_of(self._path, number))
+        if self._handle is None:
+            self._handle = _opened(self._path)
+        if self._handle is None:
+            return
+        yield from self._lines(self._handle)
+        while (newer := self._newer()) is not None:
+            yield from self._lines(self._handle)
+            self._handle.close()
+            self._handle = newer
+            yield from self._lines(newer)
+
+    def torn(self) -> Iterator[Line]:
+        """Return the last line, if it has no end: what a process that died left."""
+        if self._rest.strip():
+            yield self._line(self._rest)
+            self._rest = b""
+
+    def _newer(self) -> BinaryIO | None:
+        """The file that comes after the one that is open, None where that is the newest."""
+        assert self._handle is not None
+        mine = os.fstat(self._handle.fileno())
+        names = [backup_of(self._path, number) for number in range(BACKUPS + 1)]
+        for number, name in enumerate(names):
+            try:
+                same = os.path.samestat(mine, name.stat())
+            except OSError:
+                continue
+            if same:
+                return None if number == 0 else _opened(names[number - 1])
+        return _opened(next((name for name in reversed(names) if name.exists()), self._path))
+
+    def _whole(self, path: Path) -> Iterator[Line]:
+        handle = _opened(path)
+        if handle is not None:
+            with handle:
+                yield from self._lines(handle)
+
+    def _lines(self, handle: BinaryIO) -> Iterator[Line]:
+        if os.fstat(handle.fileno()).st_size < handle.tell():
+            handle.seek(0)
+        while block := handle.read(READ_BYTES):
+            *whole, self._rest = (self._rest + block).split(b"\n")
+            yield from (self._line(raw) for raw in whole if raw.strip())
+
+    def _line(self, raw: bytes) -> Line:
+        line = parsed(raw.decode("utf-8", errors="replace").strip("\r"), self._service, self._ts)
+        self._ts = line.ts
+        return line
+
+
+def _opened(path: Path) -> BinaryIO | None:
+    try:
+        return path.open("rb")
+    except OSError:
+        return None
+
+
+class LogFolder:
+    """All logs of a folder, also those that come later."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files: dict[str, LogFile] = {}
+
+    def read(self, *, last: bool = False) -> list[Line]:
+        """Return the lines that are new, by time. `last`: also those without an end."""
+        for path in sorted(self._folder.glob(PATTERN)):
+            self._files.setdefault(path.name, LogFile(path))
+        lines: list[Line] = []
+        for file in self._files.values():
+            lines.extend(file.read())
+            if last:
+                lines.extend(file.torn())
+        return by_time(lines)
+
+
+def by_time(lines: Iterable[Line]) -> list[Line]:
+    """Return lines by their time; of one time in the order they were read."""
+    return sorted(lines, key=lambda line: line.ts)
