@@ -27,7 +27,17 @@ def made() -> dashboard.Dashboard:
         "Bus and services",
         "Who runs, whether Redis takes what is written, who is behind, and what could not be read or told.",
         (SERVICE, INSTANCE, GROUP),
-        (_at_a_glance(), _services(), _work(), _redis(), _streams(), _clocks(), _journal(), _alerts()),
+        (
+            _at_a_glance(),
+            _services(),
+            _builds(),
+            _work(),
+            _redis(),
+            _streams(),
+            _clocks(),
+            _journal(),
+            _alerts(),
+        ),
     )
 
 
@@ -119,6 +129,10 @@ def _services() -> Section:
         sort_by="instance",
         descending=False,
     )
+    return Section("Services", 10, [(24, services)])
+
+
+def _builds() -> Section:
     code = panels.table_panel(
         "What runs where",
         "The build and the reference data that each service computes with.",
@@ -141,7 +155,7 @@ def _services() -> Section:
         {LEGEND: most(f"changes({of(every.HEARTBEAT_TIME, **CHOSEN)}[30s])", WHO)},
         panels.COUNT,
     )
-    return Section("Services", 10, [(24, services), (12, code), (12, beats)])
+    return Section("What runs, and beats", 8, [(12, code), (12, beats)])
 
 
 def _work() -> Section:

@@ -19,7 +19,15 @@ def made() -> dashboard.Dashboard:
         "Execution and latency",
         "How fast a quote becomes an order, what becomes of orders, and how long something stands uncovered.",
         (GROUP, VENUE),
-        (_at_a_glance(), _latency(), _orders(), _positions(), _surveillance()),
+        (
+            _at_a_glance(),
+            _latency(),
+            _orders(),
+            _refusals(),
+            _positions(),
+            _residuals(),
+            _surveillance(),
+        ),
     )
 
 
@@ -167,6 +175,12 @@ def _orders() -> Section:
         panels.PER_SECOND,
         stacked=True,
     )
+    return Section(
+        "Orders", 8, [(8, sent), (8, requests), (8, outcomes), (8, fills), (8, shares), (8, value)]
+    )
+
+
+def _refusals() -> Section:
     refused = panels.line_panel(
         "Refused and unclear",
         "In five minutes. Unclear orders are settled from the broker's records, never sent again.",
@@ -186,20 +200,7 @@ def _orders() -> Section:
         panels.COUNT,
         legend="{{reason}}",
     )
-    return Section(
-        "Orders",
-        8,
-        [
-            (8, sent),
-            (8, requests),
-            (8, outcomes),
-            (8, fills),
-            (8, shares),
-            (8, value),
-            (12, refused),
-            (12, denied),
-        ],
-    )
+    return Section("Refused", 8, [(12, refused), (12, denied)])
 
 
 def _positions() -> Section:
@@ -251,6 +252,12 @@ def _positions() -> Section:
         },
         "suffix:/min",
     )
+    return Section(
+        "Positions", 8, [(8, uncovered), (8, shares), (8, ages), (8, neutral), (8, cost), (8, clips)]
+    )
+
+
+def _residuals() -> Section:
     strandings = panels.bar_panel(
         "Residuals that stranded, by why",
         "Over the time shown.",
@@ -274,21 +281,7 @@ def _positions() -> Section:
         panels.COUNT,
         ((None, GREEN), (1, ORANGE)),
     )
-    return Section(
-        "Positions",
-        8,
-        [
-            (8, uncovered),
-            (8, shares),
-            (8, ages),
-            (8, neutral),
-            (8, cost),
-            (8, clips),
-            (12, strandings),
-            (6, stranded),
-            (6, doubtful),
-        ],
-    )
+    return Section("Residuals", 8, [(12, strandings), (6, stranded), (6, doubtful)])
 
 
 def _surveillance() -> Section:

@@ -18,7 +18,7 @@ def made() -> dashboard.Dashboard:
         "Trading day",
         "Is all well? The first row says it in words. Below: spreads, pairs, money, what held when.",
         (GROUP, SYMBOL, VENUE),
-        (_at_a_glance(), _spreads(), _pairs(), _money(), _states()),
+        (_at_a_glance(), _spreads(), _crosses(), _pairs(), _money(), _states()),
     )
 
 
@@ -147,6 +147,10 @@ def _pairs() -> Section:
         panels.COUNT,
         legend="{{reason}}",
     )
+    return Section("Pairs", 9, [(12, phases), (12, flow), (12, closed), (12, denied)])
+
+
+def _crosses() -> Section:
     crosses = panels.line_panel(
         "How long crosses last",
         "Half of all crosses above cost are shorter than the lower line. The order "
@@ -175,11 +179,7 @@ def _pairs() -> Section:
         },
         panels.GRAFANA_UNITS[detector.CROSS_SIZE.unit],
     )
-    return Section(
-        "Crosses and pairs",
-        9,
-        [(12, phases), (12, flow), (12, closed), (12, denied), (8, crosses), (8, peak), (8, size)],
-    )
+    return Section("Crosses", 9, [(8, crosses), (8, peak), (8, size)])
 
 
 def _money() -> Section:
