@@ -38,8 +38,8 @@ for name in SLACK_WEBHOOK_URL ARB_HEARTBEAT_URL; do
   export "$name=http://127.0.0.1:9/not-configured"
   note "$name is empty in .env: nothing is sent there"
 done
-if [ ${#profile[@]} -eq 0 ] && [[ "$(value ARB_GATEWAY_METRICS)" == gateway:* ]]; then
-  note "ARB_GATEWAY_METRICS in .env names the simulated gateway, which does not run: name the Windows machine"
+if [ ${#profile[@]} -eq 0 ] && [[ "$(value ARB_METRICS_GATEWAY)" == gateway:* ]]; then
+  note "ARB_METRICS_GATEWAY in .env names the simulated gateway, which does not run: name the Windows machine"
 fi
 
 compose=(docker compose --env-file .env --file deploy/compose.yaml "${profile[@]}")

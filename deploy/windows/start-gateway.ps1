@@ -1,4 +1,4 @@
-# Starts the gateway on the broker's Windows machine. All logic is in Python.
+# Starts the gateway's supervisor on the broker's Windows machine; it starts the gateway. All logic is in Python.
 Set-Location (Join-Path $PSScriptRoot '..\..')
-& .\.venv\Scripts\python.exe -m services.gateway
+& .\.venv\Scripts\python.exe -m services.gateway.supervisor
 exit $LASTEXITCODE

@@ -85,7 +85,7 @@ def test_prometheus_has_a_target_for_every_service_and_group() -> None:
     listed = json.loads((DEPLOY / "prometheus" / "targets" / "services.json").read_text("utf-8"))
     gateway = (
         COMPOSE["configs"]["gateway_target"]["content"]
-        .replace("${ARB_GATEWAY_METRICS:-", "")
+        .replace("${ARB_METRICS_GATEWAY:-", "")
         .replace('}"]', '"]')
     )
     targets = [*listed, *json.loads(gateway)]
@@ -106,6 +106,13 @@ def test_every_variable_of_the_compose_file_is_explained() -> None:
         secret["environment"] for secret in COMPOSE["secrets"].values()
     }
     assert sorted(needed - explained) == []
+
+
+def test_no_variable_looks_like_a_setting_that_a_service_would_refuse() -> None:
+    """One `.env` serves containers and services without them; an unknown ARB_<SECTION>_ key is an error there."""
+    names = set(re.findall(r"^#? ?([A-Z_]+)=", (DEPLOY / "env.example").read_text("utf-8"), re.MULTILINE))
+    prefixes = tuple(f"ARB_{name.upper()}_" for name in (*SERVICES, "runtime", "supervisor"))
+    assert [name for name in names if name.startswith(prefixes)] == []
 
 
 def test_the_image_is_built_from_the_lock_alone() -> None:
@@ -207,7 +214,7 @@ def desk(tmp_path: Path) -> Callable[..., tuple[subprocess.CompletedProcess[str]
     return call
 
 
-FILLED: Final = "ARB_REDIS_PASSWORD=abc1\nARB_GRAFANA_PASSWORD=x\nARB_GATEWAY_METRICS=10.0.0.2:9464\n"
+FILLED: Final = "ARB_REDIS_PASSWORD=abc1\nARB_GRAFANA_PASSWORD=x\nARB_METRICS_GATEWAY=10.0.0.2:9464\n"
 Desk = Callable[..., tuple[subprocess.CompletedProcess[str], list[list[str]]]]
 
 
