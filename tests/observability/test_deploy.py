@@ -109,7 +109,7 @@ def test_every_variable_of_the_compose_file_is_explained() -> None:
 
 
 def test_no_variable_looks_like_a_setting_that_a_service_would_refuse() -> None:
-    """One `.env` serves containers and services without them; an unknown ARB_<SECTION>_ key is an error there."""
+    """One `.env` serves containers and services without them, which refuse an unknown ARB_<SECTION>_ key."""
     names = set(re.findall(r"^#? ?([A-Z_]+)=", (DEPLOY / "env.example").read_text("utf-8"), re.MULTILINE))
     prefixes = tuple(f"ARB_{name.upper()}_" for name in (*SERVICES, "runtime", "supervisor"))
     assert [name for name in names if name.startswith(prefixes)] == []
