@@ -74,7 +74,32 @@ def _spreads() -> Section:
         },
         panels.COUNT,
     )
-    return Section("Spreads", 10, [(14, edge), (10, _symbols()), (12, crosses), (12, quoted)])
+    return Section("Spreads", 10, [(14, edge), (10, _symbols()), (10, _groups()), (7, crosses), (7, quoted)])
+
+
+def _groups() -> TablePanel:
+    by = ("group",)
+    return panels.table_panel(
+        "Groups",
+        "One detector each. Click a group to see only its symbols.",
+        "group",
+        (
+            Column("Symbols", total(of(detector.SYMBOLS), by), panels.COUNT),
+            Column("Quoted", total(of(detector.QUOTED), by), panels.COUNT),
+            Column("Open crosses", total(of(detector.CROSSES_OPEN), by), panels.COUNT),
+            Column("Books", rate(detector.QUOTES_HANDLED, by), panels.PER_SECOND, decimals=0),
+            Column(
+                "Missed",
+                rate(detector.QUOTES_MISSED, by),
+                panels.PER_SECOND,
+                decimals=1,
+                steps=((None, GREY), (1, YELLOW)),
+            ),
+        ),
+        links={"This group": addresses.to(addresses.TRADING_DAY, group=addresses.field("group"))},
+        sort_by="group",
+        descending=False,
+    )
 
 
 def _symbols() -> TablePanel:
