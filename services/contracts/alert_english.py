@@ -62,7 +62,7 @@ WORDS: Final[Mapping[C, Words]] = {
         "{order}: {problem}. It waits and goes again if it is still fresh.",
         "If `arb status` shows this repeating, look for another program that orders with the same login."),
     C.QUERIES_SPENT: Words(
-        "The broker's query allowance is almost spent", "{left} of {limit} queries are left in this {span:span}.",
+        "The broker's query allowance is almost spent", "{left} of {limit} queries in {span:ms} are left.",
         "Queries wait, those that resolve unknown orders go first. If it lasts, look in `arb status` for what asks.",
         "Queries are allowed again", "{left} of {limit} queries are left."),
     C.FEED_SILENT: Words(
@@ -376,7 +376,6 @@ TERMS: Final[Mapping[str, Mapping[str, str]]] = {
         "unknown": "nobody knows whether it reached the broker",
         "uncancelled": "it did not end although cancels were asked for",
     },
-    "span": {"second": "second", "hour": "hour"},
     "ended": {
         "flat": "it holds nothing any more", "again": "the ladder is tried again", "changed": "it has changed",
         "known": "what became of it is known", "person": "a person settled what it left",

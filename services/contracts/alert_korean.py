@@ -67,7 +67,7 @@ WORDS: Final[Mapping[C, Words]] = {
         "{order}: {problem}. 대기 후 유효 시간이 남아 있으면 다시 전송합니다.",
         "`arb status`에서 반복되면 같은 로그인으로 주문하는 다른 프로그램이 있는지 확인하십시오."),
     C.QUERIES_SPENT: Words(
-        "증권사 조회 한도 소진 임박", "현재 {span:span} 구간의 조회 한도 {limit}건 중 {left}건 남았습니다.",
+        "증권사 조회 한도 소진 임박", "{span:ms}당 조회 한도 {limit}건 중 {left}건 남았습니다.",
         "조회는 대기하며 미확인 주문 조회를 먼저 처리합니다. 계속되면 `arb status`에서 조회 원인을 확인하십시오.",
         "증권사 조회 한도 회복", "조회 한도 {limit}건 중 {left}건 남았습니다."),
     C.FEED_SILENT: Words(
@@ -340,7 +340,6 @@ TERMS: Final[Mapping[str, Mapping[str, str]]] = {
     "halt": {
         "volatility_interruption": "변동성 완화장치(VI) 발동", "trading_halt": "거래정지", "not_eligible": "당일 거래 대상 제외",
     },
-    "span": {"second": "1초", "hour": "1시간"},
     "latch": {
         "unplanned_disconnect": "예정에 없던 접속 끊김", "repeated_errors": "반복된 주문 오류",
         "cumulative_loss": "누적 손실", "pair_loss": "페어 손실 한도", "losing_streak": "연속 손실",

@@ -16,7 +16,7 @@ from services.contracts.terms import GatewayMode, OrderKind, Purpose, Severity, 
 from services.gateway import exchange_time, link_desk, order_desk, reconcile, truth
 from services.gateway.book_feed import silent_venues
 from services.gateway.facts import Clocked, Connected
-from services.gateway.limiter import ORDER_LADDER, tokens
+from services.gateway.limiter import ORDER_LADDER, in_window, tokens
 from services.gateway.order_table import OrderRecord, OrderTable, Stage
 from services.gateway.query_desk import Round, RoundKind
 from services.gateway.replies import account_now, orders_of_day
@@ -348,6 +348,7 @@ def _status(turn: Turn, fact: Clocked) -> None:
     if turn.now_ns - turn.state.rhythm.status_ns < NS_PER_S:
         return
     turn.set(rhythm=replace(turn.state.rhythm, status_ns=turn.now_ns))
+    _query_allowance(turn)
     state = turn.state
     ages = {venue.value: (turn.now_ns - at) // NS_PER_MS for venue, at in fact.last_book_ns.items()}
     turn.say(
@@ -367,6 +368,19 @@ def _status(turn: Turn, fact: Clocked) -> None:
             lease_left_ms=state.lease.left_ms(turn.mono_ns),
         )
     )  # fmt: skip
+
+
+def _query_allowance(turn: Turn) -> None:
+    """Warn where a fifth of the hour's queries is left, until two fifths are: a restart needs many."""
+    limit, window_ns = QUERY_LADDER[-1]
+    left = limit - in_window(turn.state.desk.history, turn.now_ns, window_ns)
+    was = turn.state.rhythm.queries_scarce
+    scarce = left * 5 < (limit * 2 if was else limit)
+    if scarce is was:
+        return
+    turn.set(rhythm=replace(turn.state.rhythm, queries_scarce=scarce))
+    facts: dict[str, Fact] = {"left": left, "limit": limit, "span": window_ns // NS_PER_MS}
+    turn.alert("queries", AlertCode.QUERIES_SPENT, Severity.WARNING, facts, resolved=not scarce)
 
 
 def _masked(account: str, mode: GatewayMode) -> str:

@@ -75,6 +75,7 @@ class Rhythm:
     rotated_ns: int = 0
     turn: int = 0
     halt_file: bool = False
+    queries_scarce: bool = False
     alive: Mapping[Venue, bool] = field(default_factory=dict)
     orders_in_window_max: int = 0
     orders_sent: int = 0

@@ -1,6 +1,7 @@
 """Every alert has its words in both languages, with the same facts in them."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -111,3 +112,26 @@ def test_the_command_of_a_next_step_keeps_the_code_of_the_symbol() -> None:
 def test_an_alert_of_a_newer_build_stays_as_it_was_written() -> None:
     alert = raised(AlertCode.HALT_FILE, "h", Severity.CRITICAL, {}).model_copy(update={"code": "newer"})
     assert in_language(alert, Language.KOREAN).title == "A HALT file lies beside the gateway"
+
+
+def test_every_code_is_raised_by_some_service() -> None:
+    """A gate's code is made of the gate's own name."""
+    services = Path(__file__).resolve().parents[3] / "services"
+    source = "".join(
+        path.read_text(encoding="utf-8")
+        for path in services.rglob("*.py")
+        if "contracts" not in path.relative_to(services).parts
+    )
+    raised_codes = set(re.findall(r"AlertCode\.([A-Z_]+)", source))
+    gates = {code.name for code in AlertCode if code.startswith("gate_")}
+    assert {code.name for code in AlertCode} == raised_codes | gates
+
+
+def test_no_service_words_an_alert_by_itself() -> None:
+    services = Path(__file__).resolve().parents[3] / "services"
+    loose = [
+        str(path.relative_to(services))
+        for path in services.rglob("*.py")
+        if re.search(r"(?<!class )(?<!case )\bAlertRaised\(\s*alert_id=", path.read_text(encoding="utf-8"))
+    ]
+    assert loose == ["contracts/alert_text.py"]

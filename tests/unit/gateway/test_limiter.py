@@ -1,10 +1,17 @@
 """Whatever is asked and whenever: no window ever holds more calls than the broker takes."""
 
+import dataclasses
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.contracts.alert_codes import AlertCode
 from services.contracts.limits import NS_PER_S, QUERY_LADDER
+from services.contracts.messages.alerts import AlertRaised
+from services.gateway.facts import Clocked
 from services.gateway.limiter import ORDER_LADDER, after_call, tokens, wait_needed
+
+from .desk import S, fresh, ready
 
 GAPS = st.lists(st.integers(0, 900_000_000), max_size=120)
 
@@ -60,3 +67,27 @@ def test_tokens_say_how_many_calls_go_at_once(gaps: list[int]) -> None:
         assert wait_needed(history, now_ns, ORDER_LADDER) == 0
         history = after_call(history, now_ns, ORDER_LADDER)
     assert wait_needed(history, now_ns, ORDER_LADDER) > 0
+
+
+def test_queries_that_run_out_are_told_once_and_taken_back_when_there_is_room_again() -> None:
+    """The hour holds a thousand: a fifth left is told, two fifths take it back."""
+    desk = ready(fresh())
+
+    def spend(queries: int) -> None:
+        history = (desk.now_ns,) * queries
+        desk.state = desk.state.but(desk=dataclasses.replace(desk.state.desk, history=history))
+        desk.now_ns += 2 * S
+        desk.feed(Clocked())
+
+    def said() -> list[bool]:
+        return [a.resolved for a in desk.told(AlertRaised) if a.code == AlertCode.QUERIES_SPENT]
+
+    spend(799)
+    assert said() == []
+    spend(801)
+    spend(801)
+    assert said() == [False]
+    spend(700)
+    assert said() == [False], "it does not flap"
+    spend(500)
+    assert said() == [False, True]
