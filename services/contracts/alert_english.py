@@ -188,7 +188,7 @@ WORDS: Final[Mapping[C, Words]] = {
         "{symbol} may trade again", "{by}: {reason}"),
     C.ORDERS_SPENT: Words(
         "The day's orders are spent", "{count} orders were sent today, the limit is {limit}.",
-        "No new pair begins today; what is open is sold. See with `arb report` what used them up.",
+        "No new pair begins today; what is open is sold. See with `arb status` what used them up.",
         "There are orders left again", "{count} orders were sent today, the limit is {limit}."),
     C.FOREIGN_ORDER: Words(
         "An order that is not ours in {symbol}",
@@ -352,8 +352,8 @@ TERMS: Final[Mapping[str, Mapping[str, str]]] = {
         "repeated_errors": "Read the refusals with `arb explain`, mend their cause",
         "cumulative_loss": "Find out what lost money; raising max_daily_loss_krw needs a reason of its own",
         "pair_loss": "See with `arb explain` how the pair lost it",
-        "losing_streak": "See with `arb report` what the last pairs lost by: costs, late sells or bad quotes",
-        "drawdown": "See with `arb report` what was lost since the day's best",
+        "losing_streak": "See with `arb explain` what the last pairs lost by: costs, late sells or bad quotes",
+        "drawdown": "See with `arb status` what was lost since the day's best",
         "unhedged": "See with `arb status` what is held; `arb flatten` sells it, or sell it by hand and claim it "
         "with `arb residual resolve`",
         "residual_stranded": "Sell the position by hand and claim it with `arb residual resolve`",

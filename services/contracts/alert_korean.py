@@ -190,7 +190,7 @@ WORDS: Final[Mapping[C, Words]] = {
         "{symbol}: 거래 재개 가능", "{by}: {reason}"),
     C.ORDERS_SPENT: Words(
         "당일 주문 한도 소진", "오늘 주문 {count}건을 전송했으며 한도는 {limit}건입니다.",
-        "오늘은 신규 페어를 시작하지 않고 보유분만 매도합니다. 사용 내역은 `arb report`로 확인하십시오.",
+        "오늘은 신규 페어를 시작하지 않고 보유분만 매도합니다. 사용 내역은 `arb status`로 확인하십시오.",
         "당일 주문 한도 여유 회복", "오늘 주문 {count}건을 전송했으며 한도는 {limit}건입니다."),
     C.FOREIGN_ORDER: Words(
         "{symbol}: 시스템 외 주문 발생",
@@ -351,8 +351,8 @@ TERMS: Final[Mapping[str, Mapping[str, str]]] = {
         "repeated_errors": "`arb explain`으로 거부 내역을 확인하고 원인을 해결하십시오.",
         "cumulative_loss": "손실 원인을 확인하십시오. max_daily_loss_krw를 올리려면 별도의 사유가 필요합니다.",
         "pair_loss": "`arb explain`으로 해당 페어의 손실 경위를 확인하십시오.",
-        "losing_streak": "`arb report`로 최근 페어의 손실 원인(비용, 매도 지연, 호가 오류)을 확인하십시오.",
-        "drawdown": "`arb report`로 당일 고점 이후의 손실을 확인하십시오.",
+        "losing_streak": "`arb explain`으로 최근 페어의 손실 원인(비용, 매도 지연, 호가 오류)을 확인하십시오.",
+        "drawdown": "`arb status`로 당일 고점 이후의 손실을 확인하십시오.",
         "unhedged": "`arb status`로 보유분을 확인하고 `arb flatten`으로 매도하거나, 직접 매도한 뒤 "
         "`arb residual resolve`로 등록하십시오.",
         "residual_stranded": "포지션을 직접 매도하고 `arb residual resolve`로 등록하십시오.",
