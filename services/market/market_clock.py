@@ -8,6 +8,7 @@ plan, and `wall_ns(m)` is the first wall moment at which market time has reached
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from itertools import pairwise
 from typing import Annotated, Protocol, Self
 
@@ -29,8 +30,8 @@ from services.market.sessions import DaySchedule, Window
 COMPRESSED_START_NS = time_of_day_ns(dt.time(7, 55))
 COMPRESSED_END_NS = time_of_day_ns(dt.time(20, 5))
 _SHARES = 1_000_000
-_OVERLAP_SHARE = 600_000
-_EVEN_SHARE = 200_000
+OVERLAP_SHARE = Fraction(3, 5)
+"""The part of a compressed day in which both venues trade, unless asked otherwise."""
 
 Breakpoint = tuple[
     Annotated[int, Field(strict=True, ge=0)], Annotated[int, Field(strict=True, ge=0, le=DAY_NS)]
@@ -130,13 +131,15 @@ def real_day(trading_date: TradingDate) -> DayPlan:
     )
 
 
-def compressed_day(schedule: DaySchedule, anchor_wall_ns: int, seconds: int) -> DayPlan:
+def compressed_day(
+    schedule: DaySchedule, anchor_wall_ns: int, seconds: int, overlap_share: Fraction = OVERLAP_SHARE
+) -> DayPlan:
     """The day from 07:55 to 20:05, squeezed into `seconds` that begin at `anchor_wall_ns`.
 
-    60 % of the seconds go to the windows in which both venues trade continuously, by length; 20 %
-    evenly to every other stretch between two boundaries, so that none is too short to see; 20 % to
-    those by length. Raises ValueError for a date on which the venues never trade together, or for
-    less than a second.
+    `overlap_share` of the seconds goes to the windows in which both venues trade continuously, by length;
+    half of the rest evenly to every other stretch between two boundaries, so that none is too short to
+    see; the other half to those by length. Raises ValueError for a date on which the venues never trade
+    together, or for less than a second.
     """
     overlaps = schedule.overlaps()
     if not overlaps:
@@ -146,7 +149,7 @@ def compressed_day(schedule: DaySchedule, anchor_wall_ns: int, seconds: int) -> 
     edges = _edges(schedule)
     stretches = [Window(start, end) for start, end in pairwise(edges)]
     together = [any(overlap.contains(s.start_ns) for overlap in overlaps) for s in stretches]
-    offsets = _cumulative(list(_weights(stretches, together)), seconds * SECOND_NS)
+    offsets = _cumulative(list(_weights(stretches, together, overlap_share)), seconds * SECOND_NS)
     return DayPlan(
         trading_date=schedule.trading_date,
         anchor_wall_ns=anchor_wall_ns,
@@ -159,17 +162,16 @@ def _edges(schedule: DaySchedule) -> tuple[int, ...]:
     return (COMPRESSED_START_NS, *inner, COMPRESSED_END_NS)
 
 
-def _weights(stretches: Sequence[Window], together: Sequence[bool]) -> Iterator[int]:
+def _weights(stretches: Sequence[Window], together: Sequence[bool], overlap_share: Fraction) -> Iterator[int]:
     """Each stretch's part of the wall time, in millionths (rounded down)."""
+    both = int(overlap_share * _SHARES)
+    half = (_SHARES - both) // 2
     lengths = [s.end_ns - s.start_ns for s in stretches]
     both_ns = sum(length for length, both in zip(lengths, together, strict=True) if both)
     other_ns = sum(lengths) - both_ns
     others = together.count(False)
-    for length, both in zip(lengths, together, strict=True):
-        if both:
-            yield _OVERLAP_SHARE * length // both_ns
-        else:
-            yield _EVEN_SHARE // others + (_SHARES - _OVERLAP_SHARE - _EVEN_SHARE) * length // other_ns
+    for length, is_both in zip(lengths, together, strict=True):
+        yield both * length // both_ns if is_both else half // others + half * length // other_ns
 
 
 def _cumulative(weights: list[int], total: int) -> tuple[int, ...]:

@@ -36,7 +36,7 @@ from services.simulator.virtual.gateway import MemoryLog, VirtualGateway, Virtua
 from services.simulator.virtual.operator import Operator
 from services.simulator.virtual.process import VirtualProcess
 
-SECONDS = 30
+SECONDS = 20
 STEP_NS = 25 * NS_PER_MS
 START_NS = 1_800_000_000 * NS_PER_S
 HEAL_SHARE = 0.5

@@ -8,6 +8,7 @@ import datetime as dt
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,9 @@ max_daily_loss_krw = 3000000
 max_losing_pairs_in_a_row = 100
 """
 
+TRADING_SHARE = Fraction(13, 20)
+"""The part of a virtual day in which both venues trade; no person has to see the rest pass."""
+
 
 @dataclass(frozen=True)
 class Desk:
@@ -62,7 +66,7 @@ class Desk:
     gateway: GatewaySettings
 
     def plan(self, start_ns: int, seconds: int) -> DayPlan:
-        return compressed_day(self.rules.timetable.day(DATE), start_ns, seconds)
+        return compressed_day(self.rules.timetable.day(DATE), start_ns, seconds, TRADING_SHARE)
 
     def world(self, plan: DayPlan, options: SimulatorOptions, seed: int, start_ns: int) -> World:
         listings = [
