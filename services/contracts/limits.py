@@ -16,8 +16,8 @@ LIMITER_WINDOW_NS: Final = 1_100 * NS_PER_MS
 """We count over 1.1 s: the broker counts arrivals, and ours may bunch by some 10 ms on the way."""
 QUERY_LADDER: Final = ((5, LIMITER_WINDOW_NS), (50, 180 * NS_PER_S), (1_000, 3_600 * NS_PER_S))
 """Sustained query guard as (count, window): community figures, Kiwoom sheet 5.1."""
-QUERIES_KEPT_FOR_UNKNOWNS: Final = 2
-"""Query tokens that only the resolving of unknown orders may use."""
+QUERIES_KEPT_FOR_EXITS: Final = 12
+"""Query tokens for what exits wait for alone: unknown orders, and the comparison after a login."""
 
 # Real-time registration (Kiwoom sheet 5.2).
 CODES_PER_SCREEN: Final = 100

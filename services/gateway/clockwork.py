@@ -7,7 +7,7 @@ go by real time.
 from dataclasses import replace
 
 from services.contracts.alert_codes import AlertCode
-from services.contracts.limits import NS_PER_MS, NS_PER_S, QUERY_LADDER
+from services.contracts.limits import NS_PER_MS, NS_PER_S, QUERIES_KEPT_FOR_EXITS, QUERY_LADDER
 from services.contracts.messages.alerts import Fact
 from services.contracts.messages.status import GatewayStatus
 from services.contracts.messages.venue_state import ConnectionState, FeedLivenessChanged
@@ -31,6 +31,8 @@ IOC_OVERDUE_NS = 1_200 * NS_PER_MS
 """An accepted IOC that has not closed by then is asked after: its last frame may be lost."""
 ASK_AGAIN_NS = 3 * NS_PER_S
 QUERY_PAUSE_NS = NS_PER_S
+PATIENCE = ((25, 1), (QUERIES_KEPT_FOR_EXITS, 3), (0, 8))
+"""(sustained query tokens left, how many times longer than usual an order is left before it is asked for)."""
 
 
 def tick(turn: Turn, fact: Clocked) -> None:
@@ -204,7 +206,7 @@ def _wants(turn: Turn) -> None:
     if state.desk.idle:
         since_ns = turn.now_ns - rhythm.reconciled_ns
         if (_unknowns(turn) and since_ns > reconcile.RESOLVE_AGAIN_NS) or (
-            _overdue(turn) and since_ns > ASK_AGAIN_NS
+            _overdue(turn) and since_ns > ASK_AGAIN_NS * _patience(turn)
         ):
             truth.want_orders(turn, RoundKind.RESOLVE)
         elif state.orders.working and since_ns > state.settings.reconcile_open_s * NS_PER_S:
@@ -212,6 +214,12 @@ def _wants(turn: Turn) -> None:
         elif _account_due(turn):
             _want_account(turn)
     next_query(turn)
+
+
+def _patience(turn: Turn) -> int:
+    """How many times longer to wait between two looks: who asks always uses up what is left for a login."""
+    left = tokens(turn.state.desk.history, turn.now_ns, QUERY_LADDER[1:])
+    return next((times for above, times in PATIENCE if left >= above), 1)
 
 
 def _unknowns(turn: Turn) -> bool:

@@ -204,7 +204,8 @@ def master_read(turn: Turn, fact: MasterRead) -> None:
             _halt(turn, symbol, venue, HaltKind.TRADING_HALT, symbol in fact.halted)
         _halt(turn, symbol, Venue.NXT, HaltKind.NOT_ELIGIBLE, symbol not in fact.nxt_eligible)
     publish_facts(turn)
-    turn.set(desk=turn.state.desk.want(RoundKind.DAY, day_facts(symbols_of(turn))))
+    unbanded = tuple(symbol for symbol in symbols_of(turn) if symbol not in facts.bands)
+    turn.set(desk=turn.state.desk.want(RoundKind.DAY, day_facts(unbanded)))
     subscribe(turn)
 
 

@@ -1,15 +1,15 @@
 """One query at a time, in rounds, at a pace the broker allows.
 
 A round is a list of queries whose rows belong together. A continuation is broken by any other TR,
-so nothing comes between the pages of a query. Tokens are kept for rounds that resolve unknown
-orders: a routine round waits when only those are left (design, 4.7).
+so nothing comes between the pages of a query. Tokens are kept for the rounds that exits wait for, which
+resolve unknown orders and compare after a login: others wait when only those are left (design, 4.7).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
-from services.contracts.limits import QUERIES_KEPT_FOR_UNKNOWNS, QUERY_LADDER
+from services.contracts.limits import QUERIES_KEPT_FOR_EXITS, QUERY_LADDER
 from services.gateway.effects import Query
 from services.gateway.limiter import History, after_call, wait_needed
 from services.gateway.screens import query_screen
@@ -24,17 +24,17 @@ class RoundKind(IntEnum):
     """Why something is asked; a smaller value goes first."""
 
     RESOLVE = 0
-    DAY = 1
-    FULL = 2
+    FULL = 1
+    DAY = 2
     ORDERS = 3
     ACCOUNT = 4
 
     @property
     def kept(self) -> int:
         """How many tokens a round of this kind leaves for others."""
-        if self is RoundKind.RESOLVE:
+        if self in (RoundKind.RESOLVE, RoundKind.FULL):
             return 0
-        return ROUTINE_KEPT if self is RoundKind.ACCOUNT else QUERIES_KEPT_FOR_UNKNOWNS
+        return ROUTINE_KEPT if self is RoundKind.ACCOUNT else QUERIES_KEPT_FOR_EXITS
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,12 +44,14 @@ from .desk import (
     FakeBroker,
     at,
     chejan,
+    exit_order,
     fresh,
     log_in,
     order,
     ready,
     reference,
 )
+from .test_order_truth import row
 
 
 def states(desk: Desk) -> list[ConnectionState]:
@@ -239,8 +241,42 @@ class TestQueries:
         now_ns = 10**13
         history = tuple(now_ns - n * 3 * NS_PER_S for n in range(48, 0, -1))
         spent = QueryDesk(history=history)
-        assert spent.want(RoundKind.ORDERS, (Ask("o"),)).next(now_ns)[1] is None
-        assert spent.want(RoundKind.RESOLVE, (Ask("r"),)).next(now_ns)[1] is not None
+        for routine in (RoundKind.DAY, RoundKind.ORDERS, RoundKind.ACCOUNT):
+            assert spent.want(routine, (Ask("o"),)).next(now_ns)[1] is None
+        for exits_wait_for in (RoundKind.RESOLVE, RoundKind.FULL):
+            assert spent.want(exits_wait_for, (Ask("r"),)).next(now_ns)[1] is not None
+
+    def test_an_open_residual_is_sold_soon_after_the_last_of_many_reconnections(self) -> None:
+        """Found by a drill: six logins in three minutes had used up what the next one had to ask."""
+        desk = ready(fresh(reconnect="in_process"))
+        desk.hear(order(desk.now_ns), "o")
+        (send,) = desk.sends
+        desk.answer(send, "0000001")
+        desk.frame(**chejan(send, "0000001", "체결", remaining=0, cum=10, amount=1_995_000))
+        desk.broker.rows = [row(send, "0000001", cum=10, amount=1_995_000, remaining=0)]
+        desk.broker.holdings = {send.args[4]: 10}
+        for _ in range(9):
+            desk.feed(Connected(-106))
+            desk.run(0.5)
+            desk.feed(Connected(0))
+            desk.run(19)
+        assert states(desk)[-1] is ConnectionState.READY
+        desk.feed(Connected(-106))
+        desk.run(0.5)
+        desk.feed(Connected(0))
+        desk.run(5)
+        assert states(desk)[-1] is ConnectionState.READY
+        desk.hear(exit_order(desk.now_ns, qty_shares=10), "x")
+        assert [send.order_id for send in desk.sends][-1] == "P1.1.s.1"
+
+    def test_an_order_that_does_not_close_leaves_queries_for_the_next_login(self, desk: Desk) -> None:
+        desk.hear(order(desk.now_ns), "o")
+        (send,) = desk.sends
+        desk.answer(send, "0000001")
+        desk.broker.rows = [row(send, "0000001", cum=0, amount=0, remaining=10)]
+        desk.run(170)
+        sustained = QUERY_LADDER[1]
+        assert sum(at > desk.now_ns - sustained[1] for at in desk.state.desk.history) <= sustained[0] - 4
 
     def test_a_refused_query_is_tried_again_after_a_pause(self) -> None:
         desk = fresh()
