@@ -201,11 +201,14 @@ def _pairs(board: Board) -> list[Block]:
 
 def _alerts(board: Board) -> list[Block]:
     alerts = [alert for alert in board.open_alerts() if alert.severity is not Severity.INFO]
+    taken = {} if board.notifier is None else board.notifier.acknowledged
+    held = [f"{alert_id} ({by})" for alert_id, by in taken.items()]
+    acknowledged = [Block(one_line(f" acknowledged: {', '.join(held)}", "dim"), 1)] if held else []
     if not alerts:
-        return []
+        return [Block(heading("alerts"), 1), *acknowledged] if held else []
     shown = sorted(alerts, key=lambda alert: list(Severity).index(alert.severity))[-ALERTS_SHOWN:]
     more = f" ({len(alerts) - len(shown)} more)" if len(alerts) > len(shown) else ""
-    return [Block(heading(f"alerts{more}"), 1), *(Block(_alert(alert), 2) for alert in shown)]
+    return [Block(heading(f"alerts{more}"), 1), *(Block(_alert(alert), 2) for alert in shown), *acknowledged]
 
 
 def _alert(alert: AlertRaised) -> RenderableType:

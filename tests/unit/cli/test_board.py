@@ -10,6 +10,7 @@ from services.contracts.limits import NS_PER_S
 from services.contracts.messages.alerts import AlertKind
 from services.contracts.messages.control import AlertAcknowledged, LatchCleared, LatchSet, TradingStateChanged
 from services.contracts.messages.pairs import ResidualMarked, StrandReason
+from services.contracts.messages.status import NotifierStatus
 from services.contracts.messages.venue_state import ConfirmedBy, SessionPhaseChanged
 from services.contracts.terms import Latch, SessionPhase, Severity, TradingState, Venue
 from tests.unit.cli.builders import (
@@ -91,6 +92,14 @@ def test_an_alert_lasts_until_it_is_over_or_acknowledged() -> None:
     assert [a.alert_id for a in board_of(alert("A1"), alert("A2")).open_alerts()] == ["A1", "A2"]
     assert not board_of(alert("A1"), alert("A1", resolved=True)).open_alerts()
     assert not board_of(alert("A1"), AlertAcknowledged(alert_id="A1", by="kim")).open_alerts()
+
+
+def test_the_screen_says_who_has_an_alert() -> None:
+    status = NotifierStatus(
+        journal_lines=0, journal_lag_ms=0, alerts=1, delivered=1, failed=0, unacknowledged=(),
+        acknowledged={"residual-1": "kim"},
+    )  # fmt: skip
+    assert "acknowledged: residual-1 (kim)" in screen(board_of(status))
 
 
 def test_latches_follow_both_the_stream_and_the_report_of_risk() -> None:
