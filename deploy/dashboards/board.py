@@ -1,7 +1,8 @@
 """What all dashboards share: variables, annotations, links to one another, time zone, refresh."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Final
 
 from grafana_foundation_sdk.builders.dashboard import (
@@ -104,14 +105,21 @@ def board(
         made.with_variable(_variable(variable))
     for note in NOTES:
         made.annotation(_annotation(note))
-    y = 0
+    y, ids = 0, count(1)
     for section in sections:
-        made.with_row(Row(section.title).grid_pos(_at(0, y, PANEL_COLUMNS, 1)))
-        y = _place(made, section, y + 1)
-    return made.build()
+        made.with_row(Row(section.title).id(next(ids)).grid_pos(_at(0, y, PANEL_COLUMNS, 1)))
+        y = _place(made, section, y + 1, ids)
+    return _with_links_in_sight(made.build())
 
 
-def _place(made: Dashboard, section: Section, y: int) -> int:
+def _with_links_in_sight(made: dashboard.Dashboard) -> dashboard.Dashboard:
+    """Show the links to the other dashboards at the top: the SDK would always put them into a menu."""
+    for link in made.links or ():
+        setattr(link, "placement", None)  # noqa: B010 - the SDK's type knows only the menu
+    return made
+
+
+def _place(made: Dashboard, section: Section, y: int, ids: Iterator[int]) -> int:
     """Put a section's panels into rows below `y`; returns where the next row begins."""
     x = 0
     for width, panel in section.panels:
@@ -120,6 +128,7 @@ def _place(made: Dashboard, section: Section, y: int) -> int:
                 f"{section.title}: a panel of {width} does not fit beside {x} of {PANEL_COLUMNS}"
             )
         placed = panel.build()
+        placed.id_val = next(ids)
         placed.grid_pos = _at(x, y, width, section.height)
         made.with_panel(_Built(placed))
         x = (x + width) % PANEL_COLUMNS
