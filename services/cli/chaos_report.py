@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
-from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.console import RenderableType
 from rich.text import Text
 
 from services.cli.chaos_judge import DayVerdict
 from services.cli.chaos_plan import FaultKind
+from services.cli.report_page import counted, report_page
 from services.cli.wording import krw, signed_krw
 
 
@@ -102,19 +102,14 @@ def report_of(days: Sequence[ChaosDayReport], seed: int, folder: str) -> ChaosRe
 
 def report_view(report: ChaosReport) -> RenderableType:
     """Return the report as a person reads it."""
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column()
-    for name, words in _rows(report):
-        table.add_row(name, words)
     title = f"{report.kills} kills in {report.days} simulated days (seed {report.seed})"
-    return Group(Text(title, style="bold"), table, *_verdict(report))
+    return report_page(title, _rows(report), _verdict(report))
 
 
 def _rows(r: ChaosReport) -> list[tuple[str, str]]:
     return [
-        ("killed", _counted(r.kills_by_target)),
-        ("faults", _counted(r.faults)),
+        ("killed", counted(r.kills_by_target)),
+        ("faults", counted(r.faults)),
         ("fenced", f"{r.fenced} instances; Redis lost {r.entries_lost} entries that had been read"),
         ("pairs", f"{r.pairs_closed} closed, {r.trips} trips; orders of unknown fate {r.orders_unknown}"),
         ("orders", f"{r.doubled_orders} doubled, fills lost {r.lost_fills}"),
@@ -124,14 +119,10 @@ def _rows(r: ChaosReport) -> list[tuple[str, str]]:
         ("uncovered", f"{krw(r.uncovered_krw_s)} KRW x s"),
         ("rates", f"at most {r.max_orders_in_any_second} orders and {r.max_queries_in_any_second} queries "
                   "in any second, as the broker counted"),
-        ("latches", _counted(r.latches)),
+        ("latches", counted(r.latches)),
         ("profit", f"{signed_krw(r.realised_pnl_krw)} KRW by the services, "
                    f"{signed_krw(r.account_cash_change_krw)} KRW in the account"),
     ]  # fmt: skip
-
-
-def _counted(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
 
 
 def _verdict(report: ChaosReport) -> list[Text]:

@@ -3,9 +3,8 @@
 import time
 from typing import Final
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from services.cli.board import Board, repeats_another
@@ -14,6 +13,7 @@ from services.cli.board_view import render
 from services.cli.demo import Watcher
 from services.cli.link import Seen
 from services.cli.report import DayReport
+from services.cli.report_page import counted, report_page
 from services.cli.wording import krw, sentence, signed_krw
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import ArmRefused, LatchSet, TradingStateChanged
@@ -114,13 +114,8 @@ def _summary(board: Board) -> str:
 
 def report_view(report: DayReport) -> RenderableType:
     """Return a day's report as a person reads it: what was seen, done and earned, and whether it is true."""
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column()
-    for name, words in _rows(report):
-        table.add_row(name, words)
     title = f"Simulated {report.trading_date} in {report.seconds} s (seed {report.seed})"
-    return Group(Text(title, style="bold"), table, *_verdict(report))
+    return report_page(title, _rows(report), _verdict(report))
 
 
 def _rows(r: DayReport) -> list[tuple[str, str]]:
@@ -128,9 +123,9 @@ def _rows(r: DayReport) -> list[tuple[str, str]]:
     return [
         ("quotes", f"{krw(r.quotes)}; crosses above cost {r.crosses}, the longest {krw(r.cross_ms_max)} ms"),
         ("intents", f"{r.intents}: {r.pairs_approved} approved, {sum(r.denials.values())} denied"),
-        ("denied", _counted(r.denials)),
-        ("last gate", _counted(r.gate_denials)),
-        ("pairs", f"{r.pairs_closed} closed ({_counted(r.outcomes)}), {r.trips} trips, {r.clips} clips"),
+        ("denied", counted(r.denials)),
+        ("last gate", counted(r.gate_denials)),
+        ("pairs", f"{r.pairs_closed} closed ({counted(r.outcomes)}), {r.trips} trips, {r.clips} clips"),
         ("fills", f"{r.fills}: bought {r.bought_shares} for {krw(r.bought_krw)} KRW, "
                   f"sold {r.sold_shares} for {krw(r.sold_krw)} KRW"),
         ("residuals", f"{r.residuals}, stranded {r.stranded}"),
@@ -146,10 +141,6 @@ def _rows(r: DayReport) -> list[tuple[str, str]]:
         ("profit", f"{signed_krw(r.realised_pnl_krw)} KRW by the services, "
                    f"{signed_krw(r.account_cash_change_krw)} KRW in the account"),
     ]  # fmt: skip
-
-
-def _counted(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
 
 
 def _verdict(report: DayReport) -> list[Text]:
