@@ -20,6 +20,7 @@ LINES: Final = 200
 
 
 def logs(
+    name: Annotated[str, typer.Argument(metavar="[SERVICE]", help="The same as --service.")] = "",
     run: RunOption = DEFAULT_RUN,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes; Ctrl-C ends.")]
     = False,
@@ -45,7 +46,7 @@ def logs(
         raise UsageFault(f"there are no logs in {place}",
                          "Start the stack with `arb up`, or name the folder: --run or --dir.")  # fmt: skip
     start = since_of(since, dt.datetime.now(dt.UTC)) if since else ""
-    wanted = Wanted(service, pair, level.lower(), start, grep)
+    wanted = Wanted(service or name, pair, level.lower(), start, grep)
     most = lines if lines is not None else (0 if since or pair else LINES)
     try:
         _show(LogFolder(place), wanted, most, follow, _printer(as_json))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from services.cli.faults import UsageFault
 from services.cli.fleet import socket_path
 from services.cli.stack import STOP_TIMEOUT_S, Program
 from services.runtime.process import EXIT_BAD_SETTINGS, EXIT_FENCED, EXIT_STATE
@@ -71,9 +72,13 @@ def configuration_of(programs: Sequence[Program], folder: Path, cwd: Path) -> st
 
 def _settings(program: Program, place: int, logs: Path) -> Mapping[str, object]:
     env = {"ARB_RUNTIME_LOG_FILE": str(logs / f"{program.name}.log"), **program.env}
+    # `env` hands the values over as they are: supervisord's own way of quoting them loses quotes.
+    command = shlex.join(("env", *(f"{name}={value}" for name, value in env.items()), *program.argv))
+    if " ;" in command or " #" in command:
+        raise UsageFault(f"{command} holds what supervisord takes for a comment",
+                         "Choose folders without ' ;' and ' #' in their names.")  # fmt: skip
     return {
-        "command": shlex.join(program.argv),
-        "environment": ",".join(f'{name}="{value}"' for name, value in env.items()),
+        "command": command,
         "priority": 10 * (place + 1),
         "autorestart": "unexpected",
         "exitcodes": ",".join(map(str, FUTILE)),

@@ -182,6 +182,13 @@ class TestCommand:
         assert result.exit_code == 0
         assert [row.split()[3] for row in result.output.splitlines()] == ["e1", "e3"]
 
+    @pytest.mark.parametrize("args", [["executor"], ["--service", "executor"]])
+    def test_one_service(self, args: list[str], tmp_path: Path) -> None:
+        put(tmp_path, "risk.log", entry(1))
+        put(tmp_path, "executor.log", entry(3, "executor"))
+        (row,) = arb("--dir", str(tmp_path), *args).output.splitlines()
+        assert row.split()[2] == "executor"
+
     def test_json_gives_the_lines_as_they_are(self, tmp_path: Path) -> None:
         put(tmp_path, "risk.log", entry(1) + entry(2))
         result = arb("--dir", str(tmp_path), "--json", "-n", "1")

@@ -1,0 +1,75 @@
+"""`arb up` as a person uses it: up, one service killed, shown, logged, down."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.support.supervised import ROOT, until
+
+pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.timeout(180)]
+
+
+class Desk:
+    """A run folder, and the command."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def arb(self, *args: str) -> "subprocess.CompletedProcess[str]":
+        env = {**os.environ, "PYTHONPATH": str(ROOT), "ARB_CONFIG_DIR": str(ROOT / "config")}
+        return subprocess.run(
+            [sys.executable, "-m", "services.cli", *args, "--run", str(self.folder / "run")],
+            env=env, cwd=self.folder, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+
+    def process(self, name: str) -> dict[str, Any]:
+        found = json.loads(self.arb("status", "--json").stdout)["processes"]
+        return next(process for process in found if process["name"] == name)
+
+
+@pytest.fixture(scope="module")
+def desk() -> Iterator[Desk]:
+    with tempfile.TemporaryDirectory(prefix="up") as name:
+        desk = Desk(Path(name))
+        try:
+            started = desk.arb("up")
+            assert started.returncode == 0, started.stdout + started.stderr
+            yield desk
+        finally:
+            desk.arb("down", "--wait", "0")
+
+
+def test_a_killed_service_is_there_again_within_seconds_and_status_says_so(desk: Desk) -> None:
+    time_up = 8
+    until("it has been up for a while", lambda: desk.process("risk")["up_s"] > time_up)
+    before = desk.process("risk")["pid"]
+    os.kill(before, signal.SIGKILL)
+    began = time.monotonic()
+    until("another one runs", lambda: desk.process("risk")["pid"] not in (0, before))
+    assert time.monotonic() - began < 20
+    assert until("status says so", lambda: "risk was started again" in desk.arb("status").stdout)
+
+
+def test_logs_of_all_processes_come_as_one(desk: Desk) -> None:
+    rows = [json.loads(row) for row in desk.arb("logs", "--json", "-n", "500").stdout.splitlines()]
+    assert {"risk", "executor", "gateway", "notifier"} <= {row["service"] for row in rows}
+    assert [row["ts"] for row in rows] == sorted(row["ts"] for row in rows)
+
+
+def test_down_leaves_nothing_running(desk: Desk) -> None:
+    pids = [process["pid"] for process in json.loads(desk.arb("status", "--json").stdout)["processes"]]
+    assert len(pids) > 5
+    stopped = desk.arb("down")
+    assert stopped.returncode == 0 and "Everything is stopped" in stopped.stdout
+    assert not [pid for pid in pids if psutil.pid_exists(pid)]
+    assert "Nothing runs" in desk.arb("down").stdout
