@@ -25,6 +25,7 @@ class Figures:
 
     def __init__(self, exporter: Exporter, writer: RedisWriter, clock: QtClock) -> None:
         self._exporter, self._writer, self._clock = exporter, writer, clock
+        self._observe_turn = exporter.histogram(every.TURN)
         self._seen: Seen | None = None
         exporter.read_from(self._read)
 
@@ -53,7 +54,7 @@ class Figures:
 
     def turned(self, worked_s: float) -> None:
         """The Qt thread went round once."""
-        self._exporter.add(every.TURN.at(worked_s))
+        self._observe_turn(worked_s)
 
     def _read(self) -> Iterable[Reading]:
         seen, mono_ns = self._seen, time.monotonic_ns()

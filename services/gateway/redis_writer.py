@@ -49,6 +49,7 @@ class RedisWriter(threading.Thread):
         self._sampled = 0.0
         self._log = structlog.get_logger(service=service)
         self._exporter = exporter
+        self._observe_publish = exporter.histogram(ORDER_PATH, "publish")
         self._written = 0
         self.reading: ClockReading | None = None
         self.forgotten = threading.Event()
@@ -174,9 +175,8 @@ class RedisWriter(threading.Thread):
             self._bus.append([*writes, *loose])
             self.published += len(writes)
             done_ns = self._clock.now_ns()
-            self._exporter.add(
-                *(ORDER_PATH.at(max(0.0, seconds(done_ns - q.event_ns)), "publish") for q in quotes)
-            )
+            for quote in quotes:
+                self._observe_publish(max(0.0, seconds(done_ns - quote.event_ns)))
         except BusUnavailable as error:
             self._failed()
             self._log.warning("ticks not written", error=str(error), waiting=len(writes))

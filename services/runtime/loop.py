@@ -152,7 +152,7 @@ class ServiceLoop(Generic[StateT]):
                 self._forget()
                 self._down = self._down or Outage(time.monotonic(), str(error))
                 self._meter.bus_failed()
-                self._meter.turned(self._round())
+                self._meter.turned(time.monotonic(), self._round, None)
                 self._log.warning("bus unavailable", error=str(error), failures=failures)
                 stop.wait(RETRY_S[min(failures, len(RETRY_S) - 1)])
                 failures += 1
@@ -176,7 +176,8 @@ class ServiceLoop(Generic[StateT]):
             self._careful = False
         self._look_around(writes)
         self._commit(writes)
-        self._meter.turned(self._round(), time.monotonic() - began_s)
+        ended_s = time.monotonic()
+        self._meter.turned(ended_s, self._round, ended_s - began_s)
         return len(entries)
 
     def _round(self) -> Round[StateT]:
@@ -408,7 +409,6 @@ class ServiceLoop(Generic[StateT]):
         now_ns = self._clock.now_ns()
         idle = self._dirty and now_ns - self._committed_ns >= COMMIT_IDLE_NS
         if not (parts or writes or idle):
-            self._meter.took_place(())
             return
         started = time.monotonic()
         self._bus.commit(self._service.name, self._epoch, parts, self._positions, writes)

@@ -1,7 +1,7 @@
 """What the loop measures of itself and of the steps of its core.
 
-A step is counted when it has taken place: after its commit, or where it left nothing to commit. What a
-failed commit drops is not counted; one whose reply was lost may be missing. Gauges are read from what
+A step is counted when it has taken place: with the next commit, which comes within a second. What a failed
+commit drops is not counted; one whose reply was lost may be missing. Gauges are read from what
 the last round left, so that a loop that stands still shows ages that grow.
 """
 
@@ -9,8 +9,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic
+from typing import Final, Generic
 
+from services.contracts.limits import NS_PER_S
 from services.contracts.measures import every
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.dead import EntryBuried
@@ -21,6 +22,9 @@ from services.contracts.streams import stream_of
 from services.runtime.bus import Write
 from services.runtime.clock import NEVER_MEASURED, ClockReading
 from services.runtime.metrics import Exporter
+
+ROUND_S: Final = 0.1
+"""What a scrape looks at is renewed so often: not with every book."""
 
 Readings = Callable[[StateT, int], Iterable[Reading]]
 """(state, now in ns of Redis time) -> what the state shows; pure."""
@@ -61,8 +65,8 @@ class Unmetered(Generic[StateT]):
     def dropped(self) -> None:
         """What was decided did not take place."""
 
-    def took_place(self, writes: Sequence[Write], commit_s: float | None = None) -> None:
-        """What was decided since took place; `commit_s` is how long writing it took, None for no write."""
+    def took_place(self, writes: Sequence[Write], commit_s: float) -> None:
+        """What was decided since the last commit took place with it; `commit_s` is how long that took."""
 
     def skipped_tick(self) -> None:
         """A book was passed over for a newer one."""
@@ -73,8 +77,8 @@ class Unmetered(Generic[StateT]):
     def core_failed(self) -> None:
         """A core raised."""
 
-    def turned(self, done: Round[StateT], worked_s: float | None = None) -> None:
-        """A round is over; `worked_s` is how long it worked, None where it failed."""
+    def turned(self, ended_s: float, done: Callable[[], Round[StateT]], worked_s: float | None) -> None:
+        """A round is over (monotonic); `worked_s` is how long it worked, None where it failed."""
 
 
 class Meter(Unmetered[StateT]):
@@ -85,7 +89,11 @@ class Meter(Unmetered[StateT]):
     ) -> None:
         self._exporter = exporter
         self._readings, self._counted = readings, counted
-        self._delays = exporter.declares(every.QUOTE_DELAY)
+        reads_ticks = exporter.declares(every.QUOTE_DELAY)
+        self._observe_delay = exporter.histogram(every.QUOTE_DELAY) if reads_ticks else None
+        self._observe_turn = exporter.histogram(every.TURN)
+        self._delays_ns: list[int] = []
+        self._round_s = 0.0
         self._steps: list[tuple[StateT, Event, Step[StateT]]] = []
         self._handled: Counter[str] = Counter()
         self._round: Round[StateT] | None = None
@@ -97,18 +105,24 @@ class Meter(Unmetered[StateT]):
         self._handled[key] += 1
 
     def asked(self, before: StateT, event: Event, step: Step[StateT]) -> None:
+        if type(event) is Received and type(event.envelope.body) is QuoteUpdated:
+            self._delays_ns.append(event.now_ns - event.envelope.ts_init_ns)
+            if not step.out:  # a book that nothing follows from is most of what comes: no more than this
+                return
         self._steps.append((before, event, step))
 
     def dropped(self) -> None:
         self._steps.clear()
         self._handled.clear()
+        self._delays_ns.clear()
 
-    def took_place(self, writes: Sequence[Write], commit_s: float | None = None) -> None:
-        steps, handled = self._steps, self._handled
-        if not (steps or handled or writes):
-            return
-        self._steps, self._handled = [], Counter()
+    def took_place(self, writes: Sequence[Write], commit_s: float) -> None:
+        steps, handled, delays_ns = self._steps, self._handled, self._delays_ns
+        self._steps, self._handled, self._delays_ns = [], Counter(), []
         self._exporter.add_all(lambda: self._all(steps, handled, writes, commit_s))
+        if self._observe_delay is not None:
+            for delay_ns in delays_ns:
+                self._observe_delay(max(0, delay_ns) / NS_PER_S)
 
     def skipped_tick(self) -> None:
         self._exporter.add(every.TICKS_SKIPPED.at(1))
@@ -119,27 +133,26 @@ class Meter(Unmetered[StateT]):
     def core_failed(self) -> None:
         self._exporter.add(every.CORE_FAILURES.at(1))
 
-    def turned(self, done: Round[StateT], worked_s: float | None = None) -> None:
-        self._round = done
+    def turned(self, ended_s: float, done: Callable[[], Round[StateT]], worked_s: float | None) -> None:
+        if worked_s is None or ended_s - self._round_s >= ROUND_S:
+            self._round, self._round_s = done(), 0.0 if worked_s is None else ended_s
         if worked_s is not None:
-            self._exporter.add(every.TURN.at(worked_s))
+            self._observe_turn(worked_s)
 
     # -- figures -----------------------------------------------------------------------------
 
     def _all(
         self, steps: Iterable[tuple[StateT, Event, Step[StateT]]], handled: Counter[str],
-        writes: Sequence[Write], commit_s: float | None,
+        writes: Sequence[Write], commit_s: float,
     ) -> Iterable[Reading]:  # fmt: skip
         for key, count in handled.items():
             yield every.HANDLED.at(count, stream_name(key))
         yield from written(writes)
-        if commit_s is not None:
-            yield every.COMMIT.at(commit_s)
+        yield every.COMMIT.at(commit_s)
+        if self._counted is None:
+            return
         for before, event, step in steps:
-            if self._delays and isinstance(event, Received) and type(event.message) is QuoteUpdated:
-                yield every.QUOTE_DELAY.at(max(0.0, seconds(event.now_ns - event.envelope.ts_init_ns)))
-            if self._counted is not None:
-                yield from self._counted(before, event, step)
+            yield from self._counted(before, event, step)
 
     def _read(self) -> Iterable[Reading]:
         done = self._round

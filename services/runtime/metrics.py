@@ -67,6 +67,13 @@ class Exporter(Collector):
             else:
                 child.inc(reading.value)
 
+    def histogram(self, metric: Metric, *labels: str) -> Callable[[float], None]:
+        """Return what observes one series directly: for what happens with every book. Raises Undeclared."""
+        child = self._child(metric.at(0, *labels))
+        assert isinstance(child, Histogram), f"{metric.name} is no histogram"
+        observe: Callable[[float], None] = child.observe
+        return observe
+
     def add_all(self, make: Callable[[], Iterable[Reading]]) -> None:
         """Add what `make` names; where it fails, only that is counted."""
         try:

@@ -1,7 +1,6 @@
 """What the processes of a running day export is what the table declares, both ways, and true."""
 
 import json
-import shutil
 import signal
 import socket
 import subprocess
@@ -168,18 +167,17 @@ def test_a_port_that_is_taken_ends_the_start_with_how_to_choose_another(frozen: 
 
 def test_arb_up_leaves_a_file_that_prometheus_finds_everybody_by(frozen: Path, tmp_path: Path) -> None:
     base = free_run_of_ports(7)
-    run = tmp_path / "run"
+    run, said = tmp_path / "run", tmp_path / "said"
 
-    def arb(*args: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [sys.executable, "-m", "services.cli", *args, "--run", str(run)], cwd=frozen, text=True,
-            capture_output=True, timeout=150, check=False,
-        )  # fmt: skip
+    def arb(*args: str) -> int:
+        command = [sys.executable, "-m", "services.cli", *args, "--run", str(run)]
+        with said.open("ab") as out:  # a pipe would stay open as long as what it starts
+            return subprocess.run(
+                command, cwd=frozen, stdout=out, stderr=out, timeout=120, check=False
+            ).returncode
 
-    shutil.rmtree(run, ignore_errors=True)
-    up = arb("up", "--metrics-port", str(base))
     try:
-        assert up.returncode == 0, up.stdout + up.stderr
+        assert arb("up", "--metrics-port", str(base)) == 0, said.read_text()
         targets = json.loads((run / "prometheus-targets.json").read_text())
         assert len(targets) == len(PROCESSES)
         for target in targets:
@@ -187,6 +185,6 @@ def test_arb_up_leaves_a_file_that_prometheus_finds_everybody_by(frozen: Path, t
             service = target["labels"]["service"]
             assert scrape(port).families == {metric.name for metric in metrics_of(service)}
     finally:
-        down = arb("down")
-    assert down.returncode == 0
+        ended = arb("down")
+    assert ended == 0
     assert not (run / "prometheus-targets.json").exists()
