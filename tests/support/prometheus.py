@@ -109,29 +109,57 @@ def mailbox() -> Iterator[Mailbox]:
         server.server_close()
 
 
+@dataclass(frozen=True)
+class Alertmanager:
+    """The HTTP interface of a running Alertmanager."""
+
+    url: str
+
+    def tell(self, *alerts: dict[str, Any]) -> None:
+        """Post alerts as Prometheus does."""
+        request = urllib.request.Request(
+            f"{self.url}/api/v2/alerts",
+            json.dumps(alerts).encode(),
+            {"Content-Type": "application/json"},
+        )
+        urllib.request.urlopen(request, timeout=10).close()
+
+    def states(self) -> dict[str, str]:
+        """Return the state of each alert by its name: `unprocessed`, `active` or `suppressed`."""
+        with urllib.request.urlopen(f"{self.url}/api/v2/alerts", timeout=10) as reply:
+            return {alert["labels"]["alertname"]: alert["status"]["state"] for alert in json.load(reply)}
+
+
+@contextmanager
+def alertmanager(folder: Path, box: Mailbox) -> Iterator[Alertmanager]:
+    """Run Alertmanager with the deployed file; alerts are posted to `box`. Raises Unavailable."""
+    (port,) = free_ports(1)
+    address = f"127.0.0.1:{port}"
+    _write_alertmanager(folder, box)
+    with _running(
+        folder, "prometheus-alertmanager", address, dict(os.environ),
+        "--config.file=alertmanager.yml", "--storage.path=alerts", "--cluster.listen-address=",
+    ):  # fmt: skip
+        yield Alertmanager(f"http://{address}")
+
+
 @contextmanager
 def monitoring(folder: Path, targets: Path, box: Mailbox) -> Iterator[Prometheus]:
     """Run Prometheus and Alertmanager with the deployed files on `targets`; alerts are posted to `box`.
 
     Only addresses and intervals differ from what is deployed. Raises Unavailable.
     """
-    ports = free_ports(2)
-    own, manager = (f"127.0.0.1:{port}" for port in ports)
-    _write_alertmanager(folder, box)
-    _write_prometheus(folder, targets, own, manager)
+    (port,) = free_ports(1)
+    own = f"127.0.0.1:{port}"
     environment = {**os.environ, "ARB_RUNBOOK": "docs/runbook.md", "ARB_GRAFANA_URL": "http://grafana"}
-    with (
-        _running(
-            folder, "prometheus-alertmanager", manager, environment,
-            "--config.file=alertmanager.yml", "--storage.path=alerts", "--cluster.listen-address=",
-        ),
-        _running(
+    with alertmanager(folder, box) as manager:
+        _write_prometheus(folder, targets, own, manager.url.removeprefix("http://"))
+        with _running(
             folder, "prometheus", own, environment,
             "--config.file=prometheus.yml", "--storage.tsdb.path=series",
             "--enable-feature=expand-external-labels",
-        ),
-    ):  # fmt: skip
-        yield Prometheus(f"http://{own}")
+        ):  # fmt: skip
+            yield Prometheus(f"http://{own}")
 
 
 def free_ports(count: int) -> list[int]:
