@@ -94,7 +94,7 @@ def _run(
     clock = QtClock(writer, reading)
     log = IntentionLog(first.settings.state_dir)
     today = first.clock.trading_date_at(clock.now_ns())
-    state = recovered(state, log.read(today), today)
+    state = recovered(state, log.read(today), today, log.read_before(today))
     positions = _positions(stored, first.settings)
     reader = RedisReader(connect(runtime.redis_url), positions)
     figures = Figures(exporter, writer, clock)

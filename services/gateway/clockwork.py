@@ -4,6 +4,7 @@ Durations of the market (guards, sweeps, the nightly cut) go by market time; tim
 go by real time.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from services.contracts.alert_codes import AlertCode
@@ -72,18 +73,24 @@ def _day(turn: Turn) -> None:
 
 def new_date(turn: Turn) -> None:
     """Orders are of one date: what still works from an earlier one died with its day."""
-    stale = tuple(sorted(turn.state.orders.working))
-    turn.state = of_new_date(turn.state, turn.state.session.trading_date, stale)
+    orders = turn.state.orders
+    turn.state = of_new_date(turn.state, turn.state.session.trading_date, {**orders.done, **orders.working})
     say_stale(turn)
     link_desk.read_symbols(turn)
 
 
-def of_new_date(state: GatewayState, trading_date: TradingDate, stale: tuple[str, ...]) -> GatewayState:
-    """Return the state of a new trading date: nothing of the old one holds, and nothing is armed."""
+def of_new_date(
+    state: GatewayState, trading_date: TradingDate, earlier: Mapping[str, OrderRecord]
+) -> GatewayState:
+    """Return the state of a new trading date: nothing of the old one holds, and nothing is armed.
+
+    `earlier` are the orders of the date before; those never seen to close are named to a person.
+    """
+    stale = sorted(r.order_id for r in earlier.values() if r.is_order and r.stage is not Stage.CLOSED)
     begun: GatewayState = state.but(
         trading_date=trading_date, orders=OrderTable(), baseline=None, halts=HaltBoard(), queue=(),
-        superseded=frozenset(), cancelling={}, rejecting={}, texts={}, stale_orders=stale,
-        facts=DayFacts(), control=Control(),
+        superseded=frozenset(), cancelling={}, rejecting={}, texts={}, stale_orders=tuple(stale),
+        earlier=earlier, facts=DayFacts(), control=Control(),
     )  # fmt: skip
     return begun
 

@@ -5,7 +5,7 @@ order on the Qt thread. Each fact goes to the desk that owns it.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from services.contracts.alert_codes import AlertCode
@@ -109,13 +109,15 @@ def _dispatch(turn: Turn, moment: Moment) -> None:
 # -- start ----------------------------------------------------------------------------------------
 
 
-def recovered(state: GatewayState, log: list[Line], trading_date: TradingDate) -> GatewayState:
+def recovered(
+    state: GatewayState, log: list[Line], trading_date: TradingDate, log_before: Sequence[Line] = ()
+) -> GatewayState:
     """Return the stored state joined with the log of intentions of `trading_date`.
 
     What was stored as working stays so until evidence closes it, because its last message may
     never have been written. What only the log knows is taken from there; what it knows waits no longer,
     because it was sent after the queue had been stored. What was stored on an earlier date died with its
-    day; only the names of orders never seen to close are kept.
+    day; what may have left then, `log_before` included, is kept apart to be answered for.
     """
     same_day = state.trading_date == trading_date
     orders = OrderTable()
@@ -126,11 +128,14 @@ def recovered(state: GatewayState, log: list[Line], trading_date: TradingDate) -
     queue = tuple(waiting for waiting in state.queue if orders.get(waiting.command.order_id) is None)
     joined: GatewayState = state.but(
         orders=orders, working=orders.working, queue=queue, desk=desk, baseline=held,
-        order_history=_order_history(state, log),
+        order_history=_order_history(state, log), earlier=replay(log_before),
     )  # fmt: skip
     if same_day:
         return joined
-    begun: GatewayState = clockwork.of_new_date(joined, trading_date, tuple(sorted(state.working))).but(
+    earlier = dict(joined.earlier)
+    for record in state.working.values():
+        earlier.setdefault(record.order_id, record)
+    begun: GatewayState = clockwork.of_new_date(joined, trading_date, earlier).but(
         orders=orders, baseline=held
     )
     return begun

@@ -22,6 +22,8 @@ from services.gateway.order_table import OrderRecord, Stage
 _RECORD: TypeAdapter[OrderRecord] = TypeAdapter(OrderRecord)
 Line = Mapping[str, Any]
 BASELINE = "baseline"
+_STEM, _SUFFIX = "intentions-", ".jsonl"
+_NAMES = f"{_STEM}????-??-??{_SUFFIX}"
 
 
 class LogDamaged(RuntimeError):
@@ -106,7 +108,7 @@ class IntentionLog:
         """How much of each date's file is known, bytes."""
 
     def path(self, trading_date: str) -> Path:
-        return self.folder / f"intentions-{trading_date}.jsonl"
+        return self.folder / f"{_STEM}{trading_date}{_SUFFIX}"
 
     def read(self, trading_date: TradingDate) -> list[Line]:
         """Return the lines of a date; a torn last line is cut off the file.
@@ -126,6 +128,16 @@ class IntentionLog:
                 os.fsync(file.fileno())
         self._known[trading_date] = len(whole)
         return [_parse(path, at, line) for at, line in enumerate(whole.splitlines(), 1)]
+
+    def read_before(self, trading_date: TradingDate) -> list[Line]:
+        """Return the lines of the newest date before this one; none where there is no such file.
+
+        Raises:
+            LogDamaged, OSError: as `read` does.
+        """
+        name = self.path(trading_date).name
+        earlier = max((path.name for path in self.folder.glob(_NAMES) if path.name < name), default="")
+        return self.read(TradingDate(earlier.removeprefix(_STEM).removesuffix(_SUFFIX))) if earlier else []
 
     def append(self, trading_date: str, line: Line, sync: bool) -> None:
         """Append one line; with `sync`, return only when the disk has it. Raises OSError."""
@@ -185,5 +197,5 @@ def _parse(path: Path, at: int, line: bytes) -> Line:
     except ValueError as error:
         raise LogDamaged(
             f"{path}, line {at}: {error}. Compare the day's orders with the broker's own screen, then "
-            "move the file away; without it no order of today is known to have been sent."
+            "move the file away; without it no order of that day is known to have been sent."
         ) from error

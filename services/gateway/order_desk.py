@@ -52,6 +52,10 @@ def command(turn: Turn, message: Command, correlation_id: str, asked_ns: int = 0
         return
     if find(turn.state.queue, message.order_id) is not None:
         return
+    earlier = turn.state.earlier.get(message.order_id)
+    if earlier is not None:
+        truth.retell_earlier(turn, earlier)
+        return
     refused = turn.state.denied.get(message.order_id)
     if refused is not None:
         turn.say(refused, refused.pair_id)
@@ -181,10 +185,14 @@ def _tell_never_sent(turn: Turn, cancel: CancelOrder) -> None:
 
     The log of intentions is the judge: it was read whole at the start, each intention is in it before its
     order is sent, and what waits in the queue was looked for before. Should the order be asked for after
-    all (Redis forgot the command and it is given again), it stays refused. Of another date nothing is said:
-    its log is not at hand.
+    all (Redis forgot the command and it is given again), it stays refused. Of the date before, what its log
+    knows is said; of any other nothing.
     """
     target_id = cancel.target_order_id
+    earlier = turn.state.earlier.get(target_id)
+    if earlier is not None:
+        truth.retell_earlier(turn, earlier)
+        return
     if cancel.trading_date != turn.state.trading_date:
         return
     denial = turn.state.denied.get(target_id)

@@ -123,6 +123,8 @@ class GatewayState(State):
     texts: Mapping[str, str] = {}
     stale_orders: tuple[str, ...] = ()
     """Orders of an earlier date that were never seen to close, until they have been told."""
+    earlier: Mapping[str, OrderRecord] = {}
+    """Orders that may have left on the date before this one, by id: never sent again, never denied."""
     rhythm: Rhythm = Rhythm()
     doubts: Mapping[Venue, Doubt | None] = {}
     """By venue, whether its time stamps have parted from Redis time; no entry before the first frame."""

@@ -77,6 +77,17 @@ def retell(turn: Turn, record: OrderRecord) -> None:
     turn.say(_standing(record), facts.pair_id)
 
 
+def retell_earlier(turn: Turn, record: OrderRecord) -> None:
+    """Say what became of an order of an earlier date. The broker's queries no longer show it: one that was
+    never seen to close stays unknown; its name was told to a person when the date began."""
+    if not record.is_order or record.stage is Stage.CLOSED:
+        retell(turn, record)
+        return
+    facts = record.facts
+    reason = f"it may have been sent on {facts.trading_date}, and that day never saw its end"
+    turn.say(OrderUnknown(facts=facts, reason=reason), facts.pair_id)
+
+
 def _standing(record: OrderRecord) -> Message:
     facts = record.facts
     match record.stage:

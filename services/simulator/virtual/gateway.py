@@ -73,6 +73,10 @@ class MemoryLog(IntentionLog):
     def read(self, trading_date: str) -> list[Line]:
         return [json.loads(line) for line in self._lines.get(trading_date, ())]
 
+    def read_before(self, trading_date: str) -> list[Line]:
+        earlier = max((date for date in self._lines if date < trading_date), default="")
+        return self.read(earlier)
+
     def append(self, trading_date: str, line: Line, sync: bool) -> None:
         self._lines.setdefault(trading_date, []).append(json.dumps(line))
 
@@ -248,7 +252,7 @@ class VirtualGateway:
         stored = {} if kept.state is None else {name: getattr(kept.state, name) for name in first.DURABLE}
         state = first.model_copy(update=stored)
         date = first.clock.trading_date_at(now_ns)
-        state = recovered(state, self._log.read(date), date)
+        state = recovered(state, self._log.read(date), date, self._log.read_before(date))
         clock = GatewayClock(self._time, self.clock_shift_ns)
         control = self._control = VirtualControl(self._world, lambda: self._time.now_ns)
         ocx = VirtualOcx(control)

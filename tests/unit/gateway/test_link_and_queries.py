@@ -425,6 +425,14 @@ class TestIntentionLog:
         log.close()
         assert [line["id"] for line in log.read(DATE)] == ["a"]
 
+    def test_the_date_before_is_the_newest_of_those_before(self, tmp_path: Path) -> None:
+        log = IntentionLog(tmp_path)
+        assert log.read_before(DATE) == []
+        for date in ("2026-11-19", "2026-11-20", DATE, "2026-11-24"):
+            log.append(date, {"k": "not_sent", "id": date}, sync=False)
+        log.close()
+        assert [line["id"] for line in log.read_before(DATE)] == ["2026-11-20"]
+
 
 def test_the_intention_holds_everything_a_restart_needs(desk: Desk) -> None:
     desk.hear(order(desk.now_ns, venue=Venue.NXT), "o")

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from services.contracts.alert_codes import AlertCode
 from services.contracts.limits import NS_PER_S
+from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.commands import CancelOrder
 from services.contracts.messages.control import FlattenRequested, TradingStateChanged, TradingStateRequested
 from services.contracts.messages.orders import (
@@ -23,6 +25,7 @@ from services.contracts.terms import (
     GatewayMode,
     OrderKind,
     Purpose,
+    Severity,
     Side,
     Symbol,
     TradingDate,
@@ -33,12 +36,14 @@ from services.gateway.control_calls import OrderPort
 from services.gateway.core import recovered
 from services.gateway.effects import Note, Send
 from services.gateway.facts import ELSEWHERE, SendReturned, SendWithheld
-from services.gateway.intention_log import IntentionLog, not_sent
+from services.gateway.intention_log import IntentionLog, Line, not_sent
+from services.gateway.state import GatewayState, initial_state
 
 from .desk import DATE, Desk, chejan, exit_order, fresh, order, ready
 
 SYMBOLS = [Symbol("005930"), Symbol("000660"), Symbol("005380"), Symbol("373220")]
 _READY = ready(fresh())
+DAY_NS = 24 * 3600 * NS_PER_S
 
 
 def denials(desk: Desk) -> list[tuple[str, GateReason]]:
@@ -68,6 +73,20 @@ def holding(desk: Desk, qty: int = 10) -> None:
     send = desk.sends[-1]
     desk.answer(send, "0000400")
     desk.frame(**chejan(send, "0000400", "체결", remaining=0, cum=qty, amount=qty * 199_500))
+
+
+def logged(desk: Desk) -> list[Line]:
+    """The lines of the log that a desk's effects come to."""
+    return [
+        e.intention if isinstance(e, Send) else e.line for e in desk.effects if isinstance(e, Send | Note)
+    ]
+
+
+def the_next_day(desk: Desk, stored: GatewayState) -> Desk:
+    """The gateway started on the next date, with the state that Redis has and the log that the disk has."""
+    durable = {name: getattr(stored, name) for name in stored.DURABLE}
+    state = initial_state(stored.settings, stored.rules, stored.clock).but(**durable)
+    return Desk(recovered(state, [], TradingDate("2026-11-24"), logged(desk)), desk.now_ns + DAY_NS)
 
 
 def test_the_nine_arguments_are_what_the_sheet_says(desk: Desk) -> None:
@@ -248,19 +267,63 @@ class TestCancel:
     def test_of_what_only_the_log_knows_is_no_denial(self, desk: Desk) -> None:
         """Redis lost everything, the order did not: the log of intentions is the judge."""
         holding(desk)
-        lines = [
-            e.intention if isinstance(e, Send) else e.line for e in desk.effects if isinstance(e, Send | Note)
-        ]
-        again = ready(Desk(recovered(fresh().state, lines, DATE), desk.now_ns))
+        again = ready(Desk(recovered(fresh().state, logged(desk), DATE), desk.now_ns))
         cancel(again, "P1.1.b.1", trading_date=DATE)
         assert denials(again) == [("c1", GateReason.TARGET_UNKNOWN)]
         assert [m.facts.order_id for m in again.told(OrderClosed)][-1] == "P1.1.b.1"
+
+    def test_of_yesterdays_order_says_what_is_known_of_it(self, desk: Desk) -> None:
+        holding(desk)
+        again = ready(the_next_day(desk, desk.state))
+        cancel(again, "P1.1.b.1", trading_date=DATE)
+        assert denials(again) == [("c1", GateReason.TARGET_UNKNOWN)]
+        assert [m.facts.order_id for m in again.told(OrderClosed)] == ["P1.1.b.1"]
 
     def test_goes_even_when_everything_else_is_stopped(self, desk: Desk) -> None:
         working(desk)
         desk.hear(TradingStateChanged(state=TradingState.DISARMED, by="t", reason="t", latches=()), "d")
         cancel(desk, "P1.1.b.1")
         assert desk.sends[-1].args[3] == 3
+
+
+class TestYesterday:
+    """An order may have left although nothing but its day's log says so: it is never denied."""
+
+    @pytest.mark.parametrize("stored", [False, True], ids=["not stored", "stored"])
+    def test_a_command_whose_order_was_sent_then_is_unknown_and_alarmed(
+        self, desk: Desk, stored: bool
+    ) -> None:
+        command, before = order(desk.now_ns), desk.state
+        desk.hear(command, "o")
+        again = ready(the_next_day(desk, desk.state if stored else before))
+        again.hear(command, "o")
+        assert not again.sends
+        assert not denials(again)
+        assert [m.facts.order_id for m in again.told(OrderUnknown)] == ["P1.1.b.1"]
+        (alarm,) = [m for m in again.told(AlertRaised) if m.code == AlertCode.OLD_ORDERS]
+        assert (alarm.severity, "P1.1.b.1" in str(alarm.facts)) == (Severity.CRITICAL, True)
+
+    def test_one_that_was_seen_to_close_is_told_with_its_fills_and_alarms_nobody(self, desk: Desk) -> None:
+        command, before = order(desk.now_ns), desk.state
+        holding(desk)
+        again = ready(the_next_day(desk, before))
+        again.hear(command, "o")
+        assert [m.facts.cum_qty_shares for m in again.told(OrderClosed)] == [10]
+        assert not [m for m in again.told(AlertRaised) if m.code == AlertCode.OLD_ORDERS]
+
+    def test_one_that_never_left_is_denied(self, desk: Desk) -> None:
+        again = ready(the_next_day(desk, desk.state))
+        again.hear(order(desk.now_ns), "o")
+        assert denials(again) == [("P1.1.b.1", GateReason.EXPIRED)]
+
+    def test_a_gateway_that_lives_through_the_night_knows_it_too(self, desk: Desk) -> None:
+        command = order(desk.now_ns)
+        desk.hear(command, "o")
+        desk.now_ns += DAY_NS
+        desk.tick()
+        desk.said.clear()
+        desk.hear(command, "o")
+        assert (len(desk.told(OrderUnknown)), denials(desk)) == (1, [])
 
 
 class TestStops:
