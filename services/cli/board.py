@@ -30,6 +30,7 @@ from services.contracts.messages.status import (
     RiskStatus,
     SpreadSeen,
 )
+from services.contracts.messages.supervision import SupervisorStatus
 from services.contracts.messages.venue_state import (
     ConnectionChanged,
     EntryWindowChanged,
@@ -73,6 +74,27 @@ class ServiceSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class SupervisorSeen:
+    """What the gateway's supervisor said last, and when (Redis time)."""
+
+    status: SupervisorStatus
+    at_ns: int
+
+    def words(self, now_ns: int) -> str:
+        """Say how the gateway's process is, empty where all is as it should be."""
+        status = self.status
+        if now_ns - self.at_ns > STALE_NS:
+            return "the gateway's supervisor is silent: nobody watches the gateway"
+        halt = f"; HALT file laid by the {status.halt}" if status.halt != "nobody" else ""
+        windows = f"; a window waits for a person: {', '.join(status.windows)}" if status.windows else ""
+        plain = status.phase in ("running", "resting") and not halt and not windows and not status.ends
+        if plain:
+            return ""
+        ends = f"; {status.ends} unplanned ends lately, the last: {status.last_end}" if status.ends else ""
+        return f"the gateway's supervisor: {status.phase.replace('_', ' ')}{halt}{windows}{ends}"
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
     """The newest of everything. Dictionaries are replaced, never changed in place."""
 
@@ -81,6 +103,7 @@ class Board:
     risk: RiskStatus | None = None
     executor: ExecutorStatus | None = None
     notifier: NotifierStatus | None = None
+    supervisor: SupervisorSeen | None = None
     detectors: dict[str, DetectorStatus] = field(default_factory=dict)
     phases: dict[Venue, SessionPhase] = field(default_factory=dict)
     window: EntryWindowChanged | None = None
@@ -232,6 +255,7 @@ _CHANGES: Final[dict[type[Message], Any]] = {
     RiskStatus: _risk,
     ExecutorStatus: lambda board, message, at_ns: replace(board, executor=message),
     NotifierStatus: lambda board, message, at_ns: replace(board, notifier=message),
+    SupervisorStatus: lambda board, message, at_ns: replace(board, supervisor=SupervisorSeen(message, at_ns)),
     SessionPhaseChanged: _phase,
     EntryWindowChanged: lambda board, message, at_ns: replace(board, window=message),
     ConnectionChanged: lambda board, message, at_ns: replace(board, connection=message),

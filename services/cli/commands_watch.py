@@ -77,7 +77,8 @@ def status(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonO
         print_json({**board_json(board, now_ns), "processes": managed_json})
     else:
         console().print(render(board, now_ns))
-        for line in process_lines(processes, manager_up_s(run)):
+        watched = "" if board.supervisor is None else board.supervisor.words(now_ns)
+        for line in (*filter(None, (watched,)), *process_lines(processes, manager_up_s(run))):
             console().print(f"[yellow]{escape(line)}[/]", soft_wrap=True)
 
 
@@ -267,6 +268,7 @@ def board_json(board: Board, now_ns: int) -> dict[str, Any]:
         "gateway": board.gateway, "risk": board.risk, "executor": board.executor, "notifier": board.notifier,
         "connection": board.connection, "window": board.window, "account": board.account,
         "reconciled": board.reconciled,
+        "supervisor": None if board.supervisor is None else board.supervisor.status,
     }  # fmt: skip
     return {
         "now_ns": now_ns,

@@ -74,7 +74,8 @@ class Supervised:
         self.redis = find_redis("", folder / "redis")
         self.settings = {
             "HANG_S": "3", "HANG_CONNECTING_S": "20", "READY_S": "60", "SETTLE_S": "1", "STOP_S": "5",
-            "BACKOFF_S": "[0, 1]", "MOST_ENDS": "40", "REDIS_AWAY_S": "2", "LOG_DIR": str(folder / "logs"),
+            "BACKOFF_S": "[0, 1]", "MOST_ENDS": "40", "REDIS_AWAY_S": "2", "LANGUAGE": "en",
+            "LOG_DIR": str(folder / "logs"),
             "COMMAND": json.dumps([sys.executable, "-m", "services.simulator.host", "services.gateway"]),
             **settings,
         }  # fmt: skip
