@@ -24,7 +24,8 @@ class Terminal:
         self, command: Sequence[str], environ: Mapping[str, str], columns: int = 80, lines: int = 24
     ) -> None:
         self._command = list(command)
-        self._environ = {**os.environ, "TERM": "xterm-256color", **environ}
+        inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+        self._environ = {**inherited, "TERM": "xterm-256color", **environ}
         self._screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self._screen)
         self._size = (columns, lines)
