@@ -63,9 +63,11 @@ def start_redis(binary: str, folder: Path, origin: str = "") -> RedisServer:
         "logfile": str(folder / "redis.log"),
     }  # fmt: skip
     command = [binary, *(word for key, value in options.items() for word in (f"--{key}", value))]
+    # Nothing of ours may stay open in it: `arb up | tee` would wait for the server's end.
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=folder, start_new_session=True
-    )
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, cwd=folder,
+        start_new_session=True,
+    )  # fmt: skip
     url = f"unix://{socket}"
     try:
         _ping(url, START_TIMEOUT_S)
