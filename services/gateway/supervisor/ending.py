@@ -36,7 +36,8 @@ def words(code: int | None) -> str:
         return FUTILE[code]
     if code in _OTHERS:
         return _OTHERS[code]
-    if code < 0 and abs(code) < _NT_FAILURE // 2 and -code in signal.valid_signals():
-        return f"it was ended by {signal.Signals(-code).name}"
+    names = {number.value: number.name for number in signal.Signals}
+    if -code in names:
+        return f"it was ended by {names[-code]}"
     status = code & 0xFFFFFFFF
     return f"it crashed ({status:08x})" if status >= _NT_FAILURE else f"it ended with exit code {code}"
