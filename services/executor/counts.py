@@ -47,6 +47,9 @@ def _closed(closed: PairClosed) -> Iterable[Reading]:
 
 
 def _commanded(state: ExecutorState, order: PlaceOrder, now_ns: int) -> Iterable[Reading]:
+    """A command given again into a silence has expired, and is no new one."""
     pair = state.pairs.get(order.pair_id)
+    if order.expires_at_ns <= now_ns:
+        return
     if pair is not None and order.order_id == order_id_of(order.pair_id, 1, Side.BUY, 1):
         yield ORDER_PATH.at(max(0.0, seconds(now_ns - pair.approval.approved_at_ns)), "command")

@@ -1,15 +1,16 @@
 """Orders that should have ended: what is cancelled and when, and when silence becomes doubt.
 
 A cancel request is not a cancel (design 4.6): the order stays open until there is evidence. An order
-in doubt is neither cancelled nor replaced; the gateway asks the broker, and a person is told.
+in doubt is neither cancelled nor replaced; the gateway asks the broker, and a person is told. One that the
+gateway never spoke of is asked about by its own command, which is too old to be sent.
 """
 
 from typing import Final
 
-from services.contracts.limits import NS_PER_MS
+from services.contracts.limits import NS_PER_MS, NS_PER_S
 from services.contracts.terms import Purpose, TradingState, Venue
 from services.executor import notices
-from services.executor.move import Move, cancel
+from services.executor.move import Move, ask_again, cancel
 from services.executor.order import SILENCE_NS, Order
 from services.executor.pair import Pair
 from services.executor.phases import Evidence, OrderLife, PairPhase
@@ -17,6 +18,8 @@ from services.executor.view import View
 
 MOST_CANCELS: Final = 3
 """Each takes a slot of the broker's order budget; after these a person is told."""
+ASK_AGAIN_NS: Final = 5 * NS_PER_S
+"""How often the gateway is asked about an order that it never spoke of: an answer costs no query."""
 
 
 def overdue(pair: Pair, view: View) -> Move | None:
@@ -31,6 +34,8 @@ def overdue(pair: Pair, view: View) -> Move | None:
 def _care(pair: Pair, view: View, order: Order) -> Move | None:
     if order.life is OrderLife.COMMANDED and view.now_ns >= order.expires_at_ns + SILENCE_NS:
         return Move(pair.with_order(order.after(Evidence.SILENCE, view.now_ns)))
+    if order.life is OrderLife.SILENT and view.now_ns - order.asked_again_ns >= ASK_AGAIN_NS:
+        return ask_again(pair, view, order)
     if order.life.doubtful:
         return _warn(pair, view, order) if not order.warned and _alarming(view, order) else None
     reason = _why_cancel(pair, view, order)

@@ -52,6 +52,20 @@ def place(pair: Pair, view: View, ask: Ask) -> Move:
     return Move(pair.with_order(order), (command,))
 
 
+def ask_again(pair: Pair, view: View, order: Order) -> Move:
+    """Return the pair with the command of an expired order given once more, which asks what became of it.
+
+    The gateway answers an id that it knows, or whose day's log knows it, with what is known, and denies any
+    other: a command as old as this one is never sent (design, 4.1).
+    """
+    command = PlaceOrder(
+        order_id=order.order_id, pair_id=pair.pair_id, symbol=pair.symbol, venue=order.venue, side=order.side,
+        kind=order.kind, purpose=order.purpose, qty_shares=order.qty_shares, price_krw=order.price_krw,
+        reference_price_krw=order.price_krw, expires_at_ns=order.expires_at_ns,
+    )  # fmt: skip
+    return Move(pair.with_order(order.but(asked_again_ns=view.now_ns)), (command,))
+
+
 def cancel(pair: Pair, view: View, order: Order, reason: str) -> Move:
     """Return the pair with one more cancel of an order asked for. A cancel request is not a cancel.
 

@@ -60,7 +60,8 @@ class Order(Part):
     """`ladder` numbers the run of the flatten ladder it belongs to, 0 for none.
 
     `cancel_at_ns` is when it is next to be cancelled, None for an order that rests on purpose;
-    `cancels` counts the cancels asked for; `warned` that a person was told of it.
+    `cancels` counts the cancels asked for; `asked_again_ns` is when the command was last repeated into a
+    silence; `warned` that a person was told of it.
     """
 
     order_id: str
@@ -84,6 +85,7 @@ class Order(Part):
     first_fill_ns: int = 0
     ended_at_ns: int = 0
     cancels: int = 0
+    asked_again_ns: int = 0
     warned: bool = False
 
     @property

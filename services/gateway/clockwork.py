@@ -99,6 +99,8 @@ def say_stale(turn: Turn) -> None:
     stale = turn.state.stale_orders
     if not stale:
         return
+    for order_id in stale:
+        truth.retell_earlier(turn, turn.state.earlier[order_id])
     turn.alert(
         f"old-orders-{turn.state.trading_date}", AlertCode.OLD_ORDERS, Severity.CRITICAL,
         {"orders": ", ".join(stale)},

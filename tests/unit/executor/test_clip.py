@@ -249,13 +249,27 @@ def test_a_gateway_that_says_nothing_makes_the_order_unknown(desk: Desk) -> None
     desk.approve()
     desk.fill(desk.last(PlaceOrder))
     desk.tick(20_000)
-    assert len(desk.sells) == 1
+    assert {sell.order_id for sell in desk.sells} == {"P1.1.s.1"}
     assert [a.alert_id for a in desk.all(AlertRaised) if a.kind is AlertKind.ORDER_UNKNOWN] == [
         "unknown-P1.1.s.1"
     ]
     desk.crossed()
     desk.hear(denial(desk.sells[0], GateReason.EXPIRED))
-    assert len(desk.sells) == 2, "a late denial is definite: it never left the machine"
+    assert desk.sells[-1].order_id == "P1.1.s.2", "a late denial is definite: it never left the machine"
+
+
+def test_a_silent_gateway_is_asked_again_by_a_command_too_old_to_be_sent(desk: Desk) -> None:
+    desk.approve()
+    first = desk.last(PlaceOrder)
+    desk.tick(20_000)
+    assert len(desk.orders) > 1
+    for asked in desk.orders[1:]:
+        assert asked == first.model_copy(update={"reference_price_krw": asked.reference_price_krw})
+        assert asked.expires_at_ns < desk.now_ns
+    desk.accept(first)
+    heard = len(desk.orders)
+    desk.tick(20_000)
+    assert len(desk.orders) == heard, "the order is known: there is nothing to ask"
 
 
 def test_a_denial_as_duplicate_says_nothing_of_the_first(desk: Desk) -> None:

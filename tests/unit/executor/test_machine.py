@@ -86,10 +86,20 @@ class Trading(RuleBasedStateMachine):
         """Check and hand over what was said since the last look."""
         for message in self.desk.said[self.read_to :]:
             if isinstance(message, PlaceOrder):
+                if self.is_question(message):
+                    continue
                 self.check_order(message)
             if isinstance(message, PlaceOrder | CancelOrder):
                 self.world.unread.append(message)
         self.read_to = len(self.desk.said)
+
+    def is_question(self, command: PlaceOrder) -> bool:
+        """A command given once more asks what became of its order: it must be too old to be sent."""
+        given = [c for c in self.world.unread if isinstance(c, PlaceOrder)]
+        given += [real.command for real in self.world.real.values()]
+        known = any(c.order_id == command.order_id for c in given)
+        assert not known or command.expires_at_ns < self.desk.now_ns
+        return known
 
     def check_order(self, command: PlaceOrder) -> None:
         mine = [real for real in self.world.real.values() if real.command.pair_id == command.pair_id]

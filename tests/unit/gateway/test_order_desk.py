@@ -296,10 +296,11 @@ class TestYesterday:
         command, before = order(desk.now_ns), desk.state
         desk.hear(command, "o")
         again = ready(the_next_day(desk, desk.state if stored else before))
+        assert [m.facts.order_id for m in again.told(OrderUnknown)] == ["P1.1.b.1"]
         again.hear(command, "o")
         assert not again.sends
         assert not denials(again)
-        assert [m.facts.order_id for m in again.told(OrderUnknown)] == ["P1.1.b.1"]
+        assert [m.facts.order_id for m in again.told(OrderUnknown)] == ["P1.1.b.1"] * 2
         (alarm,) = [m for m in again.told(AlertRaised) if m.code == AlertCode.OLD_ORDERS]
         assert (alarm.severity, "P1.1.b.1" in str(alarm.facts)) == (Severity.CRITICAL, True)
 
