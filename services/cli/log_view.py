@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from services.cli.faults import UsageFault
@@ -93,7 +94,7 @@ def shown(line: Line, width: int = 0) -> list[Text]:
     trace = str(line.data.get("exception", ""))
     if not width:
         return [Text(" ".join(filter(None, (head.plain, rest, " | ".join(trace.splitlines())))))]
-    if head.cell_len + 1 + len(rest) <= width:
+    if head.cell_len + 1 + cell_len(rest) <= width:
         rows = [head.append(f" {rest}", style="dim") if rest else head]
     else:
         rows = [*_wrapped(head, width), *_wrapped(Text(" " * INDENT + rest, style="dim"), width)]
@@ -116,7 +117,7 @@ def _cut_at(plain: str, width: int) -> int:
     """Where a row of at most `width` cells ends: at a blank if there is one late enough."""
     cells, cut = 0, 0
     for at, char in enumerate(plain):
-        cells += Text(char).cell_len
+        cells += cell_len(char)
         if cells > width:
             break
         cut = at + 1

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.text import Text
 from typer.testing import CliRunner
@@ -165,6 +165,7 @@ class TestShown:
         st.dictionaries(st.text("abc", min_size=1, max_size=5), st.text(max_size=60), max_size=6),
         st.text(max_size=120), st.integers(30, 120),
     )  # fmt: skip
+    @example({"a": "0삼"}, "", 39)
     def test_no_row_is_wider_than_the_terminal(self, more: dict[str, str], event: str, width: int) -> None:
         line = parsed(entry(1, **{**more, "event": event, "exception": event}), "x", "")
         assert all(row.cell_len <= width for row in shown(line, width))
