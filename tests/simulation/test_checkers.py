@@ -10,7 +10,15 @@ import pytest
 from services.contracts.envelope import Envelope
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.intents import TradeIntent
-from services.contracts.messages.pairs import PairApproved, PairClosed, ResidualMarked, StrandReason
+from services.contracts.messages.pairs import (
+    ClipRecomputed,
+    PairApproved,
+    PairClosed,
+    PairDenied,
+    ResidualMarked,
+    StrandReason,
+)
+from services.risk.checks import money
 from services.simulator.virtual import checkers
 from services.simulator.virtual.checkers import EntrySent, Witness, violations
 from services.simulator.virtual.day import VirtualDay
@@ -81,6 +89,18 @@ def test_i2_finds_more_bought_than_approved(clean: Witness) -> None:
     assert checkers.never_oversold(broken(clean, overbuy))
 
 
+def test_i3_finds_a_risk_that_ignores_exposure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limits of a virtual day bind: without them risk approves more, and the day's own sums show it."""
+    monkeypatch.setattr(money, "total_exposure_krw", lambda state: 0)
+    desk = build_desk(Path(__file__).resolve().parents[2] / "config")
+    for seed in range(1, 6):
+        day = VirtualDay(desk, seed, CALM)
+        day.run()
+        if checkers.exposure_within_limits(day.witness):
+            return
+    pytest.fail("five days without any exposure above the limit: the limits do not bind")
+
+
 def test_i3_finds_a_passed_limit(clean: Witness) -> None:
     assert checkers.exposure_within_limits(broken(clean, exposures=[(1, "005930", 99_000_000)]))
 
@@ -100,6 +120,13 @@ def test_i5_finds_a_lost_fill(clean: Witness) -> None:
         return pair.model_copy(update={"bought_shares": pair.bought_shares + 1})
 
     assert checkers.our_books_are_the_brokers(broken(clean, kept=kept_with(clean, PairClosed, forget)))
+
+
+def test_i5_finds_a_pair_of_which_the_broker_knows_nothing(clean: Witness) -> None:
+    def never_traded(books: dict[str, Any]) -> None:
+        books["orders"].clear()
+
+    assert checkers.our_books_are_the_brokers(broken(clean, never_traded))
 
 
 def test_i6_finds_a_pair_that_nobody_closed(clean: Witness) -> None:
@@ -137,6 +164,14 @@ def test_i7_finds_a_won(clean: Witness) -> None:
     assert checkers.money_to_the_won(broken(clean, kept=kept_with(clean, PairClosed, miscount)))
 
 
+@pytest.mark.parametrize("what", ["commission_krw", "tax_krw"])
+def test_i7_finds_a_won_between_two_costs(clean: Witness, what: str) -> None:
+    def miscount(pair: PairClosed) -> PairClosed:
+        return pair.model_copy(update={what: getattr(pair, what) + 1})
+
+    assert checkers.money_to_the_won(broken(clean, kept=kept_with(clean, PairClosed, miscount)))
+
+
 @pytest.mark.parametrize("what", ["max_orders_per_s", "max_queries_per_s"])
 def test_i8_finds_a_sixth_in_a_second(clean: Witness, what: str) -> None:
     assert checkers.within_the_brokers_rates(broken(clean, lambda books: books.update({what: 6})))
@@ -158,6 +193,10 @@ def test_i9_finds_an_order_left_over_a_pause(clean: Witness) -> None:
     assert checkers.only_in_the_windows(broken(clean, left_over=[(1, "P1.1.b.1")]))
 
 
+def test_i10_finds_own_orders_that_could_have_met(clean: Witness) -> None:
+    assert checkers.own_orders_never_meet(broken(clean, opposed=[(1, "P1.1.s.1")]))
+
+
 def test_i10_finds_own_orders_that_met(clean: Witness) -> None:
     assert checkers.own_orders_never_meet(broken(clean, lambda books: books.update(self_trades=1)))
 
@@ -167,3 +206,34 @@ def test_i11_finds_a_decision_that_does_not_follow_from_its_inputs(clean: Witnes
         return intent.model_copy(update={"net_edge_krw": intent.net_edge_krw + 1})
 
     assert checkers.decisions_recompute(broken(clean, kept=kept_with(clean, TradeIntent, bend)))
+
+
+@pytest.mark.parametrize(
+    "field", ["qty_shares", "clip_shares", "buy_limit_krw", "sell_limit_krw", "expires_at_ns"]
+)
+def test_i11_finds_an_approval_that_its_intent_does_not_give(clean: Witness, field: str) -> None:
+    def bend(pair: PairApproved) -> PairApproved:
+        return pair.model_copy(update={field: getattr(pair, field) + 1})
+
+    assert checkers.decisions_recompute(broken(clean, kept=kept_with(clean, PairApproved, bend)))
+
+
+def test_i11_finds_a_denial_for_a_limit_that_was_not_reached(clean: Witness) -> None:
+    def bend(denied: PairDenied) -> PairDenied:
+        return denied.model_copy(update={"detail": "worst_krw=1 limit_krw=2"})
+
+    assert checkers.decisions_recompute(broken(clean, kept=kept_with(clean, PairDenied, bend)))
+
+
+def test_i11_finds_a_clip_that_its_quotes_do_not_give(clean: Witness) -> None:
+    def bend(clip: ClipRecomputed) -> ClipRecomputed:
+        return clip.model_copy(update={"net_edge_krw": clip.net_edge_krw + 1})
+
+    assert checkers.decisions_recompute(broken(clean, kept=kept_with(clean, ClipRecomputed, bend)))
+
+
+def test_i11_finds_a_clip_that_went_on_without_an_edge(clean: Witness) -> None:
+    def go_on(clip: ClipRecomputed) -> ClipRecomputed:
+        return clip.model_copy(update={"proceed": True, "quote_sell": clip.quote_buy})
+
+    assert checkers.decisions_recompute(broken(clean, kept=kept_with(clean, ClipRecomputed, go_on)))

@@ -10,14 +10,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.contracts.envelope import Envelope, Message
+from services.contracts.ids import pair_id_of
 from services.contracts.in_force import Reference
+from services.contracts.limits import APPROVAL_TTL_MS, NS_PER_MS
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import ReferencePublished, TradingStateChanged, TradingStateRequested
 from services.contracts.messages.intents import TradeIntent
-from services.contracts.messages.pairs import PairApproved, PairClosed, ResidualMarked
+from services.contracts.messages.pairs import (
+    ClipRecomputed,
+    PairApproved,
+    PairClosed,
+    PairDenied,
+    ResidualMarked,
+)
 from services.contracts.terms import Severity, Side, TradingState
 from services.contracts.trading_limits import TradingLimits
 from services.detector.intents import recomputed
+from services.market.edge import clip_allowed, edge
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,8 @@ class Witness:
     """(ns, symbol or "" for all, worst case in KRW) where a limit was passed."""
     left_over: list[tuple[int, str]] = field(default_factory=list)
     """(ns, order id) of entries that were open at the broker while their venue paused."""
+    opposed: list[tuple[int, str]] = field(default_factory=list)
+    """(ns, order id) of orders that worked on a venue where one of ours of the other side did."""
     could_arrive: list[str] = field(default_factory=list)
     """The id of each SendOrder that did not come back with a code that means "not sent"."""
     failures: list[str] = field(default_factory=list)
@@ -153,10 +164,8 @@ def our_books_are_the_brokers(day: Witness) -> list[str]:
         at = 0 if order["side"] == Side.BUY.value else 2
         sums[at] += order["filled_shares"]
         sums[at + 1] += order["amount_krw"]
-    for pair_id, sums in truth.items():
-        pair = ours.get(pair_id)
-        if pair is None:
-            continue
+    for pair_id, pair in ours.items():
+        sums = truth[pair_id]
         said = [pair.bought_shares, pair.bought_krw, pair.sold_shares, pair.sold_krw]
         if said != sums:
             found.append(f"I5 {pair_id} closed with {said}, the broker filled {sums}")
@@ -193,14 +202,24 @@ def everything_closes(day: Witness) -> list[str]:
 
 
 def money_to_the_won(day: Witness) -> list[str]:
-    """I7: profit of closed pairs equals what their orders did to the account's cash."""
+    """I7: profit, commission and tax of closed pairs are what their orders did to the account's cash."""
     closed = {pair.pair_id: pair.realised_pnl_krw for pair in day.of(PairClosed)}
+    charged = {pair.pair_id: (pair.commission_krw, pair.tax_krw) for pair in day.of(PairClosed)}
     cash: Counter[str] = Counter()
+    costs: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
     for order in day.orders():
         sign = -1 if order["side"] == Side.BUY.value else 1
         change = sign * order["amount_krw"] - order["commission_krw"] - order["tax_krw"]
-        cash[order["rqname"].split(".")[0]] += change
-    return [
+        pair_id = order["rqname"].split(".")[0]
+        cash[pair_id] += change
+        commission_krw, tax_krw = costs[pair_id]
+        costs[pair_id] = commission_krw + order["commission_krw"], tax_krw + order["tax_krw"]
+    found = [
+        f"I7 {pair_id} says {said} KRW of commission and tax, the account says {costs[pair_id]}"
+        for pair_id, said in charged.items()
+        if said != costs[pair_id]
+    ]
+    return found + [
         f"I7 {pair_id} says {krw:+,} KRW, the account says {cash[pair_id]:+,}"
         for pair_id, krw in closed.items()
         if krw != cash[pair_id]
@@ -235,7 +254,8 @@ def only_in_the_windows(day: Witness) -> list[str]:
 
 def own_orders_never_meet(day: Witness) -> list[str]:
     """I10: own orders never meet on one venue."""
-    return [f"I10 {day.books['self_trades']} own trades"] if day.books["self_trades"] else []
+    found = [f"I10 {day.books['self_trades']} own trades"] if day.books["self_trades"] else []
+    return found + [f"I10 {order_id} worked against our own at {ns}" for ns, order_id in day.opposed]
 
 
 def decisions_recompute(day: Witness) -> list[str]:
@@ -246,7 +266,70 @@ def decisions_recompute(day: Witness) -> list[str]:
         reference = references.get(intent.reference_hash)
         if reference is None or recomputed(intent, reference) != intent:
             found.append(f"I11 intent {intent.intent_id} does not compute again")
+    return found + _verdicts_recompute(day, references) + _clips_recompute(day, references)
+
+
+def _verdicts_recompute(day: Witness, references: Mapping[str, Reference]) -> list[str]:
+    """An approval follows from its intent; a denial's figures are the reason that it names."""
+    intents = {intent.intent_id: intent for intent in day.of(TradeIntent)}
+    found = []
+    for pair in day.of(PairApproved):
+        intent, reference = intents.get(pair.intent_id), references.get(pair.reference_hash)
+        if reference is None or (intent is not None and not _follows(pair, intent, reference)):
+            found.append(f"I11 approval {pair.pair_id} does not follow from its intent")
+    for denied in day.of(PairDenied):
+        figures = dict(word.split("=", 1) for word in denied.detail.split() if "=" in word)
+        if "worst_krw" in figures and int(figures["worst_krw"]) <= int(figures["limit_krw"]):
+            found.append(f"I11 intent {denied.intent_id} was denied with {denied.detail}")
     return found
+
+
+def _follows(pair: PairApproved, intent: TradeIntent, reference: Reference) -> bool:
+    price_krw = intent.side_a.price_krw
+    said = (
+        pair.pair_id, pair.symbol, pair.trading_date, pair.buy_venue, pair.sell_venue, pair.qty_shares,
+        pair.buy_limit_krw, pair.sell_limit_krw, pair.clip_shares, pair.expires_at_ns,
+    )  # fmt: skip
+    due = (
+        pair_id_of(intent.intent_id), intent.symbol, intent.trading_date, intent.side_a.venue,
+        intent.side_b.venue, intent.qty_shares, price_krw, intent.side_b.price_krw,
+        clip_allowed(reference.limits, price_krw, intent.qty_shares),
+        pair.approved_at_ns + APPROVAL_TTL_MS * NS_PER_MS,
+    )  # fmt: skip
+    return said == due and pair.approved_at_ns <= intent.expires_at_ns
+
+
+def _clips_recompute(day: Witness, references: Mapping[str, Reference]) -> list[str]:
+    """A further clip goes on only if its own two quotes pay for it, with the net edge that it says."""
+    pairs = {pair.pair_id: pair for pair in day.of(PairApproved)}
+    return [
+        f"I11 clip {clip.clip} of {clip.pair_id} does not compute again"
+        for clip in day.of(ClipRecomputed)
+        if clip.pair_id in pairs and not _clip_follows(clip, pairs[clip.pair_id], references)
+    ]
+
+
+def _clip_follows(clip: ClipRecomputed, pair: PairApproved, references: Mapping[str, Reference]) -> bool:
+    """Whether some size of a clip gives its figures. One that stopped before the arithmetic has none."""
+    reference = references.get(pair.reference_hash)
+    if not clip.proceed and clip.net_edge_krw == 0:
+        return True
+    if reference is None or clip.quote_buy is None or clip.quote_sell is None:
+        return False
+    costs, limits = reference.costs_of(clip.symbol), reference.limits
+    asks, bids = clip.quote_buy.quote.asks, clip.quote_sell.quote.bids
+    if costs is None or (clip.quote_buy.quote.venue, clip.quote_sell.quote.venue) != (
+        pair.buy_venue, pair.sell_venue,
+    ):  # fmt: skip
+        return False
+    for qty_shares in range(1, pair.clip_shares + 1):
+        again = edge(costs, pair.buy_venue, asks, pair.sell_venue, bids, qty_shares)
+        if again is None or again.net_krw != clip.net_edge_krw:
+            continue
+        pays = again.reaches(limits) and not again.beyond_ceiling(limits)
+        if not clip.proceed or (pays and again.buy_price_worst_krw <= pair.buy_limit_krw):
+            return True
+    return False
 
 
 def nothing_failed(day: Witness) -> list[str]:

@@ -18,9 +18,9 @@ from typing import Any
 from services.contracts.envelope import Envelope
 from services.contracts.limits import LEASE_MS, NS_PER_MS, NS_PER_S
 from services.contracts.messages.control import ReferencePublished
-from services.contracts.messages.pairs import PairApproved, PairClosed
+from services.contracts.messages.pairs import PairApproved, PairClosed, ResidualMarked
 from services.contracts.step import Event, State
-from services.contracts.streams import CONTROL, LEASE, STATUS, TICKS, home_of
+from services.contracts.streams import CONTROL, LEASE, PAIRS, STATUS, TICKS, home_of
 from services.contracts.terms import Purpose, SessionPhase, TradingState, Venue
 from services.gateway.shell import EXIT_FAILED
 from services.gateway.state import GatewayState
@@ -37,10 +37,15 @@ from services.simulator.virtual.operator import Operator
 from services.simulator.virtual.process import VirtualProcess
 
 SECONDS = 20
+SETTLE_NS = 15 * NS_PER_S
+"""The most that a day is prolonged by while a pair is open after it."""
 STEP_NS = 25 * NS_PER_MS
 START_NS = 1_800_000_000 * NS_PER_S
 HEAL_SHARE = 0.5
 """The part of the window in which both venues trade that has faults."""
+SETTLE_NS = 8 * NS_PER_S
+"""So long a healed world has at least: a login, two queries apart of an unknown order, a residual's ladder.
+Where that is longer than the day, market time stands at its last moment meanwhile."""
 TRADING = {Venue.KRX: SessionPhase.CONTINUOUS, Venue.NXT: SessionPhase.CONTINUOUS}
 
 
@@ -91,9 +96,11 @@ class VirtualDay:
         opens, closes = self.plan.wall_ns(overlap.start_ns), self.plan.wall_ns(overlap.end_ns)
         share = HEAL_SHARE if self.rng.random() < 0.8 else 1.05
         self.heal_ns = opens + int((closes - opens) * share)
-        self.end_ns = START_NS + SECONDS * NS_PER_S
+        self.end_ns = max(START_NS + SECONDS * NS_PER_S, self.heal_ns + SETTLE_NS)
         self._working: list[Order] = []
         self._orders_seen = 0
+        self._by_hand = False
+        """Whether a person has traded too: what the account holds is then not ours alone."""
         self._cut_at_night()
 
     def _options(self) -> SimulatorOptions:
@@ -113,7 +120,7 @@ class VirtualDay:
         for process in self.everyone:
             process.start()
         healed = False
-        while self.time.now_ns < self.end_ns:
+        while self.time.now_ns < self.end_ns or self._settles():
             self.time.now_ns += STEP_NS
             if not healed and self.time.now_ns >= self.heal_ns:
                 healed = True
@@ -122,6 +129,17 @@ class VirtualDay:
         self.witness.books = self.world.snapshot()
         for entries in self.bus.streams.values():
             self.witness.kept.update((entry.envelope.id, entry.envelope) for entry in entries)
+
+    def _settles(self) -> bool:
+        """Whether a pair still waits for the last word of an evening that began late: a gateway that came
+        back at its end has the broker's queries to make first."""
+        return self.time.now_ns < self.end_ns + SETTLE_NS and bool(self._open_pairs())
+
+    def _open_pairs(self) -> dict[str, PairApproved]:
+        """Pairs that the streams have approved, and neither closed nor named as stranded."""
+        posted = [entry.envelope.body for entry in self.bus.streams.get(PAIRS.key, [])]
+        over = {m.pair_id for m in posted if isinstance(m, PairClosed | ResidualMarked)}
+        return {m.pair_id: m for m in posted if isinstance(m, PairApproved) and m.pair_id not in over}
 
     def _step(self, healed: bool) -> None:
         now_ns = self.time.now_ns
@@ -305,6 +323,8 @@ class VirtualDay:
         self.witness.said[envelope.id] = envelope
         if isinstance(envelope.body, ReferencePublished):
             self.witness.limits = envelope.body.reference.limits
+        if isinstance(envelope.body, PairApproved):
+            self._approved(envelope.body)
         if self._note is not None and home_of(type(envelope.body)) not in (STATUS, LEASE):
             self._note(self.time.now_ns, f"{envelope.source}: {envelope.body!r}")
 
@@ -334,10 +354,40 @@ class VirtualDay:
             )
         )
 
+    def _approved(self, approved: PairApproved) -> None:
+        """What risk may have let in: every pair that is open by the streams, by the broker's own fills.
+
+        Risk hears of a fill later than this, and no fill makes the worst case of a pair larger.
+        """
+        by_symbol = Counter[str]()
+        for pair in self._open_pairs().values():
+            bought, held_krw = self._bought_by(pair.pair_id)
+            by_symbol[pair.symbol] += held_krw + max(0, pair.qty_shares - bought) * pair.buy_limit_krw
+        self._judge_exposure(approved.approved_at_ns, by_symbol)
+
+    def _bought_by(self, pair_id: str) -> tuple[int, int]:
+        """(shares bought by a pair's orders, cost in KRW of those not yet sold)."""
+        mine = [o for o in self.world.broker.orders.values() if o.request.rqname.startswith(f"{pair_id}.")]
+        buys = [order for order in mine if order.side.value == "buy" and not order.request.by_hand]
+        sold = sum(o.money.filled_shares for o in mine if o.side.value == "sell" and not o.request.by_hand)
+        bought = sum(order.money.filled_shares for order in buys)
+        cost_krw = sum(order.money.amount_krw for order in buys)
+        return bought, cost_krw * max(0, bought - sold) // bought if bought else 0
+
+    def _judge_exposure(self, at_ns: int, by_symbol: Counter[str]) -> None:
+        limits, total = self.witness.limits, sum(by_symbol.values())
+        for code, krw in by_symbol.items():
+            if krw > limits.max_exposure_symbol_krw:
+                self.witness.exposures.append((at_ns, code, krw))
+        if total > limits.max_exposure_total_krw:
+            self.witness.exposures.append((at_ns, "", total))
+
     def _working_orders(self) -> Iterator[Order]:
         """Our orders that the broker has open. One that has closed is not looked at again."""
         orders = self.world.broker.orders
-        self._working += islice(orders.values(), self._orders_seen, None)
+        new = list(islice(orders.values(), self._orders_seen, None))
+        self._by_hand = self._by_hand or any(order.request.by_hand for order in new)
+        self._working += new
         self._orders_seen = len(orders)
         self._working = [order for order in self._working if not order.closed]
         return (order for order in self._working if not order.request.by_hand)
@@ -350,21 +400,20 @@ class VirtualDay:
     def _watch(self, now_ns: int) -> None:
         """Exposure and what is open at the broker, after every step."""
         by_symbol = Counter[str]()
+        sides: dict[tuple[str, Venue], object] = {}
         for order in self._working_orders():
             entry = order.side.value == "buy"
             if entry and not self.world.exchange.phases[order.venue].matches_continuously:
                 self.witness.left_over.append((now_ns, order.request.rqname))
+            side = sides.setdefault((order.code, order.venue), order.side)
+            if side is not order.side:
+                self.witness.opposed.append((now_ns, order.request.rqname))
             if entry:
                 by_symbol[order.code] += order.price_krw * order.remaining_shares
-        for code, holding in self.world.account.holdings.items():
-            by_symbol[code] += holding.cost_krw
-        total = sum(by_symbol.values())
-        limits = self.witness.limits
-        for code, krw in by_symbol.items():
-            if krw > limits.max_exposure_symbol_krw:
-                self.witness.exposures.append((now_ns, code, krw))
-        if total > limits.max_exposure_total_krw:
-            self.witness.exposures.append((now_ns, "", total))
+        if not self._by_hand:
+            for code, holding in self.world.account.holdings.items():
+                by_symbol[code] += holding.cost_krw
+        self._judge_exposure(now_ns, by_symbol)
 
 
 def run_day(desk: Desk, seed: int, *, timeline: bool = False, faults: DayFaults | None = None) -> DayResult:

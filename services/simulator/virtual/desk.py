@@ -50,7 +50,11 @@ max_denials_per_minute = 1000
 max_unknowns_per_minute = 1000
 max_daily_loss_krw = 3000000
 max_losing_pairs_in_a_row = 100
+max_order_krw = 3200000
+max_exposure_symbol_krw = 3200000
+max_exposure_total_krw = 4000000
 """
+"""The exposure of three whole pairs is beyond the total: two of the dearer symbols fill it."""
 
 TRADING_SHARE = Fraction(13, 20)
 """The part of a virtual day in which both venues trade; no person has to see the rest pass."""
