@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from services.contracts.alert_codes import AlertCode
-from services.contracts.limits import BROKER_ORDERS_PER_SECOND
+from services.contracts.limits import BROKER_ORDERS_PER_SECOND, LIMITER_WINDOW_NS
 from services.contracts.messages.commands import AmendOrder, CancelOrder, PlaceOrder
 from services.contracts.messages.control import (
     FlattenRequested,
@@ -159,7 +159,12 @@ def _joined(logged: OrderRecord | None, stored: OrderRecord) -> OrderRecord:
 
 
 def _started(turn: Turn) -> None:
-    """Say what is known, so that readers need no history, and connect."""
+    """Say what is known, so that readers need no history, and connect.
+
+    The last queries of the process before may be in no store: a window passes before the first one.
+    """
+    desk = turn.state.desk
+    turn.set(desk=replace(desk, not_before_ns=turn.now_ns + LIMITER_WINDOW_NS))
     session, _ = turn.state.session.now(turn.state.clock, turn.state.rules, turn.now_ns)
     turn.set(session=session)
     clockwork.say_stale(turn)

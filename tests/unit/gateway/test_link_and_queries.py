@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.contracts.limits import NS_PER_MS, NS_PER_S, QUERY_LADDER
+from services.contracts.limits import LIMITER_WINDOW_NS, NS_PER_MS, NS_PER_S, QUERY_LADDER
 from services.contracts.messages.alerts import AlertKind, AlertRaised
 from services.contracts.messages.control import LatchCleared
 from services.contracts.messages.orders import AccountReported, CommandDenied, ReconciliationCompleted
@@ -282,7 +282,7 @@ class TestQueries:
         desk = fresh()
         desk.broker.answers = False
         log_in(desk)
-        desk.tick()
+        desk.tick(1.2)
         first = next(e for e in desk.effects if isinstance(e, Query))
         desk.feed(QueryReturned(first.rqname, -200))
         asked = len([e for e in desk.effects if isinstance(e, Query)])
@@ -383,6 +383,17 @@ class TestReplies:
             {"종목번호": "A000660", "보유수량": "000000000000002"},
         ]
         assert holdings(rows) == {"000660": 2}
+
+
+def test_a_start_leaves_a_window_for_queries_that_no_store_knows(desk: Desk) -> None:
+    """Found by a virtual day (seed 60565): Redis forgot the last queries, and a successor began at once."""
+    again = Desk(recovered(fresh().state, [], DATE), desk.now_ns)
+    log_in(again)
+    started_ns = again.now_ns
+    while not any(isinstance(effect, Query) for effect in again.effects):
+        again.tick(0.05)
+        assert again.now_ns < started_ns + 10 * NS_PER_S
+    assert again.now_ns - started_ns >= LIMITER_WINDOW_NS
 
 
 class TestIntentionLog:
