@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.contracts.limits import NS_PER_S
+from services.contracts.limits import LEASE_MS, NS_PER_MS, NS_PER_S
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import LatchSet
 from services.contracts.messages.status import Heartbeat
@@ -48,3 +48,13 @@ def test_time_stamps_seconds_behind_are_told_and_the_desk_is_latched(
     beats = [m for m in said if isinstance(m, Heartbeat) and m.service == "gateway"]
     assert {m.clock_trusted for m in beats} == {True, False}
     assert Latch.CLOCKS in {m.latch for m in said if isinstance(m, LatchSet)}
+
+
+def test_a_step_of_a_running_gateways_measure_costs_it_its_trust(desk: Desk) -> None:
+    """As the real clock has it: time is slewed, the step is counted, and no lease is renewed meanwhile."""
+    day = VirtualDay(desk, 1, CALM)
+    day._heal = lambda: setattr(day.gateway, "clock_shift_ns", 120 * NS_PER_MS)  # type: ignore[method-assign]
+    beats = [m for m in messages(day) if isinstance(m, Heartbeat) and m.service == "gateway"]
+    assert [beats[0].clock_jumps, beats[-1].clock_jumps] == [0, 1]
+    assert {beat.clock_trusted for beat in beats} == {True, False}
+    assert max(sent.at_ns for sent in day.witness.entries) < day.heal_ns + LEASE_MS * NS_PER_MS

@@ -22,7 +22,7 @@ from services.gateway.redis_reader import Read
 from services.gateway.shell import SOURCE, Identity, Shell
 from services.gateway.state import GatewayState
 from services.runtime.bus import Entry
-from services.runtime.clock import ClockReading
+from services.runtime.clock import JUMP_NS, SLEW_PPM, ClockReading
 from services.simulator.events import Event as BrokerEvent
 from services.simulator.virtual.bus import Overtaken, Unavailable, VirtualBus
 from services.simulator.virtual.process import BUILD
@@ -41,14 +41,27 @@ class VirtualTime:
 
 
 class GatewayClock:
-    """What `QtClock` is to the shell. The shift is how wrong Redis time is read on that machine."""
+    """What `QtClock` is to the shell: a measure that is wrong by `measured_ns`, and a time that is slewed to
+    it. A process that runs sees a step of the measure as the real one does: it trusts its clock no more, and
+    holds no lease, until its time has come near."""
 
-    def __init__(self, time: VirtualTime, shift_ns: int) -> None:
-        self._time, self.shift_ns = time, shift_ns
+    jumps = 0
+
+    def __init__(self, time: VirtualTime, measured_ns: Callable[[], int]) -> None:
+        self._time, self._measure = time, measured_ns
+        self.shift_ns = self._measured_ns = measured_ns()
+        self._slewed_ns = time.now_ns
         self._last_ns = 0
 
     def refresh(self) -> None:
-        """Nothing to measure."""
+        """Take over the newest measure, and let time go on to it."""
+        measured_ns = self._measure()
+        if measured_ns != self._measured_ns and abs(measured_ns - self.shift_ns) > JUMP_NS:
+            self.jumps += 1
+        self._measured_ns = measured_ns
+        allowed = (self._time.now_ns - self._slewed_ns) * SLEW_PPM // 1_000_000
+        self.shift_ns += max(-allowed, min(allowed, measured_ns - self.shift_ns))
+        self._slewed_ns = self._time.now_ns
 
     def now_ns(self) -> int:
         self._last_ns = max(self._last_ns, self._time.now_ns + self.shift_ns)
@@ -58,10 +71,18 @@ class GatewayClock:
         return self._time.now_ns - MONO_BEHIND_NS
 
     def mono_of(self, redis_ns: int) -> int:
-        return redis_ns - MONO_BEHIND_NS - abs(self.shift_ns)
+        if not self.reading.trusted:
+            return 0
+        return redis_ns - MONO_BEHIND_NS - abs(self._measured_ns)
 
-    offset_us = 0
-    reading = ClockReading(0, 0, 0, True)
+    @property
+    def offset_us(self) -> int:
+        return (self._measured_ns - self.shift_ns) // 1_000
+
+    @property
+    def reading(self) -> ClockReading:
+        trusted = abs(self._measured_ns - self.shift_ns) < JUMP_NS
+        return ClockReading(0, 0, self.offset_us, trusted, self.jumps)
 
 
 class MemoryLog(IntentionLog):
@@ -253,7 +274,7 @@ class VirtualGateway:
         state = first.model_copy(update=stored)
         date = first.clock.trading_date_at(now_ns)
         state = recovered(state, self._log.read(date), date, self._log.read_before(date))
-        clock = GatewayClock(self._time, self.clock_shift_ns)
+        clock = GatewayClock(self._time, lambda: self.clock_shift_ns)
         control = self._control = VirtualControl(self._world, lambda: self._time.now_ns)
         ocx = VirtualOcx(control)
         self._epoch, self._losses = kept.epoch, self._bus.losses
