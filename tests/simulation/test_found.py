@@ -13,7 +13,9 @@ from services.contracts.reasons import GateReason
 from services.contracts.terms import TradingState
 from services.gateway import core
 from services.simulator.virtual.checkers import no_entry_after_a_stop, violations
+from services.simulator.virtual.day import VirtualDay
 from services.simulator.virtual.desk import Desk, build_desk
+from services.simulator.virtual.faults import CALM
 
 from .scripted import Scripted
 
@@ -131,3 +133,20 @@ def test_a_gateway_that_ignores_stops_is_found(desk: Desk, monkeypatch: pytest.M
     day = Scripted(desk, halted_with_a_command_unread)
     day.run()
     assert any("was sent in a halt" in sentence for sentence in no_entry_after_a_stop(day.witness))
+
+
+def test_a_gateway_that_comes_back_as_the_day_ends_still_settles_what_it_left(desk: Desk) -> None:
+    """Virtual days of 20 s that healed late ended before the broker could be asked about an unknown order."""
+    day = VirtualDay(desk, 1, CALM)
+
+    def dies_once() -> str:
+        if day.time.now_ns < day.heal_ns or day.gateway.paused_until_ns:
+            return ""
+        day.gateway.paused_until_ns = day.end_ns - NS_PER_S // 2
+        return "before"
+
+    day.gateway.dies_at_send = dies_once
+    day.run()
+    assert day.gateway.paused_until_ns
+    assert day.time.now_ns > day.end_ns
+    assert violations(day.witness) == []
