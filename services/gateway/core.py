@@ -177,10 +177,7 @@ def _started(turn: Turn) -> None:
         )
     )  # fmt: skip
     _retell_orders(turn)
-    if not link_desk.in_nightly_cut(turn):
-        link_desk.connect(turn)
-    else:
-        turn.set(link=replace(turn.state.link, connect_at_ns=turn.now_ns))
+    link_desk.begin(turn)
 
 
 def _retell_orders(turn: Turn) -> None:

@@ -55,6 +55,16 @@ def change(turn: Turn, state: ConnectionState, detail: str = "", *, planned: boo
     )
 
 
+def begin(turn: Turn) -> None:
+    """Log in, or in the broker's night wait for its end and say so."""
+    if not in_nightly_cut(turn):
+        connect(turn)
+        return
+    until = turn.state.settings.nightly_cut_to.strftime("%H:%M")
+    change(turn, ConnectionState.CLOSED, f"the broker's night, until {until}", planned=True)
+    turn.set(link=replace(turn.state.link, connect_at_ns=turn.now_ns))
+
+
 def connect(turn: Turn) -> None:
     link = turn.state.link
     turn.set(link=replace(link, login_tries=link.login_tries + 1, connect_at_ns=0))

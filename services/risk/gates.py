@@ -95,7 +95,8 @@ def _connection(state: RiskState, now_ns: int) -> Iterator[str]:
     if connection is None:
         yield "The gateway has not said whether it is connected to the broker."
     elif connection.state is not ConnectionState.READY:
-        yield f"The connection to the broker is {connection.state}."
+        why = f" ({connection.detail})" if connection.detail else ""
+        yield f"The connection to the broker is {connection.state}{why}."
 
 
 def _reconciled(state: RiskState, now_ns: int) -> Iterator[str]:

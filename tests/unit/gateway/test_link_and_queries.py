@@ -183,6 +183,19 @@ class TestLoss:
         assert (last.state, last.planned) == (ConnectionState.CLOSED, True)
         assert exits(desk) == [EXIT_PLANNED_CUT]
 
+    def test_started_in_the_brokers_night_it_says_so_and_logs_in_at_its_end(self) -> None:
+        desk = fresh(now_ns=at(5))
+        desk.feed(Started())
+        last = desk.told(ConnectionChanged)[-1]
+        assert (last.state, last.planned, last.detail) == (
+            ConnectionState.CLOSED, True, "the broker's night, until 07:00",
+        )  # fmt: skip
+        desk.tick()
+        assert states(desk)[-1] is ConnectionState.CLOSED
+        desk.now_ns = at(7)
+        desk.tick()
+        assert states(desk)[-1] is ConnectionState.CONNECTING
+
     def test_in_process_it_logs_in_again_with_a_new_epoch(self) -> None:
         desk = ready(fresh(reconnect="in_process"))
         before = desk.state.connection_epoch
