@@ -48,6 +48,7 @@ def tick(turn: Turn, fact: Clocked) -> None:
     truth.release_parked(turn)
     order_desk.pump(turn)
     _wants(turn)
+    link_desk.read_again(turn)
     _rotate(turn)
     _liveness(turn, fact)
     _exchange_time(turn, fact)

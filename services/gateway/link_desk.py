@@ -43,6 +43,8 @@ SESSION_FIDS = (215, 20, 214)
 _TRADE_FIDS = (10, 15, 20)
 _SIMULATED = "1"
 _FIRST_RETRY_NS = NS_PER_S // 5
+HALTED_AT_ONCE = 20
+"""Halted symbols asked for every second; more only where the whole market stands still."""
 
 
 def change(turn: Turn, state: ConnectionState, detail: str = "", *, planned: bool = False) -> None:
@@ -199,23 +201,47 @@ def read_symbols(turn: Turn) -> None:
         turn.do(ReadMaster(unread))
 
 
+def read_again(turn: Turn) -> None:
+    """Ask the control once more, some symbols a second, so that each has its turn in `facts_every_s`.
+
+    The list of NXT can shrink and a symbol can be halted in the day (market rules 4.1, 4.4). The control
+    answers from its own memory: no query is spent. Orders have the thread first. What is halted is asked
+    for each time, so that its sells go on soon after the halt.
+    """
+    state, rhythm = turn.state, turn.state.rhythm
+    calm = not state.queue and all(r.stage is not Stage.SENT for r in state.orders.working.values())
+    due = turn.now_ns - rhythm.facts_ns >= NS_PER_S
+    symbols = [symbol for symbol in symbols_of(turn) if symbol in state.facts.read]
+    if state.link.state is not ConnectionState.READY or not (due and calm and symbols):
+        return
+    count = -(-len(symbols) // state.settings.facts_every_s)
+    begin = rhythm.facts_turn % len(symbols)
+    halted = [s for s in symbols if HaltKind.TRADING_HALT in state.halts.halted(s, Venue.KRX)]
+    turned = [*symbols[begin:], *symbols[:begin]][:count]
+    turn.set(rhythm=replace(rhythm, facts_ns=turn.now_ns, facts_turn=begin + count))
+    turn.do(ReadMaster(tuple(dict.fromkeys((*turned, *halted[:HALTED_AT_ONCE])))))
+
+
 def master_read(turn: Turn, fact: MasterRead) -> None:
-    facts = turn.state.facts
-    turn.set(
-        facts=replace(
-            facts,
-            nxt_eligible=(facts.nxt_eligible - fact.symbols) | fact.nxt_eligible,
-            warnings=(facts.warnings - fact.symbols) | fact.warnings,
-            read=facts.read | fact.symbols,
-        )
+    """Publish what is news. Limits and VI frames are asked for once, when a symbol is first read."""
+    before = turn.state.facts
+    after = replace(
+        before,
+        nxt_eligible=(before.nxt_eligible - fact.symbols) | fact.nxt_eligible,
+        warnings=(before.warnings - fact.symbols) | fact.warnings,
+        read=before.read | fact.symbols,
     )
     for symbol in sorted(fact.symbols):
         for venue in Venue:
             _halt(turn, symbol, venue, HaltKind.TRADING_HALT, symbol in fact.halted)
         _halt(turn, symbol, Venue.NXT, HaltKind.NOT_ELIGIBLE, symbol not in fact.nxt_eligible)
+    if after == before:
+        return
+    turn.set(facts=after)
     publish_facts(turn)
-    unbanded = tuple(symbol for symbol in symbols_of(turn) if symbol not in facts.bands)
-    turn.set(desk=turn.state.desk.want(RoundKind.DAY, day_facts(unbanded)))
+    if after.read != before.read:
+        unbanded = tuple(symbol for symbol in symbols_of(turn) if symbol not in after.bands)
+        turn.set(desk=turn.state.desk.want(RoundKind.DAY, day_facts(unbanded)))
     subscribe(turn)
 
 
@@ -244,8 +270,9 @@ def subscribe(turn: Turn) -> None:
     connected_ = turn.state.link.state in (ConnectionState.SYNCHRONISING, ConnectionState.READY)
     if reference is None or not connected_ or (turn.state.registered and stands_still(turn)):
         return
-    enabled = [entry.krx_code for entry in reference.symbols if entry.enabled]
-    symbols = chosen(enabled, settings.max_symbols, turn.state.rhythm.turn, held_symbols(turn))
+    held = held_symbols(turn)
+    wanting = [entry.krx_code for entry in reference.symbols if entry.enabled or entry.krx_code in held]
+    symbols = chosen(wanting, settings.max_symbols, turn.state.rhythm.turn, held)
     wanted = plan(symbols, turn.state.facts.nxt_eligible)
     dropped, registered = changes(turn.state.registered, wanted)
     for screen in dropped:

@@ -48,6 +48,8 @@ class GatewaySettings(SectionSettings):
     account_quiet_ms: int = Field(3_000, ge=100, le=600_000)
     """The account is asked for when no order has moved for this long since the last report."""
     account_every_s: int = Field(120, ge=10, le=3_600)
+    facts_every_s: int = Field(60, ge=1, le=3_600)
+    """The NXT list, halts and warnings of each symbol are read again this often."""
     feed_silence_ms: int = Field(5_000, ge=500, le=120_000)
     """No book of a venue for this long while it trades: the feed is not alive."""
     exchange_time_parts_s: int = Field(5, ge=2, le=60)

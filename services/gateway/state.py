@@ -74,6 +74,8 @@ class Rhythm:
     final_account: str = ""
     rotated_ns: int = 0
     turn: int = 0
+    facts_ns: int = 0
+    facts_turn: int = 0
     halt_file: bool = False
     queries_scarce: bool = False
     alive: Mapping[Venue, bool] = field(default_factory=dict)

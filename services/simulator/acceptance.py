@@ -31,7 +31,7 @@ _IMMEDIATE = {
 def session_refusal(exchange: Exchange, code: str, venue: Venue, hoga: Hoga | None) -> str | None:
     """Why a new order of this kind cannot enter this venue now, or None when it can."""
     instrument = exchange.instruments[code]
-    if venue not in instrument.stalls:
+    if venue not in instrument.stalls or (venue is Venue.NXT and instrument.delisted):
         return "[RC4050] NXT 거래 대상 종목이 아닙니다"
     if instrument.halted:
         return "[RC4041] 거래정지 종목입니다"

@@ -90,7 +90,8 @@ class Exchange:
         """Whether that venue matches the symbol continuously now."""
         instrument = self.instruments[code]
         stall = instrument.stalls[venue]
-        return self.phases[venue].matches_continuously and not instrument.halted and stall.vi is None
+        stopped = instrument.halted or (venue is Venue.NXT and instrument.delisted)
+        return self.phases[venue].matches_continuously and not stopped and stall.vi is None
 
     def enter(self, code: str, venue: Venue, order: Incoming) -> int:
         """An order arrives. Returns the shares left: resting if it rests, else for the broker to close.
@@ -130,6 +131,10 @@ class Exchange:
 
     def halt(self, code: str, halted: bool) -> None:
         self.instruments[code].halted = halted
+
+    def delist(self, code: str, delisted: bool) -> None:
+        """Take the symbol off NXT's list, or put it on again."""
+        self.instruments[code].delisted = delisted
 
     def cross(self, code: str, venue: Venue, bps: int, ms: int, shares: int, rich: bool) -> None:
         """Dislocate `venue` now: its bid above the other's ask (`rich`), or its ask below the other's bid."""

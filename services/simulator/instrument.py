@@ -73,10 +73,12 @@ class Dislocation:
 class Instrument:
     """One symbol: its ladder, its efficient price as a ladder index, and its stall on each venue."""
 
-    __slots__ = ("dislocation", "fair", "halted", "ladder", "listing", "stalls")
+    __slots__ = ("delisted", "dislocation", "fair", "halted", "ladder", "listing", "stalls")
 
     def __init__(self, listing: Listing, ladder: PriceLadder, stalls: dict[Venue, Stall]) -> None:
         self.listing, self.ladder, self.stalls = listing, ladder, stalls
         self.fair = ladder.at_or_below(listing.base_krw)
         self.halted = False
+        self.delisted = False
+        """NXT took it off its list in the day; KRX trades it on."""
         self.dislocation: Dislocation | None = None

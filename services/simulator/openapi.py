@@ -143,7 +143,7 @@ class OpenApi:
             code
             for code, instrument in instruments.items()
             if market == ""
-            or (market == "NXT" and Venue.NXT in instrument.stalls)
+            or (market == "NXT" and Venue.NXT in instrument.stalls and not instrument.delisted)
             or instrument.listing.market is markets.get(market)
         ]
         return "".join(f"{code};" for code in chosen)

@@ -122,6 +122,8 @@ class World:
             "freeze_feed": lambda args: self.freeze(Venue(args["venue"]), int(args.get("ms", 5000))),
             "halt": lambda args: self.exchange.halt(args["code"], True),
             "resume": lambda args: self.exchange.halt(args["code"], False),
+            "delist": lambda args: self.exchange.delist(args["code"], True),
+            "relist": lambda args: self.exchange.delist(args["code"], False),
             "vi": lambda args: self.exchange.interrupt(
                 args["code"], Venue(args["venue"]), bool(args.get("up", True))
             ),

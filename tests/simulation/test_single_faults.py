@@ -19,8 +19,12 @@ from services.simulator.virtual.desk import Desk, build_desk
 from services.simulator.virtual.faults import BROKER_RATES, SERVICE_RATES, DayFaults, ServiceFaults
 
 BROKER: dict[str, float] = {**BROKER_RATES, "duplicate_vi_rate": 1.0}
-MARKET: dict[str, float] = {"vi_per_symbol_hour": 60.0, "halts_per_s": 0.1}
-COUNTED_AS = {"halts_per_s": ("halt",), "crash_at_send": ("crash_before_send", "crash_within_send")}
+MARKET: dict[str, float] = {"vi_per_symbol_hour": 60.0, "halts_per_s": 0.1, "delistings_per_s": 0.2}
+COUNTED_AS = {
+    "halts_per_s": ("halt",),
+    "delistings_per_s": ("delisting",),
+    "crash_at_send": ("crash_before_send", "crash_within_send"),
+}
 SEED = 3
 
 

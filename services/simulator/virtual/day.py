@@ -253,6 +253,8 @@ class VirtualDay:
             self._meddle(now_ns)
         if self._chance(self.faults.halts_per_s):
             self._halt_symbol(now_ns)
+        if self._chance(self.faults.delistings_per_s):
+            self._delist_symbol(now_ns)
 
     def _trouble_of(self, process: Any, now_ns: int) -> None:
         faults, rng = self.faults.services, self.rng
@@ -297,12 +299,22 @@ class VirtualDay:
             lambda _: self.world.exchange.halt(code, False),
         )
 
+    def _delist_symbol(self, now_ns: int) -> None:
+        code = self.rng.choice(sorted(self.world.exchange.instruments))
+        self._count("delisting", code)
+        self.world.inject(now_ns, "delist", {"code": code})
+        self.world.agenda.at(
+            now_ns + self.rng.randint(2_000, 8_000) * NS_PER_MS,
+            lambda _: self.world.exchange.delist(code, False),
+        )
+
     def _heal(self) -> None:
         self._tell("the world heals")
         self.world.calm()
         for code, instrument in self.world.exchange.instruments.items():
             if instrument.halted:
                 self.world.exchange.halt(code, False)
+            self.world.exchange.delist(code, False)
         self.bus.heal()
         self.faults = CALM
         self.operator.hands_off_until_ns = 0

@@ -100,6 +100,8 @@ class DayFaults:
     halts_per_s: float = 0.0
     nightly_cut: bool = False
     """The broker closes its line after the last session and opens it again, as it does every night."""
+    delistings_per_s: float = 0.0
+    """NXT takes a symbol off its list in the day, and puts it on again."""
 
 
 def draw(rng: Random) -> DayFaults:
@@ -111,7 +113,9 @@ def draw(rng: Random) -> DayFaults:
     service_rates: dict[str, Any] = {name: rate(most) for name, most in SERVICE_RATES.items()}
     broker_rates: dict[str, Any] = {name: rate(most) for name, most in BROKER_RATES.items()}
     services, broker = ServiceFaults(**service_rates), FaultOptions(**broker_rates)
-    return DayFaults(services, broker, rate(60.0), rate(0.05), nightly_cut=rng.random() < 0.5)
+    return DayFaults(
+        services, broker, rate(60.0), rate(0.05), nightly_cut=rng.random() < 0.5, delistings_per_s=rate(0.05)
+    )
 
 
 KINDS = (
@@ -119,6 +123,7 @@ KINDS = (
     "lost_frames", "silent_close", "fill_against_cancel", "fade", "rejection", "late_rejection",
     "never_arrives", "send_failed", "order_overflow", "query_overflow", "query_unanswered", "slow_query",
     "disconnect", "duplicate_connect", "nightly_cut", "frozen_feed", "silent_registration", "vi", "halt",
+    "delisting",
     "hand_order", "hand_twin", "session_close_mid_pair", "crash_before_commit", "crash_after_commit",
     "crash_before_send", "crash_within_send", "pause", "second_instance", "stall", "bus_down",
     "bus_forgets", "bus_reorders", "bus_loses_reply", "bus_repeats", "clock_jump", "operator",

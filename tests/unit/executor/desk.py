@@ -145,8 +145,9 @@ class Desk:
     def trading(self, state: TradingState) -> list[Message]:
         return self.hear(TradingStateChanged(state=state, by="risk", reason="test", latches=()))
 
-    def halt_symbol(self, venue: Venue, halted: bool = True) -> list[Message]:
-        kind = HaltKind.VOLATILITY_INTERRUPTION
+    def halt_symbol(
+        self, venue: Venue, halted: bool = True, kind: HaltKind = HaltKind.VOLATILITY_INTERRUPTION
+    ) -> list[Message]:
         return self.hear(SymbolHaltChanged(symbol=SYMBOL, venue=venue, kind=kind, halted=halted))
 
     def book(

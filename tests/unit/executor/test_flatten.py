@@ -16,7 +16,7 @@ from services.contracts.messages.pairs import (
     ResidualOpened,
     StrandReason,
 )
-from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState
+from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState, HaltKind
 from services.contracts.reasons import GateReason
 from services.contracts.terms import OrderKind, SessionPhase, Severity, TradingState, Venue
 from services.executor.phases import PairPhase
@@ -146,6 +146,18 @@ def test_in_a_vi_the_other_venue_takes_it(desk: Desk) -> None:
     desk.halt_symbol(halted)
     desk.tick(600)
     assert desk.flattens[-1].venue is halted.other
+
+
+def test_shares_of_a_symbol_that_left_the_list_are_sold_on_krx() -> None:
+    """Off the list, NXT's last book still stands there and bids more."""
+    desk = Desk().open_day()
+    desk.approve()
+    desk.halt_symbol(Venue.NXT, kind=HaltKind.NOT_ELIGIBLE)
+    desk.fill(desk.orders[0])
+    desk.tick(2_000)
+    assert {order.venue for order in desk.sells} == {Venue.KRX}
+    desk.fill(desk.sells[-1])
+    assert desk.last(PairClosed).sold_shares == 5
 
 
 def test_a_halt_on_both_venues_is_waited_for_and_then_strands() -> None:

@@ -111,6 +111,9 @@ class Desk:
     sends: list[Send] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
     send_code: int = 0
+    unlisted: frozenset[Symbol] = frozenset()
+    """Symbols that the control does not list for NXT."""
+    halted: frozenset[Symbol] = frozenset()
 
     def feed(self, fact: Fact) -> None:
         step = decide(self.state, Moment(fact, self.now_ns, self.now_ns))
@@ -128,7 +131,8 @@ class Desk:
             case ReadLogin():
                 self.feed(LoggedIn((ACCOUNT,), "1"))
             case ReadMaster(symbols):
-                self.feed(MasterRead(frozenset(symbols), frozenset(symbols), frozenset(), frozenset()))
+                asked = frozenset(symbols)
+                self.feed(MasterRead(asked, asked - self.unlisted, frozenset(), asked & self.halted))
             case Query():
                 self.feed(QueryReturned(effect.rqname, 0))
                 if self.broker.answers:

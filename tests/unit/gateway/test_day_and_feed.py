@@ -10,16 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.contracts.limits import CODES_PER_SCREEN, LEASE_CANCEL_AFTER_MS, LEASE_MS, NS_PER_MS, NS_PER_S
+from services.contracts.messages.control import ReferencePublished
 from services.contracts.messages.market_data import QuoteUpdated
+from services.contracts.messages.orders import CommandDenied
 from services.contracts.messages.venue_state import (
+    DayFactsPublished,
     EntryWindowChanged,
     FeedLivenessChanged,
     HaltKind,
     SessionPhaseChanged,
     SymbolHaltChanged,
 )
+from services.contracts.reasons import GateReason
 from services.contracts.terms import SessionPhase, Side, Symbol, TradingDate, Venue
 from services.gateway.book_feed import BookFeed, book_fids, whole
+from services.gateway.effects import Query, ReadMaster
 from services.gateway.facts import Clocked, Interrupted, SessionSignalled
 from services.gateway.lease import Lease, entry_id_ns
 from services.gateway.outbox import Outbox, Quote
@@ -32,7 +37,7 @@ from services.market.market_clock import REAL_TIME, compressed_day
 from services.market.phases import PhaseTracker
 from services.runtime.settings import config_dir
 
-from .desk import DATE, SYMBOL, Desk, at, fresh, log_in, ready
+from .desk import DATE, SYMBOL, Desk, at, chejan, exit_order, fresh, log_in, order, ready, reference
 
 RULES = load_market(config_dir())
 GUARDS_AND_SWEEPS = [at(9, 1), at(15, 19), at(15, 20), at(19, 59), at(20, 0)]
@@ -175,6 +180,93 @@ class TestHalts:
     )
     def test_the_brokers_words_for_a_halt(self, text: str, halted: bool) -> None:
         assert is_halted(text) is halted
+
+
+class TestReadAgain:
+    """What the control says of the symbols is asked for again all day, at no query's cost."""
+
+    def test_each_symbol_has_its_turn_in_the_time_that_is_set(self) -> None:
+        desk = ready(fresh(facts_every_s=2))
+        symbols = [entry.krx_code for entry in reference().symbols]
+        desk.effects.clear()
+        desk.run(2)
+        asked = [effect.symbols for effect in desk.effects if isinstance(effect, ReadMaster)]
+        assert [len(each) for each in asked] == [2, 2]
+        assert sorted(symbol for each in asked for symbol in each) == sorted(symbols)
+
+    def test_a_day_without_news_says_nothing_and_asks_the_broker_nothing(self) -> None:
+        desk = ready(fresh(facts_every_s=1))
+        desk.said.clear()
+        desk.effects.clear()
+        desk.run(10)
+        told = (DayFactsPublished, SymbolHaltChanged)
+        assert [message for message in desk.said if isinstance(message, told)] == []
+        queries = {effect.trcode for effect in desk.effects if isinstance(effect, Query)}
+        assert queries & {"OPTKWFID", "OPT10054"} == set()
+
+    def test_a_symbol_that_left_the_list_is_told_once_and_registered_on_krx_only(self) -> None:
+        desk = ready(fresh(facts_every_s=1))
+        bands = desk.told(DayFactsPublished)[-1].bands
+        desk.unlisted = frozenset({SYMBOL})
+        desk.said.clear()
+        desk.run(5)
+        (facts,) = desk.told(DayFactsPublished)
+        assert SYMBOL not in facts.nxt_eligible
+        assert facts.bands == bands
+        (change,) = desk.told(SymbolHaltChanged)
+        assert (change.symbol, change.venue, change.kind, change.halted) == (
+            SYMBOL, Venue.NXT, HaltKind.NOT_ELIGIBLE, True,
+        )  # fmt: skip
+        codes = {code for item in desk.state.registered for code in item.codes}
+        assert SYMBOL in codes
+        assert f"{SYMBOL}_NX" not in codes
+
+    def test_a_halt_in_the_day_stops_both_venues_and_its_end_is_seen_within_two_seconds(self) -> None:
+        desk = ready(fresh(facts_every_s=60))
+        desk.halted = frozenset({SYMBOL})
+        desk.run(60)
+        assert all(desk.state.halts.halted(SYMBOL, venue) for venue in Venue)
+        desk.halted = frozenset()
+        desk.run(2)
+        assert not any(desk.state.halts.halted(SYMBOL, venue) for venue in Venue)
+
+    def test_what_the_pair_of_a_symbol_that_left_holds_is_sold_on_krx(self) -> None:
+        desk = ready(fresh(facts_every_s=1))
+        bought(desk)
+        desk.unlisted = frozenset({SYMBOL})
+        desk.run(3)
+        desk.hear(order(desk.now_ns, order_id="P2.1.b.1", pair_id="P2"), "entry")
+        assert desk.told(CommandDenied)[-1].reason is GateReason.SYMBOL_HALTED
+        desk.hear(exit_order(desk.now_ns, venue=Venue.KRX), "exit")
+        assert desk.sends[-1].order_id == "P1.1.s.1"
+
+    def test_a_symbol_taken_off_the_map_keeps_its_feed_until_it_is_sold(self) -> None:
+        """Risk switches a symbol off that left the list; its pair still sells by these books."""
+        desk = ready(fresh())
+        bought(desk)
+        disabled = tuple(entry.model_copy(update={"enabled": False}) for entry in reference().symbols)
+        without = reference().model_copy(update={"symbols": disabled})
+        desk.hear(
+            ReferencePublished(reference=without, reference_hash=without.hash, by="t", reason="t"), "off"
+        )
+        assert {code for item in desk.state.registered for code in item.codes} == {SYMBOL, f"{SYMBOL}_NX"}
+
+    def test_orders_have_the_thread_first(self) -> None:
+        desk = ready(fresh(facts_every_s=1))
+        desk.hear(order(desk.now_ns), "o")
+        desk.effects.clear()
+        desk.run(2)
+        assert desk.sends
+        assert not [effect for effect in desk.effects if isinstance(effect, ReadMaster)]
+
+
+def bought(desk: Desk) -> None:
+    desk.hear(order(desk.now_ns), "entry-of-P1")
+    desk.answer(desk.sends[-1], "0000101")
+    desk.frame(
+        **chejan(desk.sends[-1], "0000101", "체결", remaining=0, cum=10, amount=10 * 199_500, last="10")
+    )
+    desk.run(1)
 
 
 class TestSubscriptions:

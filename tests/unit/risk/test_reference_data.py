@@ -14,6 +14,8 @@ from services.contracts.messages.control import (
     ReferencePublished,
     ReferenceReloadRequested,
 )
+from services.contracts.messages.pairs import PairApproved, PairDenied
+from services.contracts.reasons import DenialReason
 from services.contracts.streams import ALERTS, CONTROL, VENUE
 from services.contracts.terms import Market, TradingDate
 from services.market.market_clock import real_day
@@ -86,6 +88,17 @@ def test_symbols_that_nxt_does_not_trade_today_are_off_and_named_once() -> None:
     assert desk.tell(world.facts(symbols=(SAMSUNG, world.OTHER_GROUP))) == []
     (back,) = publications(desk.tell(world.facts()))
     assert back.reference.entry(HYNIX) is not None
+
+
+def test_a_symbol_that_leaves_the_list_in_the_day_gets_no_pair_and_keeps_the_one_it_has() -> None:
+    desk = armed()
+    pair = desk.answer(d.intent(desk))
+    assert isinstance(pair, PairApproved)
+    desk.tell(world.facts(symbols=(HYNIX, world.OTHER_GROUP)))
+    assert pair.pair_id in desk.state.pairs
+    later = desk.answer(d.intent(desk, name="later"))
+    assert isinstance(later, PairDenied)
+    assert later.reason is DenialReason.NOT_ELIGIBLE
 
 
 def test_facts_of_another_date_take_no_symbol_off() -> None:
