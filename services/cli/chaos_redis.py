@@ -74,9 +74,12 @@ class FragileRedis:
         self.server.stop()
 
     def _synced(self, path: Path, killed_s: float, size: int) -> int:
-        """How much of the file the disk had for certain: its size a second before the end."""
+        """How much of the file the disk had for certain: its size a second before the end.
+
+        A server that starts on a torn file shortens it: what was seen before that is no more than there is.
+        """
         old = [seen for at_s, of, seen in self._sizes if of == path and at_s <= killed_s - self.unsynced_s]
-        return old[-1] if old else size
+        return min(old[-1], size) if old else size
 
 
 def newest_aof(folder: Path) -> Path | None:

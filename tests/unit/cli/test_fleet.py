@@ -1,11 +1,13 @@
 """What is started, in which order, and with what in its environment."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from services.cli.faults import UsageFault
-from services.cli.fleet import FleetPlan, heartbeats_of, metrics_ports, programs, socket_path
+from services.cli.fleet import SIMULATOR, FleetPlan, heartbeats_of, metrics_ports, programs, socket_path
+from services.cli.stack import Program
 from services.contracts.terms import GatewayMode
 
 PLAN = FleetPlan(Path("/run/x"), Path("/config"), ("g1", "g2"), day_plan=Path("/run/x/day.json"))
@@ -39,11 +41,17 @@ def test_the_mode_reaches_the_gateway_alone() -> None:
 
 def test_each_service_serves_metrics_on_a_port_of_its_own() -> None:
     plan = FleetPlan(Path("/run/x"), Path("/config"), ("g1", "g2"), metrics_port=9_100)
-    ports = {
-        p.name: p.env["ARB_RUNTIME_METRICS_PORT"] for p in programs(plan) if p.name in metrics_ports(plan)
-    }
-    assert sorted(map(int, ports.values())) == list(range(9_100, 9_100 + len(heartbeats_of(plan))))
+    ports = {p.name: int(told) for p in programs(plan) if (told := port_told_to(p))}
+    assert ports == metrics_ports(plan)
+    assert set(ports) == {SIMULATOR, *heartbeats_of(plan)}
+    assert sorted(ports.values()) == list(range(9_100, 9_100 + len(ports)))
     assert not any("ARB_RUNTIME_METRICS_PORT" in program.env for program in programs(PLAN))
+
+
+def port_told_to(program: Program) -> str:
+    """By its environment, or by its command line."""
+    words = dict(pairwise(program.argv))
+    return program.env.get("ARB_RUNTIME_METRICS_PORT") or words.get("--metrics-port", "")
 
 
 def test_a_socket_path_that_is_too_long_is_refused() -> None:
