@@ -49,8 +49,8 @@ from services.market.symbols import write_symbol_map
 from services.notifier.journal_line import order_of
 from services.notifier.journal_reader import read_lines
 from services.runtime.bus import Write
-from services.runtime.loop import book_of
 from services.runtime.redis_server import find_redis
+from services.runtime.service import book_of
 from tests.support.live_desk import DATE, mid_morning
 
 ROOT: Final = Path(__file__).parents[1]

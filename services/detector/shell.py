@@ -6,7 +6,7 @@ from services.detector.counts import counted
 from services.detector.gauges import readings
 from services.detector.settings import DetectorSettings
 from services.detector.state import DetectorState
-from services.runtime.loop import Service
+from services.runtime.service import Service
 
 
 def detector_service(settings: DetectorSettings) -> Service[DetectorState]:

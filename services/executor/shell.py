@@ -11,7 +11,7 @@ from services.executor.state import ExecutorState
 from services.market.errors import ConfigError
 from services.market.files import HOGA_FILE, load_toml
 from services.market.hoga import HogaTable
-from services.runtime.loop import Service
+from services.runtime.service import Service
 from services.runtime.settings import RuntimeSettings, SettingsError, config_dir, load_settings
 
 NAME = "executor"

@@ -20,10 +20,10 @@ from services.gateway.state import GatewayState
 from services.runtime.bus import BusUnavailable, Fenced, KeysLost, RedisBus, Write
 from services.runtime.clock import ClockReading, RedisClock
 from services.runtime.logs import log_said
-from services.runtime.loop import book_of
 from services.runtime.meter import written
 from services.runtime.metrics import Exporter
 from services.runtime.parts import changed_parts
+from services.runtime.service import book_of
 
 WAIT_S = 0.02
 RETRY_S = 0.1

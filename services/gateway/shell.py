@@ -52,7 +52,7 @@ from services.gateway.redis_reader import Read, RedisReader
 from services.gateway.redis_writer import QtClock, RedisWriter
 from services.gateway.state import GatewayState
 from services.runtime.bus import Write
-from services.runtime.loop import book_of
+from services.runtime.service import book_of
 
 SOURCE = "gateway"
 EXIT_FAILED, EXIT_FENCED = 1, 3

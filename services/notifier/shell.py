@@ -33,7 +33,7 @@ from services.notifier.settings import NotifierSettings
 from services.notifier.state import Digest, NotifierState
 from services.notifier.webhooks import webhook_addresses
 from services.notifier.wording import Names
-from services.runtime.loop import Service
+from services.runtime.service import Service
 from services.runtime.settings import RuntimeSettings, SettingsError, load_settings
 from services.runtime.slack import masked
 

@@ -13,7 +13,7 @@ from services.risk.files import FilesWatch
 from services.risk.gauges import readings
 from services.risk.settings import RiskSettings
 from services.risk.state import RiskState
-from services.runtime.loop import Service
+from services.runtime.service import Service
 from services.runtime.settings import RuntimeSettings, SettingsError, config_dir, load_settings
 
 

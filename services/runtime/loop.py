@@ -16,85 +16,37 @@ Redis may come back empty. Then the state goes on from memory, streams are read 
 beginning, and risk is told; what others wrote and nobody read is gone.
 """
 
-import json
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, Generic
 
 import structlog
 
-from services.contracts.alert_codes import AlertCode
-from services.contracts.alert_text import raised
 from services.contracts.envelope import Envelope, Message, Unreadable, decode
 from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS, NS_PER_S, READ_BLOCK_MS, READ_COUNT, TICK_MS
-from services.contracts.messages.dead import EntryBuried
-from services.contracts.messages.market_data import QuoteUpdated
-from services.contracts.messages.status import Heartbeat, KeysVanished
-from services.contracts.step import Decide, Event, Outgoing, Received, StateT, Tick
+from services.contracts.messages.status import Heartbeat
+from services.contracts.step import Event, Outgoing, Received, StateT, Tick
 from services.contracts.streams import home_of, key_of
-from services.contracts.terms import Severity
-from services.runtime.bus import Bus, BusUnavailable, Entry, Fenced, KeysLost, Write
+from services.runtime import complaints
+from services.runtime.bus import Bus, BusUnavailable, Entry, KeysLost, Write
 from services.runtime.clock import NEVER_MEASURED, RedisClock
 from services.runtime.logs import about, log_said
-from services.runtime.meter import Counted, Readings, Round, Unmetered
-from services.runtime.metrics import Source
+from services.runtime.meter import Round, Unmetered
 from services.runtime.parts import changed_parts, restore
+from services.runtime.service import LOCAL, Service, book_of
+from services.runtime.tries import MAX_TRIES, NEVER_TRIED, TRYING, Trying, trying_of
 
-MAX_TRIES: Final = 3
-TRYING: Final = "loop:trying"
-"""The field of a state hash that names the entry being tried and counts its tries, as JSON."""
 BOOKS_RECALLED: Final = 1_000
 """Tick entries read again at start, so that a book that has not changed since is known too."""
-LOCAL: Final = "local"
-"""The stream key of what a shell observed itself: it has no entry and no position."""
 COMMIT_IDLE_NS: Final = 1_000 * NS_PER_MS
 """Positions that moved without any effect are written at least this often."""
 CLOCK_SAMPLE_NS: Final = 1_000 * NS_PER_MS
 OUTAGE_TOLD_S: Final = 3.0
 """An outage shorter than this wakes nobody: a failover, a slow disk."""
 RETRY_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Service(Generic[StateT]):
-    """What makes a service: its name, its core, and the stream keys it reads.
-
-    `name` is the identity that is fenced: of two processes with one name only the later writes.
-    `committed` keys are read once each, `newest` keys from where they stand at start. `observe`
-    is asked once a turn for what the shell saw outside Redis (a file read, a delivery made); it
-    must not block, and what it returns reaches the core as received from `LOCAL`.
-
-    `exports` is its row in the table of metrics; `readings` and `counted` are the pure functions that
-    name its figures, `sources` what else is asked at a scrape.
-    """
-
-    name: str
-    decide: Decide[StateT]
-    initial: StateT
-    committed: tuple[str, ...]
-    newest: tuple[str, ...] = ()
-    instance: str = ""
-    build_id: str = ""
-    reference_hash_of: Callable[[StateT], str] = field(default=lambda state: "")
-    observe: Callable[[StateT, int], Sequence[Message]] = field(default=lambda state, now_ns: ())
-    exports: str = ""
-    readings: Readings[StateT] | None = None
-    counted: Counted[StateT] | None = None
-    sources: tuple[Source, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Trying:
-    """An entry, and how often it failed or took the process down."""
-
-    entry: str
-    tries: int
-
-
-NEVER_TRIED: Final = Trying("", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +148,7 @@ class ServiceLoop(Generic[StateT]):
         stored = self._bus.take_over(self._service.name, self._epoch)
         self._epoch = stored.epoch
         parts = dict(stored.parts)
-        tried = _trying_of(parts.pop(TRYING, ""))
+        tried = trying_of(parts.pop(TRYING, ""))
         self._trying = tried if self._started_ns == 0 else self._trying
         self._careful = True
         self._vanished = not parts and (stored.emptied or self._vanished)
@@ -236,17 +188,13 @@ class ServiceLoop(Generic[StateT]):
 
     def _noted_try(self, entry: Entry, writes: list[Write]) -> list[Write]:
         """Store what is done so far and that this entry is being tried; returns no writes any more."""
-        self._to_note = Trying(entry.name, self._tries_of(entry))
+        self._to_note = Trying(entry.name, self._trying.of(entry.name))
         self._commit(writes)
         return []
 
-    def _tries_of(self, entry: Entry) -> int:
-        """How many tries this one makes."""
-        return 1 + (self._trying.tries if self._trying.entry == entry.name else 0)
-
     def _handle(self, entry: Entry, writes: list[Write]) -> bool:
         """Ask the core for one entry. False: stop here and try this entry again in the next turn."""
-        tries = self._tries_of(entry)
+        tries = self._trying.of(entry.name)
         if tries > MAX_TRIES:
             self._bury(entry, "the process ended each time it was handled", MAX_TRIES, writes)
             return True
@@ -280,17 +228,7 @@ class ServiceLoop(Generic[StateT]):
             self._dirty = True
 
     def _bury(self, entry: Entry, reason: str, tries: int, writes: list[Write]) -> None:
-        text = entry.text.decode(errors="replace")
-        buried = EntryBuried(
-            stream_key=entry.key, entry_id=entry.entry_id, service=self._service.name,
-            reason=reason, tries=tries, text=text,
-        )  # fmt: skip
-        alert = raised(
-            AlertCode.DEAD_LETTER, f"dead-{self._service.name}-{entry.entry_id}", Severity.CRITICAL,
-            {"service": self._service.name, "stream": entry.key, "entry": entry.entry_id, "problem": reason},
-        )  # fmt: skip
-        for ordinal, message in enumerate((buried, alert)):
-            writes.append(self._write(Outgoing(message), entry.name, ordinal, self._clock.now_ns()))
+        writes += self._own(complaints.buried(self._service.name, entry, reason, tries), entry.name)
         self._passed(entry)
 
     # -- deciding and writing ----------------------------------------------------------
@@ -313,6 +251,14 @@ class ServiceLoop(Generic[StateT]):
         )  # fmt: skip
         return Write(key_of(stream, out.name), envelope, stream.kept, book_of(out.message))
 
+    def _own(self, messages: Sequence[Message], cause_id: str) -> list[Write]:
+        """What the loop has to say itself."""
+        now_ns = self._clock.now_ns()
+        return [
+            self._write(Outgoing(message), cause_id, ordinal, now_ns)
+            for ordinal, message in enumerate(messages)
+        ]
+
     def _look_around(self, writes: list[Write]) -> None:
         """What no entry causes: time, what the shell saw, the heartbeat. A failure is told, not passed on."""
         try:
@@ -329,41 +275,29 @@ class ServiceLoop(Generic[StateT]):
         """Raise the alert once for as long as it lasts; an empty `problem` says that it is over."""
         if bool(problem) is bool(self._failing):
             return
-        name = self._service.name
         if problem:
             self._log.exception("core failed at a tick")
             self._meter.core_failed()
-        alert = raised(
-            AlertCode.TICK_FAILING, f"tick-{name}", Severity.CRITICAL,
-            {"service": name, "problem": problem or self._failing}, resolved=not problem,
-        )  # fmt: skip
+        name = self._service.name
+        told = complaints.tick_failing(name, problem or self._failing, over=not problem)
+        writes += self._own(told, f"tick-{name}-{self._clock.now_ns()}")
         self._failing = problem
-        now_ns = self._clock.now_ns()
-        writes.append(self._write(Outgoing(alert), f"tick-{name}-{now_ns}", 0, now_ns))
 
     def _tell_outage(self, writes: list[Write]) -> None:
         """Tell that for a while nothing could be read or written; until a commit has taken place."""
         if self._down is None:
             return
         seconds = time.monotonic() - self._down.since_s
-        if seconds < OUTAGE_TOLD_S:
-            return
-        name = self._service.name
-        alert = raised(
-            AlertCode.BUS_OUTAGE, f"bus-{name}-{self._epoch}", Severity.WARNING,
-            {"service": name, "gap": int(seconds * 1_000), "problem": self._down.because},
-        )  # fmt: skip
-        writes.append(self._write(Outgoing(alert), f"bus-{name}-{self._epoch}", 0, self._clock.now_ns()))
+        if seconds >= OUTAGE_TOLD_S:
+            name = self._service.name
+            told = complaints.bus_outage(name, self._epoch, seconds, self._down.because)
+            writes += self._own(told, f"bus-{name}-{self._epoch}")
 
     def _tell_vanished(self, writes: list[Write]) -> None:
         """Tell people and risk that Redis had lost everything of this service."""
-        if not self._vanished:
-            return
-        name, now_ns = self._service.name, self._clock.now_ns()
-        alert = raised(AlertCode.BUS_EMPTIED, f"emptied-{name}", Severity.CRITICAL, {"service": name})
-        vanished = KeysVanished(service=name, detail="Redis came back empty and was filled from memory")
-        for ordinal, message in enumerate((alert, vanished)):
-            writes.append(self._write(Outgoing(message), f"emptied-{name}-{self._epoch}", ordinal, now_ns))
+        if self._vanished:
+            name = self._service.name
+            writes += self._own(complaints.bus_emptied(name), f"emptied-{name}-{self._epoch}")
 
     def _observe(self, writes: list[Write]) -> None:
         now_ns = self._clock.now_ns()
@@ -390,7 +324,7 @@ class ServiceLoop(Generic[StateT]):
             return
         if now_ns - self._beat_ns >= HEARTBEAT_MS * NS_PER_MS:
             self._beat_ns = now_ns
-            writes.append(self._write(Outgoing(self._heartbeat()), f"beat-{now_ns}", 0, now_ns))
+            writes += self._own((self._heartbeat(),), f"beat-{now_ns}")
 
     def _heartbeat(self) -> Heartbeat:
         return Heartbeat(
@@ -405,7 +339,7 @@ class ServiceLoop(Generic[StateT]):
     def _commit(self, writes: Sequence[Write]) -> None:
         parts = changed_parts(self._stored, self.state)
         if self._to_note is not None:
-            parts[TRYING] = json.dumps([self._to_note.entry, self._to_note.tries])
+            parts[TRYING] = self._to_note.stored()
         now_ns = self._clock.now_ns()
         idle = self._dirty and now_ns - self._committed_ns >= COMMIT_IDLE_NS
         if not (parts or writes or idle):
@@ -427,18 +361,3 @@ class ServiceLoop(Generic[StateT]):
             self._sampled_ns = mono
             self._clock.sample()
             self._reading = self._clock.reading
-
-
-def _trying_of(stored: str) -> Trying:
-    if not stored:
-        return NEVER_TRIED
-    entry, tries = json.loads(stored)
-    return Trying(entry, tries)
-
-
-def book_of(message: Message) -> str:
-    """Return the conflation key of a book update, empty for everything else."""
-    return f"{message.symbol}:{message.venue}" if isinstance(message, QuoteUpdated) else ""
-
-
-__all__ = ["LOCAL", "Fenced", "Service", "ServiceLoop", "book_of"]

@@ -16,11 +16,12 @@ from services.runtime.build import build_id
 from services.runtime.bus import Fenced, connect
 from services.runtime.clock import RedisClock
 from services.runtime.logs import configure_logs
-from services.runtime.loop import Service, ServiceLoop
+from services.runtime.loop import ServiceLoop
 from services.runtime.meter import Meter
 from services.runtime.metrics import Exporter, serve
 from services.runtime.parts import StateUnreadable
 from services.runtime.process_figures import process_figures
+from services.runtime.service import Service
 from services.runtime.settings import RuntimeSettings, SettingsError, load_settings
 
 EXIT_BAD_SETTINGS = 2

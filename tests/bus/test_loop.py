@@ -17,7 +17,8 @@ from services.contracts.streams import ALERTS, CONTROL, DEAD, LEASE, STATUS, TIC
 from services.contracts.terms import TradingState, Venue
 from services.runtime.bus import BusUnavailable, Fenced, RedisBus, Write
 from services.runtime.clock import RedisClock
-from services.runtime.loop import Service, ServiceLoop
+from services.runtime.loop import ServiceLoop
+from services.runtime.service import Service
 
 TICKS_G1 = key_of(TICKS, "g1")
 

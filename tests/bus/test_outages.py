@@ -24,10 +24,11 @@ from services.contracts.terms import TradingState
 from services.runtime import loop as loop_module
 from services.runtime.bus import BusUnavailable, Fenced, KeysLost, RedisBus, Write, connect
 from services.runtime.clock import RedisClock
-from services.runtime.loop import Service, ServiceLoop
+from services.runtime.loop import ServiceLoop
 from services.runtime.meter import Unmetered
 from services.runtime.process import EXIT_FENCED
 from services.runtime.redis_server import find_redis
+from services.runtime.service import Service
 
 DEADLINE_S = 20.0
 
@@ -312,7 +313,7 @@ def test_a_process_that_was_overtaken_ends_with_its_own_exit_code(redis_url: str
     client.flushall()
     program = (
         "import sys; sys.path.insert(0, sys.argv[1]); import test_outages as t;"
-        "from services.runtime.loop import Service; from services.runtime.process import run_service;"
+        "from services.runtime.service import Service; from services.runtime.process import run_service;"
         "build = lambda runtime: Service('tally', t.tally, t.Tally(), committed=(t.CONTROL.key,),"
         " exports='risk');"
         "raise SystemExit(run_service(build))"

@@ -20,7 +20,8 @@ from services.risk.settings import RiskSettings
 from services.risk.shell import risk_service
 from services.runtime.bus import RedisBus
 from services.runtime.clock import RedisClock
-from services.runtime.loop import Service, ServiceLoop
+from services.runtime.loop import ServiceLoop
+from services.runtime.service import Service
 
 KEY = key_of(COMMANDS, "main")
 CONFIG = Path(__file__).parents[2] / "config"

@@ -25,7 +25,7 @@ from services.market.symbols import ListedShare, import_pilot
 from services.risk.files import LIMITS_FILE
 from services.risk.settings import RiskSettings
 from services.risk.shell import risk_service
-from services.runtime.loop import Service
+from services.runtime.service import Service
 from services.simulator.day import TradingDay
 from services.simulator.instrument import Listing
 from services.simulator.options import SimulatorOptions

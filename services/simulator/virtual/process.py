@@ -14,7 +14,7 @@ from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS, TICK_MS
 from services.contracts.messages.status import Heartbeat
 from services.contracts.step import Event, Outgoing, Received, State, StateT, Tick
 from services.contracts.streams import STATUS, home_of, key_of
-from services.runtime.loop import LOCAL, Service
+from services.runtime.service import LOCAL, Service
 from services.simulator.virtual.bus import Overtaken, Unavailable, VirtualBus
 
 BUILD: Final = "virtual"

@@ -12,7 +12,8 @@ from services.detector.shell import detector_service
 from services.detector.state import DetectorState
 from services.runtime.bus import RedisBus, Write
 from services.runtime.clock import RedisClock
-from services.runtime.loop import ServiceLoop, book_of
+from services.runtime.loop import ServiceLoop
+from services.runtime.service import book_of
 from services.runtime.settings import SettingsError, load_settings
 from tests.unit.detector import world
 

@@ -1,0 +1,35 @@
+"""How often an entry was tried, kept where the next process of the service finds it."""
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+MAX_TRIES: Final = 3
+TRYING: Final = "loop:trying"
+"""The field of a state hash that names the entry being tried and counts its tries, as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trying:
+    """An entry, and how often it failed or took the process down."""
+
+    entry: str
+    tries: int
+
+    def of(self, entry: str) -> int:
+        """Return how many tries the next one of `entry` makes."""
+        return 1 + (self.tries if self.entry == entry else 0)
+
+    def stored(self) -> str:
+        return json.dumps([self.entry, self.tries])
+
+
+NEVER_TRIED: Final = Trying("", 0)
+
+
+def trying_of(stored: str) -> Trying:
+    """Return what `stored()` wrote; of nothing, that nothing was tried."""
+    if not stored:
+        return NEVER_TRIED
+    entry, tries = json.loads(stored)
+    return Trying(entry, tries)
