@@ -213,13 +213,16 @@ def _wants(turn: Turn) -> None:
         return
     if state.desk.overdue(turn.now_ns, state.settings.query_timeout_ms * NS_PER_MS):
         query_failed(turn, "no answer in time")
-    if state.desk.idle:
-        since_ns = turn.now_ns - rhythm.reconciled_ns
-        if (_unknowns(turn) and since_ns > reconcile.RESOLVE_AGAIN_NS) or (
-            _overdue(turn) and since_ns > ASK_AGAIN_NS * _patience(turn)
-        ):
+    since_ns = turn.now_ns - rhythm.reconciled_ns
+    unsettled = (_unknowns(turn) and since_ns > reconcile.RESOLVE_AGAIN_NS) or (
+        _overdue(turn) and since_ns > ASK_AGAIN_NS * _patience(turn)
+    )
+    if unsettled:
+        # What only waits for tokens must not keep away what exits wait for.
+        if not state.desk.asks_for_orders:
             truth.want_orders(turn, RoundKind.RESOLVE)
-        elif state.orders.working and since_ns > state.settings.reconcile_open_s * NS_PER_S:
+    elif state.desk.idle:
+        if state.orders.working and since_ns > state.settings.reconcile_open_s * NS_PER_S:
             truth.want_orders(turn, RoundKind.ORDERS)
         elif _account_due(turn):
             _want_account(turn)

@@ -3,6 +3,7 @@
 A round is a list of queries whose rows belong together. A continuation is broken by any other TR,
 so nothing comes between the pages of a query. Tokens are kept for the rounds that exits wait for, which
 resolve unknown orders and compare after a login: others wait when only those are left (design, 4.7).
+A round waits before it begins, never in its middle: one that waited on the way would bar more urgent ones.
 """
 
 from collections.abc import Mapping
@@ -35,6 +36,9 @@ class RoundKind(IntEnum):
         if self in (RoundKind.RESOLVE, RoundKind.FULL):
             return 0
         return ROUTINE_KEPT if self is RoundKind.ACCOUNT else QUERIES_KEPT_FOR_EXITS
+
+
+_READS_ORDERS = (RoundKind.RESOLVE, RoundKind.FULL, RoundKind.ORDERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,12 @@ class QueryDesk:
     def idle(self) -> bool:
         return self.round is None and not self.wanted
 
+    @property
+    def asks_for_orders(self) -> bool:
+        """Whether the broker is being asked for all orders, or will be with the next query."""
+        under_way = self.round is not None and self.round.kind in _READS_ORDERS
+        return under_way or RoundKind.RESOLVE in self.wanted or RoundKind.FULL in self.wanted
+
     def want(self, kind: RoundKind, asks: tuple[Ask, ...]) -> "QueryDesk":
         """Return the desk with a round wanted; one of its kind that waits already is enough."""
         return self if kind in self.wanted else replace(self, wanted={**self.wanted, kind: asks})
@@ -106,8 +116,8 @@ class QueryDesk:
             return self._page(self.flight, now_ns)
         if now_ns < self.not_before_ns:
             return self, None
-        desk = self if self.round is not None else self._begin()
-        if desk.round is None or wait_needed(desk.history, now_ns, QUERY_LADDER, desk.round.kind.kept):
+        desk = self if self.round is not None else self._begin(now_ns)
+        if desk.round is None or wait_needed(desk.history, now_ns, QUERY_LADDER):
             return desk, None
         return desk._send(desk.round, desk.round.left[0], now_ns)
 
@@ -118,10 +128,14 @@ class QueryDesk:
         asked = replace(flight, query=following, sent_ns=now_ns, due=False)
         return self._sent(self.round, asked, now_ns), following
 
-    def _begin(self) -> "QueryDesk":
+    def _begin(self, now_ns: int) -> "QueryDesk":
+        """Begin the most urgent round if all of it leaves what is kept; the others keep no less."""
         if not self.wanted:
             return self
         kind = min(self.wanted)
+        kept = kind.kept + len(self.wanted[kind]) - 1 if kind.kept else 0
+        if wait_needed(self.history, now_ns, QUERY_LADDER, kept):
+            return self
         rest = {other: asks for other, asks in self.wanted.items() if other is not kind}
         return replace(self, wanted=rest, round=Round(kind, self.wanted[kind], self.wanted[kind]))
 
