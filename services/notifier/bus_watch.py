@@ -1,4 +1,9 @@
-"""The thread that looks at Redis every few seconds, for the figures of the bus."""
+"""The thread that looks at Redis every few seconds, for the figures of the bus.
+
+It also has each Redis that it meets for the first time write its append-only file anew: a Redis that began
+with a file torn within a transaction goes on behind an open MULTI, and what it takes from then on can be gone
+at its next start (Redis 7.0; Valkey mends it in PR 4342).
+"""
 
 import threading
 import time
@@ -42,6 +47,7 @@ class BusWatch:
         self._log = structlog.get_logger(service="notifier", part="bus-watch")
         self._seen = BusSeen(up=False)
         self._seen_s = 0.0
+        self._renewed = ""
 
     def run(self, stop: threading.Event) -> None:
         """Look until `stop`."""
@@ -53,11 +59,22 @@ class BusWatch:
         """Look once; where Redis does not answer, that is what was seen."""
         try:
             self._client = self._client or self._connect()
+            self._renew_file(self._client)
             seen = look_at(self._client)
         except (redis.RedisError, BusUnavailable, OSError) as error:
             self._log.warning("bus not seen", error=str(error))
             self._client, seen = None, BusSeen(up=False)
         self._seen, self._seen_s = seen, time.monotonic()
+
+    def _renew_file(self, client: "redis.Redis") -> None:
+        """Once for each process of Redis; one that keeps no such file, or writes it now, is left alone."""
+        info: dict[str, Any] = dict(client.info())
+        run_id = str(info.get("run_id", ""))
+        if run_id == self._renewed or not info.get("aof_enabled") or info.get("aof_rewrite_in_progress"):
+            return
+        client.bgrewriteaof()
+        self._renewed = run_id
+        self._log.info("the append-only file is written anew", run_id=run_id)
 
     def readings(self) -> Iterable[Reading]:
         stale = time.monotonic() - self._seen_s > STALE_S
