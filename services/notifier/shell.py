@@ -80,8 +80,7 @@ class NotifierShell:
         self._start("poster", self._poster.run)
         self._start("digests", self._poster.run_digests)
         watch = BusWatch(lambda: _client(runtime.redis_url))
-        if runtime.metrics_port:
-            self._start("bus-watch", watch.run)
+        self._start("bus-watch", watch.run)
         return Service(
             name=NAME, decide=decide, initial=NotifierState(policy=settings.policy(digests=bool(addresses))),
             committed=(ALERTS.key, CONTROL.key), observe=self.observe,
