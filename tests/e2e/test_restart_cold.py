@@ -102,7 +102,7 @@ def test_a_gateway_alone_begins_anew_and_those_who_went_on_take_its_books(desk: 
     desk.wait(LatchSet, lambda m: m.latch is Latch.RECONCILIATION_DIFFERENCE, mark)
     desk.armed()
     desk.traded(SYMBOLS[0])
-    desk.traded(SYMBOLS[2])
+    desk.traded(SYMBOLS[3])
     desk.assert_true_and_flat()
 
 
