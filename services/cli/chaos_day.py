@@ -54,7 +54,8 @@ LEAD_S: Final = 10
 LINK_TIMEOUT_S: Final = 1
 """Short, so that a paused Redis does not hold up the one who is to resume it."""
 READY_TIMEOUT_S: Final = 45
-HEAL_TIMEOUT_S: Final = 60
+HEAL_TIMEOUT_S: Final = 200
+"""Longer than the broker's window of queries (50 in 180 s): many restarts of the gateway may spend it."""
 QUIET_S: Final = 1.5
 UNREPORTED_S: Final = 8.0
 """So long after the last order the account should have been reported; a routine query may have to wait."""
