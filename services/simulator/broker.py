@@ -59,6 +59,8 @@ class Broker:
         self.orders: dict[int, Order] = {}
         self.arrivals: list[Arrival] = []
         self.self_trades = 0
+        self.met_by_hand = 0
+        """Trades between an order of ours and one that a person placed: it may have been told of too late."""
         self.reject_next = 0
         """How many of the next new orders are refused whatever they are."""
         self._number = rng.randrange(1, 90_000)
@@ -309,7 +311,9 @@ class Broker:
     def on_execution(self, code: str, venue: Venue, order_no: int, price_krw: int, qty_shares: int) -> None:
         order = self.orders[order_no]
         if self._taking is not None and order is not self._taking:
-            self.self_trades += 1
+            by_hand = order.request.by_hand or self._taking.request.by_hand
+            self.met_by_hand += by_hand
+            self.self_trades += not by_hand
         self.account.fill(order.money, qty_shares, price_krw)
         self._execution += self.rng.randint(1, 30)
         fill = Fill(self._execution, qty_shares, price_krw, self.agenda.now_ns, self.feed.clock())

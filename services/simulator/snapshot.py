@@ -49,6 +49,7 @@ def snapshot(world: "World") -> dict[str, Any]:
             for arrival in broker.arrivals
         ],
         "self_trades": broker.self_trades,
+        "met_by_hand": broker.met_by_hand,
         "orders_admitted": broker.limit.admitted,
         "orders_refused": broker.limit.refused,
         "max_orders_per_s": broker.limit.max_observed,

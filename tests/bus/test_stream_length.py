@@ -1,6 +1,7 @@
 """A stream that nobody takes in: at twice its alarm new pairs wait, and once it is shorter they go on."""
 
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from services.runtime.service import Service
 
 KEY = key_of(COMMANDS, "main")
 CONFIG = Path(__file__).parents[2] / "config"
-TURNS = 400
+PATIENCE_S = 30.0
 
 
 class Desk:
@@ -60,7 +61,8 @@ class Desk:
         return isinstance(said, RiskStatus) and any(KEY in sentence for sentence in said.gates)
 
     def until(self, closed: bool) -> None:
-        for _ in range(TURNS):
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
             self.turn()
             if self.newest(RiskStatus) is not None and self.gate_closed() is closed:
                 return

@@ -365,3 +365,14 @@ def test_own_orders_that_meet_on_one_venue_are_counted(desk: Desk) -> None:
     desk.traded(1, CODE, 5, ASK + 200, "10")
     assert desk.truth["self_trades"] == 1
     assert QUIET.trade_rate == 0
+
+
+def test_an_order_by_hand_that_meets_ours_is_counted_apart(desk: Desk) -> None:
+    desk.traded(1, CODE, 5, ASK)
+    desk.traded(2, CODE, 5, ASK + 200)
+    book = desk.world.exchange.instruments[CODE].stalls[Venue.KRX].book
+    book.asks.clear()
+    book.own[int(desk.truth["orders"][1]["order_no"])].ahead_shares = 0
+    desk.world.broker.place_by_hand(CODE, 1, 5, ASK + 200, "10")
+    desk.run(500)
+    assert (desk.truth["self_trades"], desk.truth["met_by_hand"]) == (0, 1)
