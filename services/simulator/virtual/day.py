@@ -37,15 +37,13 @@ from services.simulator.virtual.operator import Operator
 from services.simulator.virtual.process import VirtualProcess
 
 SECONDS = 20
-SETTLE_NS = 15 * NS_PER_S
-"""The most that a day is prolonged by while a pair is open after it."""
+SETTLE_NS = 200 * NS_PER_S
+"""The most that a day is prolonged by while a pair is open after it: longer than the executor waits before it
+names a position that nobody takes, and than the broker's window of queries. Market time stands meanwhile."""
 STEP_NS = 25 * NS_PER_MS
 START_NS = 1_800_000_000 * NS_PER_S
 HEAL_SHARE = 0.5
 """The part of the window in which both venues trade that has faults."""
-SETTLE_NS = 8 * NS_PER_S
-"""So long a healed world has at least: a login, two queries apart of an unknown order, a residual's ladder.
-Where that is longer than the day, market time stands at its last moment meanwhile."""
 TRADING = {Venue.KRX: SessionPhase.CONTINUOUS, Venue.NXT: SessionPhase.CONTINUOUS}
 
 
@@ -96,7 +94,7 @@ class VirtualDay:
         opens, closes = self.plan.wall_ns(overlap.start_ns), self.plan.wall_ns(overlap.end_ns)
         share = HEAL_SHARE if self.rng.random() < 0.8 else 1.05
         self.heal_ns = opens + int((closes - opens) * share)
-        self.end_ns = max(START_NS + SECONDS * NS_PER_S, self.heal_ns + SETTLE_NS)
+        self.end_ns = START_NS + SECONDS * NS_PER_S
         self._working: list[Order] = []
         self._orders_seen = 0
         self._by_hand = False
