@@ -93,19 +93,6 @@ def test_an_order_of_a_person_is_known_as_foreign_again(desk: LiveDesk) -> None:
     desk.assert_true_and_flat()
 
 
-def test_a_gateway_alone_begins_anew_and_those_who_went_on_take_its_books(desk: LiveDesk) -> None:
-    """The others remember the number of the connection before; the gateway has nothing to remember it by."""
-    desk.kill("gateway")
-    desk.empty_redis()
-    mark = desk.mark()
-    desk.restart("gateway")
-    desk.wait(LatchSet, lambda m: m.latch is Latch.RECONCILIATION_DIFFERENCE, mark)
-    desk.armed()
-    desk.traded(SYMBOLS[0])
-    desk.traded(SYMBOLS[3])
-    desk.assert_true_and_flat()
-
-
 def test_shares_that_no_order_explains_latch_until_a_person_accepts_them(desk: LiveDesk) -> None:
     """Last of its module: from here on the account holds what it did not hold at its start."""
     symbol = SYMBOLS[1]
