@@ -1,8 +1,10 @@
 """A webhook of our own, a clean real Redis, and the notifier as a process."""
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -128,6 +130,7 @@ def start(redis_url: str, tmp_path: Path) -> Iterator[Start]:
             cwd=tmp_path,
             stderr=log,
             stdout=log,
+            start_new_session=True,
         )
         log.close()
         running.append(process)
@@ -135,6 +138,7 @@ def start(redis_url: str, tmp_path: Path) -> Iterator[Start]:
 
     yield launch
     for process in running:
-        if process.poll() is None:
-            process.kill()
+        # The whole group: rq's scheduler is a child that outlives a killed worker and keeps its lock.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
