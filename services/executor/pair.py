@@ -114,11 +114,6 @@ class Pair(Part):
         return next((order for order in self.orders if order.open and order.side is Side.BUY), None)
 
     @property
-    def clip_buy(self) -> Order | None:
-        """The buy of the clip that runs: there is one, and it is never sent again."""
-        return next((o for o in self.orders if o.clip == self.clip and o.side is Side.BUY), None)
-
-    @property
     def ambiguous(self) -> bool:
         return any(order.life is OrderLife.AMBIGUOUS for order in self.orders)
 

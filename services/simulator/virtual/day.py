@@ -3,9 +3,9 @@
     result = run_day(desk, seed)
     result.violations      # sentences; empty is clean
 
-A day holds: three symbols on two venues with ten levels each, two detectors, risk, executor and gateway,
+A day holds: three symbols on two venues with four levels each, two detectors, risk, executor and gateway,
 all phases of a trading date within `SECONDS` of virtual time, most of them both venues continuous; a
-person at the desk; and the faults that the seed draws.
+person at the desk; and the faults that the seed draws. An evening with an open pair goes on for a while.
 """
 
 from collections import Counter
