@@ -152,6 +152,8 @@ def _cleared(pair: Pair) -> Pair:
 
 
 def _rung(pair: Pair, view: View) -> Ask | Obstacle:
+    if view.day_over:
+        return Obstacle(StrandReason.AFTER_HOURS, "", 0)
     refusal = view.sell_refusal(by_person=pair.by_person)
     wait_ms = view.settings.flatten_wait_ms
     if refusal:
@@ -184,8 +186,6 @@ def _continuous(pair: Pair, view: View) -> Ask | Obstacle:
 
 
 def _no_venue(view: View) -> Obstacle:
-    if view.day_over:
-        return Obstacle(StrandReason.AFTER_HOURS, "", 0)
     states = ", ".join(f"{v} {'halted' if view.halted(v) else view.phase(v)}" for v in Venue)
     return Obstacle(StrandReason.NO_VENUE, states, view.settings.flatten_wait_ms)
 

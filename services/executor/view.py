@@ -118,8 +118,9 @@ class View:
 
     @property
     def day_over(self) -> bool:
-        """Whether neither venue will trade again today, as far as their phases say."""
-        return all(self.phase(venue) is SessionPhase.CLOSED for venue in Venue)
+        """Whether both venues were told to be closed: nothing trades before the next session. The gateway
+        tells phases by the timetable with or without the broker; a phase that nobody told is no evidence."""
+        return all(self.venues.phases.get(venue) is SessionPhase.CLOSED for venue in Venue)
 
     # -- what is allowed ---------------------------------------------------------------
 

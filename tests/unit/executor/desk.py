@@ -130,9 +130,9 @@ class Desk:
         changed = self.state.reference.model_copy(update={"limits": self.limits})
         self.hear(ReferencePublished(reference=changed, reference_hash="h2", by="risk", reason="test"))
 
-    def phase(self, venue: Venue, phase: SessionPhase) -> list[Message]:
+    def phase(self, venue: Venue, phase: SessionPhase, date: str = DATE) -> list[Message]:
         return self.hear(SessionPhaseChanged(
-            venue=venue, phase=phase, trading_date=DATE, market_time="10:00:00",
+            venue=venue, phase=phase, trading_date=date, market_time="10:00:00",
             confirmed_by=ConfirmedBy.TIMETABLE,
         ))  # fmt: skip
 

@@ -16,7 +16,12 @@ from services.contracts.messages.pairs import (
     ResidualOpened,
     StrandReason,
 )
-from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState, HaltKind
+from services.contracts.messages.venue_state import (
+    ConnectionChanged,
+    ConnectionState,
+    DayFactsPublished,
+    HaltKind,
+)
 from services.contracts.reasons import GateReason
 from services.contracts.terms import OrderKind, SessionPhase, Severity, TradingState, Venue
 from services.executor.phases import PairPhase
@@ -180,6 +185,46 @@ def test_after_hours_it_strands_without_waiting(desk: Desk) -> None:
     desk.phase(Venue.KRX, SessionPhase.CLOSED)
     desk.phase(Venue.NXT, SessionPhase.CLOSED)
     assert desk.last(ResidualMarked).reason is StrandReason.AFTER_HOURS
+
+
+@pytest.mark.parametrize("hindrance", ["no_connection", "halted"])
+def test_after_hours_it_strands_at_once_whatever_else_stands_in_the_way(desk: Desk, hindrance: str) -> None:
+    desk.close(desk.flattens[0])
+    if hindrance == "halted":
+        desk.trading(TradingState.HALTED)
+    else:
+        lost = ConnectionChanged(state=ConnectionState.DISCONNECTED, connection_epoch=1, planned=True)
+        desk.hear(lost)
+    desk.phase(Venue.KRX, SessionPhase.CLOSED)
+    desk.tick(1_000)
+    assert not desk.all(ResidualMarked), "one venue is still to trade"
+    desk.phase(Venue.NXT, SessionPhase.CLOSED)
+    assert desk.last(ResidualMarked).reason is StrandReason.AFTER_HOURS
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_phases_that_nobody_told_are_not_the_end_of_the_day(desk: Desk, ready: bool) -> None:
+    """A new date forgets the phases of the old one, until the gateway tells those of the new."""
+    desk.close(desk.flattens[0])
+    if not ready:
+        desk.hear(ConnectionChanged(state=ConnectionState.CONNECTING, connection_epoch=2, planned=False))
+    morrow = "2026-11-24"
+    desk.hear(DayFactsPublished(trading_date=morrow, nxt_eligible=(SYMBOL,), order_warnings=(), bands={}))
+    desk.tick(5_000)
+    desk.phase(Venue.KRX, SessionPhase.CLOSED, morrow)
+    desk.tick(5_000)
+    assert not desk.all(ResidualMarked)
+    desk.phase(Venue.NXT, SessionPhase.CLOSED, morrow)
+    assert desk.last(ResidualMarked).reason is StrandReason.AFTER_HOURS
+
+
+def test_a_connection_lost_in_mid_day_is_not_the_end_of_the_day(desk: Desk) -> None:
+    desk.close(desk.flattens[0])
+    desk.hear(ConnectionChanged(state=ConnectionState.DISCONNECTED, connection_epoch=1, planned=False))
+    desk.phase(Venue.KRX, SessionPhase.PAUSE)
+    desk.phase(Venue.NXT, SessionPhase.PAUSE)
+    desk.tick(60_000)
+    assert not desk.all(ResidualMarked)
 
 
 def test_in_the_nxt_after_market_a_limit_goes_and_is_cancelled_in_time(desk: Desk) -> None:
