@@ -88,7 +88,9 @@ class SessionDesk:
         window = desk._window(clock, phases, now_ns)
         after = replace(desk, phases=phases, confirmed=confirmed, window=window, steady=desk._stretch())
         time = clock.market_time(now_ns).strftime("%H:%M:%S")
-        changed = [venue for venue in Venue if self.phases.get(venue) is not phases[venue]]
+        # A reader forgets the phases of the day before with the first word of a new one.
+        known = self.phases if self.trading_date == after.trading_date else {}
+        changed = [venue for venue in Venue if known.get(venue) is not phases[venue]]
         said: list[Message] = [after._phase_message(venue, time) for venue in changed]
         if (self.window, self.trading_date) != (window, after.trading_date):
             said.append(after._window_message(time))

@@ -35,6 +35,7 @@ from services.market.dates import time_of_day_ns
 from services.market.files import load_market
 from services.market.market_clock import REAL_TIME, compressed_day
 from services.market.phases import PhaseTracker
+from services.market.venue_view import VenueView
 from services.runtime.settings import config_dir
 
 from .desk import DATE, SYMBOL, Desk, at, chejan, exit_order, fresh, log_in, order, ready, reference
@@ -93,6 +94,13 @@ class TestSession:
             assert (said, kept) == (said_anew, anew)
             if value:
                 kept, anew = kept.observe(str(value))[0], anew.observe(str(value))[0]
+
+    def test_a_new_date_tells_its_phases_to_readers_who_forgot_those_of_the_old(self) -> None:
+        view = VenueView()
+        for message in self.passed(REAL_TIME, at(19, 50), at(24, 10), 260):
+            view = view.after(message)
+        assert view.trading_date == TradingDate("2026-11-24")
+        assert view.phases == dict.fromkeys(Venue, SessionPhase.CLOSED)
 
     def test_fid_215_shortens(self, desk: Desk) -> None:
         desk.feed(SessionSignalled("S"))
