@@ -9,7 +9,7 @@ from services.contracts.in_force import Reference
 from services.contracts.limits import NS_PER_MS
 from services.contracts.messages import orders as o
 from services.contracts.messages.commands import CancelOrder, PlaceOrder
-from services.contracts.messages.control import ReferencePublished, TradingStateChanged
+from services.contracts.messages.control import FlattenRequested, ReferencePublished, TradingStateChanged
 from services.contracts.messages.market_data import QuoteUpdated
 from services.contracts.messages.pairs import PairApproved
 from services.contracts.messages.venue_state import (
@@ -36,6 +36,7 @@ from services.market.files import HOGA_FILE, load_toml
 from services.market.hoga import HogaTable
 from services.runtime.parts import changed_parts, restore
 
+BID = 99_900
 SYMBOL, OTHER = "005930", "000660"
 DATE = "2026-11-23"
 START_NS = 1_795_392_000 * 10**9
@@ -250,3 +251,23 @@ class Desk:
     @property
     def pair(self) -> Pair:
         return next(iter(self.state.pairs.values()))
+
+
+def holding(**settings: Any) -> Desk:
+    """Return a desk that has bought five shares at 100,000 and lost the spread."""
+    desk = Desk(**settings).open_day()
+    desk.approve()
+    desk.level(BID)
+    desk.fill(desk.orders[0])
+    return desk
+
+
+def fail_rungs(desk: Desk, rungs: int) -> None:
+    """Let `rungs` attempts die unfilled, one interval apart."""
+    for _ in range(rungs):
+        desk.close(desk.flattens[-1])
+        desk.tick(600)
+
+
+def ask_flatten(desk: Desk, symbol: str = "") -> None:
+    desk.hear(FlattenRequested(symbol=symbol, by="kim", reason="test"))
