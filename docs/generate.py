@@ -23,6 +23,7 @@ from services.contracts.metrics import TABLE as METRICS
 from services.contracts.reasons import DenialReason, GateReason
 from services.contracts.streams import TABLE, Stream
 from services.contracts.trading_limits import TradingLimits
+from services.executor.phases import PairPhase, pair_rows
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 DOCUMENTS: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -73,6 +74,13 @@ def reasons() -> str:
         + "\nWhy the gateway refuses a command at the last gate (`GateReason`):\n\n"
         + meanings(GateReason)
     )
+
+
+def pair() -> str:
+    """Return the state diagram of a pair: every turn that its table knows."""
+    lines = (f"    {phase} --> {after}: {turn.value.replace('_', ' ')}" for phase, turn, after in pair_rows())
+    ends = (f"    [*] --> {PairPhase.READY}", *lines, f"    {PairPhase.CLOSED} --> [*]")
+    return "```mermaid\nstateDiagram-v2\n" + "\n".join(ends) + "\n```\n"
 
 
 def meanings(reason: type[DenialReason] | type[GateReason]) -> str:
@@ -222,7 +230,7 @@ def lines(*parts: str) -> str:
 
 
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
-    "streams": streams, "reasons": reasons, "messages": messages, "limits": limits,
+    "streams": streams, "pair": pair, "reasons": reasons, "messages": messages, "limits": limits,
     "faults": faults, "controls": controls, "metrics": metrics,
 }  # fmt: skip
 

@@ -183,5 +183,5 @@ def next_phase(phase: PairPhase, turn: Turn) -> PairPhase:
 
 
 def pair_rows() -> tuple[tuple[PairPhase, Turn, PairPhase], ...]:
-    """Return every row of the pair table: the diagram in the docs is drawn from it."""
+    """Return every row of the pair table: the diagram in docs/ARCHITECTURE.md is drawn from it."""
     return tuple((phase, turn, after) for (phase, turn), after in _PAIR_TABLE.items())
