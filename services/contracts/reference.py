@@ -112,11 +112,6 @@ class TradeCosts(Frozen):
             buy_venue, buy_amount_krw
         )
 
-    def round_trip_bps(self, buy_venue: Venue, sell_venue: Venue) -> Decimal:
-        """The sum of all rates in basis points of price: 22.95 at list rates in 2026 (market rules 3.4)."""
-        rate = self.commission.rate(buy_venue) + self.commission.rate(sell_venue)
-        return (rate + self.transaction_tax_rate + self.rural_tax_rate) * 10_000
-
     def break_even_sell_price_krw(
         self, buy_venue: Venue, buy_price_krw: int, sell_venue: Venue, qty_shares: int
     ) -> int:

@@ -99,16 +99,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class EffectivePhase:
-    """The phase a venue is treated as being in, what decided it, and what the timetable said."""
+    """The phase a venue is treated as being in, and what decided it."""
 
     phase: SessionPhase
     source: PhaseSource
-    scheduled: SessionPhase
-
-    @property
-    def is_held(self) -> bool:
-        """Whether FID 215 keeps the venue from the phase its timetable has."""
-        return self.phase is not self.scheduled
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,15 +156,15 @@ def combine(
     `announced` are the phases of that venue that some value announces.
     """
     if last is None or last.phase is None:
-        return EffectivePhase(scheduled, PhaseSource.TIMETABLE, scheduled)
+        return EffectivePhase(scheduled, PhaseSource.TIMETABLE)
     if last.phase is scheduled:
-        return EffectivePhase(scheduled, PhaseSource.FID215, scheduled)
+        return EffectivePhase(scheduled, PhaseSource.FID215)
     shuts = scheduled in announced or scheduled in last.ends
     if shuts and _openness(last.phase) < _openness(scheduled):
-        return EffectivePhase(last.phase, PhaseSource.FID215, scheduled)
+        return EffectivePhase(last.phase, PhaseSource.FID215)
     if shuts and scheduled.matches_continuously:
-        return EffectivePhase(SessionPhase.PAUSE, PhaseSource.FID215, scheduled)
-    return EffectivePhase(scheduled, PhaseSource.TIMETABLE, scheduled)
+        return EffectivePhase(SessionPhase.PAUSE, PhaseSource.FID215)
+    return EffectivePhase(scheduled, PhaseSource.TIMETABLE)
 
 
 def _openness(phase: SessionPhase) -> int:

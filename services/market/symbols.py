@@ -1,4 +1,4 @@
-"""The shares the desk trades: the symbol map, where it comes from, and which are eligible today.
+"""The shares the desk trades: the symbol map, and where it comes from.
 
 Owns the invariant that a file is taken whole or not at all: every fault of it is listed in one
 `SymbolMapError`, and a map that parses names each share once, on both venues, in a known group.
@@ -8,7 +8,6 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from typing import Annotated
 
 from pydantic import Field
@@ -115,20 +114,6 @@ def write_symbol_map(entries: Iterable[SymbolEntry]) -> str:
     for e in entries:
         writer.writerow([e.krx_code, e.nxt_code, e.name, e.market, e.group, str(e.enabled).lower()])
     return out.getvalue()
-
-
-def check_eligibility(
-    entries: Iterable[SymbolEntry], nxt_eligible: AbstractSet[Symbol]
-) -> tuple[tuple[SymbolEntry, ...], tuple[SymbolEntry, ...]]:
-    """(tradable today, dropped today) of the enabled entries, in their order.
-
-    `nxt_eligible` are the plain codes that the broker lists for NXT this morning; the list changes
-    from day to day (market rules 4.1). Entries the desk switched off are in neither part.
-    """
-    enabled = [entry for entry in entries if entry.enabled]
-    eligible = tuple(entry for entry in enabled if entry.krx_code in nxt_eligible)
-    dropped = tuple(entry for entry in enabled if entry.krx_code not in nxt_eligible)
-    return eligible, dropped
 
 
 def _read_rows(text: str, filename: str, columns: Sequence[str]) -> tuple[list[Row], list[Problem]]:

@@ -67,7 +67,7 @@ class TestANormalDay:
         for clock, value, venue, phase in story:
             tracker, reading = tracker.observe(value, at(clock))
             assert reading.kind is ReadingKind.APPLIED
-            assert tracker.phase(day, venue, at(clock)) == EffectivePhase(phase, FID215, phase)
+            assert tracker.phase(day, venue, at(clock)) == EffectivePhase(phase, FID215)
 
     @pytest.mark.parametrize(
         ("date", "opening", "closing"),
@@ -93,14 +93,14 @@ class TestNeverExtends:
     def test_an_early_open_waits_for_the_timetable(self, fresh: PhaseTracker, day: DaySchedule) -> None:
         tracker = after(fresh, ("08:59:45", "R"))
         assert tracker.phase(day, NXT, at("09:00:29")).phase is P.PAUSE
-        assert tracker.phase(day, NXT, at("09:00:30")) == EffectivePhase(P.CONTINUOUS, FID215, P.CONTINUOUS)
+        assert tracker.phase(day, NXT, at("09:00:30")) == EffectivePhase(P.CONTINUOUS, FID215)
 
     def test_a_close_that_never_came_does_not_keep_a_venue_open(
         self, fresh: PhaseTracker, day: DaySchedule
     ) -> None:
         tracker = after(fresh, ("09:00:00", "3"), ("09:00:30", "R"))
         assert tracker.phase(day, KRX, at("15:20:00")).phase is P.CLOSING_AUCTION
-        assert tracker.phase(day, NXT, at("15:20:00")) == EffectivePhase(P.PAUSE, TIMETABLE, P.PAUSE)
+        assert tracker.phase(day, NXT, at("15:20:00")) == EffectivePhase(P.PAUSE, TIMETABLE)
 
     @given(
         st.lists(
@@ -121,20 +121,16 @@ class TestNeverExtends:
             tracker, _ = tracker.observe(value, market_ns)
         found = tracker.phase(schedule, venue, now)
         scheduled = schedule.phase(venue, now)
-        assert found.scheduled is scheduled
         assert OPENNESS.get(found.phase, 2) <= OPENNESS.get(scheduled, 2)
         assert not found.phase.matches_continuously or found.phase is scheduled
-        assert found.is_held == (found.phase is not scheduled)
 
 
 class TestShortens:
     def test_an_early_close_shuts_at_once(self, fresh: PhaseTracker, day: DaySchedule) -> None:
         tracker = after(fresh, ("09:00:00", "3"), ("09:00:30", "R"), ("15:19:50", "2"), ("15:19:50", "S"))
         krx, nxt = (tracker.phase(day, venue, at("15:19:55")) for venue in (KRX, NXT))
-        assert krx == EffectivePhase(P.CLOSING_AUCTION, FID215, P.CONTINUOUS)
-        assert nxt == EffectivePhase(P.PAUSE, FID215, P.CONTINUOUS)
-        assert krx.is_held
-        assert nxt.is_held
+        assert krx == EffectivePhase(P.CLOSING_AUCTION, FID215)
+        assert nxt == EffectivePhase(P.PAUSE, FID215)
 
     def test_a_late_open_is_waited_for(self, fresh: PhaseTracker, day: DaySchedule) -> None:
         """An exam day missing from the table: the countdown goes on past nine."""
@@ -149,7 +145,7 @@ class TestShortens:
         self, fresh: PhaseTracker, day: DaySchedule
     ) -> None:
         tracker = after(fresh, ("08:00:00", "P"))
-        assert tracker.phase(day, NXT, at("10:00:00")) == EffectivePhase(P.PAUSE, FID215, P.CONTINUOUS)
+        assert tracker.phase(day, NXT, at("10:00:00")) == EffectivePhase(P.PAUSE, FID215)
 
     def test_a_close_at_an_odd_hour_is_believed_an_open_is_not(
         self, fresh: PhaseTracker, day: DaySchedule
@@ -169,7 +165,7 @@ class TestWithoutHistory:
     ) -> None:
         for venue in Venue:
             scheduled = day.phase(venue, at(clock))
-            assert fresh.phase(day, venue, at(clock)) == EffectivePhase(scheduled, TIMETABLE, scheduled)
+            assert fresh.phase(day, venue, at(clock)) == EffectivePhase(scheduled, TIMETABLE)
 
     def test_one_venues_value_says_nothing_about_the_other(
         self, fresh: PhaseTracker, day: DaySchedule
@@ -198,9 +194,7 @@ class TestValues:
         tracker = after(fresh, ("15:40:00", "U"))
         tracker, reading = tracker.observe(value, at("16:00:00"))
         assert reading.kind is ReadingKind.NOTICE
-        assert tracker.phase(day, NXT, at("16:00:01")) == EffectivePhase(
-            P.AFTER_MARKET, FID215, P.AFTER_MARKET
-        )
+        assert tracker.phase(day, NXT, at("16:00:01")) == EffectivePhase(P.AFTER_MARKET, FID215)
         tracker, reading = tracker.observe(value, at("19:55:00"))
         assert reading.kind is ReadingKind.APPLIED
         assert tracker.phase(day, NXT, at("19:55:01")).phase is P.CLOSED
@@ -212,9 +206,7 @@ class TestValues:
         content["regime"][-1]["normal"]["KRX"][-1]["enabled"] = True
         day = Timetable.model_validate(content).day(TradingDate("2026-11-23"))
         tracker = after(PhaseTracker(rules.fid215), ("16:00:01", "b"))
-        assert tracker.phase(day, KRX, at("17:00:00")) == EffectivePhase(
-            P.AFTER_MARKET, TIMETABLE, P.AFTER_MARKET
-        )
+        assert tracker.phase(day, KRX, at("17:00:00")) == EffectivePhase(P.AFTER_MARKET, TIMETABLE)
         tracker = after(tracker, ("19:00:00", "9"))
         assert tracker.phase(day, KRX, at("19:00:01")).phase is P.CLOSED
 

@@ -9,7 +9,6 @@ from services.contracts.terms import Market, Symbol, Venue
 from services.market.errors import SymbolMapError
 from services.market.files import LISTING_FILE, PILOT_FILE, SYMBOL_MAP_FILE, load_listing, load_symbol_map
 from services.market.symbols import (
-    check_eligibility,
     feed_code,
     import_pilot,
     parse_feed_code,
@@ -200,23 +199,6 @@ class TestImport:
     def test_no_group_is_refused(self, config_dir: Path) -> None:
         with pytest.raises(SymbolMapError, match="no group to deal the shares to"):
             import_pilot("index,ticker\n1,005930\n", load_listing(config_dir), ())
-
-
-class TestEligibility:
-    @given(entries, st.sets(codes))
-    def test_every_enabled_entry_is_in_one_part(
-        self, entries: list[SymbolEntry], others: set[Symbol]
-    ) -> None:
-        listed = {entry.krx_code for entry in entries[::2]} | others
-        eligible, dropped = check_eligibility(entries, listed)
-        assert all(entry.krx_code in listed for entry in eligible)
-        assert all(entry.krx_code not in listed for entry in dropped)
-        enabled = [entry for entry in entries if entry.enabled]
-        assert sorted(eligible + dropped, key=entries.index) == enabled
-
-    def test_an_empty_list_of_the_day_drops_all(self, config_dir: Path) -> None:
-        entries = load_symbol_map(config_dir, GROUPS)
-        assert check_eligibility(entries, set()) == ((), entries)
 
 
 class TestFeedCodes:
