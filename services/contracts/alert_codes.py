@@ -42,6 +42,7 @@ class AlertCode(StrEnum):
     FOREIGN_ORDER_SEEN = "foreign_order_seen", AlertKind.FOREIGN_ORDER
     OLD_ORDERS = "old_orders", AlertKind.RECONCILIATION
     BOOKS_DIFFER = "books_differ", AlertKind.RECONCILIATION
+    NOTHING_ACCEPTED = "nothing_accepted", AlertKind.RECONCILIATION
     # the gateway's supervisor
     GATEWAY_DOWN = "gateway_down", AlertKind.DISCONNECT
     GATEWAY_GIVEN_UP = "gateway_given_up", AlertKind.DISCONNECT

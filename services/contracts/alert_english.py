@@ -113,6 +113,10 @@ WORDS: Final[Mapping[C, Words]] = {
         "Compare with the broker's screens, then lift the latch with what you found: "
         "`arb latch clear reconciliation_difference`.",
         "Our books and the broker's agree again", "{problem}"),
+    C.NOTHING_ACCEPTED: Words(
+        "The latch was lifted, and no difference of holdings was accepted",
+        "The gateway had named none by then. It compares once more now.",
+        "Nothing; if it names a difference now, compare that with the broker's screens and lift the latch again."),
     C.GATEWAY_DOWN: Words(
         "The gateway ended and is started again", "Pairs that held shares or open buys: {held}. {problem}",
         "It comes back by itself under a HALT file and compares its books first; look at `arb status` in a "

@@ -118,6 +118,10 @@ WORDS: Final[Mapping[C, Words]] = {
         "증권사 화면과 대조하고, 확인한 내용을 사유로 적어 "
         "`arb latch clear reconciliation_difference`를 실행하십시오.",
         "시스템 장부와 증권사 잔고 일치", "내용: {problem}"),
+    C.NOTHING_ACCEPTED: Words(
+        "래치는 해제되었으나 인정된 잔고 차이 없음",
+        "해제 시점까지 게이트웨이가 알린 차이가 없어 지금 다시 대사합니다.",
+        "조치 불필요. 차이가 새로 통보되면 증권사 화면과 대조한 뒤 래치를 다시 해제하십시오."),
     C.GATEWAY_DOWN: Words(
         "게이트웨이가 종료되어 재시작하는 중", "보유분 또는 매수 주문이 남은 페어: {held}건. 원인: {problem}",
         "HALT 파일이 있는 상태로 자동 복구되며 잔고 대사를 먼저 합니다. 1분 뒤 `arb status`를 확인하고, "

@@ -89,8 +89,8 @@ def of_new_date(
     """
     stale = sorted(r.order_id for r in earlier.values() if r.is_order and r.stage is not Stage.CLOSED)
     begun: GatewayState = state.but(
-        trading_date=trading_date, orders=OrderTable(), baseline=None, halts=HaltBoard(), queue=(),
-        superseded=frozenset(), cancelling={}, rejecting={}, texts={}, stale_orders=tuple(stale),
+        trading_date=trading_date, orders=OrderTable(), baseline=None, difference=None, halts=HaltBoard(),
+        queue=(), superseded=frozenset(), cancelling={}, rejecting={}, texts={}, stale_orders=tuple(stale),
         earlier=earlier, facts=DayFacts(), control=Control(),
     )  # fmt: skip
     return begun

@@ -320,7 +320,7 @@ def _delivered(turn: Turn, received: Received) -> None:
             control = turn.state.control
             turn.set(control=replace(control, flatten=control.flatten | {symbol}))
         case LatchCleared(latch=Latch.RECONCILIATION_DIFFERENCE):
-            reconcile.accept_holdings(turn)
+            reconcile.accept_holdings(turn, received.envelope.ts_event_ns)
         case ReferencePublished(reference=reference):
             turn.set(reference=reference)
             link_desk.read_symbols(turn)

@@ -46,9 +46,9 @@ def closed(facts: OrderFacts) -> dict[str, Any]:
     return {"k": "closed", "id": facts.order_id, "facts": facts.model_dump(mode="json")}
 
 
-def baseline(held: Mapping[Symbol, int] | None) -> dict[str, Any]:
-    """What the account holds that no order of the day explains; None: taken anew at the next look."""
-    return {"k": BASELINE, "held": None if held is None else dict(held)}
+def baseline(held: Mapping[Symbol, int]) -> dict[str, Any]:
+    """What the account holds that no order of the day explains."""
+    return {"k": BASELINE, "held": dict(held)}
 
 
 def baseline_of(lines: Iterable[Line], stored: Mapping[Symbol, int] | None) -> Mapping[Symbol, int] | None:

@@ -2,6 +2,9 @@
 
 Rows of all orders of the day resolve unknown orders and correct known ones; holdings are compared
 with what was there before plus what our fills and others' explain (design, 4.4 and 4.5).
+
+Owns that a person accepts the difference that was named and nothing else: what changes between what
+the person saw and the next look is a difference of its own.
 """
 
 from collections.abc import Mapping
@@ -19,6 +22,7 @@ from services.gateway.intention_log import baseline
 from services.gateway.order_table import OrderRecord, OrderTable, Stage
 from services.gateway.query_desk import Reply, Round, RoundKind
 from services.gateway.replies import account_now, bands, cash, holdings, orders_of_day
+from services.gateway.state import Difference
 from services.gateway.turn import Turn
 
 SETTLE_NS = 700 * NS_PER_MS
@@ -37,6 +41,7 @@ def finish(turn: Turn, round_: Round) -> None:
     """Take in a whole round."""
     replies = {reply.trcode: reply for reply in round_.replies}
     differences: list[str] = []
+    agree = False
     if "OPT10075" in replies:
         differences += _orders(turn, round_)
     if "OPTKWFID" in replies:
@@ -47,9 +52,13 @@ def finish(turn: Turn, round_: Round) -> None:
         if unread:
             _say_bands_unread(turn, unread)
     if "OPW00018" in replies:
-        differences += _account(turn, round_, replies["OPW00001"], replies["OPW00018"])
+        problems = _account(turn, round_, replies["OPW00001"], replies["OPW00018"])
+        agree = problems == []
+        differences += problems or ()
     if round_.kind is RoundKind.FULL or (differences and round_.kind is not RoundKind.DAY):
         _say_completed(turn, tuple(differences))
+    if agree and not differences:
+        _agree_again(turn, round_.kind)
 
 
 def _say_completed(turn: Turn, differences: tuple[str, ...]) -> None:
@@ -183,7 +192,8 @@ def _missing(turn: Turn, numbers: set[str], begun_ns: int) -> list[str]:
 # -- account ---------------------------------------------------------------------------------
 
 
-def _account(turn: Turn, round_: Round, money: Reply, stock: Reply) -> list[str]:
+def _account(turn: Turn, round_: Round, money: Reply, stock: Reply) -> list[str] | None:
+    """Return in which holdings we differ from the broker, None where that cannot be told now."""
     try:
         cash_krw, orderable_krw = cash(money.single)
         held = holdings(stock.rows)
@@ -198,34 +208,58 @@ def _account(turn: Turn, round_: Round, money: Reply, stock: Reply) -> list[str]
     turn.set(rhythm=replace(turn.state.rhythm, account_ns=turn.now_ns))
     if not _quiet(turn, round_.begun_ns):
         _compare_when_quiet(turn)
-        return []
+        return None
     ours = net_shares(turn.state.orders)
+    unexplained = _less(held, ours)
     if turn.state.baseline is None:
-        _take_baseline(turn, _less(held, ours))
+        _take_baseline(turn, unexplained)
         return []
     problems = holding_differences(held, turn.state.baseline, ours)
     if problems and round_.kind is not RoundKind.FULL:
-        account = turn.state.link.account
-        asks = (*orders_of_day(account), *account_now(account))
-        turn.set(desk=turn.state.desk.want(RoundKind.FULL, asks))
-        return []
+        _compare_all(turn)
+        return None
+    if problems:
+        _name(turn, unexplained)
     return problems
 
 
-def _take_baseline(turn: Turn, held: Mapping[Symbol, int] | None) -> None:
+def _agree_again(turn: Turn, kind: RoundKind) -> None:
+    """The alert ends with a comparison and not with a word; whoever was told nothing hears nothing."""
+    if turn.state.difference is not None or kind is RoundKind.FULL:
+        turn.set(difference=None)
+        _alert(turn, "compared once more", over=True)
+
+
+def _take_baseline(turn: Turn, held: Mapping[Symbol, int]) -> None:
     """Remember it where a Redis that forgets does not matter."""
     turn.set(baseline=held)
     turn.do(Note(baseline(held), turn.state.session.trading_date))
 
 
-def accept_holdings(turn: Turn) -> None:
-    """A person accounts for what the books could not explain: what is held from now on is right."""
-    _take_baseline(turn, None)
-    _alert(turn, "a person has accounted for the difference", over=True)
+def _name(turn: Turn, unexplained: Mapping[Symbol, int]) -> None:
+    """Remember what is told now; told again unchanged it is as old as when it was first told."""
+    before = turn.state.difference
+    if before is None or before.unexplained != unexplained:
+        turn.set(difference=Difference(turn.now_ns, unexplained))
+
+
+def _compare_all(turn: Turn) -> None:
+    account = turn.state.link.account
+    asks = (*orders_of_day(account), *account_now(account))
+    turn.set(desk=turn.state.desk.want(RoundKind.FULL, asks))
+
+
+def accept_holdings(turn: Turn, asked_ns: int) -> None:
+    """A person accounts, at `asked_ns`, for what the books could not explain: the holdings that were named
+    are right. Where none had been named by then, nothing is accepted, and the next look names what it finds.
+    """
+    named = turn.state.difference
+    if named is not None and named.told_ns <= asked_ns:
+        _take_baseline(turn, named.unexplained)
+    else:
+        turn.alert("nothing-accepted", AlertCode.NOTHING_ACCEPTED, Severity.INFO, {})
     if turn.state.link.state in (ConnectionState.SYNCHRONISING, ConnectionState.READY):
-        account = turn.state.link.account
-        asks = (*orders_of_day(account), *account_now(account))
-        turn.set(desk=turn.state.desk.want(RoundKind.FULL, asks))
+        _compare_all(turn)
 
 
 def _quiet(turn: Turn, begun_ns: int) -> bool:

@@ -64,6 +64,17 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """Holdings that our orders of the day do not explain, as they were when they were told as a difference.
+
+    `told_ns` is Redis time: who spoke before it has not seen it.
+    """
+
+    told_ns: int
+    unexplained: Mapping[Symbol, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Rhythm:
     """When things were last done, and what was last seen, for what repeats."""
 
@@ -88,7 +99,7 @@ class GatewayState(State):
 
     DURABLE: ClassVar[frozenset[str]] = frozenset(
         {"working", "queue", "control", "reference", "connection_epoch", "query_history", "order_history",
-         "trading_date", "baseline"}
+         "trading_date", "baseline", "difference"}
     )  # fmt: skip
 
     settings: GatewaySettings
@@ -105,6 +116,8 @@ class GatewayState(State):
     trading_date: TradingDate = TradingDate("")
     baseline: Mapping[Symbol, int] | None = None
     """Holdings of the account that our orders of the day do not explain."""
+    difference: Difference | None = None
+    """What was last told of them as a difference, until a comparison finds none."""
 
     orders: OrderTable = OrderTable()
     desk: QueryDesk = QueryDesk()

@@ -8,12 +8,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from services.contracts.alert_codes import AlertCode
+from services.contracts.envelope import Envelope
 from services.contracts.limits import LIMITER_WINDOW_NS, NS_PER_MS, NS_PER_S, QUERY_LADDER
 from services.contracts.messages.alerts import AlertKind, AlertRaised
 from services.contracts.messages.control import LatchCleared
 from services.contracts.messages.orders import AccountReported, CommandDenied, ReconciliationCompleted
 from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState, DayFactsPublished
 from services.contracts.reasons import GateReason
+from services.contracts.step import Received
 from services.contracts.terms import GatewayMode, Latch, Venue
 from services.gateway.core import recovered
 from services.gateway.effects import (
@@ -28,12 +31,13 @@ from services.gateway.effects import (
     Send,
 )
 from services.gateway.evidence import Unusable
-from services.gateway.facts import Answered, Connected, LoggedIn, QueryReturned, Started
+from services.gateway.facts import Answered, Connected, Delivered, LoggedIn, QueryReturned, Started
 from services.gateway.intention_log import IntentionLog, LogDamaged
 from services.gateway.link_desk import account_of, next_epoch
 from services.gateway.query_desk import Ask, QueryDesk, RoundKind
 from services.gateway.replies import bands, cash, holdings
 from services.gateway.settings import GatewaySettings
+from services.runtime.parts import changed_parts, restore
 from services.runtime.settings import SettingsError, load_settings
 
 from .desk import (
@@ -60,6 +64,17 @@ def states(desk: Desk) -> list[ConnectionState]:
 
 def exits(desk: Desk) -> list[int]:
     return [effect.code for effect in desk.effects if isinstance(effect, Exit)]
+
+
+def cleared() -> LatchCleared:
+    return LatchCleared(latch=Latch.RECONCILIATION_DIFFERENCE, by="desk", reason="a transfer")
+
+
+def restarted(desk: Desk) -> Desk:
+    """The next process, with what the one before had stored, as text."""
+    first = fresh().state
+    state = recovered(restore(first, changed_parts(None, desk.state)), [], desk.state.trading_date)
+    return Desk(state, desk.now_ns, desk.broker)
 
 
 class TestLogin:
@@ -320,8 +335,7 @@ class TestAccount:
         desk.broker.holdings = {"005930": 3}
         desk.run(130)
         desk.said.clear()
-        latch = Latch.RECONCILIATION_DIFFERENCE
-        desk.hear(LatchCleared(latch=latch, by="desk", reason="a transfer"), "clear")
+        desk.hear(cleared(), "clear")
         desk.run(130)
         assert desk.told(ReconciliationCompleted)
         assert all(m.differences == () for m in desk.told(ReconciliationCompleted))
@@ -339,11 +353,75 @@ class TestAccount:
         again = ready(Desk(forgot, desk.now_ns, FakeBroker(holdings={"005930": 3})))
         assert any("005930" in text for m in again.told(ReconciliationCompleted) for text in m.differences)
 
+    def test_what_changes_after_a_person_looked_is_named_and_not_accepted(self, desk: Desk) -> None:
+        desk.broker.holdings = {"005930": 3}
+        desk.run(130)
+        desk.said.clear()
+        desk.broker.holdings = {"005930": 3, "000660": 2}
+        desk.hear(cleared(), "clear")
+        desk.run(3)
+        (named,) = desk.told(ReconciliationCompleted)[-1].differences
+        assert "000660: the broker holds 2, our fills make 0" in named
+        desk.hear(cleared(), "again")
+        desk.run(3)
+        assert desk.told(ReconciliationCompleted)[-1].differences == ()
+
+    def test_what_was_bought_since_is_no_part_of_what_a_person_accepts(self, desk: Desk) -> None:
+        desk.broker.holdings = {"005930": 3}
+        desk.run(130)
+        desk.hear(order(desk.now_ns), "o")
+        send = desk.sends[-1]
+        desk.answer(send, "0000400")
+        desk.frame(**chejan(send, "0000400", "체결", remaining=0, cum=10, amount=1_995_000))
+        desk.broker.rows = [row(send, "0000400", cum=10, amount=1_995_000, remaining=0)]
+        desk.broker.holdings = {"005930": 13}
+        desk.hear(cleared(), "clear")
+        desk.run(10)
+        assert desk.told(ReconciliationCompleted)[-1].differences == ()
+        assert desk.state.baseline == {"005930": 3}
+
+    def test_a_latch_lifted_before_a_difference_was_named_accepts_none_and_says_so(self, desk: Desk) -> None:
+        desk.broker.holdings = {"005930": 3}
+        desk.hear(cleared(), "clear")
+        assert desk.told(AlertRaised)[-1].code == AlertCode.NOTHING_ACCEPTED
+        desk.run(3)
+        assert "005930" in desk.told(ReconciliationCompleted)[-1].differences[0]
+
+    def test_who_lifted_the_latch_before_it_was_told_has_not_seen_it(self, desk: Desk) -> None:
+        lifted = cleared()
+        asked_ns = desk.now_ns
+        desk.broker.holdings = {"005930": 3}
+        desk.run(130)
+        envelope = Envelope.wrap(lifted, source="risk", now_ns=asked_ns, causation_id="late")
+        desk.feed(Delivered(Received(envelope, "control", "1-0", desk.now_ns)))
+        desk.run(3)
+        assert "005930" in desk.told(ReconciliationCompleted)[-1].differences[0]
+        assert desk.state.baseline == {}
+
+    def test_a_difference_that_is_gone_by_itself_is_accepted_by_nobody(self, desk: Desk) -> None:
+        desk.broker.holdings = {"005930": 3}
+        desk.run(130)
+        desk.broker.holdings = {}
+        desk.run(130)
+        last = [m for m in desk.told(AlertRaised) if m.code == AlertCode.BOOKS_DIFFER][-1]
+        assert last.resolved
+        desk.hear(cleared(), "clear")
+        desk.run(3)
+        assert desk.state.baseline == {}
+        assert desk.told(ReconciliationCompleted)[-1].differences == ()
+
+    def test_what_was_named_survives_a_restart(self, desk: Desk) -> None:
+        desk.broker.holdings = {"005930": 3}
+        desk.run(130)
+        again = restarted(desk)
+        again.broker.answers = False
+        again.hear(cleared(), "clear")
+        assert again.state.baseline == {"005930": 3}
+
     def test_what_a_person_accepted_is_remembered_when_redis_forgets(self, desk: Desk) -> None:
         desk.broker.holdings = {"005930": 3}
-        desk.hear(
-            LatchCleared(latch=Latch.RECONCILIATION_DIFFERENCE, by="desk", reason="a transfer"), "clear"
-        )
+        desk.run(130)
+        desk.hear(cleared(), "clear")
         desk.run(3)
         lines = [effect.line for effect in desk.effects if isinstance(effect, Note)]
         forgot = recovered(fresh().state, lines, desk.state.session.trading_date)
