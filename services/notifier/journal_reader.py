@@ -4,7 +4,6 @@ import heapq
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from services.contracts.envelope import Envelope
 from services.contracts.streams import Stream
@@ -40,15 +39,3 @@ def read_day(folder: Path, stream: Stream | str) -> Iterator[Envelope]:
     for line in read_lines(folder, stream):
         if line.body is not None:
             yield line.envelope
-
-
-def read_bodies(folder: Path, stream: Stream | str) -> Iterator[dict[str, Any]]:
-    """Yield the envelopes as plain dicts, undecoded: for large files such as ticks."""
-    for line in read_lines(folder, stream):
-        if line.body is not None:
-            yield line.body
-
-
-def gaps_of(folder: Path, stream: Stream | str) -> list[JournalLine]:
-    """Return the gap lines of one stream in one date's folder."""
-    return [line for line in read_lines(folder, stream) if line.gap is not None]

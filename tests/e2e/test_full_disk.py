@@ -18,7 +18,8 @@ from services.contracts.streams import PAIRS
 from services.contracts.terms import TradingState
 from services.notifier.journal_chain import verify
 from services.notifier.journal_folder import dates_in
-from services.notifier.journal_reader import gaps_of, read_lines
+from services.notifier.journal_reader import read_lines
+from tests.support.journal_lines import gaps_of
 from tests.support.live_desk import CROSS_BPS, CROSS_MS, DETECTOR, GATEWAY, SYMBOLS, LiveDesk
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.timeout(200)]

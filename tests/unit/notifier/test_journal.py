@@ -23,9 +23,10 @@ from services.notifier import journal as journal_module
 from services.notifier.journal import Journal, JournalOptions
 from services.notifier.journal_folder import dates_in, lock, parts_in
 from services.notifier.journal_line import JournalLine
-from services.notifier.journal_reader import gaps_of, read_day, read_lines
+from services.notifier.journal_reader import read_day, read_lines
 from services.notifier.journal_source import StreamSource
 from services.runtime.bus import BusUnavailable, RedisBus
+from tests.support.journal_lines import gaps_of
 
 from .builders import DEADLINE_S, TICKS_G1, alert, quote, send, wait_for
 
@@ -148,8 +149,8 @@ def test_what_was_trimmed_while_nobody_wrote_is_a_marked_gap(real: "redis.Redis"
     second.step()
     second.close()
     assert ids(tmp_path, "ticks") == [*before, *after[-3:]]
-    gap = gaps_of(tmp_path / dates_in(tmp_path)[-1], TICKS)[0].gap
-    assert gap is not None and (gap.from_id, gap.to_id) == (before[-1], after[-3])
+    (gap,) = gaps_of(tmp_path / dates_in(tmp_path)[-1], TICKS)
+    assert (gap.from_id, gap.to_id) == (before[-1], after[-3])
     assert [trouble.code for trouble in second.report.troubles] == [AlertCode.JOURNAL_HOLE]
 
 

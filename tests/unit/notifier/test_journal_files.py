@@ -34,8 +34,9 @@ from services.notifier.journal_line import (
     prefix_of,
     read_line,
 )
-from services.notifier.journal_reader import gaps_of, read_bodies, read_lines
+from services.notifier.journal_reader import read_lines
 from services.notifier.journal_writer import Batch, JournalWriter
+from tests.support.journal_lines import gaps_of
 
 DAY = TradingDate("2026-11-23")
 NEXT_DAY = TradingDate("2026-11-24")
@@ -53,7 +54,7 @@ def writer(root: Path, max_bytes: int = 1_000_000) -> JournalWriter:
 
 
 def numbers(root: Path, date: TradingDate = DAY) -> list[int]:
-    return [body["n"] for body in read_bodies(root / date, ORDERS)]
+    return [line.body["n"] for line in read_lines(root / date, ORDERS) if line.body is not None]
 
 
 @given(st.binary(max_size=200) | st.text(max_size=50).map(str.encode))
