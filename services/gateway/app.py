@@ -32,7 +32,7 @@ from services.market.files import load_market, read_day_plan
 from services.market.market_clock import REAL_TIME
 from services.runtime.build import build_id
 from services.runtime.bus import BusUnavailable, Stored, connect
-from services.runtime.clock import ClockReading
+from services.runtime.clock import Sample
 from services.runtime.logs import configure_logs
 from services.runtime.metrics import Exporter, serve
 from services.runtime.parts import StateUnreadable, restore
@@ -88,10 +88,10 @@ def _run(
     outbox = Outbox()
     state = restore(first, stored.parts)
     writer = RedisWriter(bus, outbox, SOURCE, stored.epoch, state if stored.parts else None, exporter)
-    reading = _measured(writer, stop, pulse)
-    if reading is None:
+    measured = _measured(writer, stop, pulse)
+    if measured is None:
         return 0
-    clock = QtClock(writer, reading)
+    clock = QtClock(writer, measured)
     log = IntentionLog(first.settings.state_dir)
     today = first.clock.trading_date_at(clock.now_ns())
     state = recovered(state, log.read(today), today, log.read_before(today))
@@ -106,18 +106,18 @@ def _run(
     return _loop(application, shell, stop, reader, writer, log)
 
 
-def _measured(writer: RedisWriter, stop: threading.Event, pulse: PulseFile) -> ClockReading | None:
+def _measured(writer: RedisWriter, stop: threading.Event, pulse: PulseFile) -> Sample | None:
     """Return a measure of Redis's clock that ages can be compared by: all that follows is stamped by it.
 
     A line that never gives one gives its last: risk then refuses to arm.
     """
-    reading: ClockReading | None = None
+    sample: Sample | None = None
     for _ in range(MEASURES):
-        reading = _patiently(writer.measure, stop, pulse)
-        if reading is None or reading.trusted:
+        sample = _patiently(writer.measure, stop, pulse)
+        if sample is None or sample.good:
             break
         stop.wait(MEASURE_AGAIN_S)
-    return reading
+    return sample
 
 
 def _positions(stored: Stored, settings: GatewaySettings) -> dict[str, str]:

@@ -18,7 +18,7 @@ from services.contracts.streams import TICKS, key_of
 from services.gateway.outbox import Batch, Outbox, Quote, envelope_of
 from services.gateway.state import GatewayState
 from services.runtime.bus import BusUnavailable, Fenced, KeysLost, RedisBus, Write
-from services.runtime.clock import ClockReading, RedisClock
+from services.runtime.clock import ClockReading, RedisClock, Sample
 from services.runtime.logs import log_said
 from services.runtime.meter import written
 from services.runtime.metrics import Exporter
@@ -51,7 +51,8 @@ class RedisWriter(threading.Thread):
         self._exporter = exporter
         self._observe_publish = exporter.histogram(ORDER_PATH, "publish")
         self._written = 0
-        self.reading: ClockReading | None = None
+        self.sample: Sample | None = None
+        """The newest comparison of the clocks, for the Qt thread."""
         self.forgotten = threading.Event()
         """Set when Redis came back without our last commit; the Qt thread clears it."""
         self.fenced = False
@@ -62,12 +63,11 @@ class RedisWriter(threading.Thread):
         self.down_since_ns = 0
         """Since when Redis has taken nothing, monotonic; 0 while it does."""
 
-    def measure(self) -> ClockReading:
+    def measure(self) -> Sample:
         """Compare the clocks once; called before the thread starts too. Raises BusUnavailable."""
-        self._clock.sample()
-        self.reading = self._clock.reading
+        self.sample = self._clock.sample()
         self._sampled = time.monotonic()
-        return self.reading
+        return self.sample
 
     def finish(self, within_s: float) -> None:
         """Write what waits, for at most so long, and end."""
@@ -198,19 +198,19 @@ def _portions(batches: list[Batch]) -> list[list[Batch]]:
 
 
 class QtClock:
-    """Redis time on the Qt thread, from the writer's measures; never asks Redis itself."""
+    """Redis time on the Qt thread, from the writer's samples; never asks Redis itself."""
 
-    def __init__(self, writer: RedisWriter, first: ClockReading) -> None:
-        self._writer, self._reading = writer, first
-        self._clock = RedisClock(lambda: time.monotonic_ns() + self._reading.offset_ns)
-        self._clock.sample()
+    def __init__(self, writer: RedisWriter, first: Sample) -> None:
+        self._writer, self._learnt = writer, first
+        self._clock = RedisClock(_never)
+        self._clock.learn(first)
 
     def refresh(self) -> None:
-        """Take over the writer's newest measure, about once a second."""
-        reading = self._writer.reading
-        if reading is not None and reading is not self._reading:
-            self._reading = reading
-            self._clock.sample()
+        """Take over the writer's newest sample, about once a second."""
+        sample = self._writer.sample
+        if sample is not None and sample is not self._learnt:
+            self._learnt = sample
+            self._clock.learn(sample)
 
     def now_ns(self) -> int:
         return self._clock.now_ns()
@@ -220,16 +220,18 @@ class QtClock:
         return time.monotonic_ns()
 
     def mono_of(self, redis_ns: int) -> int:
-        """Return the monotonic time of a Redis time, on the pessimistic side; 0 where it cannot be told."""
-        if not self._reading.trusted:
-            return 0
-        return redis_ns - self._reading.offset_ns - self._reading.error_ns
+        """Return the monotonic time of a past Redis time, on the pessimistic side; 0 where it cannot be told.
 
-    @property
-    def offset_us(self) -> int:
-        return self._reading.offset_us
+        Never of the future: what has been read was written before, whatever a Redis that was just replaced
+        by another may say.
+        """
+        return min(self._clock.mono_of(redis_ns), time.monotonic_ns()) if self._clock.trusted else 0
 
     @property
     def reading(self) -> ClockReading:
-        """The measure in use."""
-        return self._reading
+        """The measure, and how far the time told on this thread is from it."""
+        return self._clock.reading
+
+
+def _never() -> int:
+    raise AssertionError("the Qt thread does not ask Redis")

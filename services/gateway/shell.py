@@ -197,13 +197,13 @@ class Shell:
         if now_ns - self._beat_ns < HEARTBEAT_MS * NS_PER_MS or self.ended:
             return
         self._beat_ns = now_ns
-        who, reference = self._identity, self.state.reference
+        who, reference, clock = self._identity, self.state.reference, self._clock.reading
         beat = Heartbeat(
             service=SOURCE, instance=who.instance, epoch=who.epoch, build_id=who.build_id, pid=os.getpid(),
             started_at_ns=who.started_ns, reference_hash="" if reference is None else reference.hash,
-            positions=self._positions, handled=self._handled, clock_offset_us=self._clock.offset_us,
-            clock_trusted=self._clock.reading.trusted and agrees(self.state.doubts),
-            clock_error_us=self._clock.reading.error_ns // 1_000, clock_jumps=self._clock.reading.jumps,
+            positions=self._positions, handled=self._handled, clock_offset_us=clock.offset_us,
+            clock_trusted=clock.trusted and agrees(self.state.doubts),
+            clock_error_us=clock.error_ns // 1_000, clock_jumps=clock.jumps,
         )  # fmt: skip
         self._put([self._write(Outgoing(beat), f"beat-{now_ns}", 0, now_ns)])
 
@@ -226,8 +226,9 @@ class Shell:
             self._bury(read, read.problem)
             return
         if isinstance(envelope.body, LeaseRenewed):
-            expires = self._clock.mono_of(entry_id_ns(entry.entry_id) + LEASE_MS * NS_PER_MS)
-            self._feed_fact(LeaseSeen(expires, envelope.body.reference_hash))
+            renewed_ns = self._clock.mono_of(entry_id_ns(entry.entry_id))
+            expires_ns = renewed_ns + LEASE_MS * NS_PER_MS if renewed_ns else 0
+            self._feed_fact(LeaseSeen(expires_ns, envelope.body.reference_hash))
             return
         self._handled += 1
         if self._figures is not None:

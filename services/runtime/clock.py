@@ -1,10 +1,15 @@
 """Redis time on every machine: monotonic clock plus a slewed offset, never backwards.
 
 Ages of messages compare across Windows and Linux only if all stamp in one clock. Redis's
-`TIME` is that clock. A sample's error is half its round trip; the best of the last samples
-is the target, and the offset is slewed to it so that time neither jumps nor runs back. Until the
-first good sample there is nothing to slew from: a process that starts while Redis stands still
-measures seconds wrong, and takes the first good measure as it is.
+`TIME` is that clock. A sample's error is half its round trip; the best of the last good samples
+is the target, and the offset is slewed to it so that time neither jumps nor runs back. A sample
+with a long round trip (Redis stood still, or this process was stopped meanwhile) says little: it
+is no target and no distance, only "cannot be measured"; what it still shows is a step larger than
+its own error.
+
+Until the first good sample there is nothing to slew from, and the earliest time that the poor ones
+allow is told: a stamp of then may be old, which fails closed, but never of the future. Otherwise
+time would have to stand still after the first good measure, with every stamp ahead.
 """
 
 import time
@@ -13,31 +18,40 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from services.contracts.limits import NS_PER_MS
+from services.contracts.limits import NS_PER_MS, NS_PER_S
 
-SAMPLES: Final = 16
+WINDOW_NS: Final = 16 * NS_PER_S
+"""A sample counts for so long: no crystal drifts by a millisecond meanwhile."""
 SLEW_PPM: Final = 5_000
 """At most 5 ms a second: faster than any crystal drifts, slow enough for ages to stay true."""
 JUMP_NS: Final = 50 * NS_PER_MS
 """A target this far off is a step of somebody's clock, not drift: the clock is not trusted."""
 POOR_NS: Final = 20 * NS_PER_MS
-"""With a round trip this long the offset is too vague to compare ages by."""
+"""With an error this large (half the round trip) the offset is too vague to compare ages by."""
+TRIES: Final = 10
+"""A start takes so many samples for a good one before it goes on without."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """`offset_ns` is Redis time less monotonic time, true within `error_ns`."""
+    """`offset_ns` is Redis time less monotonic time, true within `error_ns`, at `mono_ns`."""
 
     offset_ns: int
     error_ns: int
     mono_ns: int
+
+    @property
+    def good(self) -> bool:
+        """Whether ages may be compared by it."""
+        return self.error_ns < POOR_NS
 
 
 @dataclass(frozen=True, slots=True)
 class ClockReading:
     """One moment's measure of Redis time less monotonic time, true within `error_ns`.
 
-    `offset_us` is how far the offset in use is from it, `jumps` how often the offset has jumped.
+    `offset_us` is how far the offset in use is from it, 0 where it cannot be measured; `jumps` how often
+    the measure has stepped.
     """
 
     offset_ns: int
@@ -51,19 +65,27 @@ NEVER_MEASURED: Final = ClockReading(0, 0, 0, trusted=False)
 
 
 class RedisClock:
-    """`now_ns()` in Redis time. Feed it with `sample(redis_time_ns)` about once a second."""
+    """`now_ns()` in Redis time. Feed it with `sample()` about once a second, or with `learn()` what another
+    thread has sampled."""
 
     def __init__(
         self, redis_time_ns: Callable[[], int], monotonic_ns: Callable[[], int] = time.monotonic_ns
     ) -> None:
         self._redis_time_ns = redis_time_ns
         self._monotonic_ns = monotonic_ns
-        self._samples: deque[Sample] = deque(maxlen=SAMPLES)
-        self._offset_ns: int | None = None
+        self._samples: deque[Sample] = deque()
+        self._offset_ns = 0
         self._slewed_at_ns = 0
         self._last_ns = 0
         self._settled = False
         self.jumps = 0
+
+    def settle(self) -> None:
+        """Sample until there was a good measure, a few times at most. Raises what the call raises."""
+        for _ in range(TRIES):
+            self.sample()
+            if self._settled:
+                return
 
     def sample(self) -> Sample:
         """Ask Redis for its time once. Raises what the call raises."""
@@ -71,18 +93,29 @@ class RedisClock:
         redis_ns = self._redis_time_ns()
         after = self._monotonic_ns()
         taken = Sample(redis_ns - (before + after) // 2, (after - before) // 2 + 1_000, after)
-        if self._settled and self._jumped(taken):
-            self.jumps += 1
-            self._samples.clear()
-        self._samples.append(taken)
-        if not self._settled:
-            self._offset_ns, self._slewed_at_ns = self.best.offset_ns, after
-            self._settled = self.best.error_ns < POOR_NS
+        self.learn(taken)
         return taken
 
+    def learn(self, taken: Sample) -> None:
+        """Take over a sample of this machine's monotonic clock."""
+        if self._samples:
+            self._slew(taken.mono_ns)
+            if self._jumped(taken):
+                self.jumps += 1
+                self._samples.clear()
+        self._samples.append(taken)
+        while taken.mono_ns - self._samples[0].mono_ns > WINDOW_NS:
+            self._samples.popleft()
+        if not self._settled:
+            self._settled = taken.good
+            earliest_ns = max(sample.offset_ns - sample.error_ns for sample in self._samples)
+            self._offset_ns = taken.offset_ns if taken.good else earliest_ns
+            self._slewed_at_ns = taken.mono_ns
+
     def _jumped(self, taken: Sample) -> bool:
-        assert self._offset_ns is not None, "settled by a sample"
-        return abs(taken.offset_ns - self._offset_ns) > JUMP_NS + taken.error_ns
+        """Whether two measures cannot both be of one offset: somebody's clock was set."""
+        best = self.best
+        return abs(taken.offset_ns - best.offset_ns) > JUMP_NS + taken.error_ns + best.error_ns
 
     @property
     def best(self) -> Sample:
@@ -97,13 +130,15 @@ class RedisClock:
 
     @property
     def offset_us(self) -> int:
-        """How far the offset in use is from the best measurement, microseconds."""
-        return 0 if self._offset_ns is None else (self.best.offset_ns - self._offset_ns) // 1_000
+        """How far the offset in use is from the best measurement, microseconds; 0 without a good one."""
+        if not self._samples or not self.best.good:
+            return 0
+        return (self.best.offset_ns - self._offset_ns) // 1_000
 
     @property
     def trusted(self) -> bool:
         """Whether ages may be compared: measured well, and no step pending."""
-        return bool(self._samples) and self.best.error_ns < POOR_NS and abs(self.offset_us) * 1_000 < JUMP_NS
+        return bool(self._samples) and self.best.good and abs(self.offset_us) * 1_000 < JUMP_NS
 
     @property
     def reading(self) -> ClockReading:
@@ -113,9 +148,10 @@ class RedisClock:
 
     def now_ns(self) -> int:
         """Return Redis time in ns; never less than what was returned before."""
+        if not self._samples:
+            self.settle()
         mono = self._monotonic_ns()
         self._slew(mono)
-        assert self._offset_ns is not None, "sample() comes first"
         self._last_ns = max(self._last_ns, mono + self._offset_ns)
         return self._last_ns
 
@@ -124,10 +160,9 @@ class RedisClock:
         return redis_ns - self.best.offset_ns - self.best.error_ns
 
     def _slew(self, mono: int) -> None:
-        if self._offset_ns is None:
-            self.sample()
-            return
-        wanted = self.best.offset_ns - self._offset_ns
+        """Go on to the target, as far as the time since the last slew allows; without one stay."""
+        best = self.best
+        wanted = best.offset_ns - self._offset_ns if self._settled and best.good else 0
         allowed = max(0, mono - self._slewed_at_ns) * SLEW_PPM // 1_000_000
         self._offset_ns += max(-allowed, min(allowed, wanted))
-        self._slewed_at_ns = mono
+        self._slewed_at_ns = max(self._slewed_at_ns, mono)

@@ -144,7 +144,7 @@ class ServiceLoop(Generic[StateT]):
     # -- start and error -------------------------------------------------------------
 
     def _recover(self) -> None:
-        self._clock.sample()
+        self._clock.settle()
         stored = self._bus.take_over(self._service.name, self._epoch)
         self._epoch = stored.epoch
         parts = dict(stored.parts)

@@ -1,12 +1,14 @@
 """The bus and the loop, on fakeredis and on a real Redis: one behaviour, two servers."""
 
 import threading
+import time
 from typing import ClassVar
 
 import pytest
 import redis
 
 from services.contracts.envelope import Envelope, decode
+from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import TradingStateChanged, TradingStateRequested
 from services.contracts.messages.dead import EntryBuried
@@ -16,7 +18,7 @@ from services.contracts.step import Event, Outgoing, Received, State, Step
 from services.contracts.streams import ALERTS, CONTROL, DEAD, LEASE, STATUS, TICKS, key_of
 from services.contracts.terms import TradingState, Venue
 from services.runtime.bus import BusUnavailable, Fenced, RedisBus, Write
-from services.runtime.clock import RedisClock
+from services.runtime.clock import POOR_NS, RedisClock
 from services.runtime.loop import ServiceLoop
 from services.runtime.service import Service
 
@@ -51,6 +53,25 @@ def loop_on(client: "redis.Redis") -> ServiceLoop[Tally]:
     bus = RedisBus(client)
     service = Service("tally", tally, Tally(), committed=(CONTROL.key,), newest=(TICKS_G1,))
     return ServiceLoop(service, bus, RedisClock(bus.time_ns))
+
+
+class Stall:
+    """A Redis that stands still for a second or so at its first answers; both clocks go on meanwhile."""
+
+    def __init__(self, bus: RedisBus, stalls: int) -> None:
+        self._bus, self._stalls, self._passed_ns = bus, stalls, 0
+
+    def monotonic_ns(self) -> int:
+        return time.monotonic_ns() + self._passed_ns
+
+    def true_ns(self) -> int:
+        return self._bus.time_ns() + self._passed_ns
+
+    def redis_time_ns(self) -> int:
+        if self._stalls:
+            self._stalls -= 1
+            self._passed_ns += 1_040 * NS_PER_MS
+        return self.true_ns()
 
 
 def request(client: "redis.Redis", reason: str) -> None:
@@ -229,3 +250,18 @@ def test_a_capped_stream_stays_near_its_cap(client: "redis.Redis") -> None:
         envelope = Envelope.wrap(message, source="t", now_ns=1, causation_id=str(number))
         bus.append([Write(LEASE.key, envelope, 100)])
     assert bus.length(LEASE.key) < 400
+
+
+@pytest.mark.parametrize("stalls", [1, 3, 30])
+def test_a_start_while_redis_stands_still_stamps_no_heartbeat_ahead(
+    client: "redis.Redis", stalls: int
+) -> None:
+    """A first measure over a second's round trip was half a second ahead, and time does not run back."""
+    bus = RedisBus(client)
+    world = Stall(bus, stalls)
+    service = Service("tally", tally, Tally(), committed=(CONTROL.key,), newest=(TICKS_G1,))
+    ServiceLoop(service, bus, RedisClock(world.redis_time_ns, world.monotonic_ns)).turn()
+    (beat,) = [decode(entry.text) for entry in bus.tail(STATUS.key, 10)]
+    assert isinstance(beat.body, Heartbeat)
+    assert beat.ts_event_ns <= world.true_ns() + POOR_NS
+    assert beat.body.clock_trusted is (stalls < 30) and abs(beat.body.clock_offset_us) * 1_000 <= POOR_NS

@@ -1,10 +1,12 @@
 """Redis time: never backwards, slewed, and honest about when it is not to be trusted."""
 
+from collections.abc import Callable
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.contracts.limits import NS_PER_MS, NS_PER_S
-from services.runtime.clock import JUMP_NS, SLEW_PPM, RedisClock
+from services.runtime.clock import JUMP_NS, POOR_NS, SLEW_PPM, WINDOW_NS, RedisClock
 
 
 class World:
@@ -12,6 +14,7 @@ class World:
 
     def __init__(self, offset_ns: int = 1_000 * NS_PER_S, trip_ns: int = NS_PER_MS) -> None:
         self.mono_ns, self.offset_ns, self.trip_ns = 5 * NS_PER_S, offset_ns, trip_ns
+        self.still_ns = 4 * NS_PER_S
 
     def monotonic_ns(self) -> int:
         return self.mono_ns
@@ -23,8 +26,18 @@ class World:
         return answer
 
     def stalled_time_ns(self) -> int:
-        """Redis stood still for four seconds, then answered at once."""
-        self.mono_ns += 4 * NS_PER_S
+        """Redis stood still for a while, then answered at once."""
+        self.mono_ns += self.still_ns
+        return self.mono_ns + self.offset_ns
+
+    def held_time_ns(self) -> int:
+        """Redis answered at once; this process was stopped for a while before it looked."""
+        answer = self.mono_ns + self.offset_ns
+        self.mono_ns += self.still_ns
+        return answer
+
+    @property
+    def true_ns(self) -> int:
         return self.mono_ns + self.offset_ns
 
 
@@ -119,3 +132,88 @@ def test_time_does_not_run_back_when_a_poor_start_is_mended(stalls: list[bool]) 
         clock.sample()
         assert clock.now_ns() >= last
         last = clock.now_ns()
+
+
+Stand = Callable[[World], int]
+POOR: st.SearchStrategy[Stand] = st.sampled_from([World.stalled_time_ns, World.held_time_ns])
+
+
+@given(st.lists(POOR, min_size=1, max_size=6))
+def test_nothing_is_stamped_ahead_after_a_start_while_redis_or_this_process_stood_still(
+    poor: list[Stand],
+) -> None:
+    """A stamp ahead stays ahead, because time does not run back: a service that began so looked off."""
+    world = World()
+    clock = RedisClock(lambda: poor.pop()(world) if poor else world.redis_time_ns(), world.monotonic_ns)
+    while poor:
+        clock.sample()
+        assert clock.now_ns() <= world.true_ns and not clock.trusted
+    clock.sample()
+    assert clock.trusted
+    assert abs(clock.now_ns() - world.true_ns) <= world.trip_ns
+
+
+def test_a_start_asks_again_until_it_has_a_good_measure() -> None:
+    world = World()
+    answers = [World.stalled_time_ns, World.held_time_ns, World.redis_time_ns]
+    clock = RedisClock(lambda: answers.pop(0)(world), world.monotonic_ns)
+    clock.settle()
+    assert clock.trusted and answers == []
+
+
+def test_a_start_on_a_line_that_is_always_slow_goes_on_untrusted() -> None:
+    world = World(trip_ns=100 * NS_PER_MS)
+    clock = RedisClock(world.redis_time_ns, world.monotonic_ns)
+    clock.settle()
+    assert not clock.trusted and clock.now_ns() <= world.true_ns
+
+
+@given(st.lists(POOR, min_size=1, max_size=30))
+def test_what_cannot_be_measured_is_no_distance(poor: list[Stand]) -> None:
+    """For longer than a good measure counts: no trust then, but no offset, no step, and the same time."""
+    world = World()
+    clock = clock_in(world)
+    for taken in poor:
+        clock._redis_time_ns = lambda taken=taken: taken(world)
+        clock.sample()
+        assert clock.offset_us == 0 and clock.jumps == 0
+        assert abs(clock.now_ns() - world.true_ns) <= world.trip_ns
+    assert clock.trusted is (len(poor) * world.still_ns <= WINDOW_NS)
+
+
+@given(
+    step_ms=st.integers(-3_000, 3_000).filter(lambda ms: abs(ms) * NS_PER_MS > JUMP_NS + 2 * NS_PER_MS),
+    poor=st.sets(st.integers(0, 700), max_size=200),
+)
+def test_trust_returns_once_a_step_is_slewed_away(step_ms: int, poor: set[int]) -> None:
+    """Whatever is measured badly on the way: one step is counted once, and time comes to the new offset."""
+    world = World()
+    world.still_ns = 3 * POOR_NS
+    clock = clock_in(world)
+    last_ns = clock.now_ns()
+    world.offset_ns += step_ms * NS_PER_MS
+    clock.sample()
+    assert clock.jumps == 1 and not clock.trusted
+    for second in range(abs(step_ms) // 5 + 2):
+        world.mono_ns += NS_PER_S
+        bad = second in poor and second + 1 < abs(step_ms) // 5
+        clock._redis_time_ns = world.held_time_ns if bad else world.redis_time_ns
+        clock.sample()
+        now_ns = clock.now_ns()
+        assert now_ns >= last_ns and clock.jumps == 1
+        last_ns = now_ns
+        away_ns = abs(now_ns - world.true_ns)
+        assert clock.trusted is (away_ns < JUMP_NS) or abs(away_ns - JUMP_NS) <= 2 * world.trip_ns
+    assert clock.trusted and clock.offset_us == 0
+    assert abs(now_ns - world.true_ns) <= world.trip_ns
+
+
+def test_a_long_pause_is_no_licence_to_step() -> None:
+    """The way to a target begins when the target is known, not when time was last told."""
+    world = World()
+    clock = clock_in(world)
+    before_ns = clock.now_ns() - world.mono_ns
+    world.mono_ns += 100 * NS_PER_S
+    world.offset_ns += 400 * NS_PER_MS
+    clock.sample()
+    assert not clock.trusted and clock.now_ns() - world.mono_ns - before_ns <= world.trip_ns
