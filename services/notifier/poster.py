@@ -73,6 +73,8 @@ class TerminalChannel:
 
 HandOver = Callable[[Digest, Names], None]
 """Gives a digest to whoever posts it. Raises ConnectionError: try again later."""
+SayTaken = Callable[[str, float], None]
+"""Keeps digests from a webhook for so many seconds. Raises ConnectionError."""
 
 
 class Poster:
@@ -89,9 +91,12 @@ class Poster:
         language: Language,
         backoff_s: tuple[float, ...] = BACKOFF_S,
         overdue_s: float = OVERDUE_S,
+        say_taken: SayTaken = lambda webhook, seconds: None,
     ) -> None:
         self._channels = dict(channels)
         self._hand_over = hand_over
+        self._say_taken = say_taken
+        self._taken_until_s: dict[str, float] = {}
         self._say = say
         self._language = language
         self._overdue_s = overdue_s
@@ -141,8 +146,8 @@ class Poster:
         self._until(stop, self.step)
 
     def run_digests(self, stop: threading.Event) -> None:
-        """Hand digests over until `stop`: the queue lies in Redis, which may be slow."""
-        self._until(stop, self.hand_over_one)
+        """Serve the side jobs until `stop`: their queue lies in Redis, which may be slow."""
+        self._until(stop, self.serve_side_jobs)
 
     def _until(self, stop: threading.Event, act: Callable[[], bool]) -> None:
         while not stop.is_set():
@@ -176,6 +181,7 @@ class Poster:
             number, names, now_ns = self._attempts, self._names, time.monotonic_ns() + self._clock_offset_ns
             self._lanes[name] = lane.started(number, batch, now_s)
             self._started[number] = (name, now_s)
+            self._changed.notify_all()
         thread = threading.Thread(
             target=self._attempt, args=(name, number, batch, now_ns, names, lane.plain), daemon=True,
             name=f"post-{number}",
@@ -247,19 +253,31 @@ class Poster:
 
     # -- digests -----------------------------------------------------------------------------
 
-    def hand_over_one(self) -> bool:
-        """Hand one digest over; False when there is none, or the queue did not take it."""
-        with self._changed:
-            digests, names = self._digests, self._names
-        if not digests or time.monotonic() < self._digest_not_before_s:
+    def serve_side_jobs(self) -> bool:
+        """Say which webhooks are taken, then hand one digest over; False when there is none to hand over."""
+        now_s = time.monotonic()
+        if now_s < self._digest_not_before_s:
             return False
-        digest = digests[0]
+        with self._changed:
+            free_at_s = {name: lane.free_at_s for name, lane in self._lanes.items()}
         try:
-            self._hand_over(digest, names)
+            for name, until_s in free_at_s.items():
+                if until_s > max(now_s, self._taken_until_s.get(name, 0.0)):
+                    self._say_taken(name, until_s - now_s)
+                    self._taken_until_s[name] = until_s
+            return self._hand_over_one()
         except ConnectionError as error:
-            self._log.warning("digest not handed over", problem=str(error))
+            self._log.warning("side jobs not reached", problem=str(error))
             self._digest_not_before_s = time.monotonic() + HAND_OVER_AGAIN_S
             return False
+
+    def _hand_over_one(self) -> bool:
+        with self._changed:
+            digests, names = self._digests, self._names
+        if not digests:
+            return False
+        digest = digests[0]
+        self._hand_over(digest, names)
         with self._changed:
             self._done[digest.digest_id] = None
             self._digests = tuple(d for d in self._digests if d is not digest)

@@ -28,6 +28,7 @@ from services.notifier.gauges import readings
 from services.notifier.jobs import enqueue_digest
 from services.notifier.journal import Journal, JournalOptions
 from services.notifier.journal_source import StreamSource
+from services.notifier.pace import say_taken
 from services.notifier.poster import Poster, SlackChannel, TerminalChannel
 from services.notifier.settings import NotifierSettings
 from services.notifier.state import Digest, NotifierState
@@ -148,7 +149,13 @@ def _poster(settings: NotifierSettings, addresses: dict[str, str], redis_url: st
     def enqueue(digest: Digest, names: Names) -> None:
         enqueue_digest(client, digest, names, language)
 
-    return Poster(channels, enqueue, say, language)
+    def taken(webhook: str, seconds: float) -> None:
+        try:
+            say_taken(client, webhook, seconds)
+        except redis.RedisError as error:
+            raise ConnectionError(f"Redis did not take the pace: {error}") from error
+
+    return Poster(channels, enqueue, say, language, say_taken=taken)
 
 
 def _market_clock(runtime: RuntimeSettings) -> MarketClock:

@@ -1,15 +1,18 @@
 """The worker of the side jobs: `python -m services.notifier.worker`.
 
-rq itself handles SIGTERM: it finishes the job at hand and ends. The scheduler it starts brings
-retries back when their time has come.
+One process without children, so that a kill -9 leaves nothing behind: jobs run in it, and it brings
+retries back itself. rq's own scheduler is a child that would outlive it and keep its lock. rq handles
+SIGTERM: it finishes the job at hand and ends.
 """
 
 import argparse
 import sys
-from typing import Final
+from functools import cached_property
+from typing import Any, Final
 
 import redis
-from rq import SimpleWorker, Worker
+from rq import SimpleWorker
+from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
 
 from services.notifier.jobs import digest_queue
@@ -17,37 +20,50 @@ from services.runtime.logs import configure_logs
 from services.runtime.process import EXIT_BAD_SETTINGS
 from services.runtime.settings import RuntimeSettings, SettingsError, load_settings
 
-LOOK_AFTER_S: Final = 60
-BEAT_S: Final = 10
-"""A job whose worker was killed is taken up again within about two minutes: its last sign of life is good
-for `BEAT_S` + 60 s, and each worker looks every `LOOK_AFTER_S`."""
+LOOK_AFTER_S: Final = 10
+"""So often it looks for retries whose time has come, and for jobs whose worker was killed: such a one is
+taken up again once its sign of life, good for the job's time limit and a minute, has run out."""
+RQ_TAKES_OFF_S: Final = 15
+"""rq waits for a job so much shorter than `worker_ttl`, and looks around only between two waits."""
 
 
-def run_worker(redis_url: str, *, burst: bool = False, fork: bool = True) -> None:
-    """Work off the queue until a signal, or with `burst` until it is empty.
+class DigestWorker(SimpleWorker):
+    """rq's worker that runs jobs in its own process, and schedules in its own turn."""
 
-    Raises:
-        redis.exceptions.ConnectionError: Redis does not answer at the start.
-    """
-    client = redis.Redis.from_url(redis_url)
-    worker_class = Worker if fork else SimpleWorker
-    worker = worker_class(
+    def run_maintenance_tasks(self) -> None:
+        """Put due retries back into the queue, then what rq itself does now and then."""
+        self._scheduler.acquire_locks()
+        try:
+            self._scheduler.enqueue_scheduled_jobs()
+        finally:
+            self._scheduler.release_locks()
+        super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+
+    @cached_property
+    def _scheduler(self) -> Any:
+        """Never started: only its single steps are used, which rq leaves without types."""
+        return RQScheduler(
+            self.queues, connection=self.connection, serializer=self.serializer, logging_level="WARNING"
+        )
+
+
+def digest_worker(client: "redis.Redis") -> DigestWorker:
+    return DigestWorker(
         [digest_queue(client)], connection=client, serializer=JSONSerializer,
-        maintenance_interval=LOOK_AFTER_S, worker_ttl=LOOK_AFTER_S, job_monitoring_interval=BEAT_S,
+        maintenance_interval=LOOK_AFTER_S, worker_ttl=LOOK_AFTER_S + RQ_TAKES_OFF_S,
     )  # fmt: skip
-    worker.work(burst=burst, with_scheduler=True, logging_level="WARNING")
 
 
 def main() -> int:
     """Run the worker from the command line; returns the exit code."""
     options = argparse.ArgumentParser(prog="python -m services.notifier.worker", description=__doc__)
     options.add_argument("--burst", action="store_true", help="end when the queue is empty")
-    options.add_argument("--no-fork", action="store_true", help="run jobs in this process")
     chosen = options.parse_args()
     try:
         runtime = load_settings(RuntimeSettings)
         configure_logs(runtime.log_level, runtime.log_file, "notifier-worker")
-        run_worker(runtime.redis_url, burst=chosen.burst, fork=not chosen.no_fork)
+        client = redis.Redis.from_url(runtime.redis_url)
+        digest_worker(client).work(burst=chosen.burst, logging_level="WARNING")
     except SettingsError as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_BAD_SETTINGS

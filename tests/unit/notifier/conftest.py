@@ -1,10 +1,8 @@
 """A webhook of our own, a clean real Redis, and the notifier as a process."""
 
-import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -138,7 +136,5 @@ def start(redis_url: str, tmp_path: Path) -> Iterator[Start]:
 
     yield launch
     for process in running:
-        # The whole group: rq's scheduler is a child that outlives a killed worker and keeps its lock.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
         process.wait()

@@ -71,7 +71,7 @@ def first_received_ns(slack: SlackDouble, alert_id: str) -> int:
 def running(real: "redis.Redis", start: Start, slack: SlackDouble, **settings: str) -> None:
     """The notifier, heard of, and its worker."""
     start(NOTIFIER, SLACK_WEBHOOK_URL=slack.url, **settings)
-    start(WORKER, arguments="--no-fork", SLACK_WEBHOOK_URL=slack.url)
+    start(WORKER, SLACK_WEBHOOK_URL=slack.url)
     wait_for(lambda: status(real) is not None, "the notifier")
 
 
@@ -175,7 +175,7 @@ def test_nothing_is_lost_when_the_notifier_is_killed_while_it_posts(
     emit(real, named("c2"))
     slack.always = Answer(200)
     start(NOTIFIER, SLACK_WEBHOOK_URL=slack.url, ARB_NOTIFIER_DIGEST_INTERVAL_S="1")
-    start(WORKER, arguments="--no-fork", SLACK_WEBHOOK_URL=slack.url)
+    start(WORKER, SLACK_WEBHOOK_URL=slack.url)
     all_delivered(real, slack, ["c1", "c2"])
     all_delivered_by_worker(slack)
 
@@ -185,7 +185,7 @@ def test_a_digest_whose_worker_was_killed_is_posted_by_the_next_one(
 ) -> None:
     slack.always = Answer(after_s=60.0)
     start(NOTIFIER, SLACK_WEBHOOK_URL=slack.url, ARB_NOTIFIER_DIGEST_INTERVAL_S="1")
-    worker = start(WORKER, arguments="--no-fork", SLACK_WEBHOOK_URL=slack.url)
+    worker = start(WORKER, SLACK_WEBHOOK_URL=slack.url)
     wait_for(lambda: status(real) is not None, "the notifier")
     emit(real, named("w1", Severity.WARNING))
     first_received_ns(slack, "w1")
@@ -196,7 +196,7 @@ def test_a_digest_whose_worker_was_killed_is_posted_by_the_next_one(
     (started,) = real.scan_iter("rq:wip:arb-digests")
     (running_job,) = real.zrange(started, 0, -1)
     real.zadd(started, {running_job: 1})
-    start(WORKER, arguments="--no-fork", SLACK_WEBHOOK_URL=slack.url)
+    start(WORKER, SLACK_WEBHOOK_URL=slack.url)
     (job_id,) = (key.rpartition(b":")[2] for key in real.scan_iter("rq:job:digest-*"))
     wait_for(lambda: bool(real.zscore("rq:scheduled:arb-digests", job_id)), "its retry")
     real.zadd("rq:scheduled:arb-digests", {job_id: 1})
@@ -218,7 +218,7 @@ def test_what_redis_had_on_disk_is_delivered_after_it_was_killed(
         slack.always = Answer(500)
         shared = {"SLACK_WEBHOOK_URL": slack.url, "ARB_RUNTIME_REDIS_URL": server.url}
         start(NOTIFIER, **shared, ARB_NOTIFIER_DIGEST_INTERVAL_S="1")
-        start(WORKER, arguments="--no-fork", **shared)
+        start(WORKER, **shared)
         wait_for(lambda: status(client) is not None, "the notifier")
         emit(client, named("c1"), named("w1", Severity.WARNING))
         first_received_ns(slack, "c1")

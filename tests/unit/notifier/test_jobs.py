@@ -1,20 +1,28 @@
 """Digests by rq on a real Redis, with a real worker and a webhook of our own."""
 
+import signal
+import threading
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 import redis
-from rq import SimpleWorker
 from rq.job import Job
 from rq.registry import ScheduledJobRegistry
 from rq.serializers import JSONSerializer
 
 from services.contracts.alert_text import Language
 from services.contracts.terms import Severity
+from services.notifier import jobs
 from services.notifier.jobs import QUEUE, RETRY_S, digest_queue, enqueue_digest
+from services.notifier.pace import say_taken, take
+from services.notifier.poster import Poster, SlackChannel
+from services.notifier.reported import NoticesDelivered
 from services.notifier.state import Digest, DigestLine
+from services.notifier.worker import digest_worker
 
-from .builders import START_NS, alert
+from .builders import START_NS, alert, notice, wait_for
 from .conftest import Answer, SlackDouble, Start
 
 pytestmark = pytest.mark.redis
@@ -28,8 +36,7 @@ NAMES = {"005930": "삼성전자", "000660": "SK하이닉스"}
 
 
 def work(client: "redis.Redis") -> None:
-    queue = digest_queue(client)
-    SimpleWorker([queue], connection=client, serializer=JSONSerializer).work(burst=True)
+    digest_worker(client).work(burst=True)
 
 
 def job(client: "redis.Redis") -> Job:
@@ -82,6 +89,7 @@ def test_what_was_not_taken_comes_back_later(
     assert due - real.time()[0] >= least_s - 3
     webhook.always = Answer(200)
     waiting.remove("digest-d1")
+    real.delete(*real.scan_iter("rq:arb-digests:taken:*"))
     digest_queue(real).enqueue_job(job(real))
     work(real)
     assert len(webhook.posts) == 1
@@ -104,17 +112,114 @@ def test_a_queue_that_does_not_answer_is_a_connection_error() -> None:
         enqueue_digest(client, DIGEST, NAMES, Language.ENGLISH)
 
 
-@pytest.mark.slow
-def test_the_worker_brings_back_a_retry_whose_time_has_come(
-    real: "redis.Redis", webhook: SlackDouble, start: Start
+# -- the pace of the webhook, shared with the notifier -------------------------------------------
+
+
+def test_a_digest_waits_for_its_turn_on_the_webhook(real: "redis.Redis", webhook: SlackDouble) -> None:
+    enqueue_digest(real, DIGEST, NAMES, Language.ENGLISH)
+    began_s = time.monotonic()
+    say_taken(real, "", 0.8)
+    work(real)
+    ((posted_s, _),) = webhook.attempts
+    assert posted_s - began_s >= 0.8
+    assert take(real, "") > 0, "and then has the webhook itself"
+
+
+def test_a_webhook_that_stays_taken_sends_the_digest_back_into_the_queue(
+    real: "redis.Redis", webhook: SlackDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    webhook.script.append(Answer(500))
+    monkeypatch.setattr(jobs, "TURN_S", 0.1)
+    enqueue_digest(real, DIGEST, NAMES, Language.ENGLISH)
+    say_taken(real, "", 60.0)
+    work(real)
+    assert not webhook.attempts
+    assert digest_queue(real).scheduled_job_registry.get_job_ids() == ["digest-d1"]
+
+
+def test_what_slack_asked_one_digest_to_wait_holds_the_others(
+    real: "redis.Redis", webhook: SlackDouble
+) -> None:
+    webhook.always = Answer(429, {"Retry-After": "200"})
     enqueue_digest(real, DIGEST, NAMES, Language.ENGLISH)
     work(real)
-    waiting = ScheduledJobRegistry(QUEUE, connection=real, serializer=JSONSerializer)
-    real.zadd(waiting.key, {"digest-d1": 1})
-    assert start("services.notifier.worker", "--burst", SLACK_WEBHOOK_URL=webhook.url).wait(30) == 0
+    assert take(real, "") > 100
+
+
+def test_a_longer_time_that_was_said_is_never_shortened(real: "redis.Redis") -> None:
+    say_taken(real, "desk", 60.0)
+    say_taken(real, "desk", 1.0)
+    assert take(real, "desk") > 50 and take(real, "") == 0
+    say_taken(real, "", 60.0)
+    assert take(real, "") > 50
+
+
+@pytest.mark.parametrize("answer", [Answer(200), Answer(429, {"Retry-After": "60"})])
+def test_what_the_notifier_posts_keeps_digests_away_for_as_long_as_its_webhook_is_taken(
+    real: "redis.Redis", slack: SlackDouble, answer: Answer
+) -> None:
+    slack.always = answer
+    said: list[str] = []
+    channel = SlackChannel(slack.url, Language.ENGLISH, timeout_s=1)
+    poster = Poster(
+        {"": channel}, lambda *_: None, said.append, Language.ENGLISH,
+        say_taken=lambda name, seconds: say_taken(real, name, seconds),
+    )  # fmt: skip
+    poster.offer((notice(),), (), {}, START_NS)
+    assert poster.step() and not poster.serve_side_jobs()
+    assert take(real, "") > 0
+    wait_for(lambda: bool(poster.results()), "the answer")
+    poster.serve_side_jobs()
+    assert (take(real, "") > 50) is (answer.status == 429)
+
+
+def test_a_redis_that_hangs_delays_nothing_that_the_notifier_posts(slack: SlackDouble) -> None:
+    hung, end = threading.Event(), threading.Event()
+
+    def hang(name: str, seconds: float) -> None:
+        hung.set()
+        end.wait()
+
+    channel = SlackChannel(slack.url, Language.ENGLISH, timeout_s=1, pace_s=0.01)
+    poster = Poster({"": channel}, lambda *_: None, lambda _: None, Language.ENGLISH, say_taken=hang)
+    threads = [threading.Thread(target=run, args=(end,)) for run in (poster.run, poster.run_digests)]
+    for thread in threads:
+        thread.start()
+    try:
+        poster.offer((notice("a"),), (), {}, START_NS)
+        wait_for(hung.is_set, "the hanging side job")
+        poster.offer((notice("a"), notice("b")), (), {}, START_NS)
+        wait_for(lambda: NoticesDelivered(notice_ids=("b",)) in poster.results(), "the second delivery")
+    finally:
+        end.set()
+        for thread in threads:
+            thread.join()
+
+
+# -- the worker as a process ---------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_worker_brings_back_retries_without_a_child_that_outlives_it(
+    real: "redis.Redis", webhook: SlackDouble, start: Start
+) -> None:
+    webhook.script += [Answer(500), Answer(500)]
+    enqueue_digest(real, DIGEST, NAMES, Language.ENGLISH)
+    worker = start("services.notifier.worker", SLACK_WEBHOOK_URL=webhook.url)
+    retry_comes(real, webhook, attempts=2)
+    assert psutil.Process(worker.pid).children(recursive=True) == []
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    start("services.notifier.worker", SLACK_WEBHOOK_URL=webhook.url)
+    retry_comes(real, webhook, attempts=3)
     assert len(webhook.posts) == 1
+
+
+def retry_comes(client: "redis.Redis", webhook: SlackDouble, *, attempts: int) -> None:
+    """Wait until the digest waits for its retry, make its time come, and wait for the attempt."""
+    scheduled = digest_queue(client).scheduled_job_registry
+    wait_for(lambda: scheduled.get_job_ids() == ["digest-d1"], "the wait for a retry")
+    client.zadd(scheduled.key, {"digest-d1": 1})
+    wait_for(lambda: len(webhook.attempts) == attempts, "the retry")
 
 
 @pytest.mark.slow

@@ -255,7 +255,7 @@ def test_a_digest_that_the_queue_does_not_take_is_kept(slack: SlackDouble) -> No
 
     desk = Desk(slack, refuse)
     desk.offer(digests=(DIGEST,))
-    assert not desk.poster.hand_over_one()
+    assert not desk.poster.serve_side_jobs()
     desk.delivered()
     assert not handed_over(desk)
 
