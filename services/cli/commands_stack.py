@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from services.cli.commands_watch import print_checks
 from services.cli.demo import Demo, DemoOptions
 from services.cli.demo_view import LiveWatcher, PlainWatcher, report_view
 from services.cli.doctor import examine
 from services.cli.faults import EXIT_FAILED, UsageFault
-from services.cli.launch import LaunchOptions, interrupted_by_signals, launch, stop
+from services.cli.launch import LaunchOptions, end, interrupted_by_signals, launch, stop
 from services.cli.link import address_in_use
 from services.cli.options import (
     DEFAULT_RUN,
@@ -26,7 +27,7 @@ from services.cli.options import (
 from services.cli.picture import Album
 from services.cli.preflight import is_clean
 from services.cli.report import DayReport
-from services.cli.stack_file import read_stack_file
+from services.cli.stack import Stack
 from services.cli.supervisord import managed
 from services.cli.top import need_terminal, watch
 from services.contracts.terms import GatewayMode
@@ -118,13 +119,17 @@ def down(
 ) -> None:  # fmt: skip
     """Stop the services that `arb up` started: first new pairs, then the processes, last started first.
 
-    Pairs that are still open then stay as they are and go on at the next start.
+    Pairs that are still open then stay as they are and go on at the next start. What runs on after its
+    supervisord was killed is stopped too. Exit code 1 if a pair is open, or something did not end well.
     """
     unwell = stop(run, wait)
     if unwell is None:
         console().print(f"Nothing runs in {run}.")
-    else:
-        console().print("\n".join(("Everything is stopped.", *unwell)))
+        return
+    for line in ("Everything is stopped.", *unwell):
+        console().print(escape(line), soft_wrap=True)
+    if unwell:
+        raise typer.Exit(EXIT_FAILED)
 
 
 def observe(
@@ -142,14 +147,15 @@ def observe(
     need_terminal()
     stack = None
     with interrupted_by_signals():
-        if read_stack_file(run) is None:
+        running = Stack.attach(run)
+        if running is None or not running.alive:
             options = LaunchOptions(run, configuration(), redis, GatewayMode.OBSERVE, gateway, seed)
             stack = launch(options, lambda text: console().print(text, soft_wrap=True))
         try:
             watch(open_desk(redis, run), "observing")
         finally:
             if stack is not None:
-                stack.stop_all()
+                end(stack)
     with suppress(OSError):  # the terminal may be gone
         console().print("Everything is stopped." if stack is not None else "What runs goes on.")
 

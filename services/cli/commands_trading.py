@@ -7,8 +7,8 @@ import typer
 from rich.markup import escape
 
 from services.cli.board import Board
-from services.cli.commands_watch import board_now, print_checks
-from services.cli.faults import EXIT_FAILED, UnknownName, UsageFault
+from services.cli.commands_watch import board_now, checks_json, print_checks
+from services.cli.faults import EXIT_FAILED, Fault, UnknownName, UsageFault
 from services.cli.link import Link
 from services.cli.options import (
     DEFAULT_RUN,
@@ -36,9 +36,17 @@ from services.contracts.messages.control import (
     ResidualClaimed,
     TradingStateRequested,
 )
-from services.contracts.terms import GatewayMode, Latch, TradingState
+from services.contracts.messages.status import OpenPairSeen
+from services.contracts.reference import SymbolEntry
+from services.contracts.terms import GatewayMode, Latch, Severity, TradingState
+from services.runtime.bus import BusUnavailable
 
 STEER_PANEL = "Steer"
+ONCE_SILENT_S = 0.2
+HALT_WITHOUT_REDIS = (
+    "Create the file HALT beside the gateway (`halt_file` of its settings; HALT in the run folder under "
+    '`arb up`): it stops without Redis. docs/going-live.md, "By hand", has what comes after.'
+)
 
 residual_app = typer.Typer(no_args_is_help=True, help="Positions that could not be sold: list, resolve.")
 latch_app = typer.Typer(no_args_is_help=True, help="Stops that only a person lifts.")
@@ -55,10 +63,13 @@ def arm(
     board, now_ns = board_now(link)
     checks = preflight(board, now_ns)
     if not is_clean(checks):
-        print_checks(checks, as_json)
+        if as_json:
+            print_json({"done": False, "refused": True, **checks_json(checks)})
+        else:
+            print_checks(checks, as_json=False)
         raise typer.Exit(EXIT_FAILED)
     if board.gateway is not None and board.gateway.mode is GatewayMode.LIVE and not yes:
-        typer.confirm(f"Trade account {board.gateway.account} with real money?", abort=True)
+        typer.confirm(f"Trade account {board.gateway.account} with real money?", abort=True, err=True)
     request = TradingStateRequested(target=TradingState.ARMED, by=by, reason=reason)
     finish(ask(link, request, wait), as_json)
 
@@ -83,8 +94,13 @@ def halt(
     reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
     wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Stop everything now: the gateway sends only cancels, also if nothing else is alive."""
-    _set_state(TradingState.HALTED, reason, by, redis, run, wait, as_json)
+    """Stop everything now: the gateway sends only cancels, also if nothing else but Redis is alive."""
+    try:
+        _set_state(TradingState.HALTED, reason, by, redis, run, wait, as_json)
+    except UsageFault:
+        raise
+    except (Fault, BusUnavailable) as error:
+        raise Fault(f"the halt may not have arrived: {error}", HALT_WITHOUT_REDIS) from error
 
 
 def disarm(
@@ -101,8 +117,29 @@ def flatten(
     wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Sell what open pairs and stranded positions hold, also while halted or disarmed."""
-    request = FlattenRequested(symbol=symbol, by=name_or_login(by), reason=reason_or_ask(reason))
-    finish(ask(open_desk(redis, run), request, wait), as_json)
+    reason, by = reason_or_ask(reason), name_or_login(by)
+    link = open_desk(redis, run)
+    board, _ = board_now(link)
+    held = [row for row in held_now(board) if symbol in ("", row.symbol)]
+    known = {row.symbol for row in held} | {entry.krx_code for entry in symbols_of(board)}
+    if symbol and known and symbol not in known:
+        raise UnknownName(f"nobody trades {symbol!r} here", symbol, known, "arb status")
+    outcome = ask(link, FlattenRequested(symbol=symbol, by=by, reason=reason), wait)
+    rows = [
+        f"{row.pair_id}  {row.symbol}  {row.state}, {row.uncovered_shares} shares to sell" for row in held
+    ]
+    of = f" of {symbol}" if symbol else ""
+    finish(outcome, as_json, rows or [f"The executor reports no open pair and no stranded position{of}."])
+
+
+def held_now(board: Board) -> tuple[OpenPairSeen, ...]:
+    """Return open pairs and stranded positions as the executor reported them last."""
+    return (*board.executor.pairs, *board.executor.stranded) if board.executor is not None else ()
+
+
+def symbols_of(board: Board) -> tuple[SymbolEntry, ...]:
+    """Return the symbols in force, none where risk has published no reference data."""
+    return tuple(board.reference.symbols) if board.reference is not None else ()
 
 
 def ack(
@@ -112,7 +149,7 @@ def ack(
     by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
     wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Acknowledge an alert, or all of them, so that it is not repeated; Slack is told who has it."""
+    """Acknowledge an alert, or all that are open, so that it is not repeated; Slack is told who has it."""
     if every is bool(alert_id):
         raise UsageFault("say which alert, or --all", "`arb status` shows the open ones.")
     link = open_desk(redis, run)
@@ -121,17 +158,24 @@ def ack(
         raise UnknownName(f"no open alert {alert_id!r}", alert_id, list(known), "arb status")
     name, chosen = name_or_login(by), known if every else (alert_id,)
     requests = [AlertAcknowledged(alert_id=each, by=name, reason=reason) for each in chosen]
-    outcomes = [ask(link, request, wait) for request in requests]
+    outcomes: list[Outcome] = []
+    for request in requests:  # where nobody answers, one full wait says so as well as twenty
+        silent = bool(outcomes) and not outcomes[-1].done
+        outcomes.append(ask(link, request, min(wait, ONCE_SILENT_S) if silent else wait))
     if every:
-        finish_all(outcomes, as_json)
+        finish_all(chosen, outcomes, as_json)
     else:
         finish(outcomes[0], as_json)
 
 
 def _unacknowledged(board: Board) -> tuple[str, ...]:
-    """Return the ids of open alerts: those in the stream's end, and older ones that the notifier holds."""
+    """Return the ids of open alerts: those in the stream's end, and older ones that the notifier holds.
+
+    Not of what is only told for information: nobody is asked for anything there.
+    """
     held = () if board.notifier is None else board.notifier.unacknowledged
-    return tuple(dict.fromkeys([*(alert.alert_id for alert in board.open_alerts()), *held]))
+    shown = (alert.alert_id for alert in board.open_alerts() if alert.severity is not Severity.INFO)
+    return tuple(dict.fromkeys([*shown, *held]))
 
 
 @residual_app.command("list")
@@ -180,24 +224,27 @@ def latch_clear(
     finish(ask(open_desk(redis, run), request, wait), as_json)
 
 
-def finish(outcome: Outcome, as_json: bool) -> None:
-    """Print what was answered; exit 1 where it was refused or nobody answered."""
+def finish(outcome: Outcome, as_json: bool, more: Sequence[str] = ()) -> None:
+    """Print what was answered, and `more` below it; exit 1 where it was refused or nobody answered."""
     if as_json:
         print_json(outcome.as_json())
     else:
         style = "red" if outcome.refused or not outcome.done else "green"
         for line in outcome.lines():
             console().print(f"[{style}]{escape(line)}[/]", soft_wrap=True)
+        for line in more:
+            console().print(escape(line), soft_wrap=True)
     if outcome.refused or not outcome.done:
         raise typer.Exit(EXIT_FAILED)
 
 
-def finish_all(outcomes: Sequence[Outcome], as_json: bool) -> None:
-    """Print what was answered to each; exit 1 where nobody answered one of them."""
+def finish_all(names: Sequence[str], outcomes: Sequence[Outcome], as_json: bool) -> None:
+    """Print what was answered to each, by name; exit 1 where nobody answered one of them."""
     if as_json:
         print_json([outcome.as_json() for outcome in outcomes])
     else:
-        lines = [line for outcome in outcomes for line in outcome.lines()]
+        named = zip(names, outcomes, strict=True)
+        lines = [f"{name}: {line}" for name, outcome in named for line in outcome.lines()]
         console().print("\n".join(map(escape, lines)) or "No open alert.", soft_wrap=True)
     if not all(outcome.done for outcome in outcomes):
         raise typer.Exit(EXIT_FAILED)

@@ -29,9 +29,11 @@ from services.cli.options import (
     open_desk,
     print_json,
     reason_or_ask,
+    run_option,
 )
 from services.cli.preflight import Check, is_clean, preflight
-from services.cli.supervisord import managed, manager_up_s, process_lines
+from services.cli.processes import strays
+from services.cli.supervisord import MANAGER, managed, manager_up_s, process_lines
 from services.contracts.alert_codes import AlertCode
 from services.contracts.alert_text import raised
 from services.contracts.envelope import Unreadable, decode
@@ -72,14 +74,26 @@ def status(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonO
     link = open_desk(redis, run)
     board, now_ns = board_now(link)
     processes = managed(run)
+    unwatched = [] if processes else [record.name for record in strays(run)]
     if as_json:
         managed_json = [dataclasses.asdict(process) for process in processes]
-        print_json({**board_json(board, now_ns), "processes": managed_json})
+        print_json({**board_json(board, now_ns), "processes": managed_json, "unwatched": unwatched})
     else:
         console().print(render(board, now_ns))
         watched = "" if board.supervisor is None else board.supervisor.words(now_ns)
-        for line in (*filter(None, (watched,)), *process_lines(processes, manager_up_s(run))):
+        lines = (watched, _unwatched_words(unwatched, run), *process_lines(processes, manager_up_s(run)))
+        for line in filter(None, lines):
             console().print(f"[yellow]{escape(line)}[/]", soft_wrap=True)
+
+
+def _unwatched_words(names: Sequence[str], run: Path) -> str:
+    if not names:
+        return ""
+    option = run_option(run)
+    return (
+        f"{MANAGER} is gone: {', '.join(names)} run on, and nobody would start them again; "
+        f"`arb down{option}` ends them in order, `arb up{option}` starts all"
+    )
 
 
 def check_preflight(
@@ -100,7 +114,8 @@ def explain(
     lines = story_of(pair_id, open_desk(redis, run).follow(STORY_KEYS).drain())
     if not lines:
         raise UsageFault(f"no stream names a pair {pair_id}",
-                         "Is the id right? What is older lies in the journal.")  # fmt: skip
+                         "Is the id right? What is older lies in the journal: "
+                         f"`grep -rh {pair_id} {load_settings(NotifierSettings).journal_dir}`.")  # fmt: skip
     if as_json:
         print_json([{**dataclasses.asdict(line), "message": line.message.model_dump()} for line in lines])
         return
@@ -150,6 +165,7 @@ def dead_show(
 def dead_retry(
     entry: Annotated[str, typer.Argument(help="The id that `arb dead list` shows first.")],
     reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
+    as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Put a buried entry back on its stream, once its cause is mended.
 
@@ -168,6 +184,9 @@ def dead_retry(
     link.bus.append([Write(buried.stream_key, envelope)])
     alert_id = f"dead-{buried.service}-{buried.entry_id}"
     link.append(AlertAcknowledged(alert_id=alert_id, by=by, reason=reason), cause=f"cli-{uuid4()}")
+    if as_json:
+        print_json({"id": entry, "stream_key": buried.stream_key, "acknowledged": alert_id})
+        return
     console().print(f"{escape(buried.stream_key)} has it again; `arb dead list` shows if it fails once more.")
 
 
@@ -249,13 +268,18 @@ def board_now(link: Link) -> tuple[Board, int]:
 def print_checks(checks: Sequence[Check], as_json: bool) -> None:
     """Print a list of checks, what is wrong with its mending below it."""
     if as_json:
-        print_json({"clean": is_clean(checks), "checks": [dataclasses.asdict(check) for check in checks]})
+        print_json(checks_json(checks))
         return
     for check in checks:
         mark = "[green]ok[/]     " if check.ok else "[bold red]not ok[/] "
         console().print(f"{mark} {check.name}: {escape(check.detail)}", soft_wrap=True)
         if not check.ok and check.mend:
             console().print(f"         {escape(check.mend)}", soft_wrap=True)
+
+
+def checks_json(checks: Sequence[Check]) -> dict[str, Any]:
+    """Return a list of checks for a script."""
+    return {"clean": is_clean(checks), "checks": [dataclasses.asdict(check) for check in checks]}
 
 
 def board_json(board: Board, now_ns: int) -> dict[str, Any]:

@@ -90,11 +90,13 @@ def _today(config_dir: Path) -> Check:
     today = to_trading_date(dt.datetime.now(dt.UTC).astimezone(KST).date())
     try:
         rules = load_market(config_dir)
-        following = rules.timetable.next_trading_day(today)
-        missing = rules.sessions_without_codes(following)
+        trades_today = bool(rules.timetable.day(today).overlaps())
+        day = today if trades_today else rules.timetable.next_trading_day(today)
+        missing = rules.sessions_without_codes(day)
     except (ConfigError, NotCovered) as error:
         return Check("trading dates", False, str(error), "Bring the dated tables up to date.")
-    return Check("trading dates", not missing, "; ".join(missing) or f"the next one is {following}",
+    found = f"today, {day}" if trades_today else f"the next one is {day}"
+    return Check("trading dates", not missing, "; ".join(missing) or found,
                  "Enter the order codes, or disable the session.")  # fmt: skip
 
 

@@ -19,14 +19,16 @@ from services.cli.doctor import refuse_bad_configuration
 from services.cli.faults import Fault, UsageFault
 from services.cli.fleet import FleetPlan, groups_of, heartbeats_of, programs, socket_path
 from services.cli.link import ADDRESS_VARIABLE, Link, open_link, without_password
+from services.cli.options import run_option
 from services.cli.requests import ask
-from services.cli.stack import Death, Stack
-from services.cli.supervisord import managed, manager_program
+from services.cli.stack import STOP_TIMEOUT_S, Death, Stack
+from services.cli.supervisord import MANAGER, managed, manager_program
 from services.cli.targets import TARGETS_FILE, write_targets
 from services.contracts.messages.control import TradingStateRequested
 from services.contracts.messages.status import Heartbeat
 from services.contracts.streams import STATUS, key_of
 from services.contracts.terms import GatewayMode, TradingState
+from services.market.files import read_day_plan
 from services.runtime.bus import BusUnavailable
 from services.runtime.redis_server import find_redis
 from services.runtime.settings import RuntimeSettings, load_settings
@@ -57,6 +59,7 @@ def launch(options: LaunchOptions, say: Callable[[str], None]) -> Stack:
 
     Raises:
         UsageFault: something runs in the folder already, or the options contradict.
+        ConfigError: the day plan cannot be read.
         Fault: a process died, or one was not heard in time; nothing is left running.
     """
     _refuse_running(options.run)
@@ -66,6 +69,8 @@ def launch(options: LaunchOptions, say: Callable[[str], None]) -> Stack:
             'Use `arb up --no-gateway` here, and mode = "live" in gateway.toml there.',
         )
     refuse_bad_configuration(options.config_dir)
+    if options.day_plan is not None:
+        read_day_plan(options.day_plan)
     options.run.mkdir(parents=True, exist_ok=True)
     plan = _plan(options)
     written = write_targets(plan)
@@ -90,9 +95,19 @@ def launch(options: LaunchOptions, say: Callable[[str], None]) -> Stack:
             _check(stack, wanted - heard, deadline)
         link.close()
     except BaseException:
-        stack.stop_all(STOP_ALL_S)
+        end(stack)
         raise
     return stack
+
+
+def end(stack: Stack) -> list[str]:
+    """Stop every process of a stack; returns a sentence for each that did not end well.
+
+    A manager that had to be killed leaves behind what it had started: that is ended after it.
+    """
+    unwell = stack.stop_all(STOP_ALL_S if MANAGER in stack.alive else STOP_TIMEOUT_S)
+    left = Stack.attach(stack.folder)
+    return unwell if left is None else [*unwell, *left.stop_all()]
 
 
 @contextmanager
@@ -120,8 +135,10 @@ def stop(run: Path, settle_s: float = 0) -> list[str] | None:
     (run / TARGETS_FILE).unlink(missing_ok=True)
     if stack is None:
         return None
-    open_pairs = _settle(stack.redis_url, settle_s) if settle_s else ""
-    return [*filter(None, (open_pairs,)), *stack.stop_all(STOP_ALL_S)]
+    ran = stack.alive
+    open_pairs = _settle(stack.redis_url, settle_s) if ran and settle_s else ""
+    unwell = [*filter(None, (open_pairs,)), *end(stack)]
+    return unwell if ran else None
 
 
 def _settle(redis_url: str, settle_s: float) -> str:
@@ -144,10 +161,11 @@ def _settle(redis_url: str, settle_s: float) -> str:
 
 def _refuse_running(run: Path) -> None:
     stack = Stack.attach(run)
-    alive = [] if stack is None else [name for name, process in stack.processes.items() if process.alive]
-    if alive:
-        raise UsageFault(f"a stack runs in {run} already: {', '.join(alive)}",
-                         "Stop it with `arb down`, or choose another folder with `--run`.")  # fmt: skip
+    if stack is not None and stack.alive:
+        unwatched = "" if MANAGER in stack.alive else f", without {MANAGER}, which would start them again"
+        raise UsageFault(f"a stack runs in {run} already: {', '.join(stack.alive)}{unwatched}",
+                         f"Stop it with `arb down{run_option(run)}`, or choose another folder with "
+                         "`--run`.")  # fmt: skip
 
 
 def _plan(options: LaunchOptions) -> FleetPlan:

@@ -42,6 +42,11 @@ def open_desk(redis: str, run: Path = DEFAULT_RUN) -> Link:
     return open_link(address_in_use(redis, run))
 
 
+def run_option(run: Path) -> str:
+    """Return how a person adds the run folder to a command, empty where it is the usual one."""
+    return "" if run == DEFAULT_RUN else f" --run {run}"
+
+
 def configuration() -> Path:
     """Return the configuration folder, absolute.
 
@@ -62,7 +67,7 @@ def reason_or_ask(reason: str) -> str:
         UsageFault: none given and nobody to ask.
     """
     if not reason.strip() and sys.stdin.isatty():
-        reason = str(typer.prompt("Reason"))
+        reason = str(typer.prompt("Reason", err=True))
     if not reason.strip():
         raise UsageFault("a reason is needed", 'Add --reason "why".')
     return reason.strip()

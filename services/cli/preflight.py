@@ -79,7 +79,8 @@ def _reconciled(board: Board) -> Check:
     if compared is None:
         return Check("reconciliation", False, "not seen yet", "Wait for the gateway to compare the books.")
     return Check("reconciliation", not compared.differences, "; ".join(compared.differences) or "books agree",
-                 "Find out whose the difference is, then `arb latch clear`.")  # fmt: skip
+                 "Find out whose the difference is; then `arb latch clear reconciliation_difference "
+                 "--reason ...`.")  # fmt: skip
 
 
 def _reference(board: Board, now_ns: int) -> Check:

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from services.cli.link import Link, Seen
 from services.cli.wording import sentence
+from services.contracts.alert_codes import AlertCode
 from services.contracts.envelope import Envelope, Message
 from services.contracts.messages.alerts import AlertKind, AlertRaised
 from services.contracts.messages.control import (
@@ -71,7 +72,7 @@ class Outcome:
 
     def lines(self) -> list[str]:
         """Return what there is to tell, a sentence a line."""
-        told = [text for answer in self.answers if (text := sentence(answer))]
+        told = [text for answer in self.answers if (text := _words(answer))]
         if self.done:
             return told or [f"taken in by {', '.join(self.taken_by)}"]
         expected = _EXPECTED[type(self.request.body)]
@@ -138,9 +139,18 @@ def _order(entry_id: str) -> tuple[int, int]:
     return int(ms), int(seq or 0)
 
 
+def _words(answer: Message) -> str:
+    """An alert that answers says all it has: what is wrong, where, and the next step."""
+    if isinstance(answer, AlertRaised):
+        return f"{sentence(answer)}: {answer.detail} {answer.next_step}".rstrip()
+    return sentence(answer)
+
+
 def _refuses(message: Message) -> bool:
     if isinstance(message, AlertRaised):
-        return message.kind is AlertKind.REFERENCE and not message.resolved
+        return message.code == AlertCode.CLAIM_REFUSED or (
+            message.kind is AlertKind.REFERENCE and not message.resolved
+        )
     return isinstance(message, ArmRefused | LimitChangeRefused)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from services.cli.faults import UsageFault
+from services.cli.processes import LOG_FILE_VARIABLE, LOGS, recorded, runs, strays
 from services.cli.stack_file import (
     ProcessRecord,
     StackRecord,
@@ -61,7 +62,7 @@ class Process:
     def alive(self) -> bool:
         if self._child is not None:
             return self._child.poll() is None
-        return _runs(self.record)
+        return runs(self.record)
 
     @property
     def exit_code(self) -> int | None:
@@ -109,12 +110,17 @@ class Stack:
 
     @classmethod
     def attach(cls, folder: Path) -> "Stack | None":
-        """Return the stack that another command started in `folder`, None where there is none."""
-        record = read_stack_file(folder)
-        if record is None:
+        """Return the stack that another command started in `folder`, None where there is none.
+
+        Also what runs there without a record: see `strays`. Without any, `redis_url` is empty.
+        """
+        record, unnamed = read_stack_file(folder), strays(folder)
+        if record is None and not unnamed:
             return None
-        stack = cls(folder, record.redis_url)
-        stack.processes = {item.name: Process(item) for item in record.processes}
+        stack = cls(folder, record.redis_url if record is not None else "")
+        for item in (*(record.processes if record is not None else ()), *unnamed):
+            name = item.name if item.name not in stack.processes else f"{item.name} ({item.pid})"
+            stack.processes[name] = Process(item)
         return stack
 
     def start(self, program: Program) -> None:
@@ -123,11 +129,11 @@ class Stack:
         Raises:
             UsageFault: it cannot be run at all.
         """
-        logs = self.folder / "logs"
+        logs = self.folder / LOGS
         logs.mkdir(parents=True, exist_ok=True)
         own = {
             "ARB_RUNTIME_REDIS_URL": self.redis_url,
-            "ARB_RUNTIME_LOG_FILE": str(logs / f"{program.name}.log"),
+            LOG_FILE_VARIABLE: str(logs / f"{program.name}.log"),
         }
         with (logs / f"{program.name}.out").open("ab") as out:
             try:
@@ -138,16 +144,21 @@ class Stack:
             except OSError as error:
                 raise UsageFault(f"{program.name} cannot be started: {' '.join(program.argv)}: {error}",
                                  "Run `arb doctor` to see what this machine lacks.") from error  # fmt: skip
-        record = ProcessRecord(name=program.name, pid=child.pid, born=_born(child.pid))
+        record = recorded(program.name, child.pid)
         self.processes[program.name] = Process(record, child)
         self.programs[program.name] = program
         self._write_record()
 
     def adopt(self, name: str, child: "subprocess.Popen[bytes]") -> None:
         """Take in a process that was started elsewhere (the embedded Redis), to be stopped last."""
-        record = ProcessRecord(name=name, pid=child.pid, born=_born(child.pid))
+        record = recorded(name, child.pid)
         self.processes = {name: Process(record, child), **self.processes}
         self._write_record()
+
+    @property
+    def alive(self) -> list[str]:
+        """The names of the processes that run, first started first."""
+        return [name for name, process in self.processes.items() if process.alive]
 
     def deaths(self) -> list[Death]:
         """Return every process that is gone although nobody stopped it."""
@@ -159,7 +170,7 @@ class Stack:
 
     def last_lines(self, name: str, count: int = LAST_LINES) -> tuple[str, ...]:
         """Return the end of what a process said: what it printed if it printed, else its log."""
-        for path in (self.folder / "logs" / f"{name}.out", self.folder / "logs" / f"{name}.log"):
+        for path in (self.folder / LOGS / f"{name}.out", self.folder / LOGS / f"{name}.log"):
             if path.is_file() and (text := _end_of(path).strip()):
                 return tuple(text.splitlines()[-count:])
         return ()
@@ -190,32 +201,6 @@ class Stack:
     def _write_record(self) -> None:
         records = tuple(process.record for process in self.processes.values())
         write_stack_file(self.folder, StackRecord(redis_url=self.redis_url, processes=records))
-
-
-def _stat(pid: int) -> list[str]:
-    """The kernel's line about a process, from its state on; empty where there is none to read."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return []
-    return stat.rpartition(")")[2].split()
-
-
-def _born(pid: int) -> str:
-    """Start time of a process in kernel ticks, so that a reused pid is never taken for ours."""
-    fields = _stat(pid)
-    return fields[19] if fields else ""
-
-
-def _runs(record: ProcessRecord) -> bool:
-    fields = _stat(record.pid)
-    if record.born or fields:
-        return bool(fields) and fields[0] != "Z" and fields[19] == record.born
-    try:
-        os.kill(record.pid, 0)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
 
 
 def _end_of(path: Path, size: int = 16_384) -> str:

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from services.cli.faults import UsageFault
 from services.cli.fleet import socket_path
+from services.cli.processes import LOG_FILE_VARIABLE, LOGS
 from services.cli.stack import STOP_TIMEOUT_S, Program
 from services.runtime.process import EXIT_BAD_SETTINGS, EXIT_FENCED, EXIT_STATE
 
@@ -26,6 +27,11 @@ SOCKET: Final = "supervisord.sock"
 PID_FILE: Final = "supervisord.pid"
 FUTILE: Final = (EXIT_BAD_SETTINGS, EXIT_FENCED, EXIT_STATE)
 """Exit codes after which a new start would end the same way."""
+_MEANING: Final = {
+    EXIT_BAD_SETTINGS: " (its settings cannot be used)",
+    EXIT_FENCED: " (another instance took over)",
+    EXIT_STATE: " (its stored state does not fit this build)",
+}
 START_SECONDS: Final = 3
 """One that ends sooner failed at its start: the next try waits a second longer than the one before."""
 START_TRIES: Final = 20
@@ -53,7 +59,7 @@ class Managed:
 
 def configuration_of(programs: Sequence[Program], folder: Path, cwd: Path) -> str:
     """Return supervisord's configuration. What is secret (addresses) it inherits, it is not written."""
-    logs = folder / "logs"
+    logs = folder / LOGS
     sections = [
         _section("supervisord", {
             "nodaemon": "true", "directory": cwd, "umask": "022", "strip_ansi": "true",
@@ -71,7 +77,7 @@ def configuration_of(programs: Sequence[Program], folder: Path, cwd: Path) -> st
 
 
 def _settings(program: Program, place: int, logs: Path) -> Mapping[str, object]:
-    env = {"ARB_RUNTIME_LOG_FILE": str(logs / f"{program.name}.log"), **program.env}
+    env = {LOG_FILE_VARIABLE: str(logs / f"{program.name}.log"), **program.env}
     # `env` hands the values over as they are: supervisord's own way of quoting them loses quotes.
     command = shlex.join(("env", *(f"{name}={value}" for name, value in env.items()), *program.argv))
     if " ;" in command or " #" in command:
@@ -102,7 +108,7 @@ def _section(name: str, values: Mapping[str, object]) -> str:
 
 def manager_program(programs: Sequence[Program], folder: Path, cwd: Path) -> Program:
     """Write the configuration, and return the program that runs all the others."""
-    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    (folder / LOGS).mkdir(parents=True, exist_ok=True)
     path = folder / CONFIG_FILE
     path.write_text(configuration_of(programs, folder, cwd), encoding="utf-8")
     return Program(MANAGER, (sys.executable, "-m", "supervisor.supervisord", "-c", str(path)))
@@ -136,7 +142,11 @@ def process_lines(processes: Sequence[Managed], up_s: int | None = None) -> list
     lines = []
     for process in processes:
         if process.given_up:
-            lines.append(f"{process.name} is down: it ended with exit code {process.exit_code}")
+            meaning = _MEANING.get(process.exit_code, "")
+            lines.append(
+                f"{process.name} is down: it ended with exit code {process.exit_code}{meaning}; "
+                f"`arb logs {process.name}` says why, `arb down` and `arb up` start all again"
+            )
         elif process.state not in RUNNING:
             lines.append(f"{process.name} is being started ({process.state.lower()})")
         elif up_s is not None and up_s - process.up_s > AGAIN_S:

@@ -29,6 +29,7 @@ WATCH_PANEL: Final = "Watch"
 
 def top(redis: RedisOption = "", run: RunOption = DEFAULT_RUN) -> None:
     """Watch it all day: venues, spreads, open pairs, rates, alerts, services. `?` tells the keys."""
+    need_terminal()
     watch(open_desk(redis, run))
 
 
@@ -37,12 +38,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def watch(link: Link, title: str = "") -> None:
-    """Show the board live until `q` or Ctrl-C.
-
-    Raises:
-        UsageFault: there is no terminal to draw on.
-    """
-    need_terminal()
+    """Show the board live on the terminal until `q` or Ctrl-C."""
     watched = Watched(link, link.follow(BOARD_KEYS, tail=TAIL))
     watched.take()
     try:

@@ -37,6 +37,14 @@ class Desk:
         return next(process for process in found if process["name"] == name)
 
 
+def is_running(pid: int) -> bool:
+    """One that ended and that nobody has collected yet does not run."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 @pytest.fixture(scope="module")
 def desk() -> Iterator[Desk]:
     with tempfile.TemporaryDirectory(prefix="up") as name:
@@ -72,4 +80,25 @@ def test_down_leaves_nothing_running(desk: Desk) -> None:
     stopped = desk.arb("down")
     assert stopped.returncode == 0 and "Everything is stopped" in stopped.stdout
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
+    assert "Nothing runs" in desk.arb("down").stdout
+
+
+def test_without_its_manager_the_rest_is_named_refused_a_twin_and_stopped(desk: Desk) -> None:
+    started = desk.arb("up")
+    assert started.returncode == 0, started.stdout + started.stderr
+    known = json.loads(desk.arb("status", "--json").stdout)
+    assert known["unwatched"] == []
+    pids = [process["pid"] for process in known["processes"]]
+    os.kill(int((desk.folder / "run" / "supervisord.pid").read_text()), signal.SIGKILL)
+    until("it is seen", lambda: "supervisord is gone" in desk.arb("status").stdout)
+    seen = json.loads(desk.arb("status", "--json").stdout)
+    assert {"gateway", "risk", "executor", "notifier", "simulator"} <= set(seen["unwatched"])
+    again = desk.arb("up")
+    assert again.returncode == 2
+    assert "gateway" in again.stderr and "without supervisord" in again.stderr and "arb down" in again.stderr
+    halted = desk.arb("halt", "--reason", "its manager is gone")
+    assert halted.returncode == 0, halted.stdout + halted.stderr
+    stopped = desk.arb("down")
+    assert "Everything is stopped" in stopped.stdout
+    assert not [pid for pid in pids if is_running(pid)]
     assert "Nothing runs" in desk.arb("down").stdout

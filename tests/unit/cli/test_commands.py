@@ -13,18 +13,36 @@ from typer.testing import CliRunner
 
 from services.cli.app import app
 from services.cli.link import Link, open_link
-from services.contracts.messages.control import AlertAcknowledged, TradingStateRequested
+from services.contracts.alert_codes import AlertCode
+from services.contracts.alert_text import raised
+from services.contracts.messages.control import (
+    AlertAcknowledged,
+    FlattenRequested,
+    ResidualClaimed,
+    TradingStateRequested,
+)
 from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.orders import ReconciliationCompleted
+from services.contracts.messages.status import OpenPairSeen
 from services.contracts.streams import ALERTS, CONTROL, STATUS, key_of
-from services.contracts.terms import Side, TradingState
+from services.contracts.terms import Severity, Side, TradingState
 from services.market.market_clock import real_day
 from services.risk.settings import RiskSettings
 from services.risk.shell import risk_service
 from services.runtime.bus import connect
 from services.runtime.clock import RedisClock
 from services.runtime.loop import ServiceLoop
-from tests.unit.cli.builders import DATE, SAMSUNG, alert, approved, closed, envelope, filled, sent
+from tests.unit.cli.builders import (
+    DATE,
+    SAMSUNG,
+    alert,
+    approved,
+    closed,
+    envelope,
+    executor_status,
+    filled,
+    sent,
+)
 
 CONFIG = Path(__file__).parents[3] / "config"
 
@@ -183,6 +201,15 @@ def test_all_open_alerts_are_acknowledged_at_once(link: Link) -> None:
     assert len(json.loads(result.output)) == 2
 
 
+def test_all_leaves_out_what_is_told_for_information_only(link: Link) -> None:
+    link.append(alert("closed-P1", severity=Severity.INFO), cause="a")
+    link.append(alert("NXT-silent"), cause="b")
+    told = arb("ack", "--all", "--wait", "0.1")
+    asked = [message for message in requests_on(link) if isinstance(message, AlertAcknowledged)]
+    assert [message.alert_id for message in asked] == ["NXT-silent"]
+    assert "NXT-silent: notifier did not answer" in told.output
+
+
 @pytest.mark.parametrize("arguments", [(), ("NXT-silent", "--all")])
 def test_which_alert_or_all_must_be_said(link: Link, arguments: tuple[str, ...]) -> None:
     link.append(alert("NXT-silent"), cause="c")
@@ -194,6 +221,70 @@ def test_a_residual_that_is_not_there_cannot_be_claimed(link: Link) -> None:
     result = arb("residual", "resolve", "P1", "--amount", "1", "--reason", "sold by hand")
     assert result.exit_code == 2
     assert "P1 is no stranded position" in result.stderr
+
+
+def test_a_flatten_of_an_unknown_symbol_never_reaches_the_stream(link: Link, risk: None) -> None:
+    result = arb("flatten", "5930", "--reason", "typo")
+    assert result.exit_code == 2
+    assert SAMSUNG in result.stderr
+    assert not [message for message in requests_on(link) if isinstance(message, FlattenRequested)]
+
+
+def test_a_flatten_is_asked_where_nobody_knows_what_is_traded(link: Link) -> None:
+    result = arb("flatten", SAMSUNG, "--reason", "no risk, no reference", "--wait", "0.1")
+    assert result.exit_code == 1
+    assert "executor did not answer" in result.output
+    assert [m.symbol for m in requests_on(link) if isinstance(m, FlattenRequested)] == [SAMSUNG]
+
+
+def test_a_flatten_names_what_is_to_be_sold(link: Link) -> None:
+    row = OpenPairSeen(
+        pair_id="P1", symbol=SAMSUNG, state="stranded", clip=1, uncovered_shares=3, uncovered_krw=210_000,
+        age_ms=1,
+    )  # fmt: skip
+    link.append(executor_status(stranded=(row,)), cause="c")
+    told = arb("flatten", "--reason", "out", "--wait", "0.1").output
+    assert "P1" in told and "3 shares" in told
+
+
+def test_a_claim_that_the_executor_refuses_says_why(link: Link) -> None:
+    stop = threading.Event()
+
+    def refuse() -> None:
+        follower = link.follow([key_of(CONTROL)])
+        while not stop.is_set():
+            for item in follower.read(20):
+                if isinstance(item.message, ResidualClaimed):
+                    facts = {
+                        "pair": "P1",
+                        "by": "kim",
+                        "qty": 2,
+                        "amount": 5,
+                        "problem": "the pair holds 1 shares",
+                    }
+                    answer = raised(AlertCode.CLAIM_REFUSED, "claim-P1-2-5", Severity.WARNING, facts)
+                    link.append(answer, cause=item.envelope.id, source="executor")
+
+    executor = threading.Thread(target=refuse, daemon=True)
+    executor.start()
+    claim = ("residual", "resolve", "P1", "--shares", "2", "--amount", "5", "--reason", "sold by hand")
+    result = arb(*claim, "--wait", "5")
+    stop.set()
+    executor.join(5)
+    assert result.exit_code == 1
+    assert "the pair holds 1 shares" in result.output and "did not answer" not in result.output
+
+
+def test_a_halt_without_redis_leads_to_the_file() -> None:
+    result = arb("halt", "--reason", "stop", "--redis", "redis://127.0.0.1:1")
+    assert result.exit_code == 1
+    assert "file HALT" in result.stderr
+
+
+def test_a_refused_arming_has_the_shape_of_every_answer(link: Link, risk: None) -> None:
+    answer = json.loads(arb("arm", "--reason", "go", "--json").output)
+    assert (answer["done"], answer["refused"]) == (False, True)
+    assert any(not check["ok"] for check in answer["checks"])
 
 
 def test_a_pair_is_told_from_its_verdict_to_its_end(link: Link) -> None:

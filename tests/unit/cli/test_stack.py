@@ -1,6 +1,9 @@
 """Processes are started, seen to die, killed, started again, and stopped last first."""
 
 import json
+import os
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -123,15 +126,54 @@ def test_another_command_finds_and_stops_what_runs(stack: Stack, tmp_path: Path)
 
 def test_a_reused_pid_is_not_taken_for_ours(stack: Stack, tmp_path: Path) -> None:
     stack.start(program("one"))
-    path = tmp_path / STACK_FILE
-    record = json.loads(path.read_text())
-    record["processes"][0]["born"] = "1"
-    path.write_text(json.dumps(record))
-    found = Stack.attach(tmp_path)
-    assert found is not None
-    assert not found.processes["one"].alive
-    found.stop_all()
-    assert stack.processes["one"].alive
+    with subprocess.Popen([sys.executable, "-S", "-c", WAITS], stdout=subprocess.DEVNULL) as foreign:
+        path = tmp_path / STACK_FILE
+        record = json.loads(path.read_text())
+        record["processes"].append({"name": "two", "pid": foreign.pid, "born": "1"})
+        path.write_text(json.dumps(record))
+        found = Stack.attach(tmp_path)
+        assert found is not None
+        assert found.alive == ["one"]
+        found.stop_all()
+        assert foreign.poll() is None
+        foreign.kill()
+
+
+MANAGES = """
+import os, subprocess, sys, time
+logs = os.path.dirname(os.environ['ARB_RUNTIME_LOG_FILE'])
+for name in ('first', 'second'):
+    env = {**os.environ, 'ARB_RUNTIME_LOG_FILE': f'{logs}/{name}.log'}
+    subprocess.Popen([sys.executable, '-S', '-c', sys.argv[1], sys.argv[2], name], env=env,
+                     start_new_session=True)
+    time.sleep(0.1)
+time.sleep(60)
+"""
+
+
+def test_what_a_killed_manager_left_behind_is_found_and_stopped_last_first(
+    stack: Stack, tmp_path: Path
+) -> None:
+    told = tmp_path / "told"
+    stack.start(program("manager", MANAGES, TELLS_WHEN_STOPPED, str(told)))
+    until(lambda: stack.last_lines("manager").count("up") == 2)
+    watched = Stack.attach(tmp_path)
+    assert watched is not None and watched.alive == ["manager"]
+    os.kill(stack.processes["manager"].record.pid, signal.SIGKILL)
+    until(lambda: not stack.processes["manager"].alive)
+    left = Stack.attach(tmp_path)
+    assert left is not None and left.alive == ["first", "second"]
+    assert left.redis_url == "unix:///nowhere"
+    left.stop_all()
+    assert told.read_text() == "secondfirst"
+    assert Stack.attach(tmp_path) is None
+
+
+def test_what_runs_without_any_record_is_found(stack: Stack, tmp_path: Path) -> None:
+    stack.start(program("one"))
+    (tmp_path / STACK_FILE).unlink()
+    left = Stack.attach(tmp_path)
+    assert left is not None and left.alive == ["one"]
 
 
 def test_processes_get_their_redis_and_a_log_file_of_their_own(stack: Stack) -> None:
