@@ -23,11 +23,13 @@ WORDS: Final[Mapping[C, Words]] = {
     C.BUS_EMPTIED: Words(
         "Redis has lost what {service} had stored",
         "The service goes on from its memory; what others wrote and it had not read is lost.",
-        "Halt with `arb halt`, compare `arb status` with the broker, then restart everything."),
+        "Halt with `arb halt`, compare `arb status` with the broker, restart everything, then "
+        "`arb latch clear reconciliation_difference`."),
     C.DISCONNECTED: Words(
         "The connection to the broker is lost", "{problem}",
         "It is being restored; `arb status` shows it. Then `arb latch clear unplanned_disconnect` and `arb arm`.",
-        "The connection to the broker is back", "Connected and compared with the broker's books."),
+        "The connection to the broker is back", "Connected and compared with the broker's books. The latch that it set "
+        "stays until `arb latch clear unplanned_disconnect`."),
     C.LOGIN_FAILED: Words(
         "The broker's login fails", "{problem}",
         "Log in by hand once, with the update, and switch auto-login on again; `arb status` shows when it worked.",
@@ -116,7 +118,8 @@ WORDS: Final[Mapping[C, Words]] = {
     C.NOTHING_ACCEPTED: Words(
         "The latch was lifted, and no difference of holdings was accepted",
         "The gateway had named none by then. It compares once more now.",
-        "Nothing; if it names a difference now, compare that with the broker's screens and lift the latch again."),
+        "Nothing; if it names a difference now, compare that with the broker's screens and lift the latch again: "
+        "`arb latch clear reconciliation_difference`."),
     C.GATEWAY_DOWN: Words(
         "The gateway ended and is started again", "Pairs that held shares or open buys: {held}. {problem}",
         "It comes back by itself under a HALT file and compares its books first; look at `arb status` in a "
@@ -168,7 +171,7 @@ WORDS: Final[Mapping[C, Words]] = {
         "right, `arb limits set max_cross_ms VALUE`.",
         "{symbol}: the cross is over", "It has ended, or was taken."),
     C.LATCHED: Words(
-        "Trading is latched: {latch:latch}", "{problem}",
+        "Trading is latched: {latch:latch}", "{problem}\nTrading is {state:state}.",
         "{latch:latch_step}; then `arb latch clear {latch}` with a reason, and `arb arm`.",
         "Latch lifted: {latch:latch}", "{by}: {reason}"),
     C.STATE_CHANGED: Words(
@@ -273,12 +276,12 @@ WORDS: Final[Mapping[C, Words]] = {
     C.STRANDED: Words(
         "{symbol}: a position of {qty:shares} is stranded", "Pair {pair} paid {paid:krw}; {why:strand}. {problem}",
         "Either run `arb flatten {symbol}` to try the ladder again, or sell by hand and run "
-        "`arb residual resolve {pair}`.",
+        "`arb residual resolve {pair}`. Then `arb latch clear residual_stranded` and `arb arm`.",
         "{symbol}: no longer stranded", "Pair {pair}: {ended:ended}."),
     C.STRANDED_UNCERTAIN: Words(
         "{symbol}: a position of {qty:shares} is stranded", "Pair {pair} paid {paid:krw}; {why:strand}. {problem}",
         "Compare with the broker's order screen. If shares are held, sell them by hand and run "
-        "`arb residual resolve {pair}`.",
+        "`arb residual resolve {pair}`. Then `arb latch clear residual_stranded` and `arb arm`.",
         "{symbol}: no longer stranded", "Pair {pair}: {ended:ended}."),
     C.CLAIM_REFUSED: Words(
         "The claim of pair {pair} was not taken", "{by} claimed {qty:shares} for {amount:krw}; {problem}.",

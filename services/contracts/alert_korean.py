@@ -26,12 +26,14 @@ WORDS: Final[Mapping[C, Words]] = {
     C.BUS_EMPTIED: Words(
         "Redis에서 {service}의 저장 데이터가 사라짐",
         "서비스는 메모리에 있는 상태로 계속합니다. 다른 서비스가 기록했으나 아직 읽지 못한 내용은 유실되었습니다.",
-        "`arb halt`로 거래를 중지하고 `arb status`를 증권사 화면과 대조한 뒤 전체를 재시작하십시오."),
+        "`arb halt`로 거래를 중지하고 `arb status`를 증권사 화면과 대조한 뒤 전체를 재시작하고 "
+        "`arb latch clear reconciliation_difference`를 실행하십시오."),
     C.DISCONNECTED: Words(
         "증권사 접속 끊김", "내용: {problem}",
         "자동으로 재접속 중이며 `arb status`에서 확인할 수 있습니다. 복구되면 "
         "`arb latch clear unplanned_disconnect`와 `arb arm`을 실행하십시오.",
-        "증권사 접속 복구", "재접속과 잔고 대사가 완료되었습니다."),
+        "증권사 접속 복구", "재접속과 잔고 대사가 완료되었습니다. 거래 잠금은 "
+        "`arb latch clear unplanned_disconnect` 실행 전까지 유지됩니다."),
     C.LOGIN_FAILED: Words(
         "증권사 로그인 실패", "내용: {problem}",
         "버전 업데이트를 포함해 수동으로 한 번 로그인하고 자동 로그인을 다시 설정하십시오. "
@@ -119,9 +121,10 @@ WORDS: Final[Mapping[C, Words]] = {
         "`arb latch clear reconciliation_difference`를 실행하십시오.",
         "시스템 장부와 증권사 잔고 일치", "내용: {problem}"),
     C.NOTHING_ACCEPTED: Words(
-        "래치는 해제되었으나 인정된 잔고 차이 없음",
+        "거래 잠금은 해제되었으나 인정된 잔고 차이 없음",
         "해제 시점까지 게이트웨이가 알린 차이가 없어 지금 다시 대사합니다.",
-        "조치 불필요. 차이가 새로 통보되면 증권사 화면과 대조한 뒤 래치를 다시 해제하십시오."),
+        "조치 불필요. 차이가 새로 통보되면 증권사 화면과 대조한 뒤 `arb latch clear reconciliation_difference` 명령으로 "
+        "다시 해제하십시오."),
     C.GATEWAY_DOWN: Words(
         "게이트웨이가 종료되어 재시작하는 중", "보유분 또는 매수 주문이 남은 페어: {held}건. 원인: {problem}",
         "HALT 파일이 있는 상태로 자동 복구되며 잔고 대사를 먼저 합니다. 1분 뒤 `arb status`를 확인하고, "
@@ -170,7 +173,7 @@ WORDS: Final[Mapping[C, Words]] = {
         "`arb limits set max_cross_ms VALUE`를 실행하십시오.",
         "{symbol}: 가격 역전 해소", "역전이 끝났거나 체결되었습니다."),
     C.LATCHED: Words(
-        "거래 잠금: {latch:latch}", "사유: {problem}",
+        "거래 잠금: {latch:latch}", "사유: {problem}\n거래 상태: {state:state}.",
         "{latch:latch_step} 이후 사유와 함께 `arb latch clear {latch}`, `arb arm`을 차례로 실행하십시오.",
         "거래 잠금 해제: {latch:latch}", "{by}: {reason}"),
     C.STATE_CHANGED: Words(
@@ -276,11 +279,13 @@ WORDS: Final[Mapping[C, Words]] = {
         "{symbol}: 잔량 매도 완료", "페어 {pair}의 보유 수량이 없습니다."),
     C.STRANDED: Words(
         "{symbol}: 청산하지 못한 포지션 {qty:shares}", "페어 {pair}, 매수 금액 {paid:krw}. {why:strand} {problem}",
-        "`arb flatten {symbol}` 명령으로 다시 청산을 시도하거나, 직접 매도한 뒤 `arb residual resolve {pair}` 명령을 실행하십시오.",
+        "`arb flatten {symbol}` 명령으로 다시 청산을 시도하거나, 직접 매도한 뒤 `arb residual resolve {pair}` 명령을 실행하십시오. "
+        "이후 `arb latch clear residual_stranded`, `arb arm`을 차례로 실행하십시오.",
         "{symbol}: 청산하지 못한 포지션 해소", "페어 {pair}: {ended:ended}"),
     C.STRANDED_UNCERTAIN: Words(
         "{symbol}: 청산하지 못한 포지션 {qty:shares}", "페어 {pair}, 매수 금액 {paid:krw}. {why:strand} {problem}",
-        "증권사 주문 화면과 대조하십시오. 보유 수량이 있으면 직접 매도한 뒤 `arb residual resolve {pair}` 명령을 실행하십시오.",
+        "증권사 주문 화면과 대조하십시오. 보유 수량이 있으면 직접 매도한 뒤 `arb residual resolve {pair}` 명령을 실행하십시오. "
+        "이후 `arb latch clear residual_stranded`, `arb arm`을 차례로 실행하십시오.",
         "{symbol}: 청산하지 못한 포지션 해소", "페어 {pair}: {ended:ended}"),
     C.CLAIM_REFUSED: Words(
         "페어 {pair}의 수동 청산 등록이 거부됨", "{by}님이 {qty:shares}, {amount:krw}으로 등록했습니다. 사유: {problem}",

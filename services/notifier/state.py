@@ -56,6 +56,7 @@ class OpenAlert(Part):
 
     `first_ns` and `seen` go back over earlier occurrences shortly before, of which there were `flaps`;
     this one began at `began_ns`. `told_ns` is the last telling, `tell_at_ns` one that is put off.
+    `echo_of` is the alert that told of the same event.
     """
 
     alert: AlertRaised
@@ -70,6 +71,7 @@ class OpenAlert(Part):
     flaps: int = 0
     told_ns: int = 0
     tell_at_ns: int = 0
+    echo_of: str = ""
 
     @property
     def waits_for_a_person(self) -> bool:

@@ -3,7 +3,8 @@
 It is told once while it lasts, and again where it becomes more severe. One that comes back shortly
 after it was over is the same trouble: it goes on counting, and from the third time on it is told at
 most once in `flap_hold_ns`. A critical one that nobody acknowledged is repeated, at growing
-intervals, and from some repetition on also to the second webhook.
+intervals, and from some repetition on also to the second webhook. One that was acknowledged and comes
+after a silence of `same_within_ns` is a new one.
 """
 
 from typing import Final
@@ -13,6 +14,7 @@ from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import AlertAcknowledged
 from services.contracts.step import Received
 from services.contracts.terms import Severity
+from services.notifier.echoes import cause_of, is_spoken_for
 from services.notifier.outbox import (
     bounded_open,
     has_room,
@@ -29,7 +31,7 @@ FLAPS_TOLD: Final = 3
 def on_raised(state: NotifierState, alert: AlertRaised, event: Received) -> NotifierState:
     """Tell a new trouble or one that got worse; count one that is known."""
     known = state.open.get(alert.alert_id)
-    if known is None:
+    if known is None or (known.acknowledged_by and _was_silent(state, known, event.now_ns)):
         return _begun(state, alert, event)
     if LOUDNESS[alert.severity] > LOUDNESS[known.alert.severity]:
         return _worse(state, known, alert, event)
@@ -38,13 +40,19 @@ def on_raised(state: NotifierState, alert: AlertRaised, event: Received) -> Noti
     return state if known.told else with_digest_line(state, alert, event.now_ns)
 
 
+def _was_silent(state: NotifierState, known: OpenAlert, now_ns: int) -> bool:
+    return now_ns - known.last_ns >= state.policy.same_within_ns
+
+
 def _begun(state: NotifierState, alert: AlertRaised, event: Received) -> NotifierState:
     before, now_ns, at_ns = state.recent.get(alert.alert_id), event.now_ns, event.envelope.ts_event_ns
+    cause, critical = cause_of(alert, state.open, now_ns), alert.severity is Severity.CRITICAL
     entry = OpenAlert(
-        alert=alert, first_ns=at_ns, began_ns=at_ns, last_ns=now_ns, seen=1,
-        told=_at_once(state, alert), repeat_at_ns=now_ns + state.policy.repeat_after_ns(0), told_ns=now_ns,
+        alert=alert, first_ns=at_ns, began_ns=at_ns, last_ns=now_ns, seen=1, echo_of=cause,
+        told=_at_once(state, alert) and (critical or not cause), told_ns=now_ns,
+        repeat_at_ns=now_ns + state.policy.repeat_after_ns(0),
     )  # fmt: skip
-    silent = False
+    silent = bool(cause)
     if before is not None:
         left = {key: value for key, value in state.recent.items() if key != alert.alert_id}
         state = state.but(recent=left)
@@ -52,7 +60,7 @@ def _begun(state: NotifierState, alert: AlertRaised, event: Received) -> Notifie
             update={"first_ns": before.first_ns, "seen": before.seen + 1, "flaps": before.flaps + 1}
         )
         free_ns = before.told_ns + state.policy.flap_hold_ns
-        if entry.told and entry.flaps >= FLAPS_TOLD and now_ns < free_ns:
+        if entry.told and not silent and entry.flaps >= FLAPS_TOLD and now_ns < free_ns:
             silent = True
             tell_at_ns = 0 if before.tell_at_ns else free_ns
             entry = entry.model_copy(update={"told_ns": before.told_ns, "tell_at_ns": tell_at_ns})
@@ -68,7 +76,7 @@ def _worse(state: NotifierState, known: OpenAlert, alert: AlertRaised, event: Re
         update={
             "alert": alert, "last_ns": event.now_ns, "seen": known.seen + 1, "told": told, "repeats": 0,
             "repeat_at_ns": event.now_ns + state.policy.repeat_after_ns(0), "acknowledged_by": "",
-            "told_ns": event.now_ns, "tell_at_ns": 0,
+            "told_ns": event.now_ns, "tell_at_ns": 0, "echo_of": "",
         }
     )  # fmt: skip
     state = state.but(open={**state.open, alert.alert_id: entry})
@@ -110,14 +118,15 @@ def _remember(state: NotifierState, over: Recovered) -> NotifierState:
 
 
 def on_acknowledged(state: NotifierState, acknowledged: AlertAcknowledged, event: Received) -> NotifierState:
-    """Somebody has it: it is repeated no more, and the others are told who."""
+    """Somebody has it: it is repeated no more, nor are its echoes, and the others are told who."""
     known = state.open.get(acknowledged.alert_id)
     if known is None or known.acknowledged_by:
         return state
-    entry = known.model_copy(update={"acknowledged_by": acknowledged.by})
-    state = without_repetitions(
-        state.but(open={**state.open, acknowledged.alert_id: entry}), acknowledged.alert_id
-    )
+    for alert_id, each in state.open.items():
+        if alert_id == acknowledged.alert_id or each.echo_of == acknowledged.alert_id:
+            taken = each.model_copy(update={"acknowledged_by": each.acknowledged_by or acknowledged.by})
+            state = without_repetitions(state.but(open={**state.open, alert_id: taken}), alert_id)
+    entry = state.open[acknowledged.alert_id]
     if not known.told:
         return state
     by = f"{acknowledged.by}: {acknowledged.reason}" if acknowledged.reason else acknowledged.by
@@ -155,7 +164,11 @@ def repeat_unacknowledged(state: NotifierState, now_ns: int) -> NotifierState:
 
     Where the first webhook has not even taken the first word, only the second is asked.
     """
-    due = [e for e in state.open.values() if e.waits_for_a_person and e.repeat_at_ns <= now_ns]
+    due = [
+        entry
+        for entry in state.open.values()
+        if entry.waits_for_a_person and entry.repeat_at_ns <= now_ns and not is_spoken_for(entry, state.open)
+    ]
     for entry in due:
         alert_id, repeats = entry.alert.alert_id, entry.repeats + 1
         later = entry.model_copy(
@@ -166,7 +179,7 @@ def repeat_unacknowledged(state: NotifierState, now_ns: int) -> NotifierState:
             waits = any(n.alert.alert_id == alert_id and n.webhook == webhook for n in state.outbox)
             if not waits:
                 notice = _notice(
-                    derive_id("repeat", alert_id, entry.first_ns, repeats, webhook),
+                    derive_id("repeat", alert_id, entry.began_ns, repeats, webhook),
                     NoticeReason.REPEATED,
                     later,
                 )

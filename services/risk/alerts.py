@@ -9,8 +9,9 @@ from services.contracts.terms import Latch, Severity, Symbol, TradingState
 from services.risk.gates import Gate, GateKey
 
 
-def latch_set(latch: Latch, detail: str) -> AlertRaised:
-    facts = {"latch": latch.value, "problem": detail}
+def latch_set(latch: Latch, detail: str, after: TradingState) -> AlertRaised:
+    """`after` is the state in force from now on: the latch says so itself, one event is told once."""
+    facts = {"latch": latch.value, "problem": detail, "state": after.value}
     return raised(AlertCode.LATCHED, f"latch-{latch}", Severity.CRITICAL, facts)
 
 

@@ -32,14 +32,11 @@ def set_latch(state: RiskState, latch: Latch, detail: str, now_ns: int, cause_id
         return Step(state)
     held = (*trading.latches, LatchHeld(latch=latch, detail=detail, set_at_ns=now_ns))
     after = AFTER_LATCH[trading.state]
-    reason = f"latch {latch}"
-    out = [Outgoing(LatchSet(latch=latch, detail=detail)), Outgoing(alerts.latch_set(latch, detail))]
+    out = [Outgoing(LatchSet(latch=latch, detail=detail)), Outgoing(alerts.latch_set(latch, detail, after))]
     changed = trading.model_copy(update={"latches": held})
     if after is not trading.state:
-        changed = Trading(state=after, by="risk", reason=reason, latches=held)
+        changed = Trading(state=after, by="risk", reason=f"latch {latch}", latches=held)
         out.append(Outgoing(changed_message(changed)))
-        told = alerts.state_changed(f"{latch}-{cause_id}", trading.state, after, "risk", reason)
-        out.append(Outgoing(told))
     return Step(state.but(trading=changed), tuple(out))
 
 

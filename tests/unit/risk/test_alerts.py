@@ -45,7 +45,7 @@ def test_every_gate_has_its_own_words_closed_and_open(key: GateKey) -> None:
 
 @pytest.mark.parametrize("latch", Latch)
 def test_every_latch_says_how_it_is_lifted(latch: Latch) -> None:
-    held = alerts.latch_set(latch, "why")
+    held = alerts.latch_set(latch, "why", TradingState.REDUCE_ONLY)
     for language in Language:
         assert f"`arb latch clear {latch}`" in in_language(held, language).next_step
     assert alerts.latch_cleared(latch, "kim", "seen").alert_id == held.alert_id

@@ -1,0 +1,152 @@
+"""One event wakes a person once, and nothing critical is lost by it."""
+
+import pytest
+
+from services.contracts.alert_codes import AlertCode as C
+from services.contracts.alert_text import Language, raised, worded
+from services.contracts.messages.alerts import AlertKind, AlertRaised
+from services.contracts.terms import Latch, Severity, TradingState
+from services.notifier.echoes import CAUSES_OF_LATCH, ECHO_WITHIN_NS
+from services.notifier.policy import AlertPolicy
+from services.notifier.state import NoticeReason, NotifierState
+from services.risk.alerts import latch_cleared, latch_set
+from services.runtime.complaints import bus_emptied
+
+from .builders import START_NS, acknowledged, after, received, resolved
+from .test_core import SECOND, delivered, later, reasons
+
+FRESH = NotifierState(policy=AlertPolicy(immediate_kinds=frozenset({AlertKind.STALE_FEED})))
+LATCH = latch_set(Latch.UNPLANNED_DISCONNECT, "The connection was lost.", TradingState.REDUCE_ONLY)
+
+
+def lost(alert_id: str = "disconnect") -> AlertRaised:
+    return raised(C.DISCONNECTED, alert_id, Severity.CRITICAL, {"problem": "the control says 0"})
+
+
+def back() -> AlertRaised:
+    return raised(C.DISCONNECTED, "disconnect", Severity.INFO, {}, resolved=True)
+
+
+def stranded(pair: str) -> AlertRaised:
+    facts = {"symbol": "005930", "pair": pair, "qty": 3, "paid": 210_000, "problem": "", "why": "no_venue"}
+    return raised(C.STRANDED, f"stranded-{pair}", Severity.CRITICAL, facts)
+
+
+def told(state: NotifierState) -> list[str]:
+    return [notice.alert.alert_id for notice in state.outbox]
+
+
+def test_a_lost_connection_rings_once_although_it_latches() -> None:
+    state = after(FRESH, lost(), LATCH)
+    assert told(state) == ["disconnect"] and set(state.open) == {"disconnect", LATCH.alert_id}
+    state = after(state, delivered(state), later(300))
+    assert told(state) == ["disconnect"] and reasons(state) == [NoticeReason.REPEATED]
+
+
+def test_the_latch_goes_on_where_the_connection_came_back_and_nobody_had_answered() -> None:
+    state = after(FRESH, lost(), LATCH, back())
+    assert reasons(state) == [NoticeReason.RAISED, NoticeReason.RESOLVED]
+    state = after(state, delivered(state), later(299))
+    assert state.outbox == ()
+    state = after(state, later(300))
+    assert told(state) == [LATCH.alert_id] and reasons(state) == [NoticeReason.REPEATED]
+
+
+def test_who_answers_for_the_connection_answers_for_its_latch() -> None:
+    state = after(FRESH, lost(), LATCH, acknowledged("disconnect"), back())
+    assert reasons(state) == [NoticeReason.RAISED, NoticeReason.ACKNOWLEDGED, NoticeReason.RESOLVED]
+    assert after(state, delivered(state), later(9_000)).outbox == ()
+    lifted = after(state, latch_cleared(Latch.UNPLANNED_DISCONNECT, "kim", "seen"))
+    assert told(lifted)[-1] == LATCH.alert_id and reasons(lifted)[-1] is NoticeReason.RESOLVED
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        (),
+        (lost(), acknowledged("disconnect")),
+        (lost(), back()),
+        (raised(C.DISCONNECTED, "disconnect", Severity.WARNING, {"problem": "quieter than the latch"}),),
+        (stranded("p1"),),
+    ],
+)
+def test_a_latch_rings_where_nothing_just_told_of_its_cause(before: tuple[AlertRaised, ...]) -> None:
+    assert told(after(FRESH, *before, LATCH))[-1] == LATCH.alert_id
+
+
+def test_a_latch_that_comes_long_after_its_cause_rings() -> None:
+    state = after(FRESH, lost(), received(LATCH, START_NS + ECHO_WITHIN_NS + SECOND))
+    assert told(state) == ["disconnect", LATCH.alert_id]
+
+
+def test_each_stranded_position_rings_and_their_latch_with_the_first() -> None:
+    latch = latch_set(Latch.RESIDUAL_STRANDED, "3 shares", TradingState.REDUCE_ONLY)
+    state = after(FRESH, stranded("p1"), latch, stranded("p2"), stranded("p3"))
+    assert told(state) == ["stranded-p1", "stranded-p2", "stranded-p3"]
+
+
+def test_an_emptied_redis_rings_once_and_not_for_each_service() -> None:
+    latch = latch_set(Latch.RECONCILIATION_DIFFERENCE, "risk: emptied", TradingState.REDUCE_ONLY)
+    alerts = [alert for name in ("risk", "executor", "gateway") for alert in bus_emptied(name)]
+    state = after(FRESH, *alerts, latch)
+    assert told(state) == [alerts[0].alert_id]
+    state = after(state, delivered(state), later(300))
+    assert told(state) == [alerts[0].alert_id]
+    answered = after(state, delivered(state), acknowledged(alerts[0].alert_id))
+    assert not any(entry.waits_for_a_person for entry in answered.open.values())
+
+
+def test_a_quieter_echo_goes_by_digest() -> None:
+    silent = raised(C.FEED_SILENT, "feed-KRX", Severity.WARNING, {"venue": "KRX", "silence": 5_000})
+    gate = raised(C.GATE_FEED, "gate-feed", Severity.WARNING, {"problem": "KRX does not move"})
+    assert told(after(FRESH, gate)) == ["gate-feed"]
+    state = after(FRESH, silent, gate)
+    assert told(state) == ["feed-KRX"]
+    assert [line.alert.alert_id for line in state.digest] == ["gate-feed"]
+
+
+def test_an_echo_that_was_put_off_by_a_silent_cause_is_not_silenced() -> None:
+    """A cause that flaps and was not told this time speaks for nobody."""
+    state = FRESH
+    for _ in range(4):
+        state = after(state, lost(), back())
+    state = after(state, delivered(state), lost())
+    assert state.outbox == () and state.open["disconnect"].tell_at_ns
+    assert told(after(state, LATCH)) == [LATCH.alert_id]
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize(
+    ("latch", "code"), [(latch, code) for latch, codes in CAUSES_OF_LATCH.items() for code in codes]
+)
+def test_a_cause_says_itself_that_its_latch_is_to_be_lifted(
+    latch: Latch, code: C, language: Language
+) -> None:
+    names = ("symbol", "pair", "why", "problem", "service", "venue", "direction")
+    facts = {**dict.fromkeys(names, "x"), **dict.fromkeys(("qty", "paid", "apart", "limit"), 1)}
+    assert f"arb latch clear {latch}" in worded(code, language, facts).next_step
+
+
+# -- what comes again --------------------------------------------------------------------------
+
+
+def test_what_was_acknowledged_and_comes_after_a_long_silence_is_told_anew() -> None:
+    state = after(FRESH, stranded("p1"), acknowledged("stranded-p1"))
+    quiet_ns = state.policy.same_within_ns
+    again = after(state, received(stranded("p1"), START_NS + quiet_ns - 1))
+    assert reasons(again) == [NoticeReason.RAISED, NoticeReason.ACKNOWLEDGED]
+    anew = after(state, received(stranded("p1"), START_NS + quiet_ns))
+    assert reasons(anew)[-1] is NoticeReason.RAISED
+    assert anew.open["stranded-p1"].waits_for_a_person
+
+
+def test_the_reminders_of_a_trouble_that_came_back_are_not_those_of_the_first_time() -> None:
+    """A reminder with an id that was delivered before would be taken for delivered, and never posted."""
+    state = after(FRESH, stranded("p1"))
+    first = after(state, delivered(state), later(300))
+    over = resolved("stranded-p1")
+    state = after(first, delivered(first), received(over, START_NS + 310 * SECOND))
+    state = after(state, received(stranded("p1"), START_NS + 400 * SECOND))
+    again = after(state, delivered(state), later(700))
+    assert reasons(first) == reasons(again) == [NoticeReason.REPEATED]
+    assert first.outbox[0].notice_id != again.outbox[0].notice_id
