@@ -59,7 +59,7 @@ def main() -> int:
         first = initial_state(settings, load_market(config_dir()), _market_clock(runtime))
         exporter = Exporter(SOURCE)
         exporter.read_from(process_figures(build_id()))
-        serve(exporter, runtime.metrics_port)
+        serve(exporter, runtime.metrics_port, runtime.metrics_host)
     except (SettingsError, ConfigError) as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_BAD_SETTINGS

@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 from services.contracts.measures.every import READINGS_FAILED
 from services.contracts.metric import Kind, Metric, Reading
 from services.contracts.metrics import BY_NAME, metrics_of
-from services.runtime.settings import SettingsError
+from services.runtime.settings import LOOPBACK, SettingsError
 
 Source = Callable[[], Iterable[Reading]]
 """Read at each scrape, in its thread: it may only look at what is replaced and never changed."""
@@ -130,17 +130,19 @@ def _family(metric: Metric) -> GaugeMetricFamily | CounterMetricFamily:
     return made(metric.name, metric.help, labels=metric.label_names)
 
 
-def serve(exporter: Exporter, port: int) -> None:
-    """Serve `/metrics` on all interfaces at `port`; 0 serves nothing.
+def serve(exporter: Exporter, port: int, host: str = LOOPBACK) -> None:
+    """Serve `/metrics` at `port` of the interface `host`, to whoever reaches it: 0 serves nothing.
 
     Raises:
-        SettingsError: the port cannot be listened on.
+        SettingsError: it cannot be listened on.
     """
     if not port:
         return
     try:
-        start_http_server(port, registry=exporter.registry)
+        start_http_server(port, addr=host, registry=exporter.registry)
     except OSError as error:
         raise SettingsError(
-            f"metrics_port {port}: {error.strerror}. Choose another (ARB_RUNTIME_METRICS_PORT), or 0."
+            f"metrics_port {port} of metrics_host {host}: {error.strerror}. "
+            "Choose another port (ARB_RUNTIME_METRICS_PORT) or 0, an address of this machine "
+            "(ARB_RUNTIME_METRICS_HOST), or 0.0.0.0 for all that it has."
         ) from error

@@ -61,7 +61,7 @@ def run_service(build: Callable[[RuntimeSettings], Service[StateT]]) -> int:
         configure_logs(runtime.log_level, runtime.log_file)
         service = replace(build(runtime), instance=instance_name(), build_id=build_id())
         exporter = exporter_of(service)
-        serve(exporter, runtime.metrics_port)
+        serve(exporter, runtime.metrics_port, runtime.metrics_host)
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_BAD_SETTINGS

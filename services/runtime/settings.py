@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 CONFIG_DIR_VARIABLE = "ARB_CONFIG_DIR"
+LOOPBACK = "127.0.0.1"
 
 
 class SettingsError(ValueError):
@@ -144,6 +145,8 @@ class RuntimeSettings(SectionSettings):
     """Where structured lines go; empty writes to stderr."""
     metrics_port: int = Field(0, ge=0, le=65_535)
     """Prometheus port of this process; 0 serves nothing."""
+    metrics_host: str = Field(LOOPBACK, min_length=1)
+    """The interface of that port: whoever reaches it reads positions and money. 0.0.0.0 is all of them."""
     day_plan: str = ""
     """File of a compressed simulated day; empty is real time."""
     groups: tuple[str, ...] = Field(("g1", "g2"), min_length=1)

@@ -94,6 +94,7 @@ def test_prometheus_has_a_target_for_every_service_and_group() -> None:
         (address,) = target["targets"]
         host, _, port = address.partition(":")
         assert COMPOSE["services"][host]["environment"]["ARB_RUNTIME_METRICS_PORT"] == port
+        assert COMPOSE["services"][host]["environment"]["ARB_RUNTIME_METRICS_HOST"] == "0.0.0.0"
         assert COMPOSE["services"][host]["environment"].get("ARB_DETECTOR_GROUP") == target["labels"].get(
             "group"
         )

@@ -8,7 +8,13 @@ import pytest
 from pydantic_settings import SettingsConfigDict
 
 from services.runtime.metrics import Exporter, serve
-from services.runtime.settings import CONFIG_DIR_VARIABLE, SectionSettings, SettingsError, load_settings
+from services.runtime.settings import (
+    CONFIG_DIR_VARIABLE,
+    RuntimeSettings,
+    SectionSettings,
+    SettingsError,
+    load_settings,
+)
 
 
 class KettleSettings(SectionSettings):
@@ -87,3 +93,22 @@ def test_a_taken_metrics_port_is_refused_with_how_to_choose_another() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(SettingsError, match=f"metrics_port {port}.*ARB_RUNTIME_METRICS_PORT"):
             serve(Exporter("risk"), port)
+
+
+def test_metrics_are_served_on_the_interface_that_is_named_and_by_default_on_this_machine_alone() -> None:
+    """127.0.0.2 is this machine too, but another interface."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    runtime = RuntimeSettings()
+    serve(Exporter("risk"), port, runtime.metrics_host)
+    socket.create_connection((runtime.metrics_host, port), timeout=1).close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", port), timeout=1)
+    serve(Exporter("risk"), port, "127.0.0.2")
+    socket.create_connection(("127.0.0.2", port), timeout=1).close()
+
+
+def test_an_interface_that_this_machine_does_not_have_is_refused_with_its_key() -> None:
+    with pytest.raises(SettingsError, match=r"metrics_host 192\.0\.2\.1.*ARB_RUNTIME_METRICS_HOST"):
+        serve(Exporter("risk"), 9, "192.0.2.1")
