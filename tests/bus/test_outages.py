@@ -14,13 +14,16 @@ from typing import ClassVar
 import pytest
 import redis
 
+from services.contracts.alert_codes import AlertCode
+from services.contracts.alert_text import raised
 from services.contracts.envelope import Envelope, decode
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import TradingStateChanged, TradingStateRequested
 from services.contracts.messages.status import KeysVanished
 from services.contracts.step import Event, Outgoing, Received, State, Step
 from services.contracts.streams import ALERTS, CONTROL, STATUS
-from services.contracts.terms import TradingState
+from services.contracts.terms import Severity, TradingState
+from services.gateway.supervisor.reporter import Reporter
 from services.runtime import loop as loop_module
 from services.runtime.bus import BusUnavailable, Fenced, KeysLost, RedisBus, Write, connect
 from services.runtime.clock import RedisClock
@@ -29,6 +32,8 @@ from services.runtime.meter import Unmetered
 from services.runtime.process import EXIT_FENCED
 from services.runtime.redis_server import find_redis
 from services.runtime.service import Service
+from services.runtime.slack import Delivered, Outcome
+from services.runtime.slack_blocks import Payload
 
 DEADLINE_S = 20.0
 
@@ -136,6 +141,27 @@ def test_with_its_memory_full_redis_takes_nothing_and_afterwards_everything_once
         until(lambda: any(alert.startswith("bus-tally") for alert in alert_ids(own_redis)))
     assert "maxmemory" in errors[0]
     assert loop.state.seen == ("one", "two")
+
+
+@pytest.mark.redis
+def test_with_redis_full_the_gateways_supervisor_speaks_to_slack_itself(own_redis: "redis.Redis") -> None:
+    posted: list[Payload] = []
+
+    def post(payload: Payload) -> Outcome:
+        posted.append(payload)
+        return Delivered()
+
+    reporter = Reporter(lambda: RedisBus(own_redis), post, redis_away_s=1, repeat_s=60, host="desk")
+    own_redis.config_set("maxmemory", "1kb")
+    reporter.start()
+    alert = raised(AlertCode.REDIS_AWAY, "redis-away", Severity.CRITICAL, {"away": 1_000})
+    reporter.tell(alert)
+    until(lambda: len(posted) == 1)
+    assert alert_ids(own_redis) == [] and reporter.redis_away_s >= 1
+    own_redis.config_set("maxmemory", "0")
+    until(lambda: alert_ids(own_redis) == ["redis-away"])
+    reporter.finish(5)
+    assert len(posted) == 1 and reporter.redis_away_s == 0
 
 
 @pytest.mark.redis
