@@ -20,7 +20,7 @@ from services.risk.exposure import cash_flow_krw, with_held_since
 from services.risk.gates import arming_obstacles
 from services.risk.latches import ERROR_WINDOW_NS, changed_message, clear_latch, due, set_latch
 from services.risk.observed import FilesRead, FilesRefused
-from services.risk.state import Account, Beat, Day, ErrorKind, ErrorSeen, RiskState, Trading
+from services.risk.state import Account, Beat, Day, ErrorKind, ErrorSeen, RiskState, Trading, with_pause
 from services.risk.status import report
 from services.risk.trading_state import target_state
 from services.risk.verdict import REPEATED_WHY, on_intent
@@ -173,10 +173,9 @@ def _on_pause(state: RiskState, request: control.SymbolPauseRequested, event: Re
     )
     out = [Outgoing(told)]
     if request.paused:
-        paused = {**state.paused, request.symbol: f"{request.by}: {request.reason}"}
-        return Step(state.but(paused=paused), tuple(out))
+        return Step(with_pause(state, request.symbol, f"{request.by}: {request.reason}"), tuple(out))
     if request.symbol in state.paused:
-        if state.paused[request.symbol].startswith(REPEATED_WHY):
+        if REPEATED_WHY in state.paused[request.symbol]:
             out.append(Outgoing(alerts.repeated_settled(request.symbol, request.by, request.reason)))
         unclear = [order for order in state.foreign.values() if order.symbol == request.symbol]
         out += [Outgoing(alerts.foreign_settled(order, request.by, request.reason)) for order in unclear]
@@ -283,15 +282,17 @@ def _on_reconciled(
 
 
 def _on_foreign(state: RiskState, message: orders.ForeignOrderSeen, event: Received) -> Step[RiskState]:
-    """An order that nobody knows pauses its symbol once; more news of the same order changes nothing."""
+    """An order that nobody knows pauses its symbol once; more news of the same order changes nothing.
+
+    While no symbol map is in force nobody can say that the symbol is none of ours.
+    """
     key = f"{message.trading_date}/{message.broker_order_no}"
     new = key not in state.foreign
     state = state.but(foreign={**state.foreign, key: message})
-    mapped = state.reference is not None and state.reference.entry(message.symbol) is not None
+    mapped = state.reference is None or state.reference.entry(message.symbol) is not None
     if not (new and mapped):
         return Step(state)
-    why = f"order {message.broker_order_no} is not ours"
-    state = state.but(paused={**state.paused, message.symbol: why})
+    state = with_pause(state, message.symbol, f"order {message.broker_order_no} is not ours")
     return Step(state, (Outgoing(alerts.foreign_order(message)),))
 
 

@@ -77,7 +77,11 @@ def without_pair(state: RiskState, closed: PairClosed) -> RiskState:
 
 
 def new_day(state: RiskState, day: Day) -> RiskState:
-    """Begin a trading date: what is closed is forgotten, what is open is carried."""
+    """Begin a trading date: what is closed is forgotten, what is open is carried.
+
+    Orders are day orders (market rules 4.4): those of others stay only for the person who has yet to say
+    whose they were.
+    """
     still_open = {open_.pair_id for open_ in commitments(state)} | set(state.pairs)
     carried: RiskState = state.but(
         day=day,
@@ -87,7 +91,7 @@ def new_day(state: RiskState, day: Day) -> RiskState:
         account=None,
         approved_at_ns={},
         errors={},
-        foreign={number: order for number, order in state.foreign.items() if not order.closed},
+        foreign={key: order for key, order in state.foreign.items() if order.symbol in state.paused},
     )
     return carried
 

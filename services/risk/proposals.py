@@ -59,7 +59,7 @@ def on_confirm(state: RiskState, request: LimitConfirmRequested, event: Received
     if _same_person(request.by, proposal.by):
         problem = f"{proposal.by} proposed it: a second person has to confirm"
         return _refused(state, proposal.name, proposal.value, request.by, problem)
-    problem = _problem_with(state, proposal.name, proposal.value)
+    problem = _problem_with(state, proposal.name, proposal.value) or _moved_on(state, proposal)
     if problem:
         return _refused(state, proposal.name, proposal.value, request.by, problem)
     left = {key: other for key, other in state.proposals.items() if key != request.proposal_id}
@@ -107,6 +107,14 @@ def _problem_with(state: RiskState, name: str, value: str) -> str:
     except ValidationError as error:
         return "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
     return ""
+
+
+def _moved_on(state: RiskState, proposal: LimitProposal) -> str:
+    """Somebody changed the limit since: what the second person would confirm is not what was proposed."""
+    now = str(getattr(_in_force(state), proposal.name))
+    if now == proposal.before:
+        return ""
+    return f"it was {proposal.before} when it was proposed and is {now} now; propose it again"
 
 
 def _same_person(one: str, other: str) -> bool:

@@ -24,13 +24,10 @@ def on_files(state: RiskState, files: FilesRead, cause_id: str) -> Step[RiskStat
     out: list[Outgoing] = [Outgoing(alerts.files_good())] if state.files_bad and not waiting else []
     if waiting and not state.files_bad:
         out.append(Outgoing(alerts.files_refused(waiting, in_force=True)))
-    overrides = state.overrides
-    if overrides and state.files is not None and files.limits != state.files.limits:
-        out.append(Outgoing(alerts.overrides_dropped(cause_id, tuple(sorted(overrides)))))
-        overrides = {}
-    if overrides and _limits_with(files.limits, overrides) is None:
-        out.append(Outgoing(alerts.overrides_dropped(cause_id, tuple(sorted(overrides)))))
-        overrides = {}
+    overrides = _still_held(state, files.limits)
+    dropped = tuple(sorted(state.overrides.keys() - overrides.keys()))
+    if dropped:
+        out.append(Outgoing(alerts.overrides_dropped(cause_id, dropped)))
     state = state.but(files=files, overrides=overrides, files_bad=bool(waiting), reload=None)
     step = publish(state, files.by, files.reason, always=files.asked)
     return Step(step.state, (*out, *step.out))
@@ -53,12 +50,30 @@ def _without_looser_limits(state: RiskState, files: FilesRead) -> tuple[FilesRea
         limits = TradingLimits.model_validate({**after.model_dump(), **kept})
     except ValidationError:
         limits = before
+    if _limits_with(limits, _still_held(state, limits)) is None:
+        limits = before
     waiting = tuple(
         f"limits.toml, {name}: {getattr(before, name)} -> {getattr(after, name)} allows more; it waits until "
         "the desk is disarmed, or for `arb limits set` and a second person"
         for name in looser
     )
     return files.model_copy(update={"limits": limits}), waiting
+
+
+def _still_held(state: RiskState, limits: TradingLimits) -> dict[str, str]:
+    """Of the limits changed by hand those that hold on under the file's `limits`.
+
+    A file that says something else replaces them. While the desk may trade it does not replace one that
+    allows less than the file: that would loosen it, and nobody has confirmed that.
+    """
+    if not state.overrides or state.files is None:
+        return state.overrides
+    in_force = _limits_with(state.files.limits, state.overrides)
+    if in_force is not None and limits == state.files.limits:
+        return state.overrides
+    if in_force is None or not state.trading.state.allows_exits:
+        return {}
+    return {name: value for name, value in state.overrides.items() if not tightens(name, in_force, limits)}
 
 
 def on_refused(state: RiskState, refused: FilesRefused) -> Step[RiskState]:

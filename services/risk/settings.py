@@ -14,7 +14,7 @@ class RiskSettings(SectionSettings):
     SECTION: ClassVar[str] = "risk"
     model_config = SettingsConfigDict(env_prefix="ARB_RISK_")
 
-    required_services: tuple[str, ...] = ("gateway", "executor")
+    required_services: tuple[str, ...] = ("gateway", "executor", "notifier")
     """Services without whose heartbeat nothing new is bought."""
     heartbeat_timeout_ms: int = Field(5_000, ge=1_500, le=60_000)
     files_poll_ms: int = Field(2_000, ge=100, le=60_000)

@@ -118,7 +118,7 @@ class RiskState(State):
         {
             "trading", "venue", "reference", "reference_hash", "files", "overrides", "day", "pairs", "orders",
             "settled", "settled_krw", "account", "reconciled", "verdicts", "approved_at_ns", "paused",
-            "foreign", "errors", "held_since_ns", "proposals",
+            "foreign", "errors", "held_since_ns", "proposals", "files_bad", "told",
         }
     )  # fmt: skip
 
@@ -162,9 +162,19 @@ class RiskState(State):
     """What the notifier last said of itself."""
     reload: ReloadAsked | None = None
     files_bad: bool = False
+    """Whether it was told that the files cannot be used as they are. An alert ends also after a restart."""
     closed_before: frozenset[str] = frozenset()
     """Gates that were closed when the status was last said."""
     told: frozenset[str] = frozenset()
-    """Gates and breaches that were alerted and are not over."""
+    """Gates and breaches that were alerted and are not over: who told of them has to tell their end."""
     lease_at_ns: int = 0
     status_at_ns: int = 0
+
+
+def with_pause(state: RiskState, symbol: Symbol, why: str) -> RiskState:
+    """Pause a symbol; a further reason stands beside the one that it is paused for already."""
+    before = state.paused.get(symbol, "")
+    if why in before.split("; "):
+        return state
+    paused: RiskState = state.but(paused={**state.paused, symbol: f"{before}; {why}" if before else why})
+    return paused

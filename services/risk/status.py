@@ -48,7 +48,7 @@ def report(state: RiskState, now_ns: int) -> Step[RiskState]:
     for name in (*begun, *ended):
         out.append(Outgoing(alerts.gate(closed.get(name), GateKey(name))))
     told = (state.told | set(begun)) - set(ended)
-    step = _breach(state.but(told=told, closed_before=frozenset(closed)))
+    step = _breach(_with_told(state, told).but(closed_before=frozenset(closed)))
     return Step(step.state.but(status_at_ns=now_ns), (*out, *step.out))
 
 
@@ -64,4 +64,12 @@ def _breach(state: RiskState) -> Step[RiskState]:
         out.append(alerts.orders_spent(sent, limits.max_orders_per_day, over=spent))
     now = frozenset({EXPOSURE_BREACH} if exposed else ()) | frozenset({ORDERS_BREACH} if spent else ())
     told = (state.told - {EXPOSURE_BREACH, ORDERS_BREACH}) | now
-    return Step(state.but(told=told), tuple(Outgoing(alert) for alert in out))
+    return Step(_with_told(state, told), tuple(Outgoing(alert) for alert in out))
+
+
+def _with_told(state: RiskState, told: frozenset[str]) -> RiskState:
+    """The same object where nothing changed: what is durable is written when it is another one."""
+    if told == state.told:
+        return state
+    changed: RiskState = state.but(told=told)
+    return changed

@@ -15,10 +15,10 @@ from services.risk import alerts
 from services.risk.checks.case import Case, case_of
 from services.risk.checks.order import first_denial
 from services.risk.ledger import with_pair
-from services.risk.state import RiskState
+from services.risk.state import RiskState, with_pause
 
 REPEATED_WHY = "traded too often"
-"""How the reason of such a pause begins."""
+"""How the reason of such a pause begins: its alert ends with it."""
 REMEMBERED_NS = 60 * NS_PER_S
 """Far longer than any intent lives: one that is older is denied as expired."""
 
@@ -81,7 +81,7 @@ def _paused(step: Step[RiskState], case: Case, detail: str) -> Step[RiskState]:
     """Repeated execution switches the symbol off until a named person resumes it (RTS 6 art. 15(3))."""
     symbol, state = case.intent.symbol, step.state
     why = f"{REPEATED_WHY}: {detail} in {case.limits.repeat_window_ms} ms"
-    state = state.but(paused={**state.paused, symbol: why})
+    state = with_pause(state, symbol, why)
     return Step(state, (*step.out, Outgoing(alerts.repeated(symbol, why))))
 
 

@@ -127,10 +127,17 @@ class LiveDesk:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _environ(self) -> dict[str, str]:
-        """Run a copy of the code as it is now: one build, also where a file is saved meanwhile."""
+        """Run a copy of the code as it is now: one build, also where a file is saved meanwhile.
+
+        Risk waits for nobody whom the desk leaves out on purpose.
+        """
         shutil.copytree(ROOT / "services", self.folder / "code" / "services", ignore=NOT_COPIED)
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("ARB_", "SLACK_"))}
-        return {**inherited, "PYTHONPATH": str(self.folder / "code")}
+        needed = [name for name in ("gateway", "executor", "notifier") if name in self.services]
+        return {
+            **inherited, "PYTHONPATH": str(self.folder / "code"),
+            "ARB_RISK_REQUIRED_SERVICES": json.dumps(needed),
+        }  # fmt: skip
 
     def _fleet_plan(self) -> FleetPlan:
         config = self.folder / "config"

@@ -73,6 +73,7 @@ def _working(case: Case) -> set[tuple[Venue, Side]]:
     by_hand = {
         (order.venue, order.side)
         for order in case.state.foreign.values()
-        if order.symbol == case.intent.symbol and not order.closed
+        if (order.symbol, order.trading_date) == (case.intent.symbol, case.intent.trading_date)
+        and not order.closed
     }
     return ours | by_hand

@@ -86,7 +86,7 @@ class Desk:
 
     def services(self, plan: DayPlan) -> tuple[Callable[[], Service[Any]], ...]:
         """How each service but the gateway is made, anew at each start."""
-        risk = RiskSettings(files_poll_ms=60_000)
+        risk = RiskSettings(files_poll_ms=60_000, required_services=("gateway", "executor"))
         executor = ExecutorSettings()
         return (
             *(lambda group=group: detector_service(DetectorSettings(group=group)) for group in GROUPS),

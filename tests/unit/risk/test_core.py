@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.contracts.envelope import Message
 from services.contracts.messages.alerts import AlertKind, AlertRaised
 from services.contracts.messages.control import LatchSet, SymbolPauseRequested
 from services.contracts.messages.orders import CancelRejected, ForeignOrderSeen, OrderRejected, OrderUnknown
@@ -14,12 +15,14 @@ from services.contracts.messages.pairs import (
 )
 from services.contracts.messages.status import RiskStatus
 from services.contracts.reasons import DenialReason
-from services.contracts.terms import Latch, Severity, Side, Symbol, Venue
+from services.contracts.terms import Latch, Severity, Side, Symbol, TradingDate, TradingState, Venue
 from services.runtime.parts import changed_parts, restore
 from tests.unit.detector import world
 from tests.unit.detector.world import HYNIX, SAMSUNG
 from tests.unit.risk import desk as d
 from tests.unit.risk.desk import Desk, account, armed, facts, filled, heartbeat, intent, of, quotes
+
+NEXT_DATE = TradingDate("2026-11-24")
 
 
 def status(desk: Desk, at_ms: int) -> RiskStatus:
@@ -62,6 +65,16 @@ def foreign(number: str = "77", symbol: Symbol = SAMSUNG, **changes: object) -> 
     return ForeignOrderSeen.model_validate({**values, **changes})
 
 
+def next_morning() -> list[Message]:
+    """All that must have been said on the next date before arming."""
+    return [
+        message.model_copy(update={"trading_date": NEXT_DATE})
+        if hasattr(message, "trading_date")
+        else message
+        for message in d.opening()
+    ]
+
+
 def resume(symbol: Symbol = SAMSUNG) -> SymbolPauseRequested:
     return SymbolPauseRequested(symbol=symbol, paused=False, by="kim", reason="it was mine")
 
@@ -91,6 +104,30 @@ def test_more_news_of_an_order_that_a_person_has_claimed_pauses_nothing_again() 
     assert desk.state.paused == {}
     desk.tell(foreign("78"))
     assert SAMSUNG in desk.state.paused
+
+
+def test_the_alert_of_a_hand_order_ends_with_its_resume_also_on_a_later_date() -> None:
+    desk = armed()
+    (alert,) = of(desk.tell(foreign(closed=True, cum_qty_shares=3)), AlertRaised)
+    desk.tell(*next_morning())
+    assert SAMSUNG in desk.state.paused
+    told = of(desk.tell(resume()), AlertRaised)
+    assert (alert.alert_id, True) in [(a.alert_id, a.resolved) for a in told]
+
+
+def test_a_hand_order_of_an_earlier_date_stands_against_nothing() -> None:
+    """Orders are day orders: nobody ever tells the end of one that died overnight."""
+    desk = armed()
+    desk.tell(foreign(side=Side.SELL), *next_morning(), resume(), d.ask(TradingState.ARMED))
+    desk.tell(*world.crossing())
+    verdict = desk.answer(intent(desk, trading_date=NEXT_DATE))
+    assert isinstance(verdict, PairApproved), verdict
+
+
+def test_a_hand_order_before_any_symbol_map_pauses_its_symbol() -> None:
+    desk = Desk()
+    (alert,) = of(desk.tell(foreign()), AlertRaised)
+    assert alert.kind is AlertKind.FOREIGN_ORDER and SAMSUNG in desk.state.paused
 
 
 def test_a_stranger_in_a_symbol_that_is_not_ours_pauses_nothing() -> None:

@@ -5,9 +5,13 @@ import pytest
 from services.contracts.limits import CLOCK_DOUBTS, JOURNAL_LAG_MS, LOSSLESS_ALARM
 from services.contracts.messages.alerts import AlertKind, AlertRaised
 from services.contracts.messages.control import ArmRefused, LatchSet, ReferencePublished
-from services.contracts.messages.pairs import PairDenied
+from services.contracts.messages.pairs import PairApproved, PairDenied
 from services.contracts.messages.status import KeysVanished, NotifierStatus
 from services.contracts.terms import Latch, Severity, TradingState
+from services.risk.settings import RiskSettings
+from services.risk.state import RiskState
+from tests.unit.detector import world
+from tests.unit.risk import desk as d
 from tests.unit.risk.desk import Desk, armed, ask, heartbeat, intent, of, ready
 
 
@@ -52,6 +56,20 @@ def test_a_journal_that_is_far_behind_holds_new_pairs_back_until_it_has_caught_u
     assert isinstance(verdict, PairDenied) and "journal" in verdict.detail
     desk.tell(journal(0))
     assert not isinstance(desk.answer(intent(desk, name="i2")), PairDenied)
+
+
+def test_without_a_notifier_nothing_new_is_bought() -> None:
+    """Its last word was that it is up to date: only its silence says that nothing is written any more."""
+    desk = Desk(RiskState(required_services=RiskSettings().required_services))
+    desk.tell(*d.opening(), *world.crossing(), journal(0), heartbeat("notifier"), at_ms=0)
+    desk.tell(ask(TradingState.ARMED), at_ms=0)
+    assert isinstance(desk.answer(intent(desk)), PairApproved)
+    later = 6_000
+    desk.tell(*(heartbeat(service) for service in ("gateway", "executor")), at_ms=later)
+    desk.tell(*world.crossing(world.HYNIX), at_ms=later)
+    silent = intent(desk, at_ms=later, name="later", symbol=world.HYNIX)
+    verdict = desk.answer(silent, at_ms=later)
+    assert isinstance(verdict, PairDenied) and "heartbeat" in verdict.detail
 
 
 def test_nobody_arms_while_the_journal_is_behind() -> None:

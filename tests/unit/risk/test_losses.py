@@ -269,6 +269,19 @@ def test_a_symbol_that_trades_too_often_waits_for_a_named_person() -> None:
     assert isinstance(desk.answer(intent(desk, at_ms=later, name="after"), at_ms=later), PairApproved)
 
 
+def test_a_further_pause_takes_no_reason_away_and_every_alert_ends_with_the_resume() -> None:
+    desk = armed()
+    for number in range(4):
+        desk.tell(closed(opened(desk, f"earlier {number}"), trip=False))
+    (repeated,) = of(desk.tell(intent(desk, name="fifth")), AlertRaised)
+    pause = SymbolPauseRequested(symbol=SAMSUNG, paused=True, by="kim", reason="I look at it")
+    desk.tell(pause, pause)
+    assert "traded too often" in desk.state.paused[SAMSUNG]
+    assert desk.state.paused[SAMSUNG].count("I look at it") == 1
+    told = of(desk.tell(pause.model_copy(update={"paused": False})), AlertRaised)
+    assert [a.alert_id for a in told if a.resolved] == [repeated.alert_id]
+
+
 def test_after_a_resume_the_count_begins_anew() -> None:
     desk = armed()
     for number in range(4):

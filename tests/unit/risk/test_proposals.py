@@ -152,6 +152,29 @@ def test_a_looser_file_that_waits_takes_no_override_away() -> None:
     assert desk.state.overrides == {"max_pair_shares": "4"}
 
 
+def test_a_file_that_tightens_something_else_loosens_nothing_that_a_person_tightened() -> None:
+    """One person with an editor must not do what takes two with `arb`."""
+    desk = armed(world.limits(max_pair_shares=10, max_open_pairs=2, clip_shares=5))
+    desk.tell(change("max_pair_shares", "6"), change("max_open_pairs", "1"))
+    edited = files(world.limits(max_pair_shares=5, max_open_pairs=2, clip_shares=5))
+    (told,) = of(desk.tell(edited), AlertRaised)
+    assert told.code == "overrides_dropped" and told.facts == {"names": "max_pair_shares"}
+    assert (limits_of(desk).max_pair_shares, limits_of(desk).max_open_pairs) == (5, 1)
+    assert desk.tell(edited) == []
+    desk.tell(ask(TradingState.DISARMED), files(world.limits(max_pair_shares=4, clip_shares=4)))
+    assert limits_of(desk).max_open_pairs == 2
+
+
+def test_a_proposal_of_a_limit_that_was_changed_meanwhile_is_not_what_is_confirmed() -> None:
+    """Somebody tightened it in between: the second person would loosen from where nobody proposed to."""
+    desk = armed(world.limits(max_pair_shares=10))
+    proposal = proposed(desk, "max_pair_shares", "20")
+    desk.tell(change("max_pair_shares", "4"))
+    (refused,) = of(desk.tell(confirm(proposal)), LimitChangeRefused)
+    assert "10" in refused.problem and "4" in refused.problem
+    assert limits_of(desk).max_pair_shares == 4
+
+
 def test_every_limit_that_bounds_something_knows_which_way_is_tighter() -> None:
     assert not SMALLER_IS_TIGHTER & LARGER_IS_TIGHTER
     neither = set(TradingLimits.model_fields) - SMALLER_IS_TIGHTER - LARGER_IS_TIGHTER

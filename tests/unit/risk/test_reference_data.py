@@ -27,6 +27,7 @@ from services.risk.state import ReloadAsked, RiskState
 from services.runtime.bus import RedisBus, Write
 from services.runtime.clock import RedisClock
 from services.runtime.loop import ServiceLoop
+from services.runtime.parts import changed_parts, restore
 from tests.unit.detector import world
 from tests.unit.detector.world import DATE, HYNIX, SAMSUNG
 from tests.unit.risk import desk as d
@@ -75,6 +76,14 @@ def test_a_bad_refresh_keeps_what_is_in_force_and_names_the_line() -> None:
     assert desk.state.reference is before
     (over,) = of(desk.tell(files()), AlertRaised)
     assert (over.alert_id, over.resolved) == (alert.alert_id, True)
+
+
+def test_files_that_were_mended_while_risk_was_away_end_the_alert() -> None:
+    desk = ready()
+    desk.tell(FilesRefused(trading_date=DATE, problems=("limits.toml: what is this",), by="risk"))
+    again = Desk(restore(RiskState(), changed_parts(None, desk.state)))
+    (over,) = of(again.tell(files()), AlertRaised)
+    assert (over.alert_id, over.resolved) == ("reference-files", True)
 
 
 def test_symbols_that_nxt_does_not_trade_today_are_off_and_named_once() -> None:

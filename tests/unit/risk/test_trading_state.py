@@ -114,6 +114,26 @@ def test_a_silent_service_closes_its_gate_and_opens_it_again_by_itself() -> None
     assert desk.state.trading.state is ARMED
 
 
+def test_a_gate_that_was_told_is_over_also_for_a_risk_that_was_restarted_meanwhile() -> None:
+    """Who told of it has forgotten nothing: its alert would never end."""
+    desk = armed()
+    desk.tick(6_000)
+    desk.tick(7_000)
+    again = Desk(restore(RiskState(required_services=d.REQUIRED), changed_parts(None, desk.state)))
+    again.tell(*(heartbeat(service) for service in d.REQUIRED), at_ms=8_000)
+    told = of(again.tick(8_000), AlertRaised)
+    assert [(a.alert_id, a.resolved) for a in told] == [("gate-heartbeat", True)]
+
+
+def test_gates_that_stay_as_they_are_write_nothing() -> None:
+    desk = armed()
+    desk.tick(6_000)
+    desk.tick(7_000)
+    before = desk.state
+    desk.tick(8_100)
+    assert "told" not in changed_parts(before, desk.state)
+
+
 def test_services_of_different_builds_do_not_arm_and_are_latched_once_armed() -> None:
     desk = ready()
     desk.tell(heartbeat("executor", build_id="b2"))
