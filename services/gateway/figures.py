@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 
 from services.contracts.measures import every
+from services.contracts.measures.gateway import SUPERVISOR_AGE
 from services.contracts.metric import Reading
 from services.contracts.terms import Venue
 from services.gateway.control_calls import Slots
@@ -16,6 +17,7 @@ from services.gateway.facts import Clocked, Moment
 from services.gateway.gauges import Seen, readings
 from services.gateway.redis_writer import QtClock, RedisWriter
 from services.gateway.state import GatewayState, GatewayStep
+from services.gateway.watched import look_age_s
 from services.runtime.meter import Round, loop_readings, stream_name
 from services.runtime.metrics import Exporter
 
@@ -69,3 +71,6 @@ class Figures:
             mono_ns,
         )  # fmt: skip
         yield from readings(seen, mono_ns)
+        age_s = look_age_s(seen.state.settings.state_dir, time.time())
+        if age_s is not None:
+            yield SUPERVISOR_AGE.at(age_s)

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from services.contracts.terms import Severity
 from services.gateway.halt_file import LaidBy
+from services.gateway.watched import LOOK_FILE, look_age_s
 from tests.support.supervised import Supervised, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.timeout(180)]
@@ -32,7 +34,12 @@ def test_a_new_supervisor_goes_on_watching_the_same_gateway(desk: Supervised) ->
     supervisor = desk.processes[-1]
     supervisor.kill()
     supervisor.wait()
+    os.utime(desk.state_dir / LOOK_FILE, (1, 1))
     desk.supervise()
+    until(
+        "somebody looks",
+        lambda: (age_s := look_age_s(desk.state_dir, time.time())) is not None and age_s < 60,
+    )
     until("it is watched", lambda: (s := desk.status()) and s.pid == before and s.starts == 0)
     assert desk.ready() == before
     os.kill(before, signal.SIGKILL)

@@ -160,6 +160,12 @@ RESTRICTED = gauge(
     "arb_orders_restricted", Unit.FLAG, "Whether the broker has refused orders altogether on this connection."
 )
 
+SUPERVISOR_AGE = gauge(
+    "arb_supervisor_look_age_seconds", Unit.SECONDS,
+    "How long ago the supervisor looked at the gateway; absent where none ever did.",
+    left_out="an alert watches it, and `arb status` shows the supervisor",
+)  # fmt: skip
+
 # -- stream and broker -------------------------------------------------------------------
 
 RECONCILED = gauge(

@@ -16,6 +16,7 @@ from services.gateway.supervisor.settings import SupervisorSettings
 from services.gateway.supervisor.shell import Shell
 from services.gateway.supervisor.timetable import resting
 from services.gateway.supervisor.windows import window_source
+from services.gateway.watched import look
 from services.market.errors import ConfigError
 from services.market.files import MarketRules, load_market, read_day_plan
 from services.market.market_clock import REAL_TIME, MarketClock
@@ -48,6 +49,7 @@ def main() -> int:
         return EXIT_BAD_SETTINGS
     reporter.start()
     while shell.look_and_act():
+        look(gateway.state_dir)
         time.sleep(settings.look_ms / 1_000)
     reporter.finish(REPORT_S)
     lock.close()
