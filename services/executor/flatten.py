@@ -16,9 +16,10 @@ from services.executor.closing import clip_over
 from services.executor.move import Ask, Move, place
 from services.executor.pair import Pair
 from services.executor.phases import OrderLife, PairPhase, Turn
-from services.executor.pricing import loss_floor, reach, rung_price
+from services.executor.pricing import loss_floor, rung_price
 from services.executor.view import View
 from services.market import ticks
+from services.market.edge import walk
 
 _DENIALS_DOUBLED = 5
 """A gateway that refuses is asked ever more slowly, up to 32 intervals apart."""
@@ -198,12 +199,13 @@ def _limit(pair: Pair, view: View, venue: Venue, floor_krw: int) -> Ask:
 
 
 def _market(pair: Pair, view: View, venues: list[Venue], floor_krw: int) -> Ask | None:
-    """A market order for the last attempts, where the book shows that it stays within the loss bound."""
+    """A market order for the last attempts, where the book shows the whole quantity within the loss bound."""
     attempt, last = _taken(pair) + 1, view.limits.flatten_attempts
     bids = view.bids(Venue.KRX)
     if attempt == 1 or attempt <= last - view.settings.market_attempts or Venue.KRX not in venues:
         return None
-    if not view.market_order_on(Venue.KRX) or not bids or reach(bids, pair.available_shares) < floor_krw:
+    shown = walk(bids, pair.available_shares)
+    if not view.market_order_on(Venue.KRX) or shown is None or shown.worst_price_krw < floor_krw:
         return None
     return _ask(pair, Venue.KRX, OrderKind.MARKET, 0, bids[0][0])
 

@@ -64,7 +64,7 @@ def test_the_last_attempt_is_a_market_order_on_krx_even_if_nxt_bids_more(desk: D
     assert all(rung.kind is OrderKind.LIMIT_IOC for rung in desk.flattens[:-1])
 
 
-@pytest.mark.parametrize("spoil", ["halt", "phase", "deep"])
+@pytest.mark.parametrize("spoil", ["halt", "phase", "deep", "thin"])
 def test_no_market_order_where_krx_cannot_take_it_within_the_loss_bound(spoil: str) -> None:
     desk = holding()
     fail_rungs(desk, 4)
@@ -75,6 +75,8 @@ def test_no_market_order_where_krx_cannot_take_it_within_the_loss_bound(spoil: s
     if spoil == "deep":
         desk.book(Venue.KRX, BID, BID + 100, qty=1)
         desk.hear(desk_deep(desk))
+    if spoil == "thin":
+        desk.book(Venue.KRX, BID, BID + 100, qty=4)
     fail_rungs(desk, 1)
     assert len(desk.flattens) == 6 and desk.flattens[-1].kind is OrderKind.LIMIT_IOC
 
