@@ -88,7 +88,10 @@ def reopened(pair_id: str, closed: ClosedPair, facts: OrderFacts, now_ns: int) -
     of its orders may be told in the next moments.
     """
     approval = approval_of(facts, closed.buy_venue, closed.trading_date, now_ns)
-    orders = tuple(_reopened_order(order_id, order, now_ns) for order_id, order in closed.orders.items())
+    orders = tuple(
+        _reopened_order(order_id, order, closed.trading_date, now_ns)
+        for order_id, order in closed.orders.items()
+    )
     return Pair(
         approval=approval.model_copy(update={"pair_id": pair_id}), opened_at_ns=closed.opened_at_ns,
         stopping="a fill was told after it was closed", orders=orders, closings=closed.closings,
@@ -125,9 +128,10 @@ def _order_of(facts: OrderFacts) -> ClosedOrder:
     )  # fmt: skip
 
 
-def _reopened_order(order_id: str, order: ClosedOrder, now_ns: int) -> Order:
+def _reopened_order(order_id: str, order: ClosedOrder, trading_date: TradingDate, now_ns: int) -> Order:
     clip, attempt = clip_and_attempt(order_id)
     return Order(
-        order_id=order_id, clip=clip, attempt=attempt, kind=OrderKind.LIMIT, placed_at_ns=now_ns,
-        expires_at_ns=now_ns, cancel_at_ns=now_ns, ended_at_ns=now_ns, **order.model_dump(),
+        order_id=order_id, clip=clip, attempt=attempt, kind=OrderKind.LIMIT, trading_date=trading_date,
+        placed_at_ns=now_ns, expires_at_ns=now_ns, cancel_at_ns=now_ns, ended_at_ns=now_ns,
+        **order.model_dump(),
     )  # fmt: skip

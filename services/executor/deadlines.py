@@ -2,7 +2,8 @@
 
 A cancel request is not a cancel (design 4.6): the order stays open until there is evidence. An order
 in doubt is neither cancelled nor replaced; the gateway asks the broker, and a person is told. One that the
-gateway never spoke of is asked about by its own command, which is too old to be sent.
+gateway never spoke of is asked about by its own command, which is too old to be sent. An order lives on one
+trading date: whose end was not told by then is a person's to settle.
 """
 
 from typing import Final
@@ -32,6 +33,10 @@ def overdue(pair: Pair, view: View) -> Move | None:
 
 
 def _care(pair: Pair, view: View, order: Order) -> Move | None:
+    if "" < order.trading_date < view.venues.trading_date:
+        outlived = order.after(Evidence.OUTLIVED, view.now_ns)
+        if outlived is not order:
+            return Move(pair.with_order(outlived))
     if order.life is OrderLife.COMMANDED and view.now_ns >= order.expires_at_ns + SILENCE_NS:
         return Move(pair.with_order(order.after(Evidence.SILENCE, view.now_ns)))
     if order.life is OrderLife.SILENT and view.now_ns - order.asked_again_ns >= ASK_AGAIN_NS:

@@ -42,6 +42,7 @@ def place(pair: Pair, view: View, ask: Ask) -> Move:
         order_id=order_id, clip=pair.clip, attempt=attempt, venue=ask.venue, side=ask.side, kind=ask.kind,
         purpose=ask.purpose, qty_shares=ask.qty_shares, price_krw=ask.price_krw, placed_at_ns=view.now_ns,
         expires_at_ns=expires_ns, cancel_at_ns=None if ask.rests else view.after_ms(timeout_ms),
+        trading_date=view.venues.trading_date or pair.approval.trading_date,
         ladder=pair.residual.ladder if ask.purpose is Purpose.FLATTEN else 0,
     )  # fmt: skip
     command = PlaceOrder(
@@ -75,7 +76,7 @@ def cancel(pair: Pair, view: View, order: Order, reason: str) -> Move:
     again_ns = view.after_ms(timeout_ms_of(view, order.side) * 2**asked)
     command = CancelOrder(
         order_id=cancel_id_of(order.order_id, asked), target_order_id=order.order_id,
-        pair_id=pair.pair_id, reason=reason, trading_date=pair.approval.trading_date,
+        pair_id=pair.pair_id, reason=reason, trading_date=order.trading_date,
     )  # fmt: skip
     return Move(pair.with_order(order.but(cancels=asked, cancel_at_ns=again_ns)), (command,))
 

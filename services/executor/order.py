@@ -24,7 +24,7 @@ from services.contracts.messages.orders import (
     OrderUnknown,
     Resolution,
 )
-from services.contracts.terms import OrderKind, Purpose, Side, Venue
+from services.contracts.terms import OrderKind, Purpose, Side, TradingDate, Venue
 from services.executor.phases import Evidence, OrderLife, next_life
 
 OrderEvent = (
@@ -57,7 +57,8 @@ _OUTRANKED_BY_CLOSED: Final = frozenset({Evidence.SENT, Evidence.ACCEPTED, Evide
 
 
 class Order(Part):
-    """`ladder` numbers the run of the flatten ladder it belongs to, 0 for none.
+    """`ladder` numbers the run of the flatten ladder it belongs to, 0 for none. `trading_date` is the date it
+    is an order of: it works on no other.
 
     `cancel_at_ns` is when it is next to be cancelled, None for an order that rests on purpose;
     `cancels` counts the cancels asked for; `asked_again_ns` is when the command was last repeated into a
@@ -76,6 +77,7 @@ class Order(Part):
     placed_at_ns: int
     expires_at_ns: int
     cancel_at_ns: int | None
+    trading_date: TradingDate = TradingDate("")
     ladder: int = 0
     life: OrderLife = OrderLife.COMMANDED
     cum_qty_shares: int = 0
@@ -123,6 +125,7 @@ class Order(Part):
             kind=facts.kind,
             qty_shares=facts.qty_shares,
             price_krw=facts.price_krw,
+            trading_date=facts.trading_date,
             cum_qty_shares=max(self.cum_qty_shares, facts.cum_qty_shares),
             cum_amount_krw=max(self.cum_amount_krw, facts.cum_amount_krw),
             commission_krw=max(self.commission_krw, facts.commission_krw),
@@ -150,7 +153,8 @@ def adopted(facts: OrderFacts, now_ns: int) -> Order | None:
     return Order(
         order_id=facts.order_id, clip=clip, attempt=attempt, venue=facts.venue,
         side=facts.side, kind=facts.kind, purpose=facts.purpose, qty_shares=facts.qty_shares,
-        price_krw=facts.price_krw, placed_at_ns=now_ns, expires_at_ns=now_ns, cancel_at_ns=now_ns,
+        price_krw=facts.price_krw, trading_date=facts.trading_date, placed_at_ns=now_ns,
+        expires_at_ns=now_ns, cancel_at_ns=now_ns,
     )  # fmt: skip
 
 

@@ -51,6 +51,9 @@ class Evidence(StrEnum):
     AMBIGUOUS = "ambiguous"
     SILENCE = "silence"
     """Our own clock: the command has long expired and nothing was heard."""
+    OUTLIVED = "outlived"
+    """Its trading date is over and its end was never told: it works no more, but what it filled is not known,
+    and no query shows it again."""
 
 
 _L, _E = OrderLife, Evidence
@@ -62,29 +65,31 @@ _DOUBT: Final = {_E.UNKNOWN: _L.UNKNOWN, _E.AMBIGUOUS: _L.AMBIGUOUS}
 _ORDER_TABLE: Final[dict[OrderLife, dict[Evidence, OrderLife]]] = {
     _L.COMMANDED: {**_ALIVE, **_VOIDS, **_DOUBT,
         _E.SENT: _L.SENT, _E.DENIED: _L.DENIED, _E.SILENCE: _L.SILENT,
+        # Whether it was ever sent, the gateway's log of that date still says.
+        _E.OUTLIVED: _L.COMMANDED,
     },
     _L.SILENT: {**_ALIVE, **_VOIDS, **_DOUBT,
         # A gateway that was away reads the command late: it sends nothing and denies it as expired.
         _E.SENT: _L.SENT, _E.DENIED: _L.DENIED,
-        _E.SILENCE: _L.SILENT,
+        _E.SILENCE: _L.SILENT, _E.OUTLIVED: _L.SILENT,
     },
     _L.SENT: {**_ALIVE, **_VOIDS, **_DOUBT,
         _E.SENT: _L.SENT,
         # A command that was read twice is denied the second time: the first one was sent all the same.
         _E.DENIED: _L.SENT,
-        _E.SILENCE: _L.SENT,
+        _E.SILENCE: _L.SENT, _E.OUTLIVED: _L.AMBIGUOUS,
     },
     _L.UNKNOWN: {**_ALIVE, **_VOIDS, **_DOUBT,
         # That SendOrder returned says nothing of an arrival.
         _E.SENT: _L.UNKNOWN,
         # Read twice, denied the second time: no evidence about the first.
         _E.DENIED: _L.UNKNOWN,
-        _E.SILENCE: _L.UNKNOWN,
+        _E.SILENCE: _L.UNKNOWN, _E.OUTLIVED: _L.AMBIGUOUS,
     },
     _L.AMBIGUOUS: {**_ALIVE, **_VOIDS,
         _E.SENT: _L.AMBIGUOUS, _E.DENIED: _L.AMBIGUOUS, _E.SILENCE: _L.AMBIGUOUS,
         # Only evidence ends it; a doubt that is told again does not make it less.
-        _E.UNKNOWN: _L.AMBIGUOUS, _E.AMBIGUOUS: _L.AMBIGUOUS,
+        _E.UNKNOWN: _L.AMBIGUOUS, _E.AMBIGUOUS: _L.AMBIGUOUS, _E.OUTLIVED: _L.AMBIGUOUS,
     },
     _L.WORKING: {**_ALIVE,
         _E.SENT: _L.WORKING,  # told late
@@ -93,13 +98,14 @@ _ORDER_TABLE: Final[dict[OrderLife, dict[Evidence, OrderLife]]] = {
         _E.UNKNOWN: _L.WORKING, _E.AMBIGUOUS: _L.WORKING, _E.NEVER_ARRIVED: _L.WORKING,
         # The broker takes an order and the exchange refuses it: the end, with whatever had filled.
         _E.REJECTED: _L.CLOSED,
-        _E.SILENCE: _L.WORKING,
+        _E.SILENCE: _L.WORKING, _E.OUTLIVED: _L.AMBIGUOUS,
     },
     _L.DENIED: {
         # The last gate's word and a fill contradict each other. A fill is money: the fill wins.
         _E.FILLED: _L.WORKING, _E.FOUND: _L.WORKING, _E.CLOSED: _L.CLOSED,
         _E.SENT: _L.DENIED, _E.ACCEPTED: _L.DENIED, _E.DENIED: _L.DENIED, _E.REJECTED: _L.DENIED,
         _E.UNKNOWN: _L.DENIED, _E.NEVER_ARRIVED: _L.DENIED, _E.AMBIGUOUS: _L.DENIED, _E.SILENCE: _L.DENIED,
+        _E.OUTLIVED: _L.DENIED,
     },
     _L.VOID: {
         # "Never arrived" was wrong: the broker was slow. It lives, and can be cancelled.
@@ -108,6 +114,7 @@ _ORDER_TABLE: Final[dict[OrderLife, dict[Evidence, OrderLife]]] = {
         _E.ACCEPTED: _L.VOID,
         _E.SENT: _L.VOID, _E.DENIED: _L.VOID, _E.REJECTED: _L.VOID, _E.UNKNOWN: _L.VOID,
         _E.NEVER_ARRIVED: _L.VOID, _E.AMBIGUOUS: _L.VOID, _E.SILENCE: _L.VOID,
+        _E.OUTLIVED: _L.VOID,
     },
     # Closed sticks. A fill after the cancel, or after the closing frame, is an old fill told late: its
     # quantity counts, and nothing more can come of the order.

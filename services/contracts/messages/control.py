@@ -121,10 +121,13 @@ class FlattenRequested(Message):
 
 
 class ResidualClaimed(Message):
-    """A person sold a stranded position by hand, wholly, for `amount_krw` after costs."""
+    """A person sold a stranded position by hand, wholly, for `amount_krw` after costs.
+
+    No shares where it was not certain what the pair held, and it held none.
+    """
 
     pair_id: str
-    qty_shares: int = Field(gt=0)
+    qty_shares: int = Field(ge=0)
     amount_krw: int = Field(ge=0)
     by: str = Field(min_length=1)
     reason: str = Field(min_length=1)
