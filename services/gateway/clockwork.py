@@ -70,6 +70,7 @@ def _day(turn: Turn) -> None:
         turn.say(change)
     if session.trading_date != state.trading_date:
         new_date(turn)
+    link_desk.renew_limits(turn)
 
 
 def new_date(turn: Turn) -> None:
@@ -289,7 +290,7 @@ def _give_up(turn: Turn, round_: Round, why: str) -> None:
         f"query-{round_.kind.name.lower()}", AlertCode.QUERY_UNANSWERED, Severity.WARNING,
         {"query": round_.left[0].trcode, "problem": why},
     )  # fmt: skip
-    if round_.kind in (RoundKind.FULL, RoundKind.DAY, RoundKind.RESOLVE):
+    if round_.kind in (RoundKind.FULL, RoundKind.WATCH, RoundKind.DAY, RoundKind.RESOLVE):
         turn.set(desk=turn.state.desk.want(round_.kind, round_.asks))
 
 

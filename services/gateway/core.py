@@ -50,9 +50,9 @@ from services.gateway.facts import (
 from services.gateway.intention_log import Line, baseline_of, replay
 from services.gateway.limiter import History
 from services.gateway.order_table import OrderRecord, OrderTable, Stage
-from services.gateway.query_desk import MAX_PAGES, RoundKind
+from services.gateway.query_desk import MAX_PAGES, Round, RoundKind
 from services.gateway.replies import ORDER_NO_FIELD, account_now, orders_of_day
-from services.gateway.state import GatewayState, GatewayStep
+from services.gateway.state import DayFacts, GatewayState, GatewayStep
 from services.gateway.turn import Turn
 
 REPUBLISHED = 200
@@ -116,7 +116,8 @@ def recovered(
 
     What was stored as working stays so until evidence closes it, because its last message may
     never have been written. What only the log knows is taken from there; what it knows waits no longer,
-    because it was sent after the queue had been stored. What was stored on an earlier date died with its
+    because it was sent after the queue had been stored. Of the day's facts the limits hold on: the control
+    tells the others anew, and without a query. What was stored on an earlier date died with its
     day; what may have left then, `log_before` included, is kept apart to be answered for.
     """
     same_day = state.trading_date == trading_date
@@ -129,6 +130,7 @@ def recovered(
     joined: GatewayState = state.but(
         orders=orders, working=orders.working, queue=queue, desk=desk, baseline=held,
         order_history=_order_history(state, log), earlier=replay(log_before),
+        facts=DayFacts(bands=state.facts.bands, limits_ns=state.facts.limits_ns),
     )  # fmt: skip
     if same_day:
         return joined
@@ -249,12 +251,20 @@ def _answered(turn: Turn, fact: Answered) -> None:
     if fact.trcode == "OPTKWFID":
         turn.do(DropScreen(fact.screen))
     if done is not None:
-        reconcile.finish(turn, done)
-        if done.kind is RoundKind.DAY:
-            link_desk.publish_facts(turn)
-        if done.kind is RoundKind.FULL:
-            turn.set(link=replace(turn.state.link, reconciled=True))
+        _round_done(turn, done)
     clockwork.next_query(turn)
+
+
+def _round_done(turn: Turn, done: Round) -> None:
+    if done.kind is RoundKind.DAY:
+        link_desk.limits_read(turn, done)
+        return
+    if done.kind is RoundKind.WATCH:
+        turn.set(link=replace(turn.state.link, watched=True))
+        return
+    reconcile.finish(turn, done)
+    if done.kind is RoundKind.FULL:
+        turn.set(link=replace(turn.state.link, reconciled=True))
 
 
 def _order_answered(turn: Turn, fact: Answered) -> None:

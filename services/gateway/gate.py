@@ -53,6 +53,8 @@ class GateView:
     lease_held: bool
     ready: bool
     not_ready_because: str
+    watched: bool
+    """Whether the broker tells this connection of interruptions."""
     entry_window: bool
     phases: Mapping[Venue, SessionPhase]
     halts: HaltBoard
@@ -117,7 +119,10 @@ def _lease(view: GateView, order: PlaceOrder) -> Denial | None:
 
 
 def _ready(view: GateView, order: PlaceOrder) -> Denial | None:
-    return None if view.ready else (GateReason.NOT_READY, view.not_ready_because)
+    if not view.ready:
+        return GateReason.NOT_READY, view.not_ready_because
+    blind = order.purpose.adds_exposure and not view.watched
+    return (GateReason.NOT_READY, "interruptions are not told of yet") if blind else None
 
 
 def _sides(view: GateView, order: PlaceOrder) -> Denial | None:

@@ -31,8 +31,8 @@ from services.gateway.effects import (
 )
 from services.gateway.facts import Connected, LoggedIn, MasterRead
 from services.gateway.order_table import Stage
-from services.gateway.query_desk import RoundKind
-from services.gateway.replies import account_now, day_facts, orders_of_day
+from services.gateway.query_desk import Round, RoundKind
+from services.gateway.replies import account_now, bands, interruptions, limits_of_day, orders_of_day
 from services.gateway.screens import SESSION_SCREEN
 from services.gateway.settings import GatewaySettings
 from services.gateway.subscriptions import changes, chosen, plan
@@ -107,7 +107,11 @@ def lost(turn: Turn, detail: str) -> None:
         registered=(),
         session=turn.state.session.connected_anew(),
         link=replace(
-            turn.state.link, reconciled=False, connect_at_ns=turn.now_ns + _FIRST_RETRY_NS, login_tries=0
+            turn.state.link,
+            reconciled=False,
+            watched=False,
+            connect_at_ns=turn.now_ns + _FIRST_RETRY_NS,
+            login_tries=0,
         ),
     )
     if not planned:
@@ -144,7 +148,12 @@ def logged_in(turn: Turn, fact: LoggedIn) -> None:
     turn.set(
         connection_epoch=next_epoch(turn.state.connection_epoch, turn.now_ns),
         link=replace(
-            turn.state.link, account=account, reconciled=False, orders_restricted=False, login_tries=0
+            turn.state.link,
+            account=account,
+            reconciled=False,
+            watched=False,
+            orders_restricted=False,
+            login_tries=0,
         ),
         desk=turn.state.desk.forget(),
         facts=replace(turn.state.facts, read=frozenset()),
@@ -154,7 +163,8 @@ def logged_in(turn: Turn, fact: LoggedIn) -> None:
     for message in turn.state.halts.everything():
         turn.say(message)
     turn.do(Register(SESSION_SCREEN, (), SESSION_FIDS))
-    turn.set(desk=turn.state.desk.want(RoundKind.FULL, (*orders_of_day(account), *account_now(account))))
+    compared = turn.state.desk.want(RoundKind.FULL, (*orders_of_day(account), *account_now(account)))
+    turn.set(desk=compared.want(RoundKind.WATCH, interruptions()))
     read_symbols(turn)
 
 
@@ -223,7 +233,7 @@ def read_again(turn: Turn) -> None:
 
 
 def master_read(turn: Turn, fact: MasterRead) -> None:
-    """Publish what is news. Limits and VI frames are asked for once, when a symbol is first read."""
+    """Publish what is news. Limits are asked for once a date, when a symbol is first read."""
     before = turn.state.facts
     after = replace(
         before,
@@ -240,9 +250,47 @@ def master_read(turn: Turn, fact: MasterRead) -> None:
     turn.set(facts=after)
     publish_facts(turn)
     if after.read != before.read:
-        unbanded = tuple(symbol for symbol in symbols_of(turn) if symbol not in after.bands)
-        turn.set(desk=turn.state.desk.want(RoundKind.DAY, day_facts(unbanded)))
+        _want_limits(turn)
     subscribe(turn)
+
+
+def _want_limits(turn: Turn) -> None:
+    unbanded = [symbol for symbol in symbols_of(turn) if symbol not in turn.state.facts.bands]
+    connected_ = turn.state.link.state in (ConnectionState.SYNCHRONISING, ConnectionState.READY)
+    if unbanded and connected_:
+        turn.set(desk=turn.state.desk.want(RoundKind.DAY, limits_of_day(unbanded)))
+
+
+def limits_read(turn: Turn, round_: Round) -> None:
+    """Take in the day's limits, unless the day has changed on the way."""
+    if not limits_hold(turn, round_.begun_ns):
+        _want_limits(turn)
+        return
+    facts = turn.state.facts
+    read, unread = bands([row for reply in round_.replies for row in reply.rows])
+    since_ns = facts.limits_ns if facts.bands else round_.begun_ns
+    turn.set(facts=replace(facts, bands={**facts.bands, **read}, limits_ns=since_ns))
+    if unread:
+        turn.alert("bands", AlertCode.BANDS_UNREAD, Severity.WARNING, {"problem": "; ".join(unread)})
+    publish_facts(turn)
+
+
+def renew_limits(turn: Turn) -> None:
+    """Forget limits that hold no more, and ask for those of the day."""
+    facts = turn.state.facts
+    if facts.bands and not limits_hold(turn, facts.limits_ns):
+        turn.set(facts=replace(facts, bands={}))
+        publish_facts(turn)
+        _want_limits(turn)
+
+
+def limits_hold(turn: Turn, asked_ns: int) -> bool:
+    """Whether limits asked for at `asked_ns` are those of today: the broker has those of a date from the end
+    of its night on (new master data, Kiwoom sheet 5.3), and until then those of the date before."""
+    clock, ends_ns = turn.state.clock, time_of_day_ns(turn.state.settings.nightly_cut_to)
+    if clock.trading_date_at(asked_ns) != clock.trading_date_at(turn.now_ns):
+        return False
+    return bool(clock.market_ns(asked_ns) >= ends_ns or clock.market_ns(turn.now_ns) < ends_ns)
 
 
 def _halt(turn: Turn, symbol: Symbol, venue: Venue, kind: HaltKind, halted: bool) -> None:

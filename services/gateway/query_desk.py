@@ -2,7 +2,8 @@
 
 A round is a list of queries whose rows belong together. A continuation is broken by any other TR,
 so nothing comes between the pages of a query. Tokens are kept for the rounds that exits wait for, which
-resolve unknown orders and compare after a login: others wait when only those are left (design, 4.7).
+resolve unknown orders and compare after a login, and for the one query of a login that entries wait for:
+others wait when only those are left (design, 4.7).
 A round waits before it begins, never in its middle: one that waited on the way would bar more urgent ones.
 """
 
@@ -13,7 +14,7 @@ from enum import IntEnum
 from services.contracts.limits import QUERIES_KEPT_FOR_EXITS, QUERY_LADDER
 from services.gateway.effects import Query
 from services.gateway.limiter import History, after_call, wait_needed
-from services.gateway.screens import query_screen
+from services.gateway.screens import WATCH_SCREEN, query_screen
 
 ROUTINE_KEPT = 16
 MAX_TRIES = 3
@@ -26,14 +27,15 @@ class RoundKind(IntEnum):
 
     RESOLVE = 0
     FULL = 1
-    DAY = 2
-    ORDERS = 3
-    ACCOUNT = 4
+    WATCH = 2
+    DAY = 3
+    ORDERS = 4
+    ACCOUNT = 5
 
     @property
     def kept(self) -> int:
         """How many tokens a round of this kind leaves for others."""
-        if self in (RoundKind.RESOLVE, RoundKind.FULL):
+        if self in (RoundKind.RESOLVE, RoundKind.FULL, RoundKind.WATCH):
             return 0
         return ROUTINE_KEPT if self is RoundKind.ACCOUNT else QUERIES_KEPT_FOR_EXITS
 
@@ -103,8 +105,9 @@ class QueryDesk:
         return under_way or RoundKind.RESOLVE in self.wanted or RoundKind.FULL in self.wanted
 
     def want(self, kind: RoundKind, asks: tuple[Ask, ...]) -> "QueryDesk":
-        """Return the desk with a round wanted; one of its kind that waits already is enough."""
-        return self if kind in self.wanted else replace(self, wanted={**self.wanted, kind: asks})
+        """Return the desk with a round wanted, in place of one of its kind that waits already."""
+        same = self.wanted.get(kind) == asks
+        return self if same else replace(self, wanted={**self.wanted, kind: asks})
 
     def forget(self) -> "QueryDesk":
         """Return the desk of a new connection: nothing asked, nothing awaited."""
@@ -140,7 +143,8 @@ class QueryDesk:
         return replace(self, wanted=rest, round=Round(kind, self.wanted[kind], self.wanted[kind]))
 
     def _send(self, round_: Round, ask: Ask, now_ns: int) -> tuple["QueryDesk", Query]:
-        query = Query(f"q{self.turn}", ask.trcode, ask.inputs, query_screen(self.turn), codes=ask.codes)
+        screen = WATCH_SCREEN if round_.kind is RoundKind.WATCH else query_screen(self.turn)
+        query = Query(f"q{self.turn}", ask.trcode, ask.inputs, screen, codes=ask.codes)
         begun = round_ if round_.begun_ns else replace(round_, begun_ns=now_ns)
         flight = Flight(query, now_ns, Reply(ask.trcode, {}, ()))
         return self._sent(begun, flight, now_ns), query

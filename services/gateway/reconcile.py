@@ -21,7 +21,7 @@ from services.gateway.evidence import Evidence, Unusable, from_row
 from services.gateway.intention_log import baseline
 from services.gateway.order_table import OrderRecord, OrderTable, Stage
 from services.gateway.query_desk import Reply, Round, RoundKind
-from services.gateway.replies import account_now, bands, cash, holdings, orders_of_day
+from services.gateway.replies import account_now, cash, holdings, orders_of_day
 from services.gateway.state import Difference
 from services.gateway.turn import Turn
 
@@ -44,18 +44,11 @@ def finish(turn: Turn, round_: Round) -> None:
     agree = False
     if "OPT10075" in replies:
         differences += _orders(turn, round_)
-    if "OPTKWFID" in replies:
-        rows = tuple(row for reply in round_.replies if reply.trcode == "OPTKWFID" for row in reply.rows)
-        facts = turn.state.facts
-        read, unread = bands(rows)
-        turn.set(facts=replace(facts, bands={**facts.bands, **read}))
-        if unread:
-            _say_bands_unread(turn, unread)
     if "OPW00018" in replies:
         problems = _account(turn, round_, replies["OPW00001"], replies["OPW00018"])
         agree = problems == []
         differences += problems or ()
-    if round_.kind is RoundKind.FULL or (differences and round_.kind is not RoundKind.DAY):
+    if round_.kind is RoundKind.FULL or differences:
         _say_completed(turn, tuple(differences))
     if agree and not differences:
         _agree_again(turn, round_.kind)
@@ -77,12 +70,6 @@ def _alert(turn: Turn, detail: str, *, over: bool) -> None:
     turn.alert(
         f"reconcile-{turn.state.session.trading_date}", AlertCode.BOOKS_DIFFER, Severity.CRITICAL,
         {"problem": detail}, resolved=over,
-    )  # fmt: skip
-
-
-def _say_bands_unread(turn: Turn, problems: list[str]) -> None:
-    turn.alert(
-        "bands", AlertCode.BANDS_UNREAD, Severity.WARNING, {"problem": "; ".join(problems)}
     )  # fmt: skip
 
 

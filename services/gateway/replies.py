@@ -52,15 +52,20 @@ def account_now(account: str) -> tuple[Ask, ...]:
     )
 
 
-def day_facts(symbols: Sequence[Symbol]) -> tuple[Ask, ...]:
-    """Price bands, 100 symbols a request, and the query that switches VI frames on."""
+def limits_of_day(symbols: Sequence[Symbol]) -> tuple[Ask, ...]:
+    """Price bands, 100 symbols a request."""
     pages = [tuple(symbols[at : at + CODES_PER_REQUEST]) for at in range(0, len(symbols), CODES_PER_REQUEST)]
+    return tuple(Ask("OPTKWFID", codes=page) for page in pages)
+
+
+def interruptions() -> tuple[Ask, ...]:
+    """The query that switches VI frames on for as long as the connection lasts (Kiwoom sheet 2.4)."""
     vi = tuple(
         (name, "0") for name in ("시장구분", "장전구분", "발동구분", "거래량구분", "거래대금구분", "발동방향")
     )
     everything = (("종목코드", ""), ("제외종목", "000000000"), ("최소거래량", ""), ("최대거래량", ""),
                   ("최소거래대금", ""), ("최대거래대금", ""), ("거래소구분", "3"))  # fmt: skip
-    return (*(Ask("OPTKWFID", codes=page) for page in pages), Ask("OPT10054", (*vi, *everything)))
+    return (Ask("OPT10054", (*vi, *everything)),)
 
 
 def bands(rows: Sequence[Mapping[str, str]]) -> tuple[dict[Symbol, PriceBand], list[str]]:

@@ -5,6 +5,8 @@ through a range, so that FID 920 of an early frame tells which order in flight i
 """
 
 SESSION_SCREEN = "3000"
+WATCH_SCREEN = "3001"
+"""Of the query that switches VI frames on: another query on its screen might switch them off again."""
 _KRX_FIRST, _NXT_FIRST = 1000, 2000
 _ORDER_FIRST, _ORDERS = 5000, 60
 _QUERY_FIRST, _QUERIES = 6000, 10

@@ -1,8 +1,8 @@
 """What the gateway knows, and which of it survives a restart.
 
 Stored: orders that may still fill, commands that wait, the state in force, the broker's query
-history, the connection's epoch. Orders that are over live in the log of intentions and at the
-broker; books live nowhere.
+history, the connection's epoch, the day's limits. Orders that are over live in the log of
+intentions and at the broker; books live nowhere.
 """
 
 from collections.abc import Mapping
@@ -41,23 +41,29 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class DayFacts:
-    """What the broker says of the day; `read` are the symbols that master data was read for."""
+    """What the broker says of the day; `read` are the symbols that master data was read for.
+
+    `bands` were asked for at `limits_ns` (Redis time) or later.
+    """
 
     nxt_eligible: frozenset[Symbol] = frozenset()
     warnings: frozenset[Symbol] = frozenset()
     bands: Mapping[Symbol, PriceBand] = field(default_factory=dict)
+    limits_ns: int = 0
     read: frozenset[Symbol] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The connection to the broker. `reconciled`: stream and broker were compared since it began."""
+    """The connection to the broker. Since it began stream and broker were compared (`reconciled`), and VI
+    frames were switched on (`watched`)."""
 
     state: ConnectionState = ConnectionState.DISCONNECTED
     since_ns: int = 0
     planned: bool = False
     account: str = ""
     reconciled: bool = False
+    watched: bool = False
     connect_at_ns: int = 0
     login_tries: int = 0
     orders_restricted: bool = False
@@ -99,7 +105,7 @@ class GatewayState(State):
 
     DURABLE: ClassVar[frozenset[str]] = frozenset(
         {"working", "queue", "control", "reference", "connection_epoch", "query_history", "order_history",
-         "trading_date", "baseline", "difference"}
+         "trading_date", "baseline", "difference", "facts"}
     )  # fmt: skip
 
     settings: GatewaySettings

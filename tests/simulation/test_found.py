@@ -9,6 +9,7 @@ from services.contracts.limits import NS_PER_MS, NS_PER_S
 from services.contracts.messages.commands import PlaceOrder
 from services.contracts.messages.orders import CommandDenied, ForeignOrderSeen, OrderResolved, Resolution
 from services.contracts.messages.pairs import PairClosed, PairOutcome
+from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.reasons import GateReason
 from services.contracts.terms import TradingState
 from services.gateway import core
@@ -150,3 +151,28 @@ def test_a_gateway_that_comes_back_as_the_day_ends_still_settles_what_it_left(de
     assert day.gateway.paused_until_ns
     assert day.time.now_ns > day.end_ns
     assert violations(day.witness) == []
+
+
+def test_a_gateway_killed_each_time_it_is_ready_is_ready_again_at_once_and_trades(desk: Desk) -> None:
+    """Each start asked for the day's limits anew: the seventh within three minutes had no query left for
+    them, and no order went until it had."""
+    killed_ns: list[int] = []
+    ready_ns: list[int] = []
+
+    def script(day: Scripted, now_ns: int) -> None:
+        if not day.gateway.up or day.gateway.state.link.state is not ConnectionState.READY:
+            return
+        if len(ready_ns) == len(killed_ns):
+            ready_ns.append(now_ns)
+        if len(killed_ns) < 7:
+            day.gateway.kill()
+            day.restart_ns["gateway"] = now_ns + 50 * NS_PER_MS
+            killed_ns.append(now_ns)
+
+    day = Scripted(desk, script)
+    day.heal_ns = day.end_ns
+    day.run()
+    assert len(killed_ns) == 7 and len(ready_ns) == 8
+    assert max(ready - killed for killed, ready in zip(killed_ns, ready_ns[1:], strict=True)) < 3 * NS_PER_S
+    assert violations(day.witness) == []
+    assert [m for m in day.messages(PairClosed) if m.closed_at_ns > ready_ns[-1]]

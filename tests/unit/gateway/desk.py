@@ -43,6 +43,7 @@ from services.gateway.state import GatewayState, initial_state
 from services.market.dates import midnight_wall_ns
 from services.market.files import load_market, load_symbol_map
 from services.market.market_clock import REAL_TIME
+from services.runtime.parts import changed_parts, restore
 from services.runtime.settings import config_dir
 
 DATE = TradingDate("2026-11-23")
@@ -210,6 +211,13 @@ def fresh(mode: GatewayMode = GatewayMode.SIMULATED, now_ns: int | None = None, 
     chosen = GatewaySettings(mode=mode, **settings)
     state = initial_state(chosen, load_market(config_dir()), REAL_TIME)
     return Desk(recovered(state, [], DATE), now_ns or at(10))
+
+
+def restarted(desk: Desk, date: TradingDate = DATE) -> Desk:
+    """The next process, with what the one before had stored, as text."""
+    first = fresh().state
+    state = recovered(restore(first, changed_parts(None, desk.state)), [], date)
+    return Desk(state, desk.now_ns, desk.broker)
 
 
 def log_in(desk: Desk) -> Desk:

@@ -51,7 +51,7 @@ def bought(qty: int = 10, **changes: Any) -> OrderTable:
 
 GOOD = GateView(
     now_ns=NOW, mode=GatewayMode.SIMULATED, halt_file=False, halted=False, trading_state=TradingState.ARMED,
-    flatten=frozenset(), lease_held=True, ready=True, not_ready_because="", entry_window=True,
+    flatten=frozenset(), lease_held=True, ready=True, not_ready_because="", watched=True, entry_window=True,
     phases=dict.fromkeys(Venue, SessionPhase.CONTINUOUS), halts=HaltBoard(), reference=reference(),
     warnings=frozenset(), bands={SYMBOL: BAND}, hoga=load_market(config_dir()).hoga, orders=bought(),
     superseded=frozenset(),
@@ -77,6 +77,10 @@ def test_a_good_entry_and_a_good_exit_pass() -> None:
     assert exit_reason(GOOD) is None
 
 
+def test_what_was_bought_is_sold_though_interruptions_are_not_told_of() -> None:
+    assert exit_reason(replace(GOOD, watched=False)) is None
+
+
 @pytest.mark.parametrize(
     ("wrong", "expected"),
     [
@@ -88,6 +92,7 @@ def test_a_good_entry_and_a_good_exit_pass() -> None:
         ({"trading_state": TradingState.DISARMED}, GateReason.TRADING_STATE),
         ({"superseded": frozenset({"P1.1.b.1"})}, GateReason.SUPERSEDED),
         ({"ready": False, "not_ready_because": "x"}, GateReason.NOT_READY),
+        ({"watched": False}, GateReason.NOT_READY),
         ({"lease_held": False}, GateReason.LEASE),
         ({"entry_window": False}, GateReason.WINDOW_CLOSED),
         ({"reference": None}, GateReason.SYMBOL_UNKNOWN),
