@@ -191,7 +191,8 @@ def residual_list(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json
     for row in rows:
         console().print(
             f"{row['pair_id']}  {row['symbol']}  {row['qty_shares']} shares that cost "
-            f"{krw(int(row['cost_krw']))} KRW: {escape(str(row['why']))}"
+            f"{krw(int(row['cost_krw']))} KRW: {escape(str(row['why']))}",
+            soft_wrap=True,
         )
     if rows:
         console().print("`arb flatten` tries again; sold by hand, claim it with `arb residual resolve PAIR`.")
@@ -293,4 +294,4 @@ def _stranded_shares(link: Link, pair_id: str) -> int:
             f"{pair_id} is no stranded position; known are {', '.join(map(str, rows)) or 'none'}",
             "Look at `arb residual list`.",
         )
-    return int(rows[pair_id]["qty_shares"])
+    return abs(int(rows[pair_id]["qty_shares"]))

@@ -138,7 +138,8 @@ def dead_list(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: Js
     for number, at_ns, message in rows:
         console().print(
             f"{number}  {clock_time(at_ns)}  {message.service}  {escape(message.stream_key)}: "
-            f"{escape(message.reason)}"
+            f"{escape(message.reason)}",
+            soft_wrap=True,
         )
     if not rows:
         console().print("Nothing was buried.")
@@ -177,12 +178,13 @@ def dead_retry(
     if entry not in rows:
         raise UsageFault(f"no buried entry {entry}", "`arb dead list` shows those there are.")
     buried = rows[entry]
+    alert_id = f"dead-{buried.service}-{buried.entry_id}"
     try:
         envelope = decode(buried.text)
     except Unreadable as error:
-        raise Fault(f"{entry} still cannot be read: {error}", "Start the build that reads it.") from error
+        mend = "Start the build that reads it; where none ever did, it stays buried: "
+        raise Fault(f"{entry} still cannot be read: {error}", f"{mend}`arb ack {alert_id}`.") from error
     link.bus.append([Write(buried.stream_key, envelope)])
-    alert_id = f"dead-{buried.service}-{buried.entry_id}"
     link.append(AlertAcknowledged(alert_id=alert_id, by=by, reason=reason), cause=f"cli-{uuid4()}")
     if as_json:
         print_json({"id": entry, "stream_key": buried.stream_key, "acknowledged": alert_id})

@@ -21,7 +21,7 @@ from services.cli.fleet import FleetPlan, groups_of, heartbeats_of, programs, so
 from services.cli.link import ADDRESS_VARIABLE, Link, open_link, without_password
 from services.cli.options import run_option
 from services.cli.requests import ask
-from services.cli.stack import STOP_TIMEOUT_S, Death, Stack
+from services.cli.stack import REDIS, STOP_TIMEOUT_S, Death, Stack
 from services.cli.supervisord import MANAGER, managed, manager_program
 from services.cli.targets import TARGETS_FILE, write_targets
 from services.contracts.messages.control import TradingStateRequested
@@ -37,7 +37,7 @@ READY_TIMEOUT_S: Final = 60
 STOP_ALL_S: Final = 90.0
 """supervisord stops its processes one after the other."""
 SETTLE_POLL_S: Final = 0.2
-REDIS: Final = "redis"
+INTERRUPTS: Final = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,8 @@ def launch(options: LaunchOptions, say: Callable[[str], None]) -> Stack:
             _check(stack, wanted - heard, deadline)
         link.close()
     except BaseException:
+        with suppress(OSError):  # the terminal may be gone
+            say("stopping what was started")
         end(stack)
         raise
     return stack
@@ -112,13 +114,17 @@ def end(stack: Stack) -> list[str]:
 
 @contextmanager
 def interrupted_by_signals() -> Iterator[None]:
-    """A closed terminal (SIGHUP) and SIGTERM interrupt as Ctrl-C does, so that nothing half done is left."""
+    """A closed terminal (SIGHUP) and SIGTERM interrupt as Ctrl-C does, so that nothing half done is left.
+
+    The first interrupts; a second one, of any of the three, must not interrupt the stopping.
+    """
 
     def interrupt(number: int, _: object) -> None:
-        signal.signal(number, signal.SIG_IGN)  # the second must not interrupt the stopping
+        for each in INTERRUPTS:
+            signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGHUP, signal.SIGTERM)}
+    before = {number: signal.signal(number, interrupt) for number in INTERRUPTS}
     try:
         yield
     finally:

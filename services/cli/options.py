@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from services.cli.faults import UsageFault
+from services.cli.faults import Fault, UsageFault
 from services.cli.link import Link, address_in_use, open_link
+from services.cli.stack import REDIS, Stack
 from services.runtime.settings import config_dir
 
 RedisOption = Annotated[
@@ -38,8 +39,28 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def open_desk(redis: str, run: Path = DEFAULT_RUN) -> Link:
-    """Return a line to the Redis that a command means."""
-    return open_link(address_in_use(redis, run))
+    """Return a line to the Redis that a command means.
+
+    Raises:
+        Fault: it does not answer; where a stack runs without it, says how that goes on.
+    """
+    try:
+        return open_link(address_in_use(redis, run))
+    except UsageFault:
+        raise
+    except Fault as fault:
+        raise Fault(fault.what, ("" if redis else _without_redis(run)) or fault.mend) from fault
+
+
+def _without_redis(run: Path) -> str:
+    """What to do where the stack of a run folder has lost its Redis; empty where none runs."""
+    stack = Stack.attach(run)
+    if stack is None or not stack.alive:
+        return ""
+    if REDIS in stack.processes and REDIS not in stack.alive:
+        again = f"`arb down{run_option(run)}`, then `arb up{run_option(run)}`"
+        return f"Its Redis ended, and the services wait for it: {again}; they go on from what it kept."
+    return "Start that server again: the services wait for it."
 
 
 def run_option(run: Path) -> str:

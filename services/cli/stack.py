@@ -27,6 +27,8 @@ from services.cli.stack_file import (
 STOP_TIMEOUT_S: Final = 8.0
 POLL_S: Final = 0.02
 LAST_LINES: Final = 12
+REDIS: Final = "redis"
+"""The name of a Redis that was started for a stack."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,12 @@ def proposal_words(proposal: LimitProposal) -> str:
     )
 
 
+def _limit_refused(message: LimitChangeRefused) -> str:
+    """A confirmation of what does not wait names no limit."""
+    what = f"limit {message.name}={message.value}" if message.name else "it is"
+    return f"{what} refused: {message.problem}"
+
+
 def _window(message: EntryWindowChanged) -> str:
     return f"entries {'open' if message.open else 'closed'} at {message.market_time}: {message.reason}"
 
@@ -155,7 +161,7 @@ _WORDS: Final[dict[type[Message], Callable[[Any], str]]] = {
     ReferencePublished: _reference,
     LimitChangeProposed: lambda m: proposal_words(m.proposal),
     LimitProposalExpired: lambda m: f"limit {m.proposal.name}={m.proposal.value} was not confirmed in time",
-    LimitChangeRefused: lambda m: f"limit {m.name}={m.value} refused: {m.problem}",
+    LimitChangeRefused: _limit_refused,
     FlattenRequested: lambda m: f"flatten {m.symbol or 'everything'} asked by {m.by}: {m.reason}",
     SymbolPauseRequested: _paused,
     AlertAcknowledged: lambda m: f"alert {m.alert_id} acknowledged by {m.by}",

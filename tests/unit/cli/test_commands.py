@@ -145,6 +145,12 @@ def test_a_limit_over_its_ceiling_is_refused_with_the_reason(link: Link, risk: N
     assert "4" in outcome["answers"][0]["problem"]
 
 
+def test_a_confirmation_of_nothing_names_no_limit(link: Link, risk: None) -> None:
+    result = arb("limits", "confirm", "a1b2", "--reason", "yes", "--by", "bert")
+    assert result.exit_code == 1
+    assert result.output.startswith("it is refused") and "a1b2" in result.output
+
+
 def test_a_misspelt_limit_never_reaches_the_stream(link: Link, risk: None) -> None:
     before = len(requests_on(link))
     result = arb("limits", "set", "max_open_pair", "1", "--reason", "x")
@@ -245,6 +251,21 @@ def test_a_flatten_names_what_is_to_be_sold(link: Link) -> None:
     link.append(executor_status(stranded=(row,)), cause="c")
     told = arb("flatten", "--reason", "out", "--wait", "0.1").output
     assert "P1" in told and "3 shares" in told
+
+
+@pytest.mark.parametrize("uncovered", [3, 0, -3])
+def test_a_claim_is_of_all_that_the_pair_holds_or_owes_where_no_number_is_given(
+    link: Link, uncovered: int
+) -> None:
+    """None where it was not certain that it held any; one sold short is claimed by what buying back cost."""
+    row = OpenPairSeen(
+        pair_id="P1", symbol=SAMSUNG, state="stranded", clip=1, uncovered_shares=uncovered, uncovered_krw=0,
+        age_ms=1,
+    )  # fmt: skip
+    link.append(executor_status(stranded=(row,)), cause="c")
+    arb("residual", "resolve", "P1", "--amount", "5", "--reason", "settled", "--wait", "0.1")
+    claims = [message for message in requests_on(link) if isinstance(message, ResidualClaimed)]
+    assert [claim.qty_shares for claim in claims] == [abs(uncovered)]
 
 
 def test_a_claim_that_the_executor_refuses_says_why(link: Link) -> None:

@@ -174,8 +174,11 @@ def test_plain_lines_say_who_is_awaited() -> None:
     assert "waiting for gateway and risk" in lines_of()
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
-def test_a_closed_terminal_interrupts_once_and_only_meanwhile(number: signal.Signals) -> None:
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM])
+def test_a_closed_terminal_interrupts_once_and_only_meanwhile(
+    number: signal.Signals, second: signal.Signals
+) -> None:
     before = signal.getsignal(number)
     stopped = False
     with pytest.raises(KeyboardInterrupt), interrupted_by_signals():
@@ -183,7 +186,29 @@ def test_a_closed_terminal_interrupts_once_and_only_meanwhile(number: signal.Sig
             os.kill(os.getpid(), number)
             signal.pause()
         finally:
-            os.kill(os.getpid(), number)
+            os.kill(os.getpid(), second)
             stopped = True
     assert stopped, "a second one must not interrupt the stopping"
     assert signal.getsignal(number) == before
+
+
+def test_a_day_plan_that_is_not_there_starts_nothing(redis_url: str, tmp_path: Path) -> None:
+    result = arb("up", "--redis", redis_url, "--day-plan", str(tmp_path / "none.json"))
+    assert result.exit_code == 2
+    assert "none.json" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_stack_that_lost_its_redis_is_told_apart_from_none(tmp_path: Path) -> None:
+    stack = Stack(tmp_path / "run", "unix:///nowhere/redis.sock", cwd=tmp_path)
+    waits = (sys.executable, "-S", "-c", "import time; time.sleep(60)")
+    stack.start(Program("redis", waits))
+    stack.start(Program("risk", waits))
+    try:
+        assert "Start that server again" in arb("status").stderr
+        stack.kill("redis")
+        lost = arb("status").stderr
+        assert "Its Redis ended" in lost and "arb down" in lost
+    finally:
+        stack.stop_all()
+    assert "Start the stack with `arb up`" in arb("status", "--redis", "redis://127.0.0.1:1").stderr
