@@ -64,6 +64,9 @@ class BusWatch:
         except (redis.RedisError, BusUnavailable, OSError) as error:
             self._log.warning("bus not seen", error=str(error))
             self._client, seen = None, BusSeen(up=False)
+        except Exception:
+            self._log.exception("bus watch failed")
+            self._client, seen = None, BusSeen(up=False)
         self._seen, self._seen_s = seen, time.monotonic()
 
     def _renew_file(self, client: "redis.Redis") -> None:
@@ -138,10 +141,11 @@ def _lags(client: "redis.Redis", standing: Iterable[Place]) -> tuple[Lag, ...]:
 
 
 def _jobs(client: "redis.Redis") -> dict[str, int]:
+    """Only counted: rq's own `count` would first tidy up, which is the worker's part."""
     queue = digest_queue(client)
     return {
         "queued": queue.count,
-        "started": queue.started_job_registry.count,
-        "scheduled": queue.scheduled_job_registry.count,
-        "failed": queue.failed_job_registry.count,
+        "started": queue.started_job_registry.get_job_count(cleanup=False),
+        "scheduled": queue.scheduled_job_registry.get_job_count(cleanup=False),
+        "failed": queue.failed_job_registry.get_job_count(cleanup=False),
     }

@@ -8,7 +8,7 @@ delivery was reported.
 from typing import Final
 
 from services.contracts.alert_codes import AlertCode
-from services.contracts.alert_text import raised
+from services.contracts.alert_text import WORDS, Language, raised
 from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import AlertAcknowledged, ReferencePublished
@@ -81,7 +81,7 @@ def _counted(state: NotifierState) -> NotifierState:
 
 
 def _on_journal(state: NotifierState, report: JournalReported) -> StepOf:
-    """Raise what is new or worse, resolve what is over; a gap is a fact and stays told."""
+    """Raise what is new or worse, resolve what is over; a hole is a fact that no words take back."""
     now = {trouble.alert_id: trouble for trouble in report.troubles}
     own = {alert_id: trouble.severity for alert_id, trouble in now.items()}
     out = [
@@ -89,11 +89,9 @@ def _on_journal(state: NotifierState, report: JournalReported) -> StepOf:
         for trouble in report.troubles
         if state.own.get(trouble.alert_id) != trouble.severity
     ]
-    out += [
-        _all_clear(alert_id, severity, state)
-        for alert_id, severity in state.own.items()
-        if alert_id not in now
-    ]
+    for alert_id, severity in state.own.items():
+        if alert_id not in now:
+            out += _all_clear(alert_id, severity, state)
     state = state.but(journal=report)
     return Step(state if own == state.own else state.but(own=own), tuple(Outgoing(alert) for alert in out))
 
@@ -102,11 +100,18 @@ def _alert_of(trouble: Trouble) -> AlertRaised:
     return raised(AlertCode(trouble.code), trouble.alert_id, trouble.severity, trouble.facts)
 
 
-def _all_clear(alert_id: str, severity: Severity, state: NotifierState) -> AlertRaised:
+def _all_clear(alert_id: str, severity: Severity, state: NotifierState) -> tuple[AlertRaised, ...]:
+    last = next((trouble for trouble in state.journal.troubles if trouble.alert_id == alert_id), None)
     known = state.open.get(alert_id)
-    code = AlertCode(known.alert.code) if known and known.alert.code else AlertCode.JOURNAL_STOPPED
-    facts = known.alert.facts if known else {}
-    return raised(code, alert_id, severity, facts, resolved=True)
+    if last is not None:
+        code, facts = AlertCode(last.code), last.facts
+    elif known is not None:
+        code, facts = AlertCode(known.alert.code), known.alert.facts
+    else:
+        return ()
+    if not WORDS[Language.ENGLISH][code].after:
+        return ()
+    return (raised(code, alert_id, severity, facts, resolved=True),)
 
 
 # -- time ------------------------------------------------------------------------------------

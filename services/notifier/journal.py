@@ -127,14 +127,19 @@ class Journal:
 
     def close(self) -> None:
         """Sync and give up files, connection and lock."""
-        if self._writer is not None:
-            try:
-                self._writer.close()
-            except OSError as error:
-                self._log.error("journal not synced at the end", error=str(error))
+        self._close_writer()
         if self._lock is not None:
             self._lock.close()
-        self._writer = self._lock = self._source = None
+        self._lock = self._source = None
+
+    def _close_writer(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is None:
+            return
+        try:
+            writer.close()
+        except Exception as error:
+            self._log.error("journal not synced at the end", error=str(error))
 
     # -- reading -----------------------------------------------------------------------
 
@@ -257,7 +262,7 @@ class Journal:
             self._fail("disk", error)
         except Exception as error:
             self._log.exception("journal failed")
-            self._writer = None
+            self._close_writer()
             self._fail("fault", error)
         else:
             self._failure, self._failures, self._well_s = None, 0, time.monotonic()

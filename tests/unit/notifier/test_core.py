@@ -162,6 +162,28 @@ def test_a_trouble_of_the_journal_is_raised_once_again_when_worse_and_closed_whe
     ]  # fmt: skip
 
 
+def test_a_hole_in_the_journal_is_never_told_to_be_over() -> None:
+    facts = {"stream": "orders", "after": "1-0", "before": "5-0"}
+    hole = Trouble(
+        alert_id="hole", severity=Severity.WARNING, code=AlertCode.JOURNAL_HOLE.value, facts=facts
+    )  # fmt: skip
+    told = decide(FRESH, received(JournalReported(lines=1, lag_ms=0, troubles=(hole,))))
+    assert [type(out.message) for out in told.out] == [AlertRaised]
+    later_on = decide(told.state, received(JournalReported(lines=2, lag_ms=0)))
+    assert later_on.out == () and later_on.state.own == {}
+
+
+def test_a_trouble_that_ended_before_its_alert_was_read_back_ends_in_its_own_words() -> None:
+    facts = {"stream": "orders", "length": 9, "reader": "risk", "pause": 9}
+    long = Trouble(
+        alert_id="long", severity=Severity.WARNING, code=AlertCode.STREAM_LONG.value, facts=facts
+    )  # fmt: skip
+    state = after(FRESH, JournalReported(lines=1, lag_ms=0, troubles=(long,)))
+    (over,) = decide(state, received(JournalReported(lines=2, lag_ms=0))).out
+    assert isinstance(over.message, AlertRaised) and over.message.resolved
+    assert over.message.title == "The stream orders is short again"
+
+
 def test_what_was_told_is_forgotten_in_time_but_never_while_it_waits_for_a_person() -> None:
     state = after(FRESH, alert("w", Severity.WARNING), alert("c"), later(21_600))
     assert set(state.open) == {"c"}

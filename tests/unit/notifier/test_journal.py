@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 import redis
 
@@ -294,6 +295,26 @@ def test_what_was_written_but_not_synced_when_the_disk_refused_is_read_again(
     journal.step()
     journal.close()
     assert ids(tmp_path, "ticks") == sent
+
+
+def test_a_fault_that_lasts_uses_up_no_file_handles(
+    real: "redis.Redis", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = journal_in(tmp_path, real)
+
+    def fail(*_: object) -> None:
+        raise ValueError("a fault of our own")
+
+    monkeypatch.setattr(journal, "_retain_when_due", fail)
+    sent, open_files = [], []
+    for number in range(4):
+        sent += send(real, quote(number), name="g1")
+        journal._attempt(journal.step)
+        open_files.append(psutil.Process().num_fds())
+    assert journal.report.troubles[0].facts["failure"] == "fault"
+    assert open_files[-1] <= open_files[0]
+    assert ids(tmp_path, "ticks") == sent
+    journal.close()
 
 
 def test_a_journal_whose_thread_has_ended_falls_behind_by_the_clock(
