@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from services.cli.wording import Tone, sentence, tone
+from services.contracts.alert_codes import AlertCode
 from services.contracts.envelope import Envelope, Message
 from services.contracts.in_force import Reference
 from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS, NS_PER_S
@@ -184,6 +185,10 @@ _TOLD: Final = (
 )  # fmt: skip
 
 
+_STATES: Final = frozenset({AlertCode.STATE_LOWERED, AlertCode.STATE_CHANGED})
+"""Each change of the trading state is an alert of its own, and what an earlier one says is over with it."""
+
+
 def _beat(board: Board, message: Heartbeat, at_ns: int) -> Board:
     before = board.services.get(message.service)
     per_second = 0.0
@@ -238,7 +243,10 @@ def _marked(board: Board, message: ResidualMarked, at_ns: int) -> Board:
 
 
 def _alert(board: Board, message: AlertRaised, at_ns: int) -> Board:
-    others = {name: alert for name, alert in board.alerts.items() if name != message.alert_id}
+    over = {message.alert_id}
+    if message.code in _STATES:
+        over |= {name for name, alert in board.alerts.items() if alert.code in _STATES}
+    others = {name: alert for name, alert in board.alerts.items() if name not in over}
     if not message.resolved:
         others[message.alert_id] = message
     return replace(board, alerts=dict(list(others.items())[-ALERTS_KEPT:]))

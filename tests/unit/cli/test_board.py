@@ -7,12 +7,13 @@ from services.cli.board_view import render
 from services.cli.wording import Tone
 from services.contracts.envelope import Message
 from services.contracts.limits import NS_PER_S
-from services.contracts.messages.alerts import AlertKind
+from services.contracts.messages.alerts import AlertKind, AlertRaised
 from services.contracts.messages.control import AlertAcknowledged, LatchCleared, LatchSet, TradingStateChanged
 from services.contracts.messages.pairs import ResidualMarked, StrandReason
 from services.contracts.messages.status import NotifierStatus
 from services.contracts.messages.venue_state import ConfirmedBy, SessionPhaseChanged
 from services.contracts.terms import Latch, SessionPhase, Severity, TradingState, Venue
+from services.risk.alerts import state_changed
 from tests.unit.cli.builders import (
     DATE,
     HYNIX,
@@ -199,3 +200,17 @@ def test_an_empty_screen_claims_nothing() -> None:
     assert "UNKNOWN" in text
     assert "no service has been heard" in text
     assert "entries closed" in text
+
+
+def test_an_alert_of_a_former_trading_state_is_over_with_the_next() -> None:
+    def lowered(cause: str, old: TradingState, new: TradingState) -> AlertRaised:
+        return state_changed(cause, old, new, "kim", "why")
+
+    board = board_of(
+        lowered("a", TradingState.ARMED, TradingState.PAUSE_ENTRY), alert("other"),
+        lowered("b", TradingState.PAUSE_ENTRY, TradingState.HALTED),
+    )  # fmt: skip
+    assert [each.alert_id for each in board.open_alerts()] == ["other", "state-b"]
+    board = seen(board, envelope(lowered("c", TradingState.HALTED, TradingState.ARMED)))
+    shown = [each.alert_id for each in board.open_alerts() if each.severity is not Severity.INFO]
+    assert shown == ["other"]
