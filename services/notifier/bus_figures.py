@@ -48,7 +48,10 @@ class StreamSeen:
 
 @dataclass(frozen=True, slots=True)
 class BusSeen:
-    """One look at Redis. `now_ns` is its own time; `up` is False where it did not answer."""
+    """One look at Redis. `now_ns` is its own time; `up` is False where it did not answer.
+
+    `gateway_rests` is what the gateway's supervisor says, None where none is heard.
+    """
 
     up: bool
     now_ns: int = 0
@@ -59,6 +62,7 @@ class BusSeen:
     memory_limit_bytes: int = 0
     clients: int = 0
     persistence_ok: bool = True
+    gateway_rests: bool | None = None
     jobs: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -103,6 +107,8 @@ def readings(seen: BusSeen) -> Iterable[Reading]:
     yield m.REDIS_MEMORY_LIMIT.at(seen.memory_limit_bytes)
     yield m.REDIS_CLIENTS.at(seen.clients)
     yield m.REDIS_SAVES.at(seen.persistence_ok)
+    if seen.gateway_rests is not None:
+        yield m.GATEWAY_RESTS.at(seen.gateway_rests)
     for state, count in seen.jobs.items():
         yield m.DIGEST_JOBS.at(count, state)
     for stream in seen.streams:

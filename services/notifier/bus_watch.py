@@ -8,16 +8,30 @@ at its next start (Redis 7.0; Valkey mends it in PR 4342).
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, Final
 
 import redis
 import structlog
 
-from services.contracts.envelope import Unreadable, decode
+from services.contracts.envelope import Message, Unreadable, decode
+from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.status import Heartbeat
+from services.contracts.messages.supervision import SupervisorStatus
 from services.contracts.metric import Reading
 from services.contracts.streams import STATUS
-from services.notifier.bus_figures import COUNTED, Beat, BusSeen, Lag, Place, StreamSeen, places, readings
+from services.notifier.bus_figures import (
+    COUNTED,
+    SILENT_MS,
+    Beat,
+    BusSeen,
+    Lag,
+    Place,
+    StreamSeen,
+    id_ms,
+    places,
+    readings,
+)
 from services.notifier.jobs import digest_queue
 from services.notifier.journal_source import StreamSource
 from services.runtime.bus import BusUnavailable
@@ -94,12 +108,14 @@ def look_at(client: "redis.Redis") -> BusSeen:
     streams = tuple(found for key in keys if (found := _stream(client, key)) is not None)
     committed = {service: source.bus.positions(service) for service in source.services()}
     info: dict[str, Any] = dict(client.info())
+    said = _said(source)
     return BusSeen(
-        True, now_ns, ping_s, streams, _lags(client, places(_beats(source), committed, now_ns)),
+        True, now_ns, ping_s, streams, _lags(client, places(_beats(said), committed, now_ns)),
         memory_bytes=int(info.get("used_memory", 0)),
         memory_limit_bytes=int(info.get("maxmemory", 0)),
         clients=int(info.get("connected_clients", 0)),
         persistence_ok=all(info.get(part, "ok") == "ok" for part in _SAVES),
+        gateway_rests=_gateway_rests(said, now_ns),
         jobs=_jobs(client),
     )  # fmt: skip
 
@@ -116,18 +132,31 @@ def _stream(client: "redis.Redis", key: str) -> StreamSeen | None:
     return StreamSeen(key, length, int(info.get("entries-added", length)))
 
 
-def _beats(source: StreamSource) -> list[Beat]:
-    newest: dict[str, Beat] = {}
+def _said(source: StreamSource) -> list[tuple[str, Message]]:
+    """The newest of the status stream, oldest first: entry id and what it says."""
+    found = []
     for entry in source.bus.tail(STATUS.key, BEATS_READ):
-        try:
-            message = decode(entry.text).body
-        except Unreadable:
-            continue
+        with suppress(Unreadable):
+            found.append((entry.entry_id, decode(entry.text).body))
+    return found
+
+
+def _beats(said: Iterable[tuple[str, Message]]) -> list[Beat]:
+    newest: dict[str, Beat] = {}
+    for entry_id, message in said:
         if isinstance(message, Heartbeat):
             newest[message.service] = Beat(
-                message.service, entry.entry_id, {**message.cursors, **message.positions}
-            )
+                message.service, entry_id, {**message.cursors, **message.positions}
+            )  # fmt: skip
     return list(newest.values())
+
+
+def _gateway_rests(said: Iterable[tuple[str, Message]], now_ns: int) -> bool | None:
+    rests = None
+    for entry_id, message in said:
+        if isinstance(message, SupervisorStatus) and now_ns // NS_PER_MS - id_ms(entry_id) <= SILENT_MS:
+            rests = message.phase == "resting"
+    return rests
 
 
 def _lags(client: "redis.Redis", standing: Iterable[Place]) -> tuple[Lag, ...]:

@@ -15,6 +15,7 @@ from services.contracts.messages.control import AlertAcknowledged, ReferencePubl
 from services.contracts.messages.status import NotifierStatus
 from services.contracts.step import Event, Outgoing, Step, Tick
 from services.contracts.terms import Severity
+from services.notifier.echoes import unanswered
 from services.notifier.outbox import close_digest
 from services.notifier.reported import (
     DeliveryFailed,
@@ -128,7 +129,7 @@ def _on_time(state: NotifierState, now_ns: int) -> StepOf:
 
 
 def _status(state: NotifierState) -> NotifierStatus:
-    waiting = [alert_id for alert_id, entry in state.open.items() if entry.waits_for_a_person]
+    waiting = unanswered(state.open)
     taken = [(alert_id, e.acknowledged_by) for alert_id, e in state.open.items() if e.acknowledged_by]
     return NotifierStatus(
         journal_lines=state.journal.lines, journal_lag_ms=state.journal.lag_ms,

@@ -46,10 +46,19 @@ def cause_of(alert: AlertRaised, lasting: Mapping[str, OpenAlert], now_ns: int) 
     return next(found, "")
 
 
-def is_spoken_for(entry: OpenAlert, lasting: Mapping[str, OpenAlert]) -> bool:
+def _is_spoken_for(entry: OpenAlert, lasting: Mapping[str, OpenAlert]) -> bool:
     """Whether the cause of an echo is still open and repeated itself."""
     cause = lasting.get(entry.echo_of)
     return cause is not None and cause.waits_for_a_person
+
+
+def unanswered(lasting: Mapping[str, OpenAlert]) -> list[str]:
+    """Return the ids of what waits for a person: one of each event."""
+    return [
+        alert_id
+        for alert_id, entry in lasting.items()
+        if entry.waits_for_a_person and not _is_spoken_for(entry, lasting)
+    ]
 
 
 def _causes(alert: AlertRaised) -> frozenset[C]:

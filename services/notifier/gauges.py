@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from services.contracts.measures import notifier as m
 from services.contracts.metric import Reading, seconds, seconds_of_ms
 from services.contracts.terms import Severity
+from services.notifier.echoes import unanswered
 from services.notifier.state import NotifierState
 
 
@@ -13,7 +14,7 @@ def readings(state: NotifierState, now_ns: int) -> Iterable[Reading]:
     lasting = tuple(state.open.values())
     for severity in Severity:
         yield m.ALERTS_OPEN.at(sum(entry.alert.severity is severity for entry in lasting), severity)
-    yield m.UNACKNOWLEDGED.at(sum(entry.waits_for_a_person for entry in lasting))
+    yield m.UNACKNOWLEDGED.at(len(unanswered(state.open)))
     yield m.OUTBOX.at(len(state.outbox))
     ages_ns = [now_ns - notice.raised_ns for notice in state.outbox]
     yield m.OUTBOX_AGE.at(max(0.0, seconds(max(ages_ns, default=0))))

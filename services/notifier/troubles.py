@@ -14,7 +14,7 @@ from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import AlertAcknowledged
 from services.contracts.step import Received
 from services.contracts.terms import Severity
-from services.notifier.echoes import cause_of, is_spoken_for
+from services.notifier.echoes import cause_of, unanswered
 from services.notifier.outbox import (
     bounded_open,
     has_room,
@@ -164,11 +164,8 @@ def repeat_unacknowledged(state: NotifierState, now_ns: int) -> NotifierState:
 
     Where the first webhook has not even taken the first word, only the second is asked.
     """
-    due = [
-        entry
-        for entry in state.open.values()
-        if entry.waits_for_a_person and entry.repeat_at_ns <= now_ns and not is_spoken_for(entry, state.open)
-    ]
+    waiting = (state.open[alert_id] for alert_id in unanswered(state.open))
+    due = [entry for entry in waiting if entry.repeat_at_ns <= now_ns]
     for entry in due:
         alert_id, repeats = entry.alert.alert_id, entry.repeats + 1
         later = entry.model_copy(

@@ -48,6 +48,11 @@ DISK_FREE = gauge("arb_journal_disk_free_bytes", Unit.BYTES, "Room left where th
 
 # -- the bus, seen from beside it --------------------------------------------------------
 
+GATEWAY_RESTS = gauge(
+    "arb_gateway_rests", Unit.FLAG,
+    "Whether the gateway's supervisor lets it rest, and it need not run; absent while none is heard.",
+)  # fmt: skip
+
 STREAM_LENGTH = gauge("arb_stream_entries", Unit.COUNT, "Entries that a stream holds.", STREAM, PART)
 STREAM_ADDED = counter(
     "arb_stream_added_total", "Entries that were ever added to a stream.", STREAM, PART, read=True

@@ -6,7 +6,7 @@ from services.contracts.alert_codes import AlertCode as C
 from services.contracts.alert_text import Language, raised, worded
 from services.contracts.messages.alerts import AlertKind, AlertRaised
 from services.contracts.terms import Latch, Severity, TradingState
-from services.notifier.echoes import CAUSES_OF_LATCH, ECHO_WITHIN_NS
+from services.notifier.echoes import CAUSES_OF_LATCH, ECHO_WITHIN_NS, unanswered
 from services.notifier.policy import AlertPolicy
 from services.notifier.state import NoticeReason, NotifierState
 from services.risk.alerts import latch_cleared, latch_set
@@ -39,6 +39,7 @@ def told(state: NotifierState) -> list[str]:
 def test_a_lost_connection_rings_once_although_it_latches() -> None:
     state = after(FRESH, lost(), LATCH)
     assert told(state) == ["disconnect"] and set(state.open) == {"disconnect", LATCH.alert_id}
+    assert unanswered(state.open) == ["disconnect"]
     state = after(state, delivered(state), later(300))
     assert told(state) == ["disconnect"] and reasons(state) == [NoticeReason.REPEATED]
 
@@ -46,6 +47,7 @@ def test_a_lost_connection_rings_once_although_it_latches() -> None:
 def test_the_latch_goes_on_where_the_connection_came_back_and_nobody_had_answered() -> None:
     state = after(FRESH, lost(), LATCH, back())
     assert reasons(state) == [NoticeReason.RAISED, NoticeReason.RESOLVED]
+    assert unanswered(state.open) == [LATCH.alert_id]
     state = after(state, delivered(state), later(299))
     assert state.outbox == ()
     state = after(state, later(300))

@@ -1,17 +1,21 @@
 """What the notifier shows and counts: what waits for a person, deliveries, lags, Redis itself."""
 
+import pytest
 import redis
 
-from services.contracts.envelope import Message
+from services.contracts.envelope import Envelope, Message
 from services.contracts.limits import NS_PER_MS, NS_PER_S
 from services.contracts.measures import notifier as m
 from services.contracts.messages.control import TradingStateRequested
 from services.contracts.messages.status import Heartbeat
+from services.contracts.messages.supervision import SupervisorStatus
 from services.contracts.step import Received, Tick
 from services.contracts.streams import CONTROL, STATUS, TICKS, key_of
 from services.contracts.terms import Severity, TradingState
+from services.gateway.supervisor.state import Phase
 from services.notifier.bus_figures import (
     END,
+    SILENT_MS,
     Beat,
     BusSeen,
     Lag,
@@ -184,6 +188,30 @@ def test_a_look_at_a_real_redis_finds_lengths_lags_and_jobs(real: "redis.Redis")
     assert shown.of(m.REDIS_CLIENTS) >= 1
     assert not shown.has(m.STREAM_LENGTH, "dead", ""), "nothing was ever written to it"
     assert STATUS.name in {stream for stream, _ in shown.labels(m.STREAM_LENGTH)}
+
+
+@pytest.mark.parametrize(("phase", "rests"), [(Phase.RESTING, 1), (Phase.RUNNING, 0), (Phase.GAVE_UP, 0)])
+def test_whether_the_gateway_rests_is_what_its_supervisor_says(
+    real: "redis.Redis", phase: Phase, rests: int
+) -> None:
+    assert not Figures("notifier").take(bus_readings(look_at(real))).has(m.GATEWAY_RESTS)
+    send(real, SupervisorStatus(
+        name="main", phase=phase.value, pid=0, starts=0, ends=0, pulse_age_ms=-1, memory_mb=0, halt="nobody",
+        last_end="",
+    ))  # fmt: skip
+    seen = look_at(real)
+    assert Figures("notifier").take(bus_readings(seen)).of(m.GATEWAY_RESTS) == rests
+
+
+def test_a_supervisor_that_fell_silent_says_nothing_of_a_rest(real: "redis.Redis") -> None:
+    said = SupervisorStatus(
+        name="main", phase="resting", pid=0, starts=0, ends=0, pulse_age_ms=-1, memory_mb=0, halt="nobody",
+        last_end="",
+    )  # fmt: skip
+    envelope = Envelope.wrap(said, source="gateway-supervisor", now_ns=START_NS, causation_id="old")
+    old_ms = RedisBus(real).time_ns() // NS_PER_MS - SILENT_MS - 1_000
+    real.xadd(STATUS.key, {"m": envelope.encode()}, id=f"{old_ms}-0")
+    assert not Figures("notifier").take(bus_readings(look_at(real))).has(m.GATEWAY_RESTS)
 
 
 def test_a_redis_that_is_gone_is_seen_to_be_gone_and_comes_back(real: "redis.Redis") -> None:
