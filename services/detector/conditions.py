@@ -106,7 +106,9 @@ def _trips_left(state: DetectorState, symbol: Symbol, legs: Legs | None, now_ns:
 
 
 def _no_pair(state: DetectorState, symbol: Symbol, legs: Legs | None, now_ns: int) -> bool:
-    return all(pair.symbol != symbol for pair in state.pairs.values())
+    """A pair of an earlier date is risk's to deny: an emptied Redis may have lost us its close."""
+    today = state.venue.trading_date
+    return all(pair.symbol != symbol or pair.trading_date < today for pair in state.pairs.values())
 
 
 def _verdict_had(state: DetectorState, symbol: Symbol, legs: Legs | None, now_ns: int) -> bool:

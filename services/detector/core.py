@@ -89,6 +89,8 @@ def _look_one(state: DetectorState, direction: Direction, now_ns: int) -> Step[D
     legs = legs_of(state.books, symbol, buy_venue)
     if direction not in state.crosses and (legs is None or not _touching(legs)):
         return Step(state)
+    if legs is None and state.venue.both_continuous:
+        return Step(state)  # a cross from before a restart: its books have not both been read yet
     edge = None
     if legs is not None and state.reference is not None:
         there = missing(MARKET, state, symbol, legs, now_ns) is None

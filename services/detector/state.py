@@ -1,10 +1,10 @@
-"""What a detector knows. Durable is what decides whether it may speak; books and measurements are not."""
+"""What a detector knows. Durable is what decides whether it may speak, and open crosses; books are not."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from services.contracts.envelope import Part
 from services.contracts.in_force import Reference
@@ -28,6 +28,16 @@ class OpenCross:
     beyond_ceiling: bool = False
     standing: bool = False
     """Whether it has stood for too long to be true."""
+
+
+def _directions(stored: Any) -> Any:
+    """JSON knows only text as keys: `005930,KRX`."""
+    if not isinstance(stored, dict):
+        return stored
+    return {tuple(key.split(",")) if isinstance(key, str) else key: cross for key, cross in stored.items()}
+
+
+Crosses = Annotated[Mapping[Direction, OpenCross], BeforeValidator(_directions)]
 
 
 class OpenPair(Part):
@@ -74,7 +84,7 @@ class DetectorState(State):
     """The state of one group's detector. `group` and `spreads_shown` are configured."""
 
     DURABLE: ClassVar[frozenset[str]] = frozenset(
-        {"venue", "reference", "reference_hash", "pairs", "said", "trips"}
+        {"venue", "reference", "reference_hash", "pairs", "said", "trips", "crosses", "taken_at_ns"}
     )
 
     group: str
@@ -88,7 +98,8 @@ class DetectorState(State):
     trips: Trips = Trips()
 
     books: Books = Field(default_factory=dict)
-    crosses: Mapping[Direction, OpenCross] = Field(default_factory=dict)
+    crosses: Crosses = Field(default_factory=dict)
+    """Open ones. They outlast a restart: who told of one has to tell its end, and a ghost stays one."""
     taken_at_ns: Mapping[Symbol, int] = Field(default_factory=dict)
     """When a pair of a symbol last closed with a fill: its cross was no ghost."""
     quotes: int = 0

@@ -81,6 +81,13 @@ def _on_notifier(state: RiskState, message: status.NotifierStatus, event: Receiv
     return Step(state.but(journal=message))
 
 
+def _on_executor(state: RiskState, message: status.ExecutorStatus, event: Received) -> Step[RiskState]:
+    known = {pair.pair_id for pair in (*message.pairs, *message.stranded)}
+    state, forgotten = ledger.forgotten(state, known, event.now_ns)
+    said = (ledger.closing(state, pair_id, event.now_ns) for pair_id in forgotten)
+    return Step(state, tuple(Outgoing(close, correlation_id=close.pair_id) for close in said))
+
+
 def _on_vanished(state: RiskState, message: status.KeysVanished, event: Received) -> Step[RiskState]:
     """Redis came back empty: what others had said and nobody had read is not known any more.
 
@@ -301,6 +308,7 @@ _HANDLERS: Mapping[type[Message], Handler] = {
     status.Heartbeat: _on_heartbeat,
     status.NotifierStatus: _on_notifier,
     status.KeysVanished: _on_vanished,
+    status.ExecutorStatus: _on_executor,
     venue_state.SessionPhaseChanged: _on_venue,
     venue_state.EntryWindowChanged: _on_venue,
     venue_state.SymbolHaltChanged: _on_halt,

@@ -5,14 +5,22 @@ the day's bulk is written only when a pair closes. A new trading date forgets wh
 what is not: a stranded position counts against the day it is still held on.
 """
 
+from collections.abc import Set
+
+from services.contracts.limits import APPROVAL_TTL_MS, NS_PER_MS
 from services.contracts.messages.orders import OrderFacts
 from services.contracts.messages.pairs import PairApproved, PairClosed, PairOutcome
 from services.risk.exposure import commitments
-from services.risk.pnl import OrderTally, claim, merge, money_of
+from services.risk.pnl import OrderTally, by_pair, claim, merge, money_of
 from services.risk.state import Day, PairHeld, RiskState
 
 CLAIM = ".claim"
 """How the order ends that stands for what a person sold by hand."""
+FORGOTTEN_NS = 10_000 * NS_PER_MS
+"""A pair that the executor has not named for so long is none of its any more: far longer than an approval is
+good for, and than a close is on its way."""
+
+assert FORGOTTEN_NS > 2 * APPROVAL_TTL_MS * NS_PER_MS
 
 
 def with_facts(state: RiskState, facts: OrderFacts, *, definitely_over: bool = False) -> RiskState:
@@ -74,6 +82,53 @@ def without_pair(state: RiskState, closed: PairClosed) -> RiskState:
         day=_with_trip(state.day, pair) if closed.trip and pair is not None else state.day,
     )
     return _resettled(settled, closed.pair_id)
+
+
+def forgotten(state: RiskState, known: Set[str], now_ns: int) -> tuple[RiskState, list[str]]:
+    """Return the pairs that nobody works on: the executor names none of them, nothing is held or working.
+
+    Their approval or their close was lost with an emptied Redis, and with it who would free what they
+    reserve. Whatever still holds shares stays: that is a difference for a person.
+    """
+    orders = by_pair(state.orders)
+    since_ns = {
+        pair_id: state.unknown_since_ns.get(pair_id, now_ns)
+        for pair_id in state.pairs
+        if pair_id not in known and _idle(orders.get(pair_id, []))
+    }
+    over = [pair_id for pair_id, at_ns in since_ns.items() if now_ns - at_ns >= FORGOTTEN_NS]
+    left = {pair_id: at_ns for pair_id, at_ns in since_ns.items() if pair_id not in over}
+    return state if left == state.unknown_since_ns else state.but(unknown_since_ns=left), over
+
+
+def closing(state: RiskState, pair_id: str, now_ns: int) -> PairClosed:
+    """The close that was lost, from what became of the pair's orders: all readers of pairs need it."""
+    pair, money = state.pairs[pair_id], money_of(by_pair(state.orders).get(pair_id, []))
+    trip = bool(money.bought_shares or money.sold_shares)
+    return PairClosed(
+        pair_id=pair_id,
+        symbol=pair.symbol,
+        outcome=PairOutcome.FLAT if trip else PairOutcome.NOT_FILLED,
+        trip=trip,
+        clips=0,
+        bought_shares=money.bought_shares,
+        bought_krw=money.bought_krw,
+        sold_shares=money.sold_shares,
+        sold_krw=money.sold_krw,
+        commission_krw=money.commission_krw,
+        tax_krw=money.tax_krw,
+        realised_pnl_krw=money.cash_flow_krw,
+        residual_shares_max=0,
+        neutral_ms=0,
+        uncovered_krw_ms=0,
+        opened_at_ns=pair.approved_at_ns,
+        closed_at_ns=now_ns,
+    )
+
+
+def _idle(orders: list[OrderTally]) -> bool:
+    money = money_of(orders)
+    return money.bought_shares == money.sold_shares and all(tally.closed for tally in orders)
 
 
 def new_day(state: RiskState, day: Day) -> RiskState:

@@ -156,6 +156,8 @@ class RiskState(State):
     proposals: dict[str, LimitProposal] = Field(default_factory=dict)
     """Loosened limits that wait for a second person, by id."""
 
+    unknown_since_ns: Mapping[str, int] = Field(default_factory=dict)
+    """Pairs with nothing held or working that the executor does not name, and since when."""
     books: Books = Field(default_factory=dict)
     beats: Mapping[str, Beat] = Field(default_factory=dict)
     journal: NotifierStatus | None = None

@@ -301,6 +301,17 @@ def test_what_decides_whether_it_may_speak_survives_a_restart() -> None:
     assert len(reborn.see(world.crossing(), 7_500)) == 1
 
 
+def test_a_pair_whose_close_was_lost_silences_its_symbol_for_its_own_date_only() -> None:
+    detector = Detector().morning()
+    (spoken,) = detector.see(world.crossing(), 10)
+    yesterday = approved(spoken.intent_id, 20).model_copy(update={"trading_date": "2026-11-20"})
+    detector.tell(received(approved(spoken.intent_id, 20), ms(20)))
+    assert detector.see(world.crossing(), 9_000) == []
+    again = Detector().morning()
+    again.tell(received(yesterday, ms(20)))
+    assert len(again.see(world.crossing(), 9_000)) == 1
+
+
 # -- recomputing (I11) ---------------------------------------------------------------------
 
 
@@ -388,6 +399,21 @@ def test_a_cross_that_nobody_takes_is_left_and_told_once() -> None:
     assert isinstance(alert, AlertRaised) and alert.kind is AlertKind.SPREAD_ANOMALY
     assert detector.see(world.crossing(), 1_500) == []
     assert only(detector.tell(world.tick(ms(1_600))), AlertRaised) == []
+
+
+def test_a_cross_that_was_told_of_is_ended_by_a_detector_that_was_restarted_meanwhile() -> None:
+    """Else its alert never ends, and a ghost is traded on until it has stood for as long again."""
+    detector = Detector().morning(world.published(world.reference(world.limits(max_cross_ms=5_000))))
+    detector.see(world.crossing(), 100)
+    (told,) = only(detector.tell(world.tick(ms(5_200))), AlertRaised)
+    reborn = Detector()
+    reborn.state = restore(DetectorState(group="g1"), changed_parts(None, detector.state))
+    assert reborn.see(world.crossing(), 5_400) == []
+    assert only(reborn.said, AlertRaised) == []
+    said = reborn.tell(*world.events([quote(Venue.NXT, 69_000, 69_100)], ms(6_000)))
+    assert [(a.alert_id, a.resolved) for a in said if isinstance(a, AlertRaised)] == [(told.alert_id, True)]
+    (ended,) = only(said, CrossEnded)
+    assert ended.opened_at_ns == ms(100)
 
 
 def test_once_it_has_ended_the_next_cross_is_spoken_of_again() -> None:

@@ -8,12 +8,13 @@ from services.contracts.messages.control import LatchSet, SymbolPauseRequested
 from services.contracts.messages.orders import CancelRejected, ForeignOrderSeen, OrderRejected, OrderUnknown
 from services.contracts.messages.pairs import (
     PairApproved,
+    PairClosed,
     PairDenied,
     PairOutcome,
     ResidualMarked,
     StrandReason,
 )
-from services.contracts.messages.status import RiskStatus
+from services.contracts.messages.status import ExecutorStatus, OpenPairSeen, RiskStatus
 from services.contracts.reasons import DenialReason
 from services.contracts.terms import Latch, Severity, Side, Symbol, TradingDate, TradingState, Venue
 from services.runtime.parts import changed_parts, restore
@@ -52,6 +53,68 @@ def test_what_was_spent_since_the_report_is_not_spent_twice() -> None:
     desk.tell(filled(facts(pair.pair_id, Side.BUY, 5, 350_000)))
     verdict = desk.answer(intent(desk, name="second", symbol=HYNIX))
     assert isinstance(verdict, PairDenied) and verdict.reason is DenialReason.CASH
+
+
+# -- pairs whose end was lost -------------------------------------------------------------
+
+
+def executor_names(*pair_ids: str) -> ExecutorStatus:
+    named = tuple(
+        OpenPairSeen(
+            pair_id=pair_id, symbol=SAMSUNG, state="buying", clip=1, uncovered_shares=0, uncovered_krw=0,
+            age_ms=0,
+        )
+        for pair_id in pair_ids
+    )  # fmt: skip
+    return ExecutorStatus(
+        pairs=named, stranded=(), pairs_closed=0, clips=0, uncovered_krw_ms=0, neutral_ms_max=0
+    )
+
+
+def approved(desk: Desk) -> str:
+    pair = desk.answer(intent(desk))
+    assert isinstance(pair, PairApproved)
+    return pair.pair_id
+
+
+def test_what_is_reserved_for_a_pair_that_the_executor_does_not_know_is_freed_and_its_end_told() -> None:
+    """An emptied Redis took the approval, or the close: nobody else would ever free it."""
+    desk = armed()
+    pair_id = approved(desk)
+    assert desk.tell(executor_names(), at_ms=1_000) == []
+    assert desk.tell(executor_names(), at_ms=10_999) == []
+    (end,) = of(desk.tell(executor_names(), at_ms=11_000), PairClosed)
+    assert (end.pair_id, end.trip, end.outcome) == (pair_id, False, PairOutcome.NOT_FILLED)
+    desk.tell(end, at_ms=11_001)
+    assert desk.state.pairs == {} and status(desk, 12_000).exposure_krw == 0
+
+
+def test_a_lost_close_is_told_with_the_money_of_its_fills() -> None:
+    desk = armed()
+    pair_id = approved(desk)
+    desk.tell(filled(facts(pair_id, Side.BUY, 5, 350_000)), filled(facts(pair_id, Side.SELL, 5, 352_500)))
+    desk.tell(executor_names(), at_ms=1_000)
+    (end,) = of(desk.tell(executor_names(), at_ms=11_000), PairClosed)
+    desk.tell(end, at_ms=11_001)
+    assert end.realised_pnl_krw == status(desk, 12_000).realised_pnl_krw == 1_693
+    assert status(desk, 13_100).trips == 1
+
+
+def test_a_pair_that_is_worked_on_or_holds_something_stays() -> None:
+    for name, told in (
+        ("named", []),
+        ("named again", []),
+        ("holds", [facts("", Side.BUY, 5, 350_000)]),
+        ("works", [facts("", Side.BUY, 5, 350_000, cum_qty_shares=0, cum_amount_krw=0, closed=False)]),
+    ):
+        desk = armed()
+        pair_id = approved(desk)
+        own = {"order_id": f"{pair_id}.1.b.1", "pair_id": pair_id}
+        desk.tell(*(filled(fact.model_copy(update=own)) for fact in told))
+        for at_ms in range(1_000, 40_000, 1_000):
+            named = name == "named" or (name == "named again" and at_ms % 9_000 == 0)
+            assert desk.tell(executor_names(*([pair_id] if named else [])), at_ms=at_ms) == [], name
+        assert pair_id in desk.state.pairs
 
 
 # -- orders that are not ours ------------------------------------------------------------
