@@ -11,16 +11,17 @@ from services.contracts.messages.control import (
     FlattenRequested,
     ReferencePublished,
     ResidualClaimed,
+    SymbolPauseRequested,
     TradingStateChanged,
     TradingStateRequested,
 )
 from services.contracts.messages.market_data import QuoteUpdated
-from services.contracts.messages.orders import CommandDenied, OrderFacts, OrderFilled
+from services.contracts.messages.orders import CommandDenied, ForeignOrderSeen, OrderFacts, OrderFilled
 from services.contracts.messages.pairs import PairApproved, PairOutcome
 from services.contracts.messages.venue_state import EntryWindowChanged
 from services.contracts.reasons import GateReason
 from services.contracts.step import Received
-from services.contracts.terms import TradingState
+from services.contracts.terms import Symbol, TradingState
 from services.executor import flatten, notices
 from services.executor.closed_pair import brought_back, reopened
 from services.executor.closing import close, closing_statement
@@ -164,6 +165,21 @@ def _of_today(state: ExecutorState, facts: OrderFacts) -> bool:
     return state.venues.trading_date in ("", facts.trading_date)
 
 
+def foreign(state: ExecutorState, event: Received) -> Heard:
+    """An order that nobody knows pauses its symbol (design 4.5)."""
+    message = event.message
+    assert isinstance(message, ForeignOrderSeen)
+    return _paused(state, message.symbol, f"order {message.broker_order_no} is not ours")
+
+
+def _paused(state: ExecutorState, symbol: Symbol, why: str) -> Heard:
+    """No further clip in a paused symbol: risk denies new pairs, an open one ends with what it has bought."""
+    paused = [pair for pair in state.pairs.values() if pair.symbol == symbol and not pair.stopping]
+    for pair in paused:
+        state = state.with_pair(pair.but(stopping=why))
+    return Heard(state, tuple(pair.pair_id for pair in paused))
+
+
 def denied(state: ExecutorState, event: Received) -> Heard:
     """The last gate sent nothing, so the order never was; with two exceptions.
 
@@ -227,6 +243,14 @@ def flatten_requested(state: ExecutorState, event: Received) -> Heard:
             asked, said = move.pair, said + move.out
         state = state.with_pair(asked)
     return Heard(state, touched, said)
+
+
+def pause_requested(state: ExecutorState, event: Received) -> Heard:
+    message = event.message
+    assert isinstance(message, SymbolPauseRequested)
+    if not message.paused:
+        return Heard(state)
+    return _paused(state, message.symbol, f"{message.by} paused the symbol")
 
 
 def claimed(state: ExecutorState, event: Received) -> Heard:

@@ -1,14 +1,17 @@
 """What each trading state, the window and a person's word allow, and a halt that is obeyed at once."""
 
+from collections.abc import Callable
+
 import pytest
 
 from services.contracts.messages.commands import PlaceOrder
-from services.contracts.messages.control import FlattenRequested, TradingStateRequested
+from services.contracts.messages.control import FlattenRequested, SymbolPauseRequested, TradingStateRequested
+from services.contracts.messages.orders import ForeignOrderSeen
 from services.contracts.messages.pairs import PairClosed, PairOutcome
-from services.contracts.terms import Purpose, TradingState, Venue
+from services.contracts.terms import Purpose, Side, Symbol, TradingState, Venue
 from services.executor.state import TradingWord
 
-from .desk import Desk
+from .desk import DATE, OTHER, SYMBOL, Desk
 
 
 @pytest.fixture
@@ -147,3 +150,37 @@ def test_flatten_before_the_first_clip_stops_the_pair(desk: Desk) -> None:
     desk.hear(FlattenRequested(by="kim", reason="test"))
     desk.crossed()
     assert desk.last(PairClosed).outcome is PairOutcome.STOPPED and not desk.orders
+
+
+def pause(desk: Desk, symbol: str, paused: bool = True) -> None:
+    desk.hear(SymbolPauseRequested(symbol=Symbol(symbol), paused=paused, by="kim", reason="test"))
+
+
+def hand_order(desk: Desk, symbol: str) -> None:
+    desk.hear(ForeignOrderSeen(
+        broker_order_no="9", symbol=Symbol(symbol), venue=Venue.KRX, side=Side.SELL, qty_shares=1,
+        cum_qty_shares=0, cum_amount_krw=0, closed=False, trading_date=DATE,
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize("pausing", [pause, hand_order])
+@pytest.mark.parametrize("symbol", [SYMBOL, OTHER])
+def test_a_paused_symbol_gets_no_further_clip(
+    desk: Desk, pausing: Callable[[Desk, str], None], symbol: str
+) -> None:
+    """The open clip completes: what is bought is sold."""
+    desk.approve(qty=10, clip=5)
+    pausing(desk, symbol)
+    desk.fill(desk.orders[0])
+    desk.crossed()
+    desk.fill(desk.sells[0])
+    desk.crossed()
+    buys = [order for order in desk.orders if order.purpose is Purpose.ENTRY]
+    assert len(buys) == (1 if symbol == SYMBOL else 2)
+    assert bool(desk.all(PairClosed)) is (symbol == SYMBOL)
+
+
+def test_a_symbol_that_goes_on_stops_nothing(desk: Desk) -> None:
+    desk.approve()
+    pause(desk, SYMBOL, paused=False)
+    assert not desk.pair.stopping
