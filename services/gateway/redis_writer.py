@@ -126,9 +126,9 @@ class RedisWriter(threading.Thread):
                 time.sleep(RETRY_S)
                 continue
             except KeysLost as error:
-                self._log.error("redis lost every key", error=str(error))
-                doubted = True
+                self._log.error("redis lost our keys", error=str(error))
                 self._claim_again()
+                self._forget()
                 continue
             self._took_place(writes, time.monotonic() - started)
             for write in writes:
@@ -158,8 +158,12 @@ class RedisWriter(threading.Thread):
         kept = self._bus.part(self._service, _COUNT)
         if self._written and (not kept.isdigit() or int(kept) < self._written):
             self._log.error("redis forgot", written=self._written, kept=kept)
-            self._stored = None
-            self.forgotten.set()
+            self._forget()
+
+    def _forget(self) -> None:
+        """Nothing that was stored is taken to be there any more: all of it is written, and said, again."""
+        self._stored = None
+        self.forgotten.set()
 
     def _append(self, quotes: list[Quote], loose: list[Write]) -> None:
         if not quotes and not loose:

@@ -32,6 +32,9 @@ local held = redis.call('HMGET', KEYS[1], 'epoch', 'owner')
 if not held[1] then
   return redis.error_reply('EMPTIED the state of this service is gone')
 end
+if tonumber(held[1]) < tonumber(ARGV[1]) then
+  return redis.error_reply('EMPTIED what this service wrote last is gone, its epoch with it')
+end
 if held[1] ~= ARGV[1] or held[2] ~= ARGV[2] then
   return redis.error_reply('FENCED another instance has taken over')
 end
@@ -71,7 +74,10 @@ class Fenced(RuntimeError):
 
 
 class KeysLost(RuntimeError):
-    """Redis answers and knows nothing of this service: its keys are gone. Nothing was written."""
+    """Redis answers and does not know our epoch any more: keys are gone, or what was written last.
+
+    Nothing was written. Nobody has taken over: an epoch only falls where Redis has forgotten it.
+    """
 
 
 class BusUnavailable(ConnectionError):
@@ -202,7 +208,7 @@ class RedisBus:
 
         Raises:
             Fenced: another instance took over; nothing was written.
-            KeysLost: the keys of this service are gone; nothing was written.
+            KeysLost: the keys of this service are gone, or its epoch is; nothing was written.
             BusUnavailable: no answer; the write may have taken place.
         """
         fields: list[str] = [item for pair in parts.items() for item in pair]
@@ -216,7 +222,7 @@ class RedisBus:
         _guard(lambda: self._commit(keys=keys, args=argv))
 
     def append(self, writes: Sequence[Write]) -> None:
-        """Append without a state: people's requests and ticks. One transaction."""
+        """Append without a state: people's requests and ticks. What Redis took before an error stays."""
         if not writes:
             return
         pipeline = self._redis.pipeline(transaction=False)

@@ -15,9 +15,9 @@ from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.market_data import QuoteUpdated
 from services.contracts.messages.status import Heartbeat
 from services.contracts.step import Event, Outgoing, Received, State, Step
-from services.contracts.streams import ALERTS, CONTROL, DEAD, LEASE, STATUS, TICKS, key_of
+from services.contracts.streams import ALERTS, CONTROL, DEAD, LEASE, STATUS, TICKS, key_of, state_key
 from services.contracts.terms import TradingState, Venue
-from services.runtime.bus import BusUnavailable, Fenced, RedisBus, Write
+from services.runtime.bus import BusUnavailable, Fenced, KeysLost, RedisBus, Write
 from services.runtime.clock import POOR_NS, RedisClock
 from services.runtime.loop import ServiceLoop
 from services.runtime.service import Service
@@ -132,6 +132,26 @@ def test_an_instance_that_was_overtaken_can_write_nothing_more(client: "redis.Re
     assert answers(client) == []
     successor.turn()
     assert answers(client) == ["one"]
+
+
+def test_a_redis_that_forgot_the_newest_epoch_is_no_rival_and_the_older_instance_stays_out(
+    client: "redis.Redis",
+) -> None:
+    """Its last second held the start of the newer one, which was taken for overtaken, and ended."""
+    older = loop_on(client)
+    older.turn()
+    before = client.dump(state_key("tally"))
+    newer = loop_on(client)
+    newer.turn()
+    client.restore(state_key("tally"), 0, before, replace=True)
+    request(client, "one")
+    with pytest.raises(KeysLost):
+        newer.turn()
+    newer._forget()
+    newer.turn()
+    assert answers(client) == ["one"]
+    with pytest.raises(Fenced):
+        older.turn()
 
 
 def test_what_cannot_be_read_is_buried_with_its_reason_and_an_alert(client: "redis.Redis") -> None:
