@@ -79,7 +79,7 @@ class ServiceLoop(Generic[StateT]):
         self._careful = True
         self._trying = NEVER_TRIED
         self._to_note: Trying | None = None
-        self._failing = ""
+        self._failing = self._failing_told = ""
         self._vanished = False
         self._down: Outage | None = None
         self._handled = 0
@@ -171,6 +171,7 @@ class ServiceLoop(Generic[StateT]):
     def _forget(self) -> None:
         self._ready = False
         self._dirty = False
+        self._failing = self._failing_told
         self._meter.dropped()
 
     # -- reading ---------------------------------------------------------------------
@@ -352,6 +353,7 @@ class ServiceLoop(Generic[StateT]):
         self._stored = self._confirmed = self.state
         self._dirty, self._vanished, self._committed_ns = False, False, now_ns
         self._beaten_ns = self._beat_ns
+        self._failing_told = self._failing
         self._down = None
         self._to_note = None
 

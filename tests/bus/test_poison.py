@@ -20,7 +20,7 @@ from services.contracts.messages.status import Heartbeat
 from services.contracts.step import Event, State, Step, Tick
 from services.contracts.streams import ALERTS, CONTROL, DEAD, STATUS, TICKS, key_of
 from services.contracts.terms import TradingState, Venue
-from services.runtime.bus import RedisBus, Write
+from services.runtime.bus import BusUnavailable, RedisBus, Write
 from services.runtime.clock import RedisClock
 from services.runtime.loop import ServiceLoop
 from services.runtime.service import Service
@@ -197,6 +197,35 @@ def test_a_core_that_fails_at_each_tick_is_told_once_and_does_not_beat(client: "
     loop.turn()
     assert [told.resolved for told in alerts(client, AlertKind.BUS)] == [False, True]
     assert len(said(client, STATUS.key, Heartbeat)) == beats + 1
+
+
+@pytest.mark.parametrize("lost", ["the alert", "its end"])
+def test_what_a_failed_commit_took_with_it_of_a_failing_tick_is_told_again(
+    client: "redis.Redis", lost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An alert was never raised, or never ended, because the loop took it for told."""
+    loop = loop_on(client)
+    loop.turn()
+
+    def turn(*, failing: bool = False) -> None:
+        loop._ticked_ns = loop._beat_ns = 0
+        with monkeypatch.context() as patch:
+            if failing:
+                patch.setattr(loop._bus, "commit", refuse)
+            loop.turn()
+
+    def refuse(*args: object) -> None:
+        raise BusUnavailable("cut off")
+
+    for number, word in enumerate(("breaks ticks", "mends ticks")):
+        ask(client, word)
+        if (lost == "the alert") is (number == 0):
+            with pytest.raises(BusUnavailable):
+                turn(failing=True)
+            loop._forget()
+        for _ in range(3):
+            turn()
+    assert [told.resolved for told in alerts(client, AlertKind.BUS)] == [False, True]
 
 
 def test_quotes_behind_a_failing_entry_are_read_when_it_is_over(client: "redis.Redis") -> None:
