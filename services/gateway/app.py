@@ -1,8 +1,8 @@
 """From settings to a running gateway process, and its clean end.
 
 Start is recovery: take the epoch, load the state, join it with the log of intentions, then connect.
-Exit codes: 0 told to stop, 1 failed, 2 settings, 3 fenced, 4 stored state or log unusable, 5 the login
-is refused, 10 connection lost, 11 the broker's nightly cut.
+Exit codes: 0 told to stop, 1 failed, 2 settings or no control, 3 fenced, 4 stored state or log unusable,
+5 the login is refused, 10 connection lost, 11 the broker's nightly cut.
 """
 
 import faulthandler
@@ -16,6 +16,9 @@ from PyQt5.QtCore import QCoreApplication, QTimer
 
 from services.contracts.streams import COMMANDS, CONTROL, key_of
 from services.contracts.terms import GatewayMode
+from services.gateway import halt_file
+from services.gateway.adapters.ocx import Ocx
+from services.gateway.adapters.qax import NoControl, create_control
 from services.gateway.control_calls import Calls, OrderPort, Slots
 from services.gateway.core import recovered
 from services.gateway.figures import Figures
@@ -25,7 +28,7 @@ from services.gateway.pulse import WAITING_FOR_REDIS, PulseFile, Vitals
 from services.gateway.redis_reader import RedisReader
 from services.gateway.redis_writer import QtClock, RedisWriter
 from services.gateway.settings import GatewaySettings
-from services.gateway.shell import SOURCE, Identity, Shell, halt_file_present
+from services.gateway.shell import SOURCE, Identity, Shell
 from services.gateway.state import GatewayState, initial_state
 from services.market.errors import ConfigError
 from services.market.files import load_market, read_day_plan
@@ -60,16 +63,27 @@ def main() -> int:
         exporter = Exporter(SOURCE)
         exporter.read_from(process_figures(build_id()))
         serve(exporter, runtime.metrics_port, runtime.metrics_host)
+        pulse = _pulse(settings.state_dir)
     except (SettingsError, ConfigError) as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_BAD_SETTINGS
     stop = stop_on_signals()
     try:
-        return _run(runtime, first, stop, exporter)
-    except (StateUnreadable, LogDamaged) as error:
+        return _run(runtime, first, stop, exporter, pulse)
+    except (StateUnreadable, LogDamaged, NoControl) as error:
         structlog.get_logger(service=SOURCE).error("cannot start", error=str(error))
         sys.stderr.write(f"error: {error}\n")
-        return EXIT_STATE
+        return EXIT_BAD_SETTINGS if isinstance(error, NoControl) else EXIT_STATE
+
+
+def _pulse(state_dir: Path) -> PulseFile:
+    try:
+        return PulseFile(state_dir)
+    except OSError as error:
+        raise SettingsError(
+            f"state_dir {state_dir}: {error.strerror}. Name a folder of a local disk that this user may "
+            "write (ARB_GATEWAY_STATE_DIR)."
+        ) from error
 
 
 def _market_clock(runtime: RuntimeSettings) -> Any:
@@ -77,11 +91,11 @@ def _market_clock(runtime: RuntimeSettings) -> Any:
 
 
 def _run(
-    runtime: RuntimeSettings, first: GatewayState, stop: threading.Event, exporter: Exporter
+    runtime: RuntimeSettings, first: GatewayState, stop: threading.Event, exporter: Exporter,
+    pulse: PulseFile,
 ) -> int:  # fmt: skip
     application = _application()
     bus = connect(runtime.redis_url)
-    pulse = PulseFile(first.settings.state_dir)
     stored = _patiently(lambda: bus.take_over(SOURCE), stop, pulse)
     if stored is None:
         return 0
@@ -130,14 +144,11 @@ def _shell(
     outbox: Outbox, clock: QtClock, log: IntentionLog, application: QCoreApplication,
     pulse: PulseFile, figures: Figures,
 ) -> Shell:  # fmt: skip
-    from services.gateway.adapters.ocx import Ocx
-    from services.gateway.adapters.qax import create_control
-
     ocx = Ocx(create_control())
     settings = state.settings
     port = None
     if settings.mode is not GatewayMode.OBSERVE:
-        port = OrderPort(ocx, log, lambda: halt_file_present(settings.halt_file))
+        port = OrderPort(ocx, log, lambda: halt_file.look(settings.halt_file).present)
     identity = Identity(instance_name(), epoch, build_id(), clock.now_ns())
     shell = Shell(
         state, positions, identity, reader=reader, writer=writer, outbox=outbox, clock=clock, log=log,

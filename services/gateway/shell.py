@@ -6,7 +6,6 @@ decided here.
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -377,17 +376,6 @@ class Shell:
         ]  # fmt: skip
         now_ns, cause = self._clock.now_ns(), f"{entry.key}/{entry.entry_id}"
         self._put([self._write(Outgoing(m), cause, at, now_ns) for at, m in enumerate(buried)])
-
-
-def halt_file_present(path: Path) -> bool:
-    """Whether the HALT file is there; where that cannot be told, it is."""
-    try:
-        path.stat()
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _failure(fact: Fact, error: Exception) -> AlertRaised:

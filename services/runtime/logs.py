@@ -17,6 +17,7 @@ from typing import Any, Final, TextIO, cast
 import structlog
 
 from services.contracts.envelope import Envelope
+from services.runtime.settings import SettingsError
 
 MAX_BYTES: Final = 10_000_000
 BACKUPS: Final = 5
@@ -88,8 +89,17 @@ def configure_logs(level: str, log_file: str = "", service: str = "") -> None:
     """Send all logs as JSON lines to `log_file`, or to stderr where it is empty.
 
     `service` is who writes, where a line does not say so itself.
+
+    Raises:
+        SettingsError: `log_file` cannot be written.
     """
-    target = RotatingFile(Path(log_file)) if log_file else sys.stderr
+    try:
+        target = RotatingFile(Path(log_file)) if log_file else sys.stderr
+    except OSError as error:
+        raise SettingsError(
+            f"log_file {log_file}: {error.strerror}. Name a file that this user may write "
+            "(ARB_RUNTIME_LOG_FILE), or leave it empty for stderr."
+        ) from error
 
     def named(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         if service:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, TypeVar
 from pydantic import Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from redis.connection import parse_url
 
 CONFIG_DIR_VARIABLE = "ARB_CONFIG_DIR"
 LOOPBACK = "127.0.0.1"
@@ -39,6 +40,8 @@ class _TomlSection(PydanticBaseSettingsSource):
             return tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SettingsError(f"{path}: not TOML: {error}. Mend the line it names.") from error
+        except OSError as error:
+            raise SettingsError(f"{path}: cannot be read: {error.strerror}. Mend its access.") from error
 
 
 class _OurDotenv(PydanticBaseSettingsSource):
@@ -151,6 +154,19 @@ class RuntimeSettings(SectionSettings):
     """File of a compressed simulated day; empty is real time."""
     groups: tuple[str, ...] = Field(("g1", "g2"), min_length=1)
     """The symbol groups that symbol_map.csv may name. Every service that reads all quotes goes by these."""
+
+    @field_validator("redis_url")
+    @classmethod
+    def _understood(cls, url: str) -> str:
+        try:
+            parse_url(url)  # type: ignore[no-untyped-call]
+        except ValueError:
+            # What it says quotes the address, and that may hold a password.
+            raise ValueError(
+                "not an address of Redis; write redis://host:port/0, rediss://... or unix:///path, "
+                "with a password as redis://:password@host:port/0 (its special characters as %40 and so on)"
+            ) from None
+        return url
 
     @field_validator("groups")
     @classmethod

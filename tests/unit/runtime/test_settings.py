@@ -1,12 +1,14 @@
 """Settings: TOML under `.env` under the environment, and refusals that say what to mend."""
 
 import socket
+import sys
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 from pydantic_settings import SettingsConfigDict
 
+from services.runtime.logs import configure_logs
 from services.runtime.metrics import Exporter, serve
 from services.runtime.settings import (
     CONFIG_DIR_VARIABLE,
@@ -112,3 +114,26 @@ def test_metrics_are_served_on_the_interface_that_is_named_and_by_default_on_thi
 def test_an_interface_that_this_machine_does_not_have_is_refused_with_its_key() -> None:
     with pytest.raises(SettingsError, match=r"metrics_host 192\.0\.2\.1.*ARB_RUNTIME_METRICS_HOST"):
         serve(Exporter("risk"), 9, "192.0.2.1")
+
+
+@pytest.mark.parametrize("url", ["foo", "http://127.0.0.1", "redis://h:port/0", "redis://:se/cret@h:1/0"])
+def test_an_address_that_is_none_of_redis_is_refused_at_the_start_and_not_shown(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("ARB_RUNTIME_REDIS_URL", url)
+    with pytest.raises(SettingsError, match="redis_url") as refusal:
+        load_settings(RuntimeSettings)
+    assert url not in str(refusal.value) and "se/cret" not in str(refusal.value)
+
+
+def test_a_log_file_that_cannot_be_written_is_refused_with_its_key(tmp_path: Path) -> None:
+    (tmp_path / "a file").write_text("")
+    with pytest.raises(SettingsError, match=r"log_file .*ARB_RUNTIME_LOG_FILE"):
+        configure_logs("INFO", str(tmp_path / "a file" / "x.log"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a file that is there and cannot be read")
+def test_a_file_that_cannot_be_read_is_refused_with_its_name(folder: Path) -> None:
+    (folder / "kettle.toml").symlink_to("/proc/self/mem")
+    with pytest.raises(SettingsError, match=r"kettle\.toml: cannot be read"):
+        load_settings(KettleSettings)
