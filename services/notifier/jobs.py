@@ -26,7 +26,7 @@ RETRY_S: Final = (10, 30, 60, 120, 300, 600, 1_200)
 JOB_TIMEOUT_S: Final = 60
 KEPT_S: Final = 86_400
 """A digest older than a day is no news; everything in it is in the journal."""
-TURN_S: Final = 20.0
+TURN_S: Final = 10.0
 """A webhook that is taken for longer, by what is urgent or because Slack asked, is tried again by rq."""
 
 
