@@ -34,7 +34,7 @@ POOR_ROUND_TRIP_MS: Final = 20
 CLOCK_APART_MS: Final = 1_000
 ROOM_GB: Final = 2
 PACKAGES: Final = ("redis", "hiredis", "pydantic", "structlog", "rq", "slack_sdk", "PyQt5.QtCore")
-SETTINGS: Final = ("gateway", "detector", "risk", "executor", "notifier")
+SETTINGS: Final = ("gateway", "gateway.supervisor", "detector", "risk", "executor", "notifier")
 
 
 def examine(config_dir: Path, redis_url: str, run: Path) -> Iterator[Check]:
@@ -59,7 +59,7 @@ def refuse_bad_configuration(config_dir: Path) -> None:
         UsageFault: a file cannot be used; says which, where, and how to mend it.
     """
     checks = (_rules(config_dir), _symbols(config_dir), _limits(config_dir),
-              *(_settings(name) for name in SETTINGS if name != "gateway"))  # fmt: skip
+              *(_settings(name) for name in SETTINGS if not name.startswith("gateway")))  # fmt: skip
     for check in checks:
         if not check.ok:
             raise UsageFault(check.detail, check.mend)
@@ -82,7 +82,7 @@ def _rules(config_dir: Path) -> Check:
     try:
         load_market(config_dir)
     except ConfigError as error:
-        return Check("market tables", False, str(error), "Mend the files it names.")
+        return Check("market tables", False, str(error))
     return Check("market tables", True, str(config_dir))
 
 
@@ -104,7 +104,7 @@ def _symbols(config_dir: Path) -> Check:
     try:
         groups = groups_of(config_dir)
     except (ConfigError, SettingsError) as error:
-        return Check("symbol map", False, str(error), "Mend the lines it names.")
+        return Check("symbol map", False, str(error))
     return Check("symbol map", bool(groups), f"groups {', '.join(groups) or 'none'}", "Enable a symbol.")
 
 
@@ -112,7 +112,7 @@ def _limits(config_dir: Path) -> Check:
     try:
         load_toml(config_dir / LIMITS_FILE, TradingLimits)
     except ConfigError as error:
-        return Check("limits", False, str(error), "Mend the keys it names.")
+        return Check("limits", False, str(error))
     return Check("limits", True, "within the hard ceilings")
 
 
@@ -128,7 +128,7 @@ def _settings(service: str) -> Check:
             if _is_complete_without_environment(section):
                 load_settings(section)
     except SettingsError as error:
-        return Check(f"settings of {service}", False, str(error), "Mend the key it names.")
+        return Check(f"settings of {service}", False, str(error), "Mend what it names.")
     return Check(f"settings of {service}", True, "good")
 
 

@@ -53,6 +53,7 @@ def test_files_that_cannot_be_used_are_refused_before_anything_starts(
     result = arb(command)
     assert result.exit_code == 2
     assert f"{file}.toml" in result.stderr and "spout" in result.stderr
+    assert result.stderr.count("Mend") <= 1, "how to mend it is said once"
     assert "started" not in result.output
     assert not list(tmp_path.glob("arb-demo-*"))
 
@@ -212,3 +213,15 @@ def test_a_stack_that_lost_its_redis_is_told_apart_from_none(tmp_path: Path) -> 
     finally:
         stack.stop_all()
     assert "Start the stack with `arb up`" in arb("status", "--redis", "redis://127.0.0.1:1").stderr
+
+
+def test_the_doctor_names_a_file_of_the_gateways_machine_that_cannot_be_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "config"
+    shutil.copytree(CONFIG, folder)
+    (folder / "supervisor.toml").write_text("[broken", encoding="utf-8")
+    monkeypatch.setenv("ARB_CONFIG_DIR", str(folder))
+    result = arb("doctor", "--redis", "redis://127.0.0.1:1")
+    assert result.exit_code == 1
+    assert "not ok  settings of gateway.supervisor" in result.output and "supervisor.toml" in result.output
