@@ -74,6 +74,7 @@ class RedisClock:
         self._redis_time_ns = redis_time_ns
         self._monotonic_ns = monotonic_ns
         self._samples: deque[Sample] = deque()
+        self._best: Sample | None = None
         self._offset_ns = 0
         self._slewed_at_ns = 0
         self._last_ns = 0
@@ -106,6 +107,7 @@ class RedisClock:
         self._samples.append(taken)
         while taken.mono_ns - self._samples[0].mono_ns > WINDOW_NS:
             self._samples.popleft()
+        self._best = min(self._samples, key=lambda sample: sample.error_ns)
         if not self._settled:
             self._settled = taken.good
             earliest_ns = max(sample.offset_ns - sample.error_ns for sample in self._samples)
@@ -124,9 +126,9 @@ class RedisClock:
         Raises:
             LookupError: never sampled.
         """
-        if not self._samples:
+        if self._best is None:
             raise LookupError("the clock was never compared with Redis; call sample() first")
-        return min(self._samples, key=lambda sample: sample.error_ns)
+        return self._best
 
     @property
     def offset_us(self) -> int:
