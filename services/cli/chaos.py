@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from services.cli.chaos_day import ChaosDay, DayOptions
 from services.cli.chaos_report import ChaosDayReport, ChaosReport, report_of
-from services.cli.demo import schedule_for
 from services.cli.faults import EXIT_INTERRUPTED, Fault
+from services.cli.surroundings import schedule_for
 
 MOST_FRUITLESS_DAYS: Final = 3
 """Days without one kill after which something is wrong with the drill itself."""

@@ -25,7 +25,6 @@ from services.cli.chaos_plan import faults_of_day
 from services.cli.chaos_record import RECORDED_KEYS, Record
 from services.cli.chaos_redis import FragileRedis, TailCut
 from services.cli.chaos_report import ChaosDayReport
-from services.cli.demo import clean_environment, copy_configuration
 from services.cli.faults import Fault
 from services.cli.fleet import (
     WORKER,
@@ -38,6 +37,7 @@ from services.cli.fleet import (
 )
 from services.cli.link import Follower, Link, Seen, open_link
 from services.cli.stack import Stack
+from services.cli.surroundings import clean_environment, copy_configuration
 from services.contracts.envelope import Envelope
 from services.contracts.limits import NS_PER_MS, NS_PER_S
 from services.contracts.messages.orders import AccountReported, OrderFacts

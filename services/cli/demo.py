@@ -5,7 +5,6 @@ notifier as separate processes; armed when the preflight is clean; watched until
 then the services' figures are held against the books of the simulated broker.
 """
 
-import os
 import shutil
 import signal
 import tempfile
@@ -13,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -35,16 +33,16 @@ from services.cli.fleet import (
 from services.cli.link import Seen, open_link, with_database
 from services.cli.preflight import is_clean, preflight
 from services.cli.report import DayReport, report_of
-from services.cli.stack import Death, Stack
+from services.cli.stack import Stack, died
+from services.cli.surroundings import clean_environment, copy_configuration, schedule_for
 from services.cli.targets import write_targets
 from services.contracts.limits import NS_PER_S
 from services.contracts.messages.control import ArmRefused, TradingStateChanged, TradingStateRequested
 from services.contracts.messages.pairs import PairApproved
-from services.contracts.terms import TradingDate, TradingState
-from services.market.dates import KST, SECOND_NS, to_trading_date
-from services.market.files import load_market, write_day_plan
+from services.contracts.terms import TradingState
+from services.market.dates import SECOND_NS
+from services.market.files import write_day_plan
 from services.market.market_clock import DayPlan, compressed_day
-from services.market.sessions import DaySchedule
 from services.runtime.redis_server import RedisServer, find_redis
 
 LEAD_S: Final = 10
@@ -56,7 +54,6 @@ DEMO_DATABASE: Final = 9
 DAY_END_NS: Final = 20 * 3_600 * SECOND_NS
 READ_BLOCK_MS: Final = 50
 ARM_AGAIN_S: Final = 1.0
-SECRETS_FILE: Final = "slack.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,48 +356,3 @@ class Demo:
                 f"profit differs: risk says {risk.realised_pnl_krw:+,} KRW, "
                 f"the closed pairs {self.figures.realised_pnl_krw:+,} KRW"
             )
-
-
-def schedule_for(date: str, config_dir: Path) -> DaySchedule:
-    """Return the timetable of a date as a person wrote it; empty is the next trading day.
-
-    Raises:
-        UsageFault: not a date, or one on which the venues do not trade together.
-    """
-    timetable = load_market(config_dir).timetable
-    if not date:
-        today = to_trading_date(datetime.now(UTC).astimezone(KST).date())
-        return timetable.day(timetable.next_trading_day(today))
-    try:
-        schedule = timetable.day(TradingDate(date))
-    except ValueError as error:
-        raise UsageFault(f"--date: {error}", "Write a date as YYYY-MM-DD.") from error
-    if not schedule.overlaps():
-        raise UsageFault(f"--date: the venues do not trade together on {date}", "Choose a trading day.")
-    return schedule
-
-
-def died(deaths: list[Death], folder: Path) -> Fault:
-    """Return the fault that says which process died, how, and its last words."""
-    lines = [f"{death}; the end of what it said:\n" + "\n".join(f"    {line}" for line in death.last_lines)
-             for death in deaths]  # fmt: skip
-    return Fault("\n".join(lines), f"All logs are in {folder / 'logs'}.")
-
-
-def copy_configuration(source: Path, target: Path) -> Path:
-    """Copy what the day is run with, so that an edit in mid-day changes nothing; secrets stay behind."""
-    target.mkdir()
-    for path in sorted(source.iterdir()):
-        if path.suffix in (".toml", ".csv") and path.name != SECRETS_FILE:
-            shutil.copy(path, target / path.name)
-    return target
-
-
-def clean_environment() -> dict[str, str]:
-    """The environment without settings of a real system: a demo reaches no account and no Slack.
-
-    The children run the code that starts them, wherever they run: another checkout that is installed
-    would mix builds.
-    """
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("ARB_", "SLACK_"))}
-    return {**own, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Final
 
 from services.cli.commands_watch import board_now
-from services.cli.demo import died
 from services.cli.doctor import refuse_bad_configuration
 from services.cli.faults import Fault, UsageFault
 from services.cli.fleet import FleetPlan, groups_of, heartbeats_of, programs, socket_path
 from services.cli.link import ADDRESS_VARIABLE, Link, open_link, without_password
 from services.cli.options import run_option
 from services.cli.requests import ask
-from services.cli.stack import REDIS, STOP_TIMEOUT_S, Death, Stack
+from services.cli.stack import REDIS, STOP_TIMEOUT_S, Death, Stack, died
 from services.cli.supervisord import MANAGER, managed, manager_program
 from services.cli.targets import TARGETS_FILE, write_targets
 from services.contracts.messages.control import TradingStateRequested

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from services.cli.faults import UsageFault
+from services.cli.faults import Fault, UsageFault
 from services.cli.processes import LOG_FILE_VARIABLE, LOGS, recorded, runs, strays
 from services.cli.stack_file import (
     ProcessRecord,
@@ -203,6 +203,13 @@ class Stack:
     def _write_record(self) -> None:
         records = tuple(process.record for process in self.processes.values())
         write_stack_file(self.folder, StackRecord(redis_url=self.redis_url, processes=records))
+
+
+def died(deaths: list[Death], folder: Path) -> Fault:
+    """Return the fault that says which process died, how, and its last words."""
+    lines = [f"{death}; the end of what it said:\n" + "\n".join(f"    {line}" for line in death.last_lines)
+             for death in deaths]  # fmt: skip
+    return Fault("\n".join(lines), f"All logs are in {folder / 'logs'}.")
 
 
 def _end_of(path: Path, size: int = 16_384) -> str:
