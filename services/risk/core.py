@@ -42,7 +42,7 @@ def _on_tick(state: RiskState, tick: Tick) -> Step[RiskState]:
     out: list[Outgoing] = []
     state = losses.with_best(with_held_since(state, tick.now_ns))
     for latch, detail in (*due(state, tick.now_ns), *losses.due(state)):
-        step = set_latch(state, latch, detail, tick.now_ns, tick.cause_id)
+        step = set_latch(state, latch, detail, tick.now_ns)
         state, out = step.state, [*out, *step.out]
     expired = proposals.expired(state, tick.now_ns)
     state, out = expired.state, [*out, *expired.out]
@@ -95,7 +95,7 @@ def _on_vanished(state: RiskState, message: status.KeysVanished, event: Received
     """
     detail = f"{message.service}: {message.detail}"
     told = reference_data.publish(state, SERVICE, "Redis came back empty", always=True)
-    step = set_latch(told.state, Latch.RECONCILIATION_DIFFERENCE, detail, event.now_ns, event.cause_id)
+    step = set_latch(told.state, Latch.RECONCILIATION_DIFFERENCE, detail, event.now_ns)
     return Step(step.state, (*told.out, *step.out))
 
 
@@ -136,7 +136,7 @@ def _on_connection(
         return _moved(state, TradingState.DISARMED, SERVICE, "the broker closed for the night", event)
     if message.state is venue_state.ConnectionState.DISCONNECTED and was_up and not message.planned:
         detail = f"The connection to the broker was lost: {message.detail or 'no cause given'}."
-        return set_latch(state, Latch.UNPLANNED_DISCONNECT, detail, event.now_ns, event.cause_id)
+        return set_latch(state, Latch.UNPLANNED_DISCONNECT, detail, event.now_ns)
     return Step(state)
 
 
@@ -259,7 +259,7 @@ def _on_stranded(state: RiskState, message: pairs.ResidualMarked, event: Receive
         f"{message.qty_shares} shares of {message.symbol}, bought for {message.cost_krw} KRW, could not be "
         f"sold ({message.reason}): {message.detail}"
     )
-    return set_latch(state, Latch.RESIDUAL_STRANDED, detail, event.now_ns, event.cause_id)
+    return set_latch(state, Latch.RESIDUAL_STRANDED, detail, event.now_ns)
 
 
 def _on_pair_closed(state: RiskState, message: pairs.PairClosed, event: Received) -> Step[RiskState]:
@@ -268,7 +268,7 @@ def _on_pair_closed(state: RiskState, message: pairs.PairClosed, event: Received
     state = ledger.without_pair(state, message)
     if known or not message.trip or message.pair_id not in state.settled_krw:
         return Step(state)
-    return losses.after_close(state, message.pair_id, event.now_ns, event.cause_id)
+    return losses.after_close(state, message.pair_id, event.now_ns)
 
 
 def _on_account(state: RiskState, message: orders.AccountReported, event: Received) -> Step[RiskState]:
@@ -285,7 +285,7 @@ def _on_reconciled(
     if not message.differences:
         return Step(state)
     detail = "Our books and the broker's differ: " + "; ".join(message.differences)
-    return set_latch(state, Latch.RECONCILIATION_DIFFERENCE, detail, event.now_ns, event.cause_id)
+    return set_latch(state, Latch.RECONCILIATION_DIFFERENCE, detail, event.now_ns)
 
 
 def _on_foreign(state: RiskState, message: orders.ForeignOrderSeen, event: Received) -> Step[RiskState]:

@@ -25,7 +25,7 @@ from services.risk.trading_state import AFTER_LATCH
 ERROR_WINDOW_NS = 60_000 * NS_PER_MS
 
 
-def set_latch(state: RiskState, latch: Latch, detail: str, now_ns: int, cause_id: str) -> Step[RiskState]:
+def set_latch(state: RiskState, latch: Latch, detail: str, now_ns: int) -> Step[RiskState]:
     """Hold `latch` from now on; nothing happens where it already holds."""
     trading = state.trading
     if latch in trading.latched:

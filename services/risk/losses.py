@@ -28,7 +28,7 @@ def with_best(state: RiskState) -> RiskState:
     return _but_day(state, best_krw=result)
 
 
-def after_close(state: RiskState, pair_id: str, now_ns: int, cause_id: str) -> Step[RiskState]:
+def after_close(state: RiskState, pair_id: str, now_ns: int) -> Step[RiskState]:
     """Count a pair that has just been settled with a fill, and latch what is too much."""
     if state.reference is None:
         return Step(state)
@@ -42,7 +42,7 @@ def after_close(state: RiskState, pair_id: str, now_ns: int, cause_id: str) -> S
         found.append((Latch.LOSING_STREAK, f"{row} pairs in a row lost money, the last {-result} KRW."))
     out: list[Outgoing] = []
     for latch, detail in found:
-        step = set_latch(state, latch, detail, now_ns, cause_id)
+        step = set_latch(state, latch, detail, now_ns)
         state, out = step.state, [*out, *step.out]
     return Step(state, tuple(out))
 

@@ -98,6 +98,13 @@ def test_an_emptied_redis_rings_once_and_not_for_each_service() -> None:
     assert not any(entry.waits_for_a_person for entry in answered.open.values())
 
 
+def test_a_gateway_that_ends_because_its_connection_was_lost_rings_with_it() -> None:
+    down = raised(C.GATEWAY_DOWN, "gateway-down", Severity.CRITICAL, {"problem": "exit code 10", "held": 1})
+    assert told(after(FRESH, down)) == ["gateway-down"]
+    state = after(FRESH, lost(), LATCH, down)
+    assert told(state) == unanswered(state.open) == ["disconnect"]
+
+
 def test_a_quieter_echo_goes_by_digest() -> None:
     silent = raised(C.FEED_SILENT, "feed-KRX", Severity.WARNING, {"venue": "KRX", "silence": 5_000})
     gate = raised(C.GATE_FEED, "gate-feed", Severity.WARNING, {"problem": "KRX does not move"})
