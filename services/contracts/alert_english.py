@@ -280,8 +280,9 @@ WORDS: Final[Mapping[C, Words]] = {
         "{symbol}: no longer stranded", "Pair {pair}: {ended:ended}."),
     C.STRANDED_UNCERTAIN: Words(
         "{symbol}: a position of {qty:shares} is stranded", "Pair {pair} paid {paid:krw}; {why:strand}. {problem}",
-        "Compare with the broker's order screen. If shares are held, sell them by hand and run "
-        "`arb residual resolve {pair}`. Then `arb latch clear residual_stranded` and `arb arm`.",
+        "Compare with the broker's order screen; if shares are held, sell them by hand. Then run "
+        "`arb residual resolve {pair} --amount KRW`, 0 where none were held, "
+        "`arb latch clear residual_stranded` and `arb arm`.",
         "{symbol}: no longer stranded", "Pair {pair}: {ended:ended}."),
     C.CLAIM_REFUSED: Words(
         "The claim of pair {pair} was not taken", "{by} claimed {qty:shares} for {amount:krw}; {problem}.",

@@ -284,8 +284,9 @@ WORDS: Final[Mapping[C, Words]] = {
         "{symbol}: 청산하지 못한 포지션 해소", "페어 {pair}: {ended:ended}"),
     C.STRANDED_UNCERTAIN: Words(
         "{symbol}: 청산하지 못한 포지션 {qty:shares}", "페어 {pair}, 매수 금액 {paid:krw}. {why:strand} {problem}",
-        "증권사 주문 화면과 대조하십시오. 보유 수량이 있으면 직접 매도한 뒤 `arb residual resolve {pair}` 명령을 실행하십시오. "
-        "이후 `arb latch clear residual_stranded`, `arb arm`을 차례로 실행하십시오.",
+        "증권사 주문 화면과 대조하고, 보유 수량이 있으면 직접 매도하십시오. "
+        "그다음 `arb residual resolve {pair} --amount 금액`(보유 수량이 없었으면 0), "
+        "`arb latch clear residual_stranded`, `arb arm`을 차례로 실행하십시오.",
         "{symbol}: 청산하지 못한 포지션 해소", "페어 {pair}: {ended:ended}"),
     C.CLAIM_REFUSED: Words(
         "페어 {pair}의 수동 청산 등록이 거부됨", "{by}님이 {qty:shares}, {amount:krw}으로 등록했습니다. 사유: {problem}",
