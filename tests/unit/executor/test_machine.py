@@ -19,6 +19,7 @@ from services.contracts.messages.alerts import AlertKind, AlertRaised
 from services.contracts.messages.commands import CancelOrder, PlaceOrder
 from services.contracts.messages.control import FlattenRequested, TradingStateRequested
 from services.contracts.messages.pairs import PairClosed, PairOutcome, ResidualMarked
+from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState
 from services.contracts.reasons import GateReason
 from services.contracts.terms import Purpose, SessionPhase, Severity, Side, TradingState, Venue
 from services.contracts.trading_limits import TradingLimits
@@ -136,6 +137,7 @@ class Trading(RuleBasedStateMachine):
         self.take()
 
     def calm_down(self) -> None:
+        self.connect(ConnectionState.READY)
         self.set_state(TradingState.ARMED)
         self.desk.phase(Venue.KRX, SessionPhase.CONTINUOUS)
         self.desk.phase(Venue.NXT, SessionPhase.CONTINUOUS)
@@ -205,11 +207,18 @@ class Trading(RuleBasedStateMachine):
 
     @rule(
         krx=st.sampled_from((SessionPhase.CONTINUOUS, SessionPhase.CLOSING_AUCTION, SessionPhase.CLOSED)),
-        nxt=st.sampled_from((SessionPhase.CONTINUOUS, SessionPhase.PAUSE, SessionPhase.AFTER_MARKET)),
+        nxt=st.sampled_from(
+            (SessionPhase.CONTINUOUS, SessionPhase.PAUSE, SessionPhase.AFTER_MARKET, SessionPhase.CLOSED)
+        ),
     )
     def move_phase(self, krx: SessionPhase, nxt: SessionPhase) -> None:
         self.desk.phase(Venue.KRX, krx)
         self.desk.phase(Venue.NXT, nxt)
+        self.take()
+
+    @rule(connection=st.sampled_from((ConnectionState.DISCONNECTED, ConnectionState.READY)))
+    def connect(self, connection: ConnectionState) -> None:
+        self.desk.hear(ConnectionChanged(state=connection, connection_epoch=1, planned=False))
         self.take()
 
     @rule(open_=st.booleans(), sweep=st.booleans())
@@ -376,6 +385,7 @@ class Trading(RuleBasedStateMachine):
         if not hasattr(self, "desk"):
             return
         desk = self.desk
+        self.connect(ConnectionState.READY)
         self.set_state(TradingState.REDUCE_ONLY)
         desk.phase(Venue.KRX, SessionPhase.CONTINUOUS)
         desk.phase(Venue.NXT, SessionPhase.CONTINUOUS)
