@@ -16,7 +16,9 @@ from services.contracts.reasons import GateReason
 from services.contracts.terms import GatewayMode, OrderKind, Purpose, Severity, TradingDate, Venue
 from services.gateway import exchange_time, link_desk, order_desk, reconcile, truth
 from services.gateway.book_feed import silent_venues
+from services.gateway.effects import Note
 from services.gateway.facts import Clocked, Connected
+from services.gateway.intention_log import carried
 from services.gateway.limiter import ORDER_LADDER, in_window, tokens
 from services.gateway.order_table import OrderRecord, OrderTable, Stage
 from services.gateway.query_desk import Round, RoundKind
@@ -77,6 +79,7 @@ def new_date(turn: Turn) -> None:
     """Orders are of one date: what still works from an earlier one died with its day."""
     orders = turn.state.orders
     turn.state = of_new_date(turn.state, turn.state.session.trading_date, {**orders.done, **orders.working})
+    note_carried(turn)
     say_stale(turn)
     link_desk.read_symbols(turn)
 
@@ -86,15 +89,27 @@ def of_new_date(
 ) -> GatewayState:
     """Return the state of a new trading date: nothing of the old one holds, and nothing is armed.
 
-    `earlier` are the orders of the date before; those never seen to close are named to a person.
+    `earlier` are the orders of the date before; those never seen to close are named to a person. What
+    pairs hold of it they may sell on this date.
     """
+    before = OrderTable(carried=state.carried)
+    for record in earlier.values():
+        before = before.with_record(record)
+    held = before.still_held()
     stale = sorted(r.order_id for r in earlier.values() if r.is_order and r.stage is not Stage.CLOSED)
     begun: GatewayState = state.but(
-        trading_date=trading_date, orders=OrderTable(), baseline=None, difference=None, halts=HaltBoard(),
-        queue=(), superseded=frozenset(), cancelling={}, rejecting={}, texts={}, stale_orders=tuple(stale),
-        earlier=earlier, facts=DayFacts(), control=Control(),
+        trading_date=trading_date, orders=OrderTable(carried=held), carried=held, baseline=None,
+        difference=None, halts=HaltBoard(), interruptions=(), queue=(), superseded=frozenset(),
+        cancelling={}, rejecting={}, texts={}, stale_orders=tuple(stale), earlier=earlier,
+        facts=DayFacts(), control=Control(),
     )  # fmt: skip
     return begun
+
+
+def note_carried(turn: Turn) -> None:
+    """Remember it where a Redis that forgets does not matter."""
+    if turn.state.carried:
+        turn.do(Note(carried(turn.state.carried), turn.state.trading_date))
 
 
 def say_stale(turn: Turn) -> None:

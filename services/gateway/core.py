@@ -47,13 +47,14 @@ from services.gateway.facts import (
     Started,
     Told,
 )
-from services.gateway.intention_log import Line, baseline_of, replay
+from services.gateway.intention_log import Line, baseline_of, carried_of, replay
 from services.gateway.limiter import History
 from services.gateway.order_table import OrderRecord, OrderTable, Stage
 from services.gateway.query_desk import MAX_PAGES, Round, RoundKind
 from services.gateway.replies import ORDER_NO_FIELD, account_now, orders_of_day
 from services.gateway.state import DayFacts, GatewayState, GatewayStep
 from services.gateway.turn import Turn
+from services.gateway.vi_halts import interrupted
 
 REPUBLISHED = 200
 """After a restart the newest orders that are over are told once more: their last word may be lost."""
@@ -116,12 +117,13 @@ def recovered(
 
     What was stored as working stays so until evidence closes it, because its last message may
     never have been written. What only the log knows is taken from there; what it knows waits no longer,
-    because it was sent after the queue had been stored. Of the day's facts the limits hold on: the control
-    tells the others anew, and without a query. What was stored on an earlier date died with its
-    day; what may have left then, `log_before` included, is kept apart to be answered for.
+    because it was sent after the queue had been stored. Of the day's facts the limits hold on, and of what
+    stops a symbol the VIs: the control tells the rest anew, and without a query. What was stored on an
+    earlier date died with its day, but for what its pairs still hold; what may have left then, `log_before`
+    included, is kept apart to be answered for.
     """
     same_day = state.trading_date == trading_date
-    orders = OrderTable()
+    orders = OrderTable(carried=carried_of(log, state.carried if same_day else {}))
     for record in (*replay(log).values(), *(state.working.values() if same_day else ())):
         orders = orders.with_record(_joined(orders.get(record.order_id), record))
     desk = replace(state.desk, history=state.query_history)
@@ -131,16 +133,22 @@ def recovered(
         orders=orders, working=orders.working, queue=queue, desk=desk, baseline=held,
         order_history=_order_history(state, log), earlier=replay(log_before),
         facts=DayFacts(bands=state.facts.bands, limits_ns=state.facts.limits_ns),
+        halts=interrupted(state.interruptions),
+        carried=orders.carried if same_day else carried_of(log_before, state.carried),
     )  # fmt: skip
     if same_day:
         return joined
     earlier = dict(joined.earlier)
     for record in state.working.values():
-        earlier.setdefault(record.order_id, record)
-    begun: GatewayState = clockwork.of_new_date(joined, trading_date, earlier).but(
-        orders=orders, baseline=held
+        logged = earlier.get(record.order_id)
+        if logged is None or logged.facts.cum_qty_shares < record.facts.cum_qty_shares:
+            earlier[record.order_id] = record
+    begun = clockwork.of_new_date(joined, trading_date, earlier)
+    carried = carried_of(log, begun.carried)
+    of_today: GatewayState = begun.but(
+        orders=replace(orders, carried=carried), carried=carried, baseline=held
     )
-    return begun
+    return of_today
 
 
 def _order_history(state: GatewayState, log: list[Line]) -> History:
@@ -169,6 +177,7 @@ def _started(turn: Turn) -> None:
     turn.set(desk=replace(desk, not_before_ns=turn.now_ns + LIMITER_WINDOW_NS))
     session, _ = turn.state.session.now(turn.state.clock, turn.state.rules, turn.now_ns)
     turn.set(session=session)
+    clockwork.note_carried(turn)
     clockwork.say_stale(turn)
     for message in session.everything(turn.state.clock.market_time(turn.now_ns).strftime("%H:%M:%S")):
         turn.say(message)

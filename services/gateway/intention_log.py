@@ -21,7 +21,7 @@ from services.gateway.order_table import OrderRecord, Stage
 
 _RECORD: TypeAdapter[OrderRecord] = TypeAdapter(OrderRecord)
 Line = Mapping[str, Any]
-BASELINE = "baseline"
+BASELINE, CARRIED = "baseline", "carried"
 _STEM, _SUFFIX = "intentions-", ".jsonl"
 _NAMES = f"{_STEM}????-??-??{_SUFFIX}"
 
@@ -51,6 +51,17 @@ def baseline(held: Mapping[Symbol, int]) -> dict[str, Any]:
     return {"k": BASELINE, "held": dict(held)}
 
 
+def carried(shares: Mapping[str, int]) -> dict[str, Any]:
+    """What pairs of earlier dates still held when this one began."""
+    return {"k": CARRIED, "pairs": dict(shares)}
+
+
+def carried_of(lines: Iterable[Line], stored: Mapping[str, int]) -> Mapping[str, int]:
+    """Return what the log says was carried into its date, `stored` where it says nothing."""
+    logged = [line["pairs"] for line in lines if line["k"] == CARRIED]
+    return logged[-1] if logged else stored
+
+
 def baseline_of(lines: Iterable[Line], stored: Mapping[Symbol, int] | None) -> Mapping[Symbol, int] | None:
     """Return the newest baseline of the log, `stored` where there is none in it."""
     logged = [line["held"] for line in lines if line["k"] == BASELINE]
@@ -69,7 +80,7 @@ def replay(lines: Iterable[Line]) -> dict[str, OrderRecord]:
             record = _RECORD.validate_python(line["record"])
             records.setdefault(record.order_id, replace(record, stage=Stage.UNKNOWN))
             continue
-        if line["k"] == BASELINE:
+        if line["k"] in (BASELINE, CARRIED):
             continue
         known = records.get(line["id"])
         if known is None:

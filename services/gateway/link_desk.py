@@ -75,10 +75,13 @@ def connect(turn: Turn) -> None:
 
 
 def connected(turn: Turn, fact: Connected) -> None:
-    """OnEventConnect; it may come twice (Kiwoom sheet 1.2)."""
+    """OnEventConnect; it may come twice (Kiwoom sheet 1.2), and when we have given the login up already."""
     state = turn.state.link.state
     if fact.code == 0:
-        if state is ConnectionState.CONNECTING:
+        if state is ConnectionState.DISCONNECTED and turn.state.link.login_tries:
+            turn.set(link=replace(turn.state.link, connect_at_ns=0))
+            change(turn, ConnectionState.CONNECTING, "a late login")
+        if turn.state.link.state is ConnectionState.CONNECTING:
             turn.do(ReadLogin())
     elif state is ConnectionState.CONNECTING:
         _login_failed(turn, f"login failed with {fact.code}")

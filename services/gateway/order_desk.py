@@ -31,6 +31,8 @@ RESTRICTED = (-311, -301, -302, -340)
 """Codes after which no further entry makes sense today: overload guard, or a wrong account set-up."""
 CANCEL_AGAIN_NS = 1_500 * NS_PER_MS
 CANCEL_TRIES = 5
+CANCEL_LATER_NS = 30_000 * NS_PER_MS
+"""An order that has outlived so many cancels is tried again this often, for as long as it must not work."""
 DENIED_KEPT = 500
 DENIED_RETOLD = 50
 """Many more than can be refused within the last second, which is what Redis may lose."""
@@ -395,7 +397,7 @@ def cancel_open(turn: Turn, wanted: Callable[[OrderRecord], bool], reason: str) 
         if not record.is_order or not wanted(record) or _cancel_pending(turn, record):
             continue
         tries, last_ns = turn.state.cancelling.get(record.order_id, (0, 0))
-        if tries >= CANCEL_TRIES or turn.now_ns - last_ns < CANCEL_AGAIN_NS:
+        if turn.now_ns - last_ns < (CANCEL_AGAIN_NS if tries < CANCEL_TRIES else CANCEL_LATER_NS):
             continue
         turn.set(cancelling={**turn.state.cancelling, record.order_id: (tries + 1, turn.now_ns)})
         cancel = CancelOrder(

@@ -171,6 +171,7 @@ class OrderTable:
     broker's numbers to our ids, `foreign` holds orders that are not ours. `screens_echoed` turns false
     when a frame of an order whose number we know shows a screen that is none of ours: then screens tell
     nothing (that FID 920 echoes ours is not certain, Kiwoom sheet 1.3), and none is judged by them.
+    `carried` are the shares that a pair bought on earlier dates and had not sold when this one began.
     """
 
     working: Mapping[str, OrderRecord] = field(default_factory=dict)
@@ -180,6 +181,7 @@ class OrderTable:
     parked: Mapping[str, Parked] = field(default_factory=dict)
     foreign: Mapping[str, Evidence] = field(default_factory=dict)
     screens_echoed: bool = True
+    carried: Mapping[str, int] = field(default_factory=dict)
 
     # -- reading ----------------------------------------------------------------------
 
@@ -195,7 +197,7 @@ class OrderTable:
 
     def sellable_shares(self, pair_id: str) -> int:
         """What a pair bought, less what it sold and what working or unknown sells may still sell."""
-        free = 0
+        free = self.carried.get(pair_id, 0)
         for record in self.of_pair(pair_id):
             if not record.is_order:
                 continue
@@ -204,6 +206,12 @@ class OrderTable:
             else:
                 free -= record.facts.cum_qty_shares + record.open_shares
         return free
+
+    def still_held(self) -> dict[str, int]:
+        """Return what each pair has bought and not sold."""
+        pairs = sorted({*self.by_pair, *self.carried})
+        held = {pair_id: self.sellable_shares(pair_id) for pair_id in pairs}
+        return {pair_id: qty for pair_id, qty in held.items() if qty > 0}
 
     def pairs_owing_an_exit(self) -> frozenset[str]:
         """Pairs that hold shares not yet on sale, or whose entry may still fill."""

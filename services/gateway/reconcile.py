@@ -157,15 +157,23 @@ def _absent(turn: Turn, record: OrderRecord, begun_ns: int) -> None:
 
 
 def _missing(turn: Turn, numbers: set[str], begun_ns: int) -> list[str]:
-    """Orders of ours with a number that the broker does not list, twice apart."""
+    """Orders of ours with a number that the broker does not list, twice apart.
+
+    A cancel that is not listed ends with what it was to cancel: nothing more will be told of it.
+    """
     problems = []
     for record in list(turn.state.orders.working.values()):
         facts = record.facts
-        if not facts.broker_order_no or facts.broker_order_no in numbers or not record.is_order:
+        if not facts.broker_order_no or facts.broker_order_no in numbers:
+            continue
+        if not record.is_order and record.target_id in turn.state.orders.working:
             continue
         if begun_ns - record.sent_ns < SETTLE_NS or (
             record.absences and begun_ns - record.absent_ns < APART_NS
         ):
+            continue
+        if record.absences and not record.is_order:
+            truth.never_arrived(turn, record)
             continue
         if record.absences:
             problems.append(

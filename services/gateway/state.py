@@ -24,7 +24,7 @@ from services.gateway.query_desk import QueryDesk
 from services.gateway.session_desk import SessionDesk
 from services.gateway.settings import GatewaySettings
 from services.gateway.subscriptions import Registration
-from services.gateway.vi_halts import HaltBoard
+from services.gateway.vi_halts import HaltBoard, Interruptions
 from services.market.files import MarketRules
 from services.market.phases import PhaseTracker
 
@@ -105,7 +105,8 @@ class GatewayState(State):
 
     DURABLE: ClassVar[frozenset[str]] = frozenset(
         {"working", "queue", "control", "reference", "connection_epoch", "query_history", "order_history",
-         "trading_date", "baseline", "difference", "facts"}
+         "trading_date", "baseline", "difference", "facts", "carried",
+         "interruptions"}
     )  # fmt: skip
 
     settings: GatewaySettings
@@ -124,6 +125,10 @@ class GatewayState(State):
     """Holdings of the account that our orders of the day do not explain."""
     difference: Difference | None = None
     """What was last told of them as a difference, until a comparison finds none."""
+
+    interruptions: Interruptions = ()
+    carried: Mapping[str, int] = {}
+    """Shares by pair that were bought on earlier dates and not sold when this one began."""
 
     orders: OrderTable = OrderTable()
     desk: QueryDesk = QueryDesk()

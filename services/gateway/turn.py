@@ -19,10 +19,11 @@ from services.gateway.state import GatewayState, GatewayStep
 
 
 class Turn:
-    __slots__ = ("effects", "mono_ns", "now_ns", "out", "state")
+    __slots__ = ("_halts", "effects", "mono_ns", "now_ns", "out", "state")
 
     def __init__(self, state: GatewayState, moment: Moment) -> None:
         self.state = state
+        self._halts = state.halts
         self.now_ns = moment.now_ns
         self.mono_ns = moment.mono_ns
         self.out: list[Outgoing] = []
@@ -59,6 +60,8 @@ class Turn:
             mirrored["working"] = state.orders.working
         if state.query_history is not state.desk.history:
             mirrored["query_history"] = state.desk.history
+        if state.halts is not self._halts and state.interruptions != (active := state.halts.interruptions()):
+            mirrored["interruptions"] = active
         if mirrored:
             state = state.but(**mirrored)
         return GatewayStep(state, tuple(self.out), tuple(self.effects))

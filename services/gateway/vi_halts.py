@@ -22,6 +22,8 @@ _HALTED_TEXT = "거래정지"
 
 Book = tuple[Symbol, Venue]
 Seen = tuple[Symbol, Venue, str, str, bool]
+Interruptions = tuple[tuple[Symbol, Venue, int], ...]
+"""Symbol, venue and the market time at which a VI that is active began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,13 @@ class HaltBoard:
         change = SymbolHaltChanged(symbol=symbol, venue=venue, kind=kind, halted=halted, detail=detail)
         return board, (change,)
 
+    def interruptions(self) -> Interruptions:
+        """Return the VIs that are active: no query tells of them, so that the next process must know."""
+        vi = HaltKind.VOLATILITY_INTERRUPTION
+        return tuple(
+            (*book, self.since.get(book, 0)) for book in sorted(self.by_book) if vi in self.by_book[book]
+        )
+
     def everything(self) -> tuple[SymbolHaltChanged, ...]:
         """Return what holds of every book that was ever halted, for readers who may have lost it."""
         return tuple(
@@ -89,6 +98,12 @@ class HaltBoard:
             for (symbol, venue), kinds in sorted(self.by_book.items())
             for kind in HaltKind
         )
+
+
+def interrupted(active: Interruptions) -> HaltBoard:
+    """Return the board on which these VIs are active and nothing else stops."""
+    books = {(symbol, venue): since for symbol, venue, since in active}
+    return HaltBoard(dict.fromkeys(books, frozenset({HaltKind.VOLATILITY_INTERRUPTION})), since=books)
 
 
 def is_halted(stock_state: str) -> bool:

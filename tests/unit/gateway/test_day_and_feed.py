@@ -38,7 +38,20 @@ from services.market.phases import PhaseTracker
 from services.market.venue_view import VenueView
 from services.runtime.settings import config_dir
 
-from .desk import DATE, SYMBOL, Desk, at, chejan, exit_order, fresh, log_in, order, ready, reference
+from .desk import (
+    DATE,
+    SYMBOL,
+    Desk,
+    at,
+    chejan,
+    exit_order,
+    fresh,
+    log_in,
+    order,
+    ready,
+    reference,
+    restarted,
+)
 
 RULES = load_market(config_dir())
 GUARDS_AND_SWEEPS = [at(9, 1), at(15, 19), at(15, 20), at(19, 59), at(20, 0)]
@@ -166,6 +179,24 @@ class TestHalts:
     def test_symbols_of_others_are_of_no_concern(self, desk: Desk) -> None:
         desk.feed(self.vi(code="999990"))
         assert self.halts(desk) == []
+
+    def test_one_that_is_active_is_known_to_the_next_process_and_its_end_is_told(self, desk: Desk) -> None:
+        """Readers forget all halts with a new connection: what the gateway forgot, nobody knew."""
+        desk.feed(self.vi())
+        again = log_in(restarted(desk))
+        assert self.halts(again) == [(Venue.KRX, True)]
+        again.run(4)
+        again.hear(order(again.now_ns), "o")
+        assert again.told(CommandDenied)[-1].reason is GateReason.SYMBOL_HALTED
+        again.feed(self.vi(released="100210"))
+        assert self.halts(again)[-1] == (Venue.KRX, False)
+
+    def test_one_whose_release_the_process_before_missed_ends_by_itself(self, desk: Desk) -> None:
+        desk.feed(self.vi())
+        desk.now_ns = at(10, 11)
+        again = log_in(restarted(desk))
+        again.tick()
+        assert not again.state.halts.halted(SYMBOL, Venue.KRX)
 
     def test_one_whose_release_was_missed_ends_by_itself(self, desk: Desk) -> None:
         desk.feed(self.vi())

@@ -114,6 +114,17 @@ class TestLogin:
         desk.run(1)
         assert sum(isinstance(effect, Connect) for effect in desk.effects) == 2
 
+    def test_a_login_that_takes_longer_than_we_wait_is_a_login_all_the_same(self) -> None:
+        """A person types, the client updates itself: its event came when nobody waited any more."""
+        desk = fresh()
+        desk.feed(Started())
+        desk.tick(121)
+        assert states(desk)[-1] is ConnectionState.DISCONNECTED
+        desk.feed(Connected(0))
+        desk.run(4)
+        assert states(desk)[-1] is ConnectionState.READY
+        assert sum(isinstance(effect, Connect) for effect in desk.effects) == 1
+
     def test_a_line_lost_between_login_and_question_is_a_failed_login_and_no_refusal(self) -> None:
         """Found by a virtual day: blank answers were taken for the wrong server, and the process ended."""
         desk = fresh()
