@@ -15,6 +15,7 @@ from services.contracts.messages.market_data import QuoteUpdated
 from services.contracts.step import Event, Outgoing, Received, Step, Tick
 from services.contracts.terms import Latch, TradingDate, TradingState
 from services.market.books import seen, with_book
+from services.market.venue_view import VenueView
 from services.risk import alerts, ledger, losses, proposals, reference_data
 from services.risk.exposure import cash_flow_krw, with_held_since
 from services.risk.gates import arming_obstacles
@@ -104,7 +105,20 @@ def _on_venue(state: RiskState, message: Message, event: Received) -> Step[RiskS
     state = state.but(venue=before.after(message))
     if state.venue.trading_date == before.trading_date:
         return Step(state)
-    return _on_date(state, state.venue.trading_date, event)
+    step = _on_date(state, state.venue.trading_date, event)
+    return Step(step.state, (*_halts_over(before, state.venue), *step.out))
+
+
+def _halts_over(before: VenueView, after: VenueView) -> tuple[Outgoing, ...]:
+    """End the alerts of halts that a new date or connection took away; one that still holds is told anew."""
+    if after.halts:
+        return ()
+    over = (halt for halts in before.halts.values() for halt in halts)
+    return tuple(
+        Outgoing(alerts.symbol_halt(halt.model_copy(update={"halted": False}), open_pair=False))
+        for halt in over
+        if halt.kind is not venue_state.HaltKind.NOT_ELIGIBLE
+    )
 
 
 def _on_halt(state: RiskState, message: venue_state.SymbolHaltChanged, event: Received) -> Step[RiskState]:
@@ -130,14 +144,14 @@ def _on_connection(
         venue_state.ConnectionState.READY,
         venue_state.ConnectionState.SYNCHRONISING,
     )
-    state = state.but(venue=state.venue.after(message))
+    before, state = state.venue, state.but(venue=state.venue.after(message))
     closed = message.state is venue_state.ConnectionState.CLOSED
     if closed and state.trading.state is not TradingState.HALTED:
         return _moved(state, TradingState.DISARMED, SERVICE, "the broker closed for the night", event)
     if message.state is venue_state.ConnectionState.DISCONNECTED and was_up and not message.planned:
         detail = f"The connection to the broker was lost: {message.detail or 'no cause given'}."
         return set_latch(state, Latch.UNPLANNED_DISCONNECT, detail, event.now_ns)
-    return Step(state)
+    return Step(state, _halts_over(before, state.venue))
 
 
 def _on_date(state: RiskState, trading_date: TradingDate, event: Received) -> Step[RiskState]:
