@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from services.notifier.journal_audit import audit, read_date
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 ROOT = Path(__file__).parents[2]
 
@@ -33,10 +35,10 @@ def start(code: Path, *args: str, **more: str) -> "subprocess.Popen[str]":
     )  # fmt: skip
 
 
-def run_demo(code: Path, tmp_path: Path, *args: str) -> dict[str, Any]:
+def run_demo(code: Path, tmp_path: Path, *args: str, **more: str) -> dict[str, Any]:
     """Run the command as a person would; fails with its output unless it ended with 0."""
     target = tmp_path / "day.json"
-    demo = start(code, "--json", str(target), *args)
+    demo = start(code, "--json", str(target), *args, **more)
     output, _ = demo.communicate(timeout=280)
     assert demo.returncode == 0, output[-8_000:]
     report: dict[str, Any] = json.loads(target.read_text())
@@ -62,9 +64,15 @@ def test_a_day_ends_flat_and_the_money_agrees(frozen: Path, tmp_path: Path) -> N
 
 
 def test_a_killed_executor_changes_nothing_about_that(frozen: Path, tmp_path: Path) -> None:
-    report = run_demo(frozen, tmp_path, "--seconds", "45", "--kill", "executor")
+    report = run_demo(
+        frozen, tmp_path, "--seconds", "45", "--kill", "executor", "--keep", TMPDIR=str(tmp_path)
+    )
     assert report["killed"] == "executor"
     assert_true_and_flat(report)
+    (journal,) = tmp_path.glob("arb-demo-*/journal")
+    record = audit(read_date(journal, report["trading_date"]))
+    assert record.findings == (), "every order of the day is explained by its record"
+    assert len(record.orders) >= report["orders_sent"] > 0 and all(row.end for row in record.orders)
 
 
 def test_ctrl_c_leaves_nothing_running(frozen: Path, tmp_path: Path) -> None:
