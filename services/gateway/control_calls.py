@@ -36,6 +36,7 @@ from services.gateway.facts import (
 from services.gateway.intention_log import IntentionLog
 from services.gateway.replies import FIELDS, ORDER_NO_FIELD
 from services.gateway.vi_halts import VI_FIDS, VI_TYPE, is_halted
+from services.runtime.clock import mono_ns
 
 SESSION_TYPE = "장시작시간"
 _NXT_MARKET = "NXT"
@@ -73,7 +74,7 @@ class OrderPort:
         ocx: Ocx,
         log: IntentionLog,
         halt_file: Callable[[], bool],
-        mono_ns: Callable[[], int] = time.monotonic_ns,
+        mono_ns: Callable[[], int] = mono_ns,
     ) -> None:
         self._ocx, self._log, self._halt_file, self._mono_ns = ocx, log, halt_file, mono_ns
 

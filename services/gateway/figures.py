@@ -18,6 +18,7 @@ from services.gateway.gauges import Seen, readings
 from services.gateway.redis_writer import QtClock, RedisWriter
 from services.gateway.state import GatewayState, GatewayStep
 from services.gateway.watched import look_age_s
+from services.runtime.clock import mono_ns
 from services.runtime.meter import Round, loop_readings, stream_name
 from services.runtime.metrics import Exporter
 
@@ -59,7 +60,7 @@ class Figures:
         self._observe_turn(worked_s)
 
     def _read(self) -> Iterable[Reading]:
-        seen, mono_ns = self._seen, time.monotonic_ns()
+        seen, at_ns = self._seen, mono_ns()
         if seen is None:
             return
         reference = seen.state.reference
@@ -68,9 +69,9 @@ class Figures:
                 seen.state, seen.now_ns, seen.mono_ns, "" if reference is None else reference.hash,
                 self._writer.epoch, self._writer.beat_ns, self._clock.reading, self._writer.down_since_ns,
             ),
-            mono_ns,
+            at_ns,
         )  # fmt: skip
-        yield from readings(seen, mono_ns)
+        yield from readings(seen, at_ns)
         age_s = look_age_s(seen.state.settings.state_dir, time.time())
         if age_s is not None:
             yield SUPERVISOR_AGE.at(age_s)

@@ -18,7 +18,7 @@ from services.contracts.streams import TICKS, key_of
 from services.gateway.outbox import Batch, Outbox, Quote, envelope_of
 from services.gateway.state import GatewayState
 from services.runtime.bus import BusUnavailable, Fenced, KeysLost, RedisBus, Write
-from services.runtime.clock import ClockReading, RedisClock, Sample
+from services.runtime.clock import ClockReading, RedisClock, Sample, mono_ns
 from services.runtime.logs import log_said
 from services.runtime.meter import written
 from services.runtime.metrics import Exporter
@@ -108,7 +108,7 @@ class RedisWriter(threading.Thread):
         writes = [write for batch in batches for write in batch.writes]
         doubted = False
         while True:
-            started = time.monotonic()
+            started = time.perf_counter()
             try:
                 if doubted:
                     self._look_back()
@@ -130,7 +130,7 @@ class RedisWriter(threading.Thread):
                 self._claim_again()
                 self._forget()
                 continue
-            self._took_place(writes, time.monotonic() - started)
+            self._took_place(writes, time.perf_counter() - started)
             for write in writes:
                 log_said(self._log, write.envelope)
             self._stored = newest.state
@@ -145,7 +145,7 @@ class RedisWriter(threading.Thread):
         self._exporter.add_all(lambda: written(writes))
 
     def _failed(self) -> None:
-        self.down_since_ns = self.down_since_ns or time.monotonic_ns()
+        self.down_since_ns = self.down_since_ns or mono_ns()
         self._exporter.add(BUS_ERRORS.at(1))
 
     def _claim_again(self) -> None:
@@ -221,7 +221,7 @@ class QtClock:
 
     def mono_ns(self) -> int:
         """Return this machine's monotonic clock: what the lease is counted on."""
-        return time.monotonic_ns()
+        return mono_ns()
 
     def mono_of(self, redis_ns: int) -> int:
         """Return the monotonic time of a past Redis time, on the pessimistic side; 0 where it cannot be told.
@@ -229,7 +229,7 @@ class QtClock:
         Never of the future: what has been read was written before, whatever a Redis that was just replaced
         by another may say.
         """
-        return min(self._clock.mono_of(redis_ns), time.monotonic_ns()) if self._clock.trusted else 0
+        return min(self._clock.mono_of(redis_ns), mono_ns()) if self._clock.trusted else 0
 
     @property
     def reading(self) -> ClockReading:
