@@ -36,6 +36,7 @@ class Tally:
     trips: int = 0
     orders: int = 0
     faults: Counter[str] = field(default_factory=Counter)
+    at_stake: Counter[str] = field(default_factory=Counter)
     violations: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, result: DayResult) -> None:
@@ -44,6 +45,7 @@ class Tally:
         self.trips += result.trips
         self.orders += result.orders
         self.faults += result.faults
+        self.at_stake += result.at_stake
         for sentence in result.violations:
             self.violations.append(
                 {"seed": result.seed, "violation": sentence, "replay": replay_of(result.seed)}
@@ -55,6 +57,7 @@ class Tally:
             "days": self.days,
             "violations": self.violations,
             "faults": dict(sorted(self.faults.items())),
+            "faults_with_an_open_pair": dict(sorted(self.at_stake.items())),
             "pairs_closed": self.pairs_closed,
             "trips": self.trips,
             "orders": self.orders,

@@ -90,11 +90,18 @@ class Broker:
                 return NOT_SENT
         elif chance() < self.faults.never_arrives_rate:
             return self._strike("never_arrives", 0)
-        due_ns = request.received_ns + self.sessions.delay_ns(self.faults.order_delay_ms)
+        due_ns = request.received_ns + self._way_ns()
         due_ns = self._last_arrival_ns = max(due_ns, self._last_arrival_ns)
         arrival = Arrival(request)
         self.agenda.at(due_ns, lambda at_ns: self._arrive(arrival, at_ns))
         return NOT_SENT if failed else 0
+
+    def _way_ns(self) -> int:
+        """How long an order is on its way."""
+        if self.rng.random() >= self.faults.late_arrival_rate:
+            return self.sessions.delay_ns(self.faults.order_delay_ms)
+        self.happened["late_arrival"] += 1
+        return self.sessions.delay_ns(self.faults.late_arrival_ms)
 
     def _strike(self, kind: str, code: int) -> int:
         self.happened[kind] += 1

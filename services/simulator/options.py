@@ -59,6 +59,9 @@ class FaultOptions:
 
     order_delay_ms: tuple[int, int] = (5, 25)
     """From SendOrder to the venue."""
+    late_arrival_rate: float = 0.0
+    """An order, and with it all behind it, reaches the venue only after `late_arrival_ms`."""
+    late_arrival_ms: tuple[int, int] = (100, 2000)
     event_delay_ms: tuple[int, int] = (3, 15)
     """From the venue or the server to the control; events keep their order."""
     query_delay_ms: tuple[int, int] = (10, 50)

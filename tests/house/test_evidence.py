@@ -109,7 +109,9 @@ def switches() -> set[str]:
         for field in dataclasses.fields(kind)
     }
     market = {
-        f"DayFaults.{f.name}" for f in dataclasses.fields(DayFaults) if f.name not in ("services", "broker")
+        f"DayFaults.{f.name}"
+        for f in dataclasses.fields(DayFaults)
+        if f.name not in ("services", "broker", "terms")
     }
     return fields | market | {f"{kind}:{target}" for kind, target in deck(SERVICES)}
 

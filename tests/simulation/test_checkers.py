@@ -10,6 +10,7 @@ import pytest
 from services.contracts.envelope import Envelope
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.intents import TradeIntent
+from services.contracts.messages.orders import ReconciliationCompleted
 from services.contracts.messages.pairs import (
     ClipRecomputed,
     PairApproved,
@@ -18,6 +19,7 @@ from services.contracts.messages.pairs import (
     ResidualMarked,
     StrandReason,
 )
+from services.contracts.terms import TradingDate
 from services.risk.checks import money
 from services.simulator.virtual import checkers
 from services.simulator.virtual.checkers import EntrySent, Witness, violations
@@ -89,6 +91,11 @@ def test_i2_finds_more_bought_than_approved(clean: Witness) -> None:
     assert checkers.never_oversold(broken(clean, overbuy))
 
 
+def test_i2_finds_a_sell_of_more_than_is_free_though_the_broker_refused_it(clean: Witness) -> None:
+    greedy = replace(clean.exits[0], qty_shares=clean.exits[0].free_shares + 1)
+    assert checkers.never_oversold(broken(clean, exits=[greedy]))
+
+
 def test_i3_finds_a_risk_that_ignores_exposure(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limits of a virtual day bind: without them risk approves more, and the day's own sums show it."""
     monkeypatch.setattr(money, "total_exposure_krw", lambda state: 0)
@@ -105,6 +112,10 @@ def test_i3_finds_a_passed_limit(clean: Witness) -> None:
     assert checkers.exposure_within_limits(broken(clean, exposures=[(1, "005930", 99_000_000)]))
 
 
+def test_i3_finds_a_second_open_pair_of_a_symbol(clean: Witness) -> None:
+    assert checkers.exposure_within_limits(broken(clean, second_pairs=[(1, "P2", "P1")]))
+
+
 @pytest.mark.parametrize(
     "change",
     [{"halted": True}, {"armed": False}, {"lease_left_ns": -1}],
@@ -113,6 +124,34 @@ def test_i3_finds_a_passed_limit(clean: Witness) -> None:
 def test_i4_finds_an_entry_after_a_stop(clean: Witness, change: dict[str, Any]) -> None:
     late: EntrySent = replace(clean.entries[0], **change)
     assert checkers.no_entry_after_a_stop(broken(clean, entries=[late]))
+
+
+@pytest.mark.parametrize(("by_person", "found"), [(False, 1), (True, 0)])
+def test_i4_finds_a_sale_in_a_halt_that_no_person_ordered(
+    clean: Witness, by_person: bool, found: int
+) -> None:
+    sold = replace(clean.exits[0], halted=True, by_person=by_person)
+    assert len(checkers.no_entry_after_a_stop(broken(clean, exits=[sold]))) == found
+
+
+@pytest.mark.parametrize("field", ["cum_qty_shares", "cum_amount_krw", "commission_krw", "tax_krw"])
+def test_i5_finds_a_gateway_that_knows_another_figure(clean: Witness, field: str) -> None:
+    assert clean.known is not None
+    order_id, facts = next((i, f) for i, f in clean.known.items() if f.cum_qty_shares)
+    wrong = facts.model_copy(update={field: getattr(facts, field) + 1})
+    assert checkers.our_books_are_the_brokers(broken(clean, known={**clean.known, order_id: wrong}))
+
+
+def test_i5_finds_an_order_that_the_gateway_does_not_know(clean: Witness) -> None:
+    assert checkers.our_books_are_the_brokers(broken(clean, known={}))
+
+
+def test_i5_finds_a_difference_that_the_gateway_sees_where_there_is_none(clean: Witness) -> None:
+    told = ReconciliationCompleted(
+        trading_date=TradingDate("2026-11-23"), connection_epoch=1, differences=("one share",)
+    )
+    said = {**clean.said, "x": Envelope.wrap(told, source="gateway", now_ns=1, causation_id="x")}
+    assert checkers.our_books_are_the_brokers(broken(clean, said=said))
 
 
 def test_i5_finds_a_lost_fill(clean: Witness) -> None:
@@ -141,20 +180,27 @@ def test_i6_finds_shares_of_a_pair_that_no_stream_names(clean: Witness) -> None:
     assert checkers.everything_closes(broken(clean, forget_the_sell, kept=nameless))
 
 
-def test_i6_wants_an_alarm_for_a_stranded_position(clean: Witness) -> None:
+def stranded(clean: Witness) -> dict[str, Envelope]:
+    """The kept messages with the first closed pair named as stranded instead."""
     kept = dict(clean.kept)
     message_id, envelope = next((i, e) for i, e in kept.items() if isinstance(e.body, PairClosed))
     mark = ResidualMarked(
-        pair_id=envelope.body.pair_id,
-        symbol=envelope.body.symbol,
-        qty_shares=1,
-        cost_krw=1,
-        reason=StrandReason.NO_VENUE,
-        detail="",
-    )
+        pair_id=envelope.body.pair_id, symbol=envelope.body.symbol, qty_shares=1, cost_krw=1,
+        reason=StrandReason.NO_VENUE, detail="",
+    )  # fmt: skip
     kept[message_id] = envelope.model_copy(update={"body": mark})
+    return kept
+
+
+def test_i6_wants_an_alarm_for_a_stranded_position(clean: Witness) -> None:
     silent = {i: e for i, e in clean.said.items() if not isinstance(e.body, AlertRaised)}
-    assert checkers.everything_closes(broken(clean, kept=kept, said=silent))
+    late = broken(clean, kept=stranded(clean), said=silent, healed_in_time=False)
+    assert checkers.everything_closes(late)
+
+
+def test_i6_takes_no_stranded_position_where_all_venues_trade_on(clean: Witness) -> None:
+    found = checkers.everything_closes(broken(clean, kept=stranded(clean)))
+    assert any("though all venues traded on" in sentence for sentence in found)
 
 
 def test_i7_finds_a_won(clean: Witness) -> None:
@@ -170,6 +216,11 @@ def test_i7_finds_a_won_between_two_costs(clean: Witness, what: str) -> None:
         return pair.model_copy(update={what: getattr(pair, what) + 1})
 
     assert checkers.money_to_the_won(broken(clean, kept=kept_with(clean, PairClosed, miscount)))
+
+
+def test_i7_finds_a_won_in_the_books_of_risk(clean: Witness) -> None:
+    assert clean.risk_cash_flow_krw
+    assert checkers.money_to_the_won(broken(clean, risk_cash_flow_krw=clean.risk_cash_flow_krw + 1))
 
 
 @pytest.mark.parametrize("what", ["max_orders_per_s", "max_queries_per_s"])

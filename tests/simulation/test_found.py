@@ -147,6 +147,7 @@ def test_a_gateway_that_comes_back_as_the_day_ends_still_settles_what_it_left(de
         return "before"
 
     day.gateway.dies_at_send = dies_once
+    day.witness.healed_in_time = False
     day.run()
     assert day.gateway.paused_until_ns
     assert day.time.now_ns > day.end_ns

@@ -68,9 +68,7 @@ def test_a_fill_that_is_told_after_its_pair_was_closed_is_flattened(seed: int) -
     day.restart_ns[day.gateway.name] = day.time.now_ns + AWAY_NS
     while day.time.now_ns < day.end_ns:
         step(day)
-    day.witness.books = day.world.snapshot()
-    for entries in day.bus.streams.values():
-        day.witness.kept.update((entry.envelope.id, entry.envelope) for entry in entries)
+    day.conclude()
     assert violations(day.witness) == []
     closings = [pair for pair in day.witness.of(PairClosed) if pair.pair_id == approved.pair_id]
     assert [(pair.closings, pair.trip) for pair in closings] == [(1, False), (2, True)]

@@ -14,8 +14,14 @@ from services.contracts.ids import pair_id_of
 from services.contracts.in_force import Reference
 from services.contracts.limits import APPROVAL_TTL_MS, NS_PER_MS
 from services.contracts.messages.alerts import AlertRaised
-from services.contracts.messages.control import ReferencePublished, TradingStateChanged, TradingStateRequested
+from services.contracts.messages.control import (
+    FlattenRequested,
+    ReferencePublished,
+    TradingStateChanged,
+    TradingStateRequested,
+)
 from services.contracts.messages.intents import TradeIntent
+from services.contracts.messages.orders import OrderFacts, ReconciliationCompleted
 from services.contracts.messages.pairs import (
     ClipRecomputed,
     PairApproved,
@@ -23,10 +29,11 @@ from services.contracts.messages.pairs import (
     PairDenied,
     ResidualMarked,
 )
-from services.contracts.terms import Severity, Side, TradingState
+from services.contracts.terms import Severity, Side, Symbol, TradingState
 from services.contracts.trading_limits import TradingLimits
 from services.detector.intents import recomputed
 from services.market.edge import clip_allowed, edge
+from services.market.hoga import OrderAction
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +53,44 @@ class EntrySent:
 
 
 @dataclass(frozen=True, slots=True)
+class ExitSent:
+    """A sell left the gateway: `free_shares` is what its pair had bought and not yet sold or put on sale, by
+    the broker's books; `by_person` whether somebody had ordered its symbol to be flattened."""
+
+    at_ns: int
+    order_id: str
+    halted: bool
+    by_person: bool
+    qty_shares: int
+    free_shares: int
+
+
+@dataclass(frozen=True, slots=True)
 class Word:
-    """What the control stream, read from its beginning, says of entries (design, 6)."""
+    """What the control stream, read from its beginning, says of orders (design, 6). `flatten` holds symbols,
+    the empty text for all."""
 
     armed: bool = False
     halted: bool = False
+    flatten: frozenset[str] = frozenset()
+
+    def flattens(self, symbol: Symbol) -> bool:
+        return "" in self.flatten or symbol in self.flatten
 
 
 def word_of(said: Iterable[Message]) -> Word:
     """Read the stream: a halt holds from its request on, until risk has been in it and left it."""
-    state, asked = TradingState.DISARMED, False
+    state, asked, flatten = TradingState.DISARMED, False, frozenset[str]()
     for message in said:
         if isinstance(message, TradingStateRequested):
             asked = asked or message.target is TradingState.HALTED
         elif isinstance(message, TradingStateChanged):
             state = message.state
             asked = asked and state is not TradingState.HALTED
-    return Word(armed=state is TradingState.ARMED, halted=asked or state is TradingState.HALTED)
+            flatten = frozenset() if state is TradingState.ARMED else flatten
+        elif isinstance(message, FlattenRequested):
+            flatten |= {message.symbol}
+    return Word(state is TradingState.ARMED, asked or state is TradingState.HALTED, flatten)
 
 
 @dataclass
@@ -71,12 +99,15 @@ class Witness:
 
     limits: TradingLimits = field(default_factory=TradingLimits)
     entries: list[EntrySent] = field(default_factory=list)
+    exits: list[ExitSent] = field(default_factory=list)
     said: dict[str, Envelope] = field(default_factory=dict)
     """Every message that was ever written, by id, also what the bus forgot later."""
     kept: dict[str, Envelope] = field(default_factory=dict)
     """What the streams hold at the end, by id."""
     exposures: list[tuple[int, str, int]] = field(default_factory=list)
     """(ns, symbol or "" for all, worst case in KRW) where a limit was passed."""
+    second_pairs: list[tuple[int, str, str]] = field(default_factory=list)
+    """(ns, pair id, pair id) of an approval in a symbol of which another pair was open."""
     left_over: list[tuple[int, str]] = field(default_factory=list)
     """(ns, order id) of entries that were open at the broker while their venue paused."""
     opposed: list[tuple[int, str]] = field(default_factory=list)
@@ -86,6 +117,12 @@ class Witness:
     failures: list[str] = field(default_factory=list)
     """Processes that ended by a failure of their own."""
     books: Mapping[str, Any] = field(default_factory=dict)
+    known: Mapping[str, OrderFacts] | None = None
+    """What the gateway knew of each order at the end; None where it was not running."""
+    risk_cash_flow_krw: int | None = None
+    """What risk's books said at the end that all pairs brought in cash; None where nobody asked it."""
+    healed_in_time: bool = False
+    """Whether both venues went on trading for long after the world healed."""
 
     def of(self, kind: type[Any]) -> list[Any]:
         """Messages of a kind that the streams hold at the end."""
@@ -134,18 +171,30 @@ def never_oversold(day: Witness) -> list[str]:
                 break
         if bought > approved.get(pair_id, 0):
             found.append(f"I2 {pair_id} bought {bought}, approved {approved.get(pair_id, 0)}")
-    return found
+    return found + [
+        f"I2 {sent.order_id} was to sell {sent.qty_shares} of {sent.free_shares} free"
+        for sent in day.exits
+        if sent.qty_shares > sent.free_shares
+    ]
 
 
 def exposure_within_limits(day: Witness) -> list[str]:
-    """I3: worst-case exposure within limits after every event."""
-    return [f"I3 at {ns}: {symbol or 'all'} stand for {krw:,} KRW" for ns, symbol, krw in day.exposures]
+    """I3: worst-case exposure within limits after every event, and one open pair a symbol."""
+    found = [f"I3 at {ns}: {symbol or 'all'} stand for {krw:,} KRW" for ns, symbol, krw in day.exposures]
+    return found + [
+        f"I3 at {ns}: {pair_id} was approved while {other} was open"
+        for ns, pair_id, other in day.second_pairs
+    ]
 
 
 def no_entry_after_a_stop(day: Witness) -> list[str]:
-    """I4: after a stop at any step, no later entry order; none without a lease."""
+    """I4: after a stop at any step, no later entry order; none without a lease; in a halt nothing is sold
+    but by a person."""
     found = [f"I4 {sent.order_id} was sent in a halt" for sent in day.entries if sent.halted]
     found += [f"I4 {sent.order_id} was sent while not armed" for sent in day.entries if not sent.armed]
+    found += [
+        f"I4 {sent.order_id} was sold in a halt" for sent in day.exits if sent.halted and not sent.by_person
+    ]
     return found + [
         f"I4 {sent.order_id} was sent {-sent.lease_left_ns / 1e6:.0f} ms after the lease"
         for sent in day.entries
@@ -169,6 +218,29 @@ def our_books_are_the_brokers(day: Witness) -> list[str]:
         said = [pair.bought_shares, pair.bought_krw, pair.sold_shares, pair.sold_krw]
         if said != sums:
             found.append(f"I5 {pair_id} closed with {said}, the broker filled {sums}")
+    differences = {"; ".join(m.differences) for m in day.ever(ReconciliationCompleted) if m.differences}
+    return [*found, *_gateway_knows(day), *(f"I5 the gateway found: {text}" for text in sorted(differences))]
+
+
+def _gateway_knows(day: Witness) -> list[str]:
+    """The gateway's orders of the day are the broker's, each to its last share and won."""
+    if day.known is None:
+        return []
+    found = []
+    for order in day.orders():
+        if order["action"] != OrderAction.NEW:
+            continue
+        facts = day.known.get(order["rqname"])
+        if facts is None:
+            found.append(f"I5 the gateway knows nothing of {order['rqname']}")
+            continue
+        said = (facts.cum_qty_shares, facts.cum_amount_krw, facts.commission_krw, facts.tax_krw, facts.closed)
+        due = (
+            order["filled_shares"], order["amount_krw"], order["commission_krw"], order["tax_krw"],
+            order["closed"] is not None,
+        )  # fmt: skip
+        if said != due:
+            found.append(f"I5 the gateway says {said} of {order['rqname']}, the broker {due}")
     return found
 
 
@@ -183,6 +255,8 @@ def everything_closes(day: Witness) -> list[str]:
     stranded = {mark.pair_id for mark in day.of(ResidualMarked)} - closed
     alarmed = {a.pair_id for a in day.ever(AlertRaised) if a.severity is Severity.CRITICAL}
     found = [f"I6 stranded {pair_id} raised no alarm" for pair_id in stranded - alarmed]
+    if day.healed_in_time:
+        found += [f"I6 {pair_id} is stranded though all venues traded on" for pair_id in sorted(stranded)]
     held: Counter[str] = Counter()
     for order in day.orders():
         sign = 1 if order["side"] == Side.BUY.value else -1
@@ -202,7 +276,8 @@ def everything_closes(day: Witness) -> list[str]:
 
 
 def money_to_the_won(day: Witness) -> list[str]:
-    """I7: profit, commission and tax of closed pairs are what their orders did to the account's cash."""
+    """I7: profit, commission and tax of closed pairs are what their orders did to the account's cash, and
+    risk's books of the day say the same."""
     closed = {pair.pair_id: pair.realised_pnl_krw for pair in day.of(PairClosed)}
     charged = {pair.pair_id: (pair.commission_krw, pair.tax_krw) for pair in day.of(PairClosed)}
     cash: Counter[str] = Counter()
@@ -219,6 +294,9 @@ def money_to_the_won(day: Witness) -> list[str]:
         for pair_id, said in charged.items()
         if said != costs[pair_id]
     ]
+    if day.risk_cash_flow_krw not in (None, sum(cash.values())):
+        said_krw, cash_krw = day.risk_cash_flow_krw, sum(cash.values())
+        found.append(f"I7 risk's books say {said_krw:+,} KRW, the account says {cash_krw:+,}")
     return found + [
         f"I7 {pair_id} says {krw:+,} KRW, the account says {cash[pair_id]:+,}"
         for pair_id, krw in closed.items()

@@ -6,13 +6,13 @@ two groups, so that a day is short and its pairs meet.
 
 import datetime as dt
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from services.contracts.terms import GatewayMode, Market, TradingDate
+from services.contracts.terms import GatewayMode, Market, OrderKind, TradingDate, Venue
 from services.detector.settings import DetectorSettings
 from services.detector.shell import detector_service
 from services.executor.settings import ExecutorSettings
@@ -20,6 +20,7 @@ from services.executor.shell import executor_service
 from services.gateway.settings import GatewaySettings
 from services.gateway.state import GatewayState, initial_state
 from services.market.files import MarketRules, load_listing, load_market
+from services.market.hoga import HogaTable
 from services.market.market_clock import DayPlan, compressed_day
 from services.market.symbols import ListedShare, import_pilot
 from services.risk.files import LIMITS_FILE
@@ -41,8 +42,6 @@ NIGHTLY_CUT = (dt.time(20, 2), dt.time(20, 3))
 LIMITS = """
 max_open_pairs = 3
 cooldown_ms = 200
-clip_shares = 1
-max_pair_shares = 3
 max_trips_per_symbol = 20
 max_pairs_per_symbol_window = 20
 max_errors_per_minute = 1000
@@ -50,11 +49,27 @@ max_denials_per_minute = 1000
 max_unknowns_per_minute = 1000
 max_daily_loss_krw = 3000000
 max_losing_pairs_in_a_row = 100
+"""
+CLIPS = {
+    1: """
+clip_shares = 1
+max_pair_shares = 3
 max_order_krw = 3200000
 max_exposure_symbol_krw = 3200000
 max_exposure_total_krw = 4000000
-"""
-"""The exposure of three whole pairs is beyond the total: two of the dearer symbols fill it."""
+""",
+    6: """
+clip_shares = 6
+max_pair_shares = 9
+max_pair_loss_krw = 1000000
+max_drawdown_krw = 3000000
+max_order_krw = 6500000
+max_exposure_symbol_krw = 9600000
+max_exposure_total_krw = 12000000
+""",
+}
+"""The limits of a desk by the shares of its clip. An order of one share cannot fill in part, one of several
+can. The exposure of three whole pairs is beyond the total: two of the dearer symbols fill it."""
 
 TRADING_SHARE = Fraction(13, 20)
 """The part of a virtual day in which both venues trade; no person has to see the rest pass."""
@@ -66,7 +81,8 @@ class Desk:
 
     rules: MarketRules
     listing: tuple[ListedShare, ...]
-    files: Path
+    files: Mapping[int, Path]
+    """What risk reads, by the shares of a clip (`CLIPS`)."""
     gateway: GatewaySettings
 
     def plan(self, start_ns: int, seconds: int) -> DayPlan:
@@ -81,28 +97,40 @@ class Desk:
         day = TradingDay(self.rules.timetable.day(DATE), plan.market_ns, DATE)
         return World(listings, costs, day, options, seed, start_ns)
 
-    def gateway_state(self, plan: DayPlan) -> GatewayState:
-        return initial_state(self.gateway, self.rules, plan)
+    def hoga(self, nxt_takes_ioc: bool) -> HogaTable:
+        """Which kinds of order go where. Without IOC on NXT a limit rests there until it is cancelled."""
+        table = self.rules.hoga
+        rows = (row for row in table.code if (row.venue, row.kind) != (Venue.NXT, OrderKind.LIMIT_IOC))
+        return table if nxt_takes_ioc else HogaTable(code=tuple(rows))
 
-    def services(self, plan: DayPlan) -> tuple[Callable[[], Service[Any]], ...]:
+    def gateway_state(self, plan: DayPlan, hoga: HogaTable) -> GatewayState:
+        return initial_state(self.gateway, replace(self.rules, hoga=hoga), plan)
+
+    def services(
+        self, plan: DayPlan, clip_shares: int, hoga: HogaTable
+    ) -> tuple[Callable[[], Service[Any]], ...]:
         """How each service but the gateway is made, anew at each start."""
         risk = RiskSettings(files_poll_ms=60_000, required_services=("gateway", "executor"))
         executor = ExecutorSettings()
         return (
             *(lambda group=group: detector_service(DetectorSettings(group=group)) for group in GROUPS),
-            lambda: risk_service(risk, self.files, plan, GROUPS),
-            lambda: executor_service(executor, self.rules.hoga, GROUPS),
+            lambda: risk_service(risk, self.files[clip_shares], plan, GROUPS),
+            lambda: executor_service(executor, hoga, GROUPS),
         )
 
 
 def build_desk(config_dir: Path) -> Desk:
     """Read the configuration. Raises ConfigError."""
     listing = load_listing(config_dir)[:SYMBOLS]
-    files = Path(tempfile.mkdtemp(prefix="arb-virtual-"))
+    home = Path(tempfile.mkdtemp(prefix="arb-virtual-"))
     pilot = "index,ticker\n" + "".join(f"{at},{share.code}\n" for at, share in enumerate(listing, 1))
-    (files / "symbol_map.csv").write_text(import_pilot(pilot, listing, GROUPS), encoding="utf-8")
-    (files / "costs.toml").write_bytes((config_dir / "costs.toml").read_bytes())
-    (files / LIMITS_FILE).write_text(LIMITS, encoding="utf-8")
+    symbols = import_pilot(pilot, listing, GROUPS)
+    files = {clip_shares: home / f"clip-{clip_shares}" for clip_shares in CLIPS}
+    for clip_shares, folder in files.items():
+        folder.mkdir()
+        (folder / "symbol_map.csv").write_text(symbols, encoding="utf-8")
+        (folder / "costs.toml").write_bytes((config_dir / "costs.toml").read_bytes())
+        (folder / LIMITS_FILE).write_text(LIMITS + CLIPS[clip_shares], encoding="utf-8")
     gateway = GatewaySettings(
         mode=GatewayMode.SIMULATED, reconnect="in_process", account_quiet_ms=1_500, reconcile_open_s=5,
         book_levels=2, ack_timeout_ms=1_000, query_timeout_ms=1_500, login_retry_s=1, login_timeout_s=5,

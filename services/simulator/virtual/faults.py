@@ -48,26 +48,27 @@ class ServiceFaults:
 BROKER_RATES = {
     "reject_rate": 0.1,
     "late_reject_rate": 0.05,
-    "fade_rate": 0.4,
+    "fade_rate": 0.8,
     "never_arrives_rate": 0.05,
     "send_fail_rate": 0.03,
+    "late_arrival_rate": 0.1,
     "lost_ack_rate": 0.08,
-    "lost_chejan_rate": 0.08,
-    "silent_close_rate": 0.3,
+    "lost_chejan_rate": 0.12,
+    "silent_close_rate": 0.6,
     "chejan_first_rate": 0.3,
     "duplicate_chejan_rate": 0.3,
     "order_overflow_rate": 0.08,
     "slow_match_rate": 0.2,
-    "query_fail_rate": 0.08,
-    "query_overflow_rate": 0.08,
-    "slow_query_rate": 0.15,
+    "query_fail_rate": 0.15,
+    "query_overflow_rate": 0.15,
+    "slow_query_rate": 0.25,
     "duplicate_vi_rate": 1.0,
     "silent_registration_rate": 0.1,
     "hand_twin_rate": 0.1,
     "duplicate_connect_rate": 0.3,
     "stall_rate": 0.02,
-    "disconnects_per_hour": 240.0,
-    "freezes_per_hour": 240.0,
+    "disconnects_per_hour": 600.0,
+    "freezes_per_hour": 480.0,
     "hand_orders_per_hour": 240.0,
 }
 """The most that a seed may draw of each of the broker's faults (a chance, or per hour where it says so)."""
@@ -78,7 +79,7 @@ SERVICE_RATES = {
     "second_instance": 0.02,
     "stall": 0.1,
     "bus_down": 0.1,
-    "bus_forgets": 0.06,
+    "bus_forgets": 0.1,
     "clock_jump": 0.02,
     "bus_reorders": 0.1,
     "bus_loses_reply": 0.03,
@@ -88,6 +89,19 @@ SERVICE_RATES = {
 }
 ABSENT = 0.45
 """The chance that a kind of fault does not occur in a day at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a desk and its market are on a day: no faults, but other ways to go wrong."""
+
+    clip_shares: int = 1
+    """One of `desk.CLIPS`."""
+    thin: bool = False
+    """Few shares stand at each price, so that orders of several shares fill in part and at several prices."""
+    held_shares: int = 0
+    """Shares of each symbol that lie in the account for another reason: what is sold too much is taken."""
+    nxt_takes_ioc: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +116,9 @@ class DayFaults:
     """The broker closes its line after the last session and opens it again, as it does every night."""
     delistings_per_s: float = 0.0
     """NXT takes a symbol off its list in the day, and puts it on again."""
+    relogin_ms: int = 0
+    """How long the broker refuses a login after it cut the line."""
+    terms: Terms = Terms()
 
 
 def draw(rng: Random) -> DayFaults:
@@ -114,19 +131,27 @@ def draw(rng: Random) -> DayFaults:
     broker_rates: dict[str, Any] = {name: rate(most) for name, most in BROKER_RATES.items()}
     services, broker = ServiceFaults(**service_rates), FaultOptions(**broker_rates)
     return DayFaults(
-        services, broker, rate(60.0), rate(0.05), nightly_cut=rng.random() < 0.5, delistings_per_s=rate(0.05)
-    )
+        services, broker, rate(150.0), rate(0.1), nightly_cut=rng.random() < 0.5,
+        delistings_per_s=rate(0.05), relogin_ms=rng.choice((0, 500, 3_000)), terms=_terms(rng),
+    )  # fmt: skip
+
+
+def _terms(rng: Random) -> Terms:
+    return Terms(
+        clip_shares=rng.choice((1, 6, 6)), thin=rng.random() < 0.8, held_shares=rng.choice((0, 20)),
+        nxt_takes_ioc=rng.random() < 0.75,
+    )  # fmt: skip
 
 
 KINDS = (
     "lost_ack", "chejan_first", "duplicate_fill", "duplicate_frame", "late_fill", "late_events",
     "lost_frames", "silent_close", "fill_against_cancel", "fade", "rejection", "late_rejection",
-    "never_arrives", "send_failed", "order_overflow", "query_overflow", "query_unanswered", "slow_query",
-    "disconnect", "duplicate_connect", "nightly_cut", "frozen_feed", "silent_registration", "vi", "halt",
-    "delisting",
-    "hand_order", "hand_twin", "session_close_mid_pair", "crash_before_commit", "crash_after_commit",
-    "crash_before_send", "crash_within_send", "pause", "second_instance", "stall", "bus_down",
-    "bus_forgets", "bus_reorders", "bus_loses_reply", "bus_repeats", "clock_jump", "operator",
+    "never_arrives", "late_arrival", "send_failed", "order_overflow", "query_overflow", "query_unanswered",
+    "slow_query", "disconnect", "duplicate_connect", "nightly_cut", "frozen_feed", "silent_registration",
+    "vi", "halt", "delisting", "hand_order", "hand_twin", "session_close_mid_pair",
+    "crash_before_commit", "crash_after_commit", "crash_before_send", "crash_within_send", "pause",
+    "second_instance", "stall", "bus_down", "bus_forgets", "bus_reorders", "bus_loses_reply",
+    "bus_repeats", "clock_jump", "operator",
 )  # fmt: skip
 """What days count, each by how often it struck. `order_overflow` is -308, `query_overflow` -200."""
 

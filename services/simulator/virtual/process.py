@@ -20,9 +20,6 @@ from services.simulator.virtual.bus import Overtaken, Unavailable, VirtualBus
 BUILD: Final = "virtual"
 """The build id that all processes of a virtual day have in common."""
 
-Heard = Callable[[str, Event, State], None]
-"""Called with the service's name, the event and the state after it: what checkers watch."""
-
 
 @dataclass
 class VirtualProcess(Generic[StateT]):
@@ -30,7 +27,6 @@ class VirtualProcess(Generic[StateT]):
 
     make: Callable[[], Service[StateT]]
     bus: VirtualBus
-    heard: Heard
     service: Service[StateT] = field(init=False)
     state: StateT = field(init=False)
     up: bool = False
@@ -118,7 +114,6 @@ class VirtualProcess(Generic[StateT]):
         step = self.service.decide(self.state, event)
         self.state = step.state
         writes.extend(envelopes(step.out, self.service.name, event))
-        self.heard(self.service.name, event, step.state)
 
     def _beat(self, now_ns: int, writes: list[tuple[str, Envelope]]) -> None:
         if now_ns - self._beat_ns < HEARTBEAT_MS * NS_PER_MS:

@@ -1,0 +1,230 @@
+"""Who watches a virtual day: what left the gateway, what was written, what is open at the broker.
+
+Everything is judged by the world's own clock and books and by what the streams hold; what a service
+believes is looked at once, when the day is over, to be compared with the truth.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from services.contracts.envelope import Envelope
+from services.contracts.limits import LEASE_MS, NS_PER_MS
+from services.contracts.messages.control import ReferencePublished
+from services.contracts.messages.pairs import PairApproved, PairClosed, ResidualMarked
+from services.contracts.streams import CONTROL, LEASE, PAIRS, STATUS, TICKS, home_of
+from services.contracts.terms import Purpose, Side, Symbol, Venue
+from services.market.hoga import OrderAction
+from services.market.market_clock import DayPlan
+from services.market.sessions import Window
+from services.risk.exposure import cash_flow_krw
+from services.risk.state import RiskState
+from services.simulator.orders import Order
+from services.simulator.virtual.bus import VirtualBus
+from services.simulator.virtual.checkers import EntrySent, ExitSent, Witness, Word, word_of
+from services.simulator.virtual.gateway import VirtualGateway
+from services.simulator.world import World
+
+
+@dataclass
+class Observer:
+    """`tell` takes a line for the timeline, None where none is kept."""
+
+    world: World
+    bus: VirtualBus
+    gateway: VirtualGateway
+    plan: DayPlan
+    windows: Sequence[Window]
+    could_read_ns: int
+    """The last turn of the gateway that began with all that the control stream held."""
+    tell: Callable[[str], None] | None = None
+    witness: Witness = field(default_factory=Witness)
+    _open: set[str] = field(default_factory=set)
+    _working: list[Order] = field(default_factory=list)
+    _of_pair: dict[str, list[Order]] = field(default_factory=dict)
+    _orders_seen: int = 0
+
+    def at_stake(self) -> bool:
+        """Whether a pair was approved and not closed since, as far as was ever said."""
+        return bool(self._open)
+
+    def open_pairs(self) -> dict[str, PairApproved]:
+        """Pairs that the streams have approved, and neither closed nor named as stranded."""
+        posted = [entry.envelope.body for entry in self.bus.streams.get(PAIRS.key, [])]
+        over = {m.pair_id for m in posted if isinstance(m, PairClosed | ResidualMarked)}
+        return {m.pair_id: m for m in posted if isinstance(m, PairApproved) and m.pair_id not in over}
+
+    # -- what was written ------------------------------------------------------------------
+
+    def remember(self, now_ns: int) -> None:
+        """Take in every message that was written since, also those that the bus forgot again."""
+        for posted in self.bus.take_written():
+            if home_of(type(posted.envelope.body)) is not TICKS:
+                self._said(posted.envelope, now_ns)
+
+    def _said(self, envelope: Envelope, now_ns: int) -> None:
+        body = envelope.body
+        self.witness.said[envelope.id] = envelope
+        if isinstance(body, ReferencePublished):
+            self.witness.limits = body.reference.limits
+        elif isinstance(body, PairApproved):
+            self._open.add(body.pair_id)
+            self._approved(body)
+        elif isinstance(body, PairClosed):
+            self._open.discard(body.pair_id)
+        if self.tell is not None and home_of(type(body)) not in (STATUS, LEASE):
+            self.tell(f"{envelope.source}: {body!r}")
+
+    def _approved(self, approved: PairApproved) -> None:
+        """What risk may have let in: every pair that is open by the streams, by the broker's own fills.
+
+        Risk hears of a fill later than this, and no fill makes the worst case of a pair larger. What a
+        stranded pair holds counts on.
+        """
+        self._take_new_orders()
+        by_symbol = Counter[str]()
+        open_pairs = self.open_pairs()
+        for pair in open_pairs.values():
+            bought, held_krw = self._bought_by(pair.pair_id)
+            by_symbol[pair.symbol] += held_krw + max(0, pair.qty_shares - bought) * pair.buy_limit_krw
+            if pair.symbol == approved.symbol and pair.pair_id != approved.pair_id:
+                self.witness.second_pairs.append((approved.approved_at_ns, approved.pair_id, pair.pair_id))
+        for pair_id in self._stranded():
+            for order in self._of_pair.get(pair_id, ())[:1]:
+                by_symbol[order.code] += self._bought_by(pair_id)[1]
+        self._judge_exposure(approved.approved_at_ns, by_symbol)
+
+    def _stranded(self) -> set[str]:
+        posted = [entry.envelope.body for entry in self.bus.streams.get(PAIRS.key, [])]
+        closed = {m.pair_id for m in posted if isinstance(m, PairClosed)}
+        return {m.pair_id for m in posted if isinstance(m, ResidualMarked)} - closed
+
+    # -- what is sent ----------------------------------------------------------------------
+
+    def sending(self, effect: Any, now_ns: int) -> None:
+        """The gateway is about to send: judged by the world's clock, not by the gateway's."""
+        record = effect.intention.get("record", {})
+        facts = record.get("facts", {})
+        if self.tell is not None:
+            self.tell(f"SEND {effect.order_id} {effect.args}")
+        if record.get("action") != OrderAction.NEW:
+            return
+        if facts["purpose"] == Purpose.ENTRY:
+            self._entry(effect.order_id, Venue(facts["venue"]), now_ns)
+        else:
+            self._exit(effect.order_id, facts, now_ns)
+
+    def _entry(self, order_id: str, venue: Venue, now_ns: int) -> None:
+        word = self._word_on_the_bus()
+        renewals = self.bus.streams.get(LEASE.key, [])
+        renewed_ns = renewals[-1].taken_ns if renewals else 0
+        # A clock that is wrong by less than distrust begins at moves the window by as much: in a day
+        # this short that is minutes of market time. What the venue really does is judged beside it.
+        market_ns = self.plan.market_ns(now_ns + self.gateway.clock_error_ns)
+        self.witness.entries.append(
+            EntrySent(
+                at_ns=now_ns,
+                order_id=order_id,
+                halted=word.halted,
+                armed=word.armed,
+                lease_left_ns=renewed_ns + LEASE_MS * NS_PER_MS - now_ns,
+                window_open=any(window.contains(market_ns) for window in self.windows),
+                venue_continuous=self.world.exchange.phases[venue].matches_continuously,
+            )
+        )
+
+    def _exit(self, order_id: str, facts: dict[str, Any], now_ns: int) -> None:
+        self._take_new_orders()
+        free = 0
+        for order in self._of_pair.get(facts["pair_id"], ()):
+            filled = order.money.filled_shares
+            free += filled if order.side is Side.BUY else -filled - order.remaining_shares
+        word = self._word_on_the_bus()
+        self.witness.exits.append(
+            ExitSent(
+                at_ns=now_ns,
+                order_id=order_id,
+                halted=word.halted,
+                by_person=facts["purpose"] == Purpose.FLATTEN and word.flattens(Symbol(facts["symbol"])),
+                qty_shares=facts["qty_shares"],
+                free_shares=free,
+            )
+        )
+
+    def _word_on_the_bus(self) -> Word:
+        """What the control stream says to whoever could read it: the gateway's own belief is not asked."""
+        entries = self.bus.streams.get(CONTROL.key, [])
+        return word_of(entry.envelope.body for entry in entries if entry.taken_ns < self.could_read_ns)
+
+    # -- what the broker has ----------------------------------------------------------------
+
+    def watch(self, now_ns: int) -> None:
+        """Exposure and what is open at the broker, after every step."""
+        by_symbol = Counter[str]()
+        sides: dict[tuple[str, Venue], Side] = {}
+        for order in self._working_orders():
+            entry = order.side is Side.BUY
+            if entry and not self.world.exchange.phases[order.venue].matches_continuously:
+                self.witness.left_over.append((now_ns, order.request.rqname))
+            side = sides.setdefault((order.code, order.venue), order.side)
+            if side is not order.side:
+                self.witness.opposed.append((now_ns, order.request.rqname))
+            if entry:
+                by_symbol[order.code] += order.price_krw * order.remaining_shares
+        for pair_id, orders in self._of_pair.items():
+            by_symbol[orders[0].code] += self._bought_by(pair_id)[1]
+        self._judge_exposure(now_ns, by_symbol)
+
+    def _bought_by(self, pair_id: str) -> tuple[int, int]:
+        """(shares bought by a pair's orders, cost in KRW of those not yet sold)."""
+        bought = sold = cost_krw = 0
+        for order in self._of_pair.get(pair_id, ()):
+            if order.side is Side.BUY:
+                bought += order.money.filled_shares
+                cost_krw += order.money.amount_krw
+            else:
+                sold += order.money.filled_shares
+        return bought, cost_krw * max(0, bought - sold) // bought if bought else 0
+
+    def _judge_exposure(self, at_ns: int, by_symbol: Counter[str]) -> None:
+        limits, total = self.witness.limits, sum(by_symbol.values())
+        for code, krw in by_symbol.items():
+            if krw > limits.max_exposure_symbol_krw:
+                self.witness.exposures.append((at_ns, code, krw))
+        if total > limits.max_exposure_total_krw:
+            self.witness.exposures.append((at_ns, "", total))
+
+    def _working_orders(self) -> list[Order]:
+        """Our orders that the broker has open. One that has closed is not looked at again."""
+        self._take_new_orders()
+        self._working = [order for order in self._working if not order.closed]
+        return self._working
+
+    def _take_new_orders(self) -> None:
+        """File what came in at the broker since, but for orders of a person."""
+        orders = self.world.broker.orders
+        if len(orders) == self._orders_seen:
+            return
+        new = list(islice(orders.values(), self._orders_seen, None))
+        self._orders_seen = len(orders)
+        ours = [order for order in new if not order.request.by_hand]
+        for order in ours:
+            self._of_pair.setdefault(order.request.rqname.partition(".")[0], []).append(order)
+        self._working += ours
+
+    # -- the end ---------------------------------------------------------------------------
+
+    def conclude(self, risk: RiskState) -> None:
+        """The day is over: keep the broker's books, what the streams hold, and what our own books say."""
+        self.witness.books = self.world.snapshot()
+        for entries in self.bus.streams.values():
+            self.witness.kept.update((entry.envelope.id, entry.envelope) for entry in entries)
+        self.witness.risk_cash_flow_krw = cash_flow_krw(risk)
+        table = self.gateway.state.orders
+        self.witness.known = {
+            record.order_id: record.facts
+            for record in (*table.done.values(), *table.working.values())
+            if record.action is OrderAction.NEW
+        }
