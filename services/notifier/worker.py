@@ -24,7 +24,7 @@ LOOK_AFTER_S: Final = 10
 """So often it looks for retries whose time has come, and for jobs whose worker was killed: such a one is
 taken up again once its sign of life, good for the job's time limit and a minute, has run out."""
 RQ_TAKES_OFF_S: Final = 15
-"""rq waits for a job so much shorter than `worker_ttl`, and looks around only between two waits."""
+"""rq waits for a job so much shorter than `worker_ttl`; it looks around between two waits, here each time."""
 
 
 class DigestWorker(SimpleWorker):
@@ -50,7 +50,7 @@ class DigestWorker(SimpleWorker):
 def digest_worker(client: "redis.Redis") -> DigestWorker:
     return DigestWorker(
         [digest_queue(client)], connection=client, serializer=JSONSerializer,
-        maintenance_interval=LOOK_AFTER_S, worker_ttl=LOOK_AFTER_S + RQ_TAKES_OFF_S,
+        maintenance_interval=0, worker_ttl=LOOK_AFTER_S + RQ_TAKES_OFF_S,
     )  # fmt: skip
 
 
