@@ -271,6 +271,10 @@ def _round_done(turn: Turn, done: Round) -> None:
     if done.kind is RoundKind.WATCH:
         turn.set(link=replace(turn.state.link, watched=True))
         return
+    if turn.state.clock.trading_date_at(done.begun_ns) != turn.state.session.trading_date:
+        # Orders of the day before would be strangers in the table of the new one.
+        turn.set(desk=turn.state.desk.want(done.kind, done.asks))
+        return
     reconcile.finish(turn, done)
     if done.kind is RoundKind.FULL:
         turn.set(link=replace(turn.state.link, reconciled=True))

@@ -1,10 +1,12 @@
 """What the account holds against what our fills explain, and what a person accepts of the difference."""
 
+from dataclasses import replace
+
 from services.contracts.alert_codes import AlertCode
 from services.contracts.envelope import Envelope
 from services.contracts.messages.alerts import AlertKind, AlertRaised
 from services.contracts.messages.control import LatchCleared
-from services.contracts.messages.orders import AccountReported, ReconciliationCompleted
+from services.contracts.messages.orders import AccountReported, ForeignOrderSeen, ReconciliationCompleted
 from services.contracts.step import Received
 from services.contracts.terms import Latch
 from services.gateway.core import recovered
@@ -140,6 +142,29 @@ class TestAccount:
         desk.run(6)
         assert len(desk.told(AccountReported)) == reports + 1
         assert all(m.differences == () for m in desk.told(ReconciliationCompleted))
+
+    def test_orders_asked_for_before_midnight_are_not_strangers_of_the_new_date(self, desk: Desk) -> None:
+        """The evening's looks ask for all orders: an answer after midnight named ours as foreign."""
+        desk.hear(order(desk.now_ns), "o")
+        send = desk.sends[-1]
+        desk.answer(send, "0000400")
+        desk.frame(**chejan(send, "0000400", "체결", remaining=0, cum=10, amount=1_995_000))
+        desk.broker.rows = [row(send, "0000400", cum=10, amount=1_995_000, remaining=0)]
+        desk.now_ns = at(23, 59, 57)
+        desk.broker.answers = False
+        while desk.state.desk.flight is None:
+            desk.tick(0.2)
+        desk.now_ns = at(24)
+        desk.tick(0.1)
+        desk.broker.answers = True
+        desk.broker.rows, rows = [], desk.broker.rows
+        flight = desk.state.desk.flight
+        assert flight is not None and flight.query.trcode == "OPT10075"
+        old = replace(desk.broker, rows=rows).reply(flight.query)
+        desk.feed(old)
+        desk.run(10)
+        assert not desk.told(ForeignOrderSeen)
+        assert desk.told(ReconciliationCompleted)[-1].trading_date == "2026-11-24"
 
     def test_the_day_ends_with_a_report(self) -> None:
         desk = ready(fresh(now_ns=at(19, 59, 50)))
