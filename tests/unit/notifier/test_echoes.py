@@ -1,10 +1,13 @@
 """One event wakes a person once, and nothing critical is lost by it."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from services.contracts.alert_codes import AlertCode as C
 from services.contracts.alert_text import Language, raised, worded
 from services.contracts.messages.alerts import AlertKind, AlertRaised
+from services.contracts.step import Tick
 from services.contracts.terms import Latch, Severity, TradingState
 from services.notifier.echoes import CAUSES_OF_LATCH, ECHO_WITHIN_NS, unanswered
 from services.notifier.policy import AlertPolicy
@@ -16,6 +19,7 @@ from .builders import START_NS, acknowledged, after, received, resolved
 from .test_core import SECOND, delivered, later, reasons
 
 FRESH = NotifierState(policy=AlertPolicy(immediate_kinds=frozenset({AlertKind.STALE_FEED})))
+CALLS = (NoticeReason.RAISED, NoticeReason.REPEATED)
 LATCH = latch_set(Latch.UNPLANNED_DISCONNECT, "The connection was lost.", TradingState.REDUCE_ONLY)
 
 
@@ -134,6 +138,58 @@ def test_a_cause_says_itself_that_its_latch_is_to_be_lifted(
     names = ("symbol", "pair", "why", "problem", "service", "venue", "direction")
     facts = {**dict.fromkeys(names, "x"), **dict.fromkeys(("qty", "paid", "apart", "limit"), 1)}
     assert f"arb latch clear {latch}" in worded(code, language, facts).next_step
+
+
+ACTS = st.tuples(
+    st.sampled_from(["raise", "over", "ack", "wait"]),
+    st.sampled_from(["disconnect", "latch", "emptied-risk", "emptied-executor", "difference", "down"]),
+    st.integers(0, 900),
+)
+
+
+def of_family(name: str) -> AlertRaised:
+    if name.startswith("emptied"):
+        (alert, _) = bus_emptied(name.removeprefix("emptied-"))
+        assert isinstance(alert, AlertRaised)
+        return alert
+    return {
+        "disconnect": lost(),
+        "latch": LATCH,
+        "difference": latch_set(Latch.RECONCILIATION_DIFFERENCE, "risk: emptied", TradingState.REDUCE_ONLY),
+        "down": raised(C.GATEWAY_DOWN, "gateway-down", Severity.CRITICAL, {"problem": "code 10", "held": 1}),
+    }[name]
+
+
+@settings(deadline=None)
+@given(st.lists(ACTS, max_size=30))
+def test_whatever_happens_each_critical_alert_calls_or_its_cause_does_until_somebody_answers(
+    acts: list[tuple[str, str, int]],
+) -> None:
+    state, now_ns, called = NotifierState(), START_NS, set[str]()
+
+    def take(state: NotifierState) -> NotifierState:
+        called.update(n.alert.alert_id for n in state.outbox if n.reason in CALLS)
+        return after(state, delivered(state))
+
+    for act, name, wait_s in acts:
+        now_ns += wait_s * SECOND
+        alert = of_family(name)
+        message = {
+            "raise": alert,
+            "over": alert.model_copy(update={"severity": Severity.INFO, "resolved": True}),
+            "ack": acknowledged(alert.alert_id),
+        }.get(act)
+        event = Tick(now_ns) if message is None else received(message, now_ns)
+        state = take(after(state, event))
+        for alert_id, entry in state.open.items():
+            assert not entry.waits_for_a_person or entry.tell_at_ns or alert_id in called or (
+                entry.echo_of in called
+            )  # fmt: skip
+    called.clear()
+    state = take(after(state, Tick(now_ns + 7_200 * SECOND)))
+    assert set(unanswered(state.open)) <= called
+    for entry in state.open.values():
+        assert not entry.waits_for_a_person or {entry.alert.alert_id, entry.echo_of} & called
 
 
 # -- what comes again --------------------------------------------------------------------------
