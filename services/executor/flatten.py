@@ -62,9 +62,10 @@ def flattening(pair: Pair, view: View) -> Move | None:
     rung = _rung(pair, view)
     if isinstance(rung, Obstacle):
         return _obstructed(pair, view, rung)
-    if view.now_ns < _not_before_ns(pair, view):
-        return None
-    return place(_cleared(pair), view, rung)
+    free = _cleared(pair)
+    if view.now_ns >= _not_before_ns(pair, view):
+        return place(free, view, rung)
+    return None if free is pair else Move(free)
 
 
 def stranded(pair: Pair, view: View) -> Move | None:

@@ -285,6 +285,32 @@ def test_denials_are_no_attempts_but_are_asked_ever_more_slowly(desk: Desk) -> N
     assert len({rung.price_krw for rung in desk.flattens}) == 1
 
 
+def test_an_obstacle_that_was_away_counts_from_its_return(desk: Desk) -> None:
+    """Denied several times it waits seconds for its next attempt; a bid that is good meanwhile is none."""
+    while len(desk.flattens) < 5:
+        command = desk.flattens[-1]
+        order = desk.pair.order(command.order_id)
+        if order is not None and order.open:
+            desk.hear(o.CommandDenied(
+                order_id=command.order_id, pair_id="P1", symbol=SYMBOL, reason=GateReason.NOT_READY,
+                detail="",
+            ))  # fmt: skip
+        desk.tick(100)
+    last = desk.flattens[-1]
+    desk.hear(o.CommandDenied(
+        order_id=last.order_id, pair_id="P1", symbol=SYMBOL, reason=GateReason.NOT_READY, detail="",
+    ))  # fmt: skip
+    desk.level(96_000)
+    desk.tick(200)
+    desk.level(BID)
+    desk.tick(4_000)
+    desk.level(96_000)
+    desk.tick(200)
+    assert not desk.all(ResidualMarked)
+    desk.tick(4_000)
+    assert desk.last(ResidualMarked).reason is StrandReason.LOSS_BOUND
+
+
 def test_partial_fills_leave_only_the_rest_to_sell(desk: Desk) -> None:
     desk.close(desk.flattens[0], 2)
     desk.tick(600)
