@@ -95,6 +95,7 @@ class ChaosDay:
     _asked_s: float = 0.0
     _moved_s: float = 0.0
     _account_s: float = 0.0
+    _rest_s: int = 0
 
     def run(self) -> ChaosDayReport:
         """Return the day's report, clean or not.
@@ -108,13 +109,16 @@ class ChaosDay:
             self._trade()
             self._heal()
             truth = self._truth()
-        verdict = judge(truth, self.record.envelopes())
+        risk = self.board.risk
+        verdict = judge(truth, self.record.envelopes(), None if risk is None else risk.realised_pnl_krw)
         violations = (*verdict.violations, *self.troubles, *self._desk.troubles)
         verdict = verdict.model_copy(update={"violations": violations})
         self._keep_evidence(truth, verdict)
         return ChaosDayReport(
             day=self.options.number, faults=dict(sorted(self._desk.struck.items())),
-            fenced=self._desk.fenced, entries_lost=self.record.lost, verdict=verdict,
+            kills_with_open_pair=self._desk.kills_with_open_pair, fenced=self._desk.fenced,
+            entries_lost=self.record.lost, to_rest_s=self._rest_s,
+            account_compared=self._account_s > self._moved_s, verdict=verdict,
         )  # fmt: skip
 
     # -- getting ready -------------------------------------------------------------------
@@ -187,10 +191,11 @@ class ChaosDay:
         self._desk.stop()
         self._say("faults are over: reduce only, everything must close")
         self.wanted = TradingState.REDUCE_ONLY
-        self._moved_s = time.monotonic()
-        deadline = time.monotonic() + HEAL_TIMEOUT_S
+        began_s = self._moved_s = time.monotonic()
+        deadline = began_s + HEAL_TIMEOUT_S
         while not self._quiet():
             self._turn()
+            self._rest_s = round(time.monotonic() - began_s)
             if time.monotonic() > deadline:
                 self.troubles.append(f"not at rest {HEAL_TIMEOUT_S} s after the last fault: {self._unrest()}")
                 return

@@ -49,6 +49,7 @@ class FaultDesk:
     lost: Callable[[TailCut], None]
     say: Callable[[str], None]
     struck: Counter[str] = field(default_factory=Counter)
+    kills_with_open_pair: int = 0
     fenced: int = 0
     troubles: list[str] = field(default_factory=list)
     _due: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
@@ -98,6 +99,7 @@ class FaultDesk:
 
     def _strike(self, fault: Fault, pairs_open: bool) -> None:
         self.struck[fault.name] += 1
+        self.kills_with_open_pair += fault.kills and pairs_open
         words = f"{fault.name} for {fault.hold_ms} ms" if fault.hold_ms else fault.name
         self.say(f"{words}{' with an open pair' if pairs_open else ''}")
         match fault.kind:

@@ -2,7 +2,8 @@
 
 Pure. The books are the simulator's snapshot, which no fault touches; the messages are those that the
 streams hold at the end. Whatever the faults were, the same must hold: no order arrived twice, no fill
-is unaccounted for, nothing is held but named stranded positions, and the money agrees to the won.
+is unaccounted for, no pair bought more than was approved, nothing is held, and the money agrees to the won,
+also in risk's own books. What is still held is told apart as stranded, by name, or as held by nobody.
 """
 
 from collections import Counter, defaultdict
@@ -115,7 +116,8 @@ class Said:
     """What the services said, sorted."""
 
     facts: dict[str, OrderFacts] = field(default_factory=dict)
-    approved: set[str] = field(default_factory=set)
+    approved: dict[str, int] = field(default_factory=dict)
+    """Shares by pair."""
     closed: dict[str, list[PairClosed]] = field(default_factory=lambda: defaultdict(list))
     marked: dict[str, ResidualMarked] = field(default_factory=dict)
     strandings: int = 0
@@ -129,7 +131,7 @@ class Said:
 
     @property
     def still_open(self) -> set[str]:
-        return self.approved - self.closed.keys()
+        return self.approved.keys() - self.closed.keys()
 
     @property
     def stranded(self) -> tuple[str, ...]:
@@ -137,8 +139,8 @@ class Said:
         return tuple(sorted(self.marked.keys() - self.closed.keys()))
 
 
-def judge(truth: Truth, messages: Iterable[Envelope]) -> DayVerdict:
-    """Hold what was said against the books."""
+def judge(truth: Truth, messages: Iterable[Envelope], risk_pnl_krw: int | None = None) -> DayVerdict:
+    """Hold what was said against the books. `risk_pnl_krw` is what risk last said to have been realised."""
     said = listen(messages)
     doubled = doubled_arrivals(truth)
     lost = lost_fills(truth, said)
@@ -150,6 +152,7 @@ def judge(truth: Truth, messages: Iterable[Envelope]) -> DayVerdict:
         *_closings(truth, said),
         *_position(truth, said),
         *_money(truth, said),
+        *_books_of_risk(truth, said, risk_pnl_krw),
         *_conduct(truth),
         *said.troubles,
     ]
@@ -174,7 +177,7 @@ def listen(messages: Iterable[Envelope]) -> Said:
         body = envelope.body
         match body:
             case PairApproved():
-                said.approved.add(body.pair_id)
+                said.approved[body.pair_id] = body.qty_shares
             case PairClosed():
                 said.closed[body.pair_id].append(body)
             case ResidualMarked():
@@ -268,6 +271,10 @@ def _closings(truth: Truth, said: Said) -> Iterator[str]:
         by_pair[order.pair_id].append(order)
     for pair in said.last_closed():
         yield from _closing(pair, by_pair.get(pair.pair_id, []))
+    for pair_id, approved in sorted(said.approved.items()):
+        bought = _shares(by_pair.get(pair_id, []), Side.BUY)
+        if bought > approved:
+            yield f"pair {pair_id} bought {bought} shares, approved were {approved}"
     for pair_id in sorted(by_pair.keys() - said.closed.keys() - set(said.stranded)):
         filled = sum(order.filled_shares for order in by_pair[pair_id])
         if filled:
@@ -302,11 +309,12 @@ def _amount(orders: Iterable[BrokerOrder], side: Side) -> int:
 
 
 def _position(truth: Truth, said: Said) -> Iterator[str]:
-    """What the account holds is what named stranded positions hold; each of them was alarmed."""
+    """Nothing is left; what is left all the same is what named stranded positions hold, each alarmed."""
     named: Counter[str] = Counter()
     for pair_id in said.stranded:
         mark = said.marked[pair_id]
         named[mark.symbol] += mark.qty_shares
+        yield f"pair {pair_id} is left stranded with {mark.qty_shares} shares of {mark.symbol}"
         if pair_id not in said.alarmed:
             yield f"the stranded position of {pair_id} was never alarmed"
     for code in sorted(truth.holdings.keys() | truth.start_holdings.keys() | named.keys()):
@@ -328,6 +336,14 @@ def _money(truth: Truth, said: Said) -> Iterator[str]:
     expected = realised - claimed + open_flow + by_hand
     if expected != truth.cash_change_krw:
         yield f"money differs: services say {expected:+,} KRW, the account {truth.cash_change_krw:+,} KRW"
+
+
+def _books_of_risk(truth: Truth, said: Said, risk_pnl_krw: int | None) -> Iterator[str]:
+    """Risk adds up orders, not pairs. While something is held or a person traded, cash says another thing."""
+    by_hand = any(order.by_hand for order in truth.orders)
+    if risk_pnl_krw is None or said.stranded or by_hand or risk_pnl_krw == truth.cash_change_krw:
+        return
+    yield f"risk says {risk_pnl_krw:+,} KRW, the account {truth.cash_change_krw:+,} KRW"
 
 
 def _conduct(truth: Truth) -> Iterator[str]:

@@ -14,14 +14,21 @@ from services.cli.wording import krw, signed_krw
 
 
 class ChaosDayReport(BaseModel):
-    """One day: its verdict, and the faults that struck it by `kind:target`."""
+    """One day: its verdict, and the faults that struck it by `kind:target`.
+
+    `to_rest_s` is how long after the last fault nothing was left to do; `account_compared` whether the
+    broker's queries lasted for one more comparison after the last order (the judge reads the books itself).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     day: int
     faults: dict[str, int]
+    kills_with_open_pair: int
     fenced: int
     entries_lost: int
+    to_rest_s: int
+    account_compared: bool
     verdict: DayVerdict
 
 
@@ -34,6 +41,7 @@ class ChaosReport(BaseModel):
     days: int
     kills: int
     kills_by_target: dict[str, int]
+    kills_with_open_pair: int
     faults: dict[str, int]
     fenced: int
     entries_lost: int
@@ -49,6 +57,9 @@ class ChaosReport(BaseModel):
     neutral_ms_p50: int
     neutral_ms_max: int
     uncovered_krw_s: int
+    to_rest_s_max: int
+    days_not_compared: int
+    """Days that ended before our books were compared with the account once more."""
     orders_unknown: int
     max_orders_in_any_second: int
     max_queries_in_any_second: int
@@ -78,6 +89,7 @@ def report_of(days: Sequence[ChaosDayReport], seed: int, folder: str) -> ChaosRe
     neutral_ms = sorted(ms for verdict in verdicts for ms in verdict.neutral_ms)
     return ChaosReport(
         seed=seed, days=len(days), kills=sum(killed.values()), kills_by_target=killed,
+        kills_with_open_pair=sum(day.kills_with_open_pair for day in days),
         faults=dict(sorted(faults.items())), fenced=sum(day.fenced for day in days),
         entries_lost=sum(day.entries_lost for day in days),
         pairs_closed=sum(v.pairs_closed for v in verdicts), trips=sum(v.trips for v in verdicts),
@@ -91,6 +103,8 @@ def report_of(days: Sequence[ChaosDayReport], seed: int, folder: str) -> ChaosRe
         neutral_ms_p50=neutral_ms[len(neutral_ms) // 2] if neutral_ms else 0,
         neutral_ms_max=max(neutral_ms, default=0),
         uncovered_krw_s=sum(v.uncovered_krw_ms for v in verdicts) // 1_000,
+        to_rest_s_max=max((day.to_rest_s for day in days), default=0),
+        days_not_compared=sum(not day.account_compared for day in days),
         orders_unknown=sum(v.orders_unknown for v in verdicts),
         max_orders_in_any_second=max((v.max_orders_in_any_second for v in verdicts), default=0),
         max_queries_in_any_second=max((v.max_queries_in_any_second for v in verdicts), default=0),
@@ -108,7 +122,7 @@ def report_view(report: ChaosReport) -> RenderableType:
 
 def _rows(r: ChaosReport) -> list[tuple[str, str]]:
     return [
-        ("killed", counted(r.kills_by_target)),
+        ("killed", f"{counted(r.kills_by_target)}; {r.kills_with_open_pair} with an open pair"),
         ("faults", counted(r.faults)),
         ("fenced", f"{r.fenced} instances; Redis lost {r.entries_lost} entries that had been read"),
         ("pairs", f"{r.pairs_closed} closed, {r.trips} trips; orders of unknown fate {r.orders_unknown}"),
@@ -116,6 +130,8 @@ def _rows(r: ChaosReport) -> list[tuple[str, str]]:
         ("position", f"{r.net_position_shares} shares; stranded on the way {r.strandings}, "
                      f"at the end {len(r.stranded)}"),
         ("to neutral", f"median {krw(r.neutral_ms_p50)} ms, longest {krw(r.neutral_ms_max)} ms"),
+        ("to rest", f"longest {r.to_rest_s_max} s after the last fault; {r.days_not_compared} days "
+                    "ended without one more comparison with the account"),
         ("uncovered", f"{krw(r.uncovered_krw_s)} KRW x s"),
         ("rates", f"at most {r.max_orders_in_any_second} orders and {r.max_queries_in_any_second} queries "
                   "in any second, as the broker counted"),

@@ -76,6 +76,14 @@ def test_a_killed_process_is_started_again(stack: Stack) -> None:
     assert desk.troubles == []
 
 
+@pytest.mark.parametrize("pair_open", [True, False])
+def test_a_kill_with_an_open_pair_is_told_apart(stack: Stack, pair_open: bool) -> None:
+    stack.start(Program("risk", SLEEPER))
+    desk = desk_of(stack, fault(FaultKind.KILL, hold_ms=50))
+    desk.turn(0, pair_open)
+    assert (desk.kills, desk.kills_with_open_pair) == (1, int(pair_open))
+
+
 def test_a_paused_process_stands_still_and_goes_on(stack: Stack) -> None:
     stack.start(Program("risk", SLEEPER))
     process = stack.processes["risk"]

@@ -128,6 +128,24 @@ def test_a_wrong_amount_is_found() -> None:
     assert only(found) == f"we say {SELL} filled for 70200 KRW, the broker 70300"
 
 
+def test_a_pair_that_bought_more_than_was_approved_is_found_although_its_books_agree() -> None:
+    bought = order(BUY, Side.BUY, 280_000, 1, qty_shares=4, filled_shares=4)
+    sold = order(SELL, Side.SELL, 281_200, 2, qty_shares=4, filled_shares=4)
+    told = (fill(Side.BUY, BUY, 280_000, cum_qty_shares=4), fill(Side.SELL, SELL, 281_200, cum_qty_shares=4))
+    four = closed(
+        bought_shares=4, bought_krw=280_000, sold_shares=4, sold_krw=281_200, realised_pnl_krw=1_040
+    )
+    assert only(verdict(truth(bought, sold), APPROVED, *told, four)) == (
+        "pair P1 bought 4 shares, approved were 3"
+    )
+
+
+def test_a_won_in_the_books_of_risk_is_found() -> None:
+    messages = [envelope(message) for message in DAY]
+    assert judge(truth(), messages, 140).violations == ()
+    assert only(judge(truth(), messages, 141)) == "risk says +141 KRW, the account +140 KRW"
+
+
 def test_money_that_differs_by_one_won_is_found() -> None:
     found = verdict(truth(cash_krw=START_KRW + 141))
     assert only(found) == "money differs: services say +140 KRW, the account +141 KRW"
@@ -193,21 +211,24 @@ ALARM = AlertRaised(
 )  # fmt: skip
 
 
-def test_a_named_and_alarmed_stranded_position_is_listed_and_breaks_no_rule() -> None:
+LEFT = "pair P1 is left stranded with 1 shares of 005930"
+
+
+def test_a_named_and_alarmed_stranded_position_is_the_one_thing_that_is_left() -> None:
     found = verdict(truth(BOUGHT), APPROVED, BUY_FILL, MARKED, ALARM)
-    assert found.violations == ()
+    assert only(found) == LEFT
     assert (found.stranded, found.strandings, found.net_position_shares) == (("P1",), 1, 1)
 
 
 def test_a_stranded_position_that_nobody_was_told_of_is_found() -> None:
-    words = only(verdict(truth(BOUGHT), APPROVED, BUY_FILL, MARKED))
-    assert words == "the stranded position of P1 was never alarmed"
+    found = verdict(truth(BOUGHT), APPROVED, BUY_FILL, MARKED)
+    assert found.violations == (LEFT, "the stranded position of P1 was never alarmed")
 
 
 def test_a_stranded_position_of_another_size_than_is_held_is_found() -> None:
     marked = MARKED.model_copy(update={"qty_shares": 2})
-    words = only(verdict(truth(BOUGHT), APPROVED, BUY_FILL, marked, ALARM))
-    assert words == "the account holds 1 of 005930, named as stranded are 2"
+    found = verdict(truth(BOUGHT), APPROVED, BUY_FILL, marked, ALARM)
+    assert "the account holds 1 of 005930, named as stranded are 2" in found.violations
 
 
 def test_a_stranded_position_that_was_sold_later_is_not_listed() -> None:

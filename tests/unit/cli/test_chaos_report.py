@@ -17,7 +17,10 @@ def day(number: int, faults: dict[str, int], **changes: Any) -> ChaosDayReport:
         "max_queries_in_any_second": 2, "latches": {"unplanned_disconnect": 1}, "violations": (),
     }  # fmt: skip
     verdict = DayVerdict(**{**values, **changes})
-    return ChaosDayReport(day=number, faults=faults, fenced=1, entries_lost=2, verdict=verdict)
+    return ChaosDayReport(
+        day=number, faults=faults, kills_with_open_pair=1, fenced=1, entries_lost=2, to_rest_s=3 * number,
+        account_compared=number == 1, verdict=verdict,
+    )  # fmt: skip
 
 
 DAYS = (
@@ -31,6 +34,12 @@ def test_kills_are_counted_by_target_and_other_faults_apart() -> None:
     assert (report.kills, report.kills_by_target) == (4, {"redis": 2, "risk": 2})
     assert report.faults == {"kill:redis": 2, "kill:risk": 2, "pause:gateway": 1}
     assert (report.days, report.seed, report.fenced, report.entries_lost) == (2, 7, 2, 4)
+    assert report.kills_with_open_pair == 2
+
+
+def test_what_a_day_was_let_off_is_told() -> None:
+    report = report_of(DAYS, 7, "")
+    assert (report.to_rest_s_max, report.days_not_compared) == (6, 1)
 
 
 def test_money_pairs_and_rates_are_those_of_all_days() -> None:
