@@ -124,7 +124,8 @@ def on_acknowledged(state: NotifierState, acknowledged: AlertAcknowledged, event
         return state
     for alert_id, each in state.open.items():
         if alert_id == acknowledged.alert_id or each.echo_of == acknowledged.alert_id:
-            taken = each.model_copy(update={"acknowledged_by": each.acknowledged_by or acknowledged.by})
+            by = each.acknowledged_by or acknowledged.by
+            taken = each.model_copy(update={"acknowledged_by": by, "tell_at_ns": 0})
             state = without_repetitions(state.but(open={**state.open, alert_id: taken}), alert_id)
     entry = state.open[acknowledged.alert_id]
     if not known.told:

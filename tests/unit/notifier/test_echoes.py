@@ -215,3 +215,12 @@ def test_the_reminders_of_a_trouble_that_came_back_are_not_those_of_the_first_ti
     again = after(state, delivered(state), later(700))
     assert reasons(first) == reasons(again) == [NoticeReason.REPEATED]
     assert first.outbox[0].notice_id != again.outbox[0].notice_id
+
+
+def test_what_was_put_off_and_is_answered_meanwhile_rings_no_more() -> None:
+    state = FRESH
+    for _ in range(4):
+        state = after(state, lost(), back())
+    state = after(state, delivered(state), lost(), acknowledged("disconnect"))
+    assert reasons(state) == [NoticeReason.ACKNOWLEDGED]
+    assert after(state, delivered(state), later(61)).outbox == ()
