@@ -28,6 +28,7 @@ from services.cli.options import (
 from services.cli.preflight import is_clean, preflight
 from services.cli.requests import Outcome, ask
 from services.cli.wording import krw
+from services.cli.wording import shares as shares_of
 from services.contracts.envelope import Message
 from services.contracts.messages.control import (
     AlertAcknowledged,
@@ -126,7 +127,7 @@ def flatten(
         raise UnknownName(f"nobody trades {symbol!r} here", symbol, known, "arb status")
     outcome = ask(link, FlattenRequested(symbol=symbol, by=by, reason=reason), wait)
     rows = [
-        f"{row.pair_id}  {row.symbol}  {row.state}, {row.uncovered_shares} shares to sell" for row in held
+        f"{row.pair_id}  {row.symbol}  {row.state}, {shares_of(row.uncovered_shares)} to sell" for row in held
     ]
     of = f" of {symbol}" if symbol else ""
     finish(outcome, as_json, rows or [f"The executor reports no open pair and no stranded position{of}."])
@@ -190,12 +191,13 @@ def residual_list(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json
         console().print("No stranded position.")
     for row in rows:
         console().print(
-            f"{row['pair_id']}  {row['symbol']}  {row['qty_shares']} shares that cost "
+            f"{row['pair_id']}  {row['symbol']}  {shares_of(int(row['qty_shares']))} that cost "
             f"{krw(int(row['cost_krw']))} KRW: {escape(str(row['why']))}",
             soft_wrap=True,
         )
     if rows:
-        console().print("`arb flatten` tries again; sold by hand, claim it with `arb residual resolve PAIR`.")
+        console().print("`arb flatten` tries again; sold by hand, claim it with `arb residual resolve PAIR`.",
+                        soft_wrap=True)  # fmt: skip
 
 
 @residual_app.command("resolve")

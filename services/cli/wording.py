@@ -119,6 +119,11 @@ def proposal_words(proposal: LimitProposal) -> str:
     )
 
 
+def _rejected(message: OrderRejected) -> str:
+    code = f"{message.code} " if message.code else ""
+    return f"order {message.facts.order_id} rejected by the broker: {code}{message.text}"
+
+
 def _limit_refused(message: LimitChangeRefused) -> str:
     """A confirmation of what does not wait names no limit."""
     what = f"limit {message.name}={message.value}" if message.name else "it is"
@@ -167,7 +172,7 @@ _WORDS: Final[dict[type[Message], Callable[[Any], str]]] = {
     AlertAcknowledged: lambda m: f"alert {m.alert_id} acknowledged by {m.by}",
     OrderUnknown: lambda m: f"order {m.facts.order_id} unknown: {m.reason}",
     OrderResolved: lambda m: f"order {m.facts.order_id} resolved: {m.resolution} ({m.evidence})",
-    OrderRejected: lambda m: f"order {m.facts.order_id} rejected by the broker: {m.code} {m.text}",
+    OrderRejected: _rejected,
     CommandDenied: lambda m: f"order {m.order_id} denied at the last gate: {m.reason} {m.detail}".rstrip(),
     SessionPhaseChanged: _phase,
     EntryWindowChanged: _window,

@@ -1,5 +1,7 @@
 """What risk tells people. An id lasts as long as its trouble; the words stand in the contracts."""
 
+import re
+
 from services.contracts.alert_codes import AlertCode
 from services.contracts.alert_text import raised
 from services.contracts.messages.alerts import AlertRaised, Fact
@@ -116,13 +118,19 @@ def repeated_settled(symbol: Symbol, by: str, reason: str) -> AlertRaised:
 
 
 def api_error(rejected: OrderRejected, trading_date: str) -> AlertRaised:
-    facts = rejected.facts
+    facts, error = rejected.facts, _code_of(rejected)
     return raised(
-        AlertCode.API_REJECTED, f"api-{trading_date}-{rejected.code}", Severity.WARNING,
-        {"error": rejected.code, "problem": rejected.text, "side": facts.side.value, "qty": facts.qty_shares,
+        AlertCode.API_REJECTED, f"api-{trading_date}-{error}", Severity.WARNING,
+        {"error": error, "problem": rejected.text, "side": facts.side.value, "qty": facts.qty_shares,
          "symbol": facts.symbol, "venue": facts.venue.value, "order": facts.order_id, "pair": facts.pair_id},
         symbol=facts.symbol, pair_id=facts.pair_id, amount_krw=facts.qty_shares * facts.price_krw,
     )  # fmt: skip
+
+
+def _code_of(rejected: OrderRejected) -> str:
+    """A rejection that comes as a message has its code in the text alone: `[RC4041] ...`."""
+    in_text = re.match(r"\[(\w+)\]", rejected.text)
+    return rejected.code or (in_text[1] if in_text else "no code")
 
 
 def files_refused(problems: tuple[str, ...], *, in_force: bool) -> AlertRaised:

@@ -263,6 +263,15 @@ def test_one_code_of_the_broker_is_one_trouble() -> None:
     assert {alert.alert_id for alert in alerts} == {f"api-{world.DATE}--308"}
 
 
+def test_a_rejection_that_comes_as_a_message_is_told_by_the_code_in_its_text() -> None:
+    (refused,) = refusals(OrderRejected, 1)
+    told = refused.model_copy(update={"code": "", "text": "[RC4041] halted"})
+    (alert,) = of(armed().tell(told), AlertRaised)
+    assert alert.alert_id == f"api-{world.DATE}-RC4041" and alert.title.endswith("RC4041")
+    (nameless,) = of(armed().tell(told.model_copy(update={"text": "no"})), AlertRaised)
+    assert nameless.title.endswith("no code")
+
+
 # -- stranded, limits ------------------------------------------------------------------------
 
 
