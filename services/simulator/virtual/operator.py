@@ -37,6 +37,8 @@ class Operator:
     _looked_ns: int = 0
     _flattened_ns: int = 0
     _said: int = 0
+    _stopped: bool = False
+    """Whether this person stopped the desk and has not armed it since, whatever the status says by now."""
     hands_off_until_ns: int = 0
 
     def __post_init__(self) -> None:
@@ -57,6 +59,7 @@ class Operator:
     def ask(self, target: TradingState, now_ns: int) -> None:
         """Ask for a trading state. Raises Unavailable."""
         self._say(TradingStateRequested(target=target, by=self.name, reason="as the day goes"), now_ns)
+        self._stopped = target is not TradingState.ARMED
 
     def _look(self, now_ns: int) -> None:
         for posted in self.bus.read(self.name, self._cursors, now_ns):
@@ -79,7 +82,7 @@ class Operator:
             resume = SymbolPauseRequested(symbol=symbol, paused=False, by=self.name, reason="it was by hand")
             self._say(resume, now_ns)
         self._foreign.clear()
-        if not risk.latches and risk.state is not TradingState.ARMED:
+        if not risk.latches and (self._stopped or risk.state is not TradingState.ARMED):
             self.ask(TradingState.ARMED, now_ns)
         stranded = self._executor is not None and bool(self._executor.stranded)
         if stranded and now_ns - self._flattened_ns > FLATTEN_EVERY_NS:
