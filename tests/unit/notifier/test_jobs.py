@@ -209,20 +209,25 @@ def test_the_worker_brings_back_retries_without_a_child_that_outlives_it(
     enqueue_digest(real, DIGEST, NAMES, Language.ENGLISH)
     worker = start("services.notifier.worker", SLACK_WEBHOOK_URL=webhook.url)
     retry_comes(real, webhook, attempts=2)
+    waits_for_retry(real)
     assert psutil.Process(worker.pid).children(recursive=True) == []
     worker.send_signal(signal.SIGKILL)
     worker.wait()
     start("services.notifier.worker", SLACK_WEBHOOK_URL=webhook.url)
     retry_comes(real, webhook, attempts=3)
-    assert len(webhook.posts) == 1
+    wait_for(lambda: len(webhook.posts) == 1, "the delivery")
 
 
 def retry_comes(client: "redis.Redis", webhook: SlackDouble, *, attempts: int) -> None:
     """Wait until the digest waits for its retry, make its time come, and wait for the attempt."""
+    waits_for_retry(client)
+    client.zadd(digest_queue(client).scheduled_job_registry.key, {"digest-d1": 1})
+    wait_for(lambda: len(webhook.attempts) == attempts, "the retry")
+
+
+def waits_for_retry(client: "redis.Redis") -> None:
     scheduled = digest_queue(client).scheduled_job_registry
     wait_for(lambda: scheduled.get_job_ids() == ["digest-d1"], "the wait for a retry")
-    client.zadd(scheduled.key, {"digest-d1": 1})
-    wait_for(lambda: len(webhook.attempts) == attempts, "the retry")
 
 
 @pytest.mark.slow
