@@ -35,6 +35,16 @@ class Market:
         self.desk = desk
         self.pairs: dict[Symbol, PairApproved] = {}
         self.number = 0
+        self.spent_krw = 0
+        """Bought less sold, at the prices of the fills."""
+
+    def promised_krw(self) -> int:
+        """What approved pairs may still buy, at their limits."""
+        bought = {pair_id: m.bought_shares for pair_id, m in money_by_pair(self.desk.state.orders).items()}
+        return sum(
+            (pair.qty_shares - bought.get(pair.pair_id, 0)) * pair.buy_limit_krw
+            for pair in self.pairs.values()
+        )
 
     def act(self, action: Action) -> None:
         what, symbol, shares, better = action
@@ -69,6 +79,7 @@ class Market:
     def _fill(self, pair: PairApproved, side: Side, shares: int, price_krw: int) -> None:
         order_id = f"{pair.pair_id}.{self.number}"
         order = facts(pair.pair_id, side, shares, shares * price_krw, symbol=pair.symbol, order_id=order_id)
+        self.spent_krw += shares * price_krw if side is Side.BUY else -shares * price_krw
         self.last = filled(order)
         self.desk.tell(self.last)
 
@@ -109,11 +120,20 @@ def test_what_is_promised_never_exceeds_the_cash(actions: list[Action], cash_krw
     market = Market(desk)
     for action in actions:
         market.act(action)
-        outstanding_krw = sum(pair.qty_shares * pair.buy_limit_krw for pair in desk.state.pairs.values())
-        approved = bool(desk.state.pairs)
-        available_krw = cash_available_krw(desk.state)
-        assert available_krw is not None
-        assert not approved or outstanding_krw <= cash_krw
+        assert cash_available_krw(desk.state) is not None
+        assert market.spent_krw + market.promised_krw() <= cash_krw
+
+
+def test_what_came_back_from_a_sale_may_be_promised_again() -> None:
+    desk = armed(LIMITS)
+    desk.tell(account(300_000))
+    desk.tell(*world.crossing(HYNIX), at_ms=0)
+    market = Market(desk)
+    for action in (("ask", SAMSUNG, 2, 0), ("buy", SAMSUNG, 1, 0), ("sell", SAMSUNG, 1, 0)):
+        market.act(action)
+    market.act(("ask", HYNIX, 3, 0))
+    assert set(market.pairs) == {SAMSUNG, HYNIX}
+    assert market.spent_krw + market.promised_krw() <= 300_000
 
 
 def test_what_is_bought_and_sold_again_frees_only_what_can_not_be_bought_again() -> None:
