@@ -130,7 +130,7 @@ def test_an_echo_that_was_put_off_by_a_silent_cause_is_not_silenced() -> None:
 
 @pytest.mark.parametrize("language", Language)
 @pytest.mark.parametrize(
-    ("latch", "code"), [(latch, code) for latch, codes in CAUSES_OF_LATCH.items() for code in codes]
+    ("latch", "code"), [(latch, code) for latch, codes in CAUSES_OF_LATCH.items() for code in sorted(codes)]
 )
 def test_a_cause_says_itself_that_its_latch_is_to_be_lifted(
     latch: Latch, code: C, language: Language
