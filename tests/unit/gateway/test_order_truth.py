@@ -21,12 +21,12 @@ from services.contracts.terms import Side
 from services.gateway.core import recovered
 from services.gateway.effects import Note, Send
 from services.gateway.evidence import Unusable, from_chejan, from_row, number, order_no
-from services.gateway.facts import Connected, Told
+from services.gateway.facts import Connected, Started, Told
 from services.gateway.intention_log import replay
 from services.gateway.order_table import Stage
 from services.gateway.truth import PARKED_NS
 
-from .desk import Desk, FakeBroker, S, chejan, exit_order, fresh, order, ready
+from .desk import Desk, FakeBroker, S, chejan, exit_order, fresh, order, ready, restarted
 
 NO = "0000123"
 
@@ -200,6 +200,17 @@ class TestUnknown:
         (resolved,) = desk.told(OrderResolved)
         assert resolved.resolution is Resolution.NEVER_ARRIVED
         assert resolved.facts.closed
+
+    def test_one_that_is_two_seconds_on_its_way_is_found_and_not_given_up(self, desk: Desk) -> None:
+        """Its first queries begin at once and cannot show it yet: an order so young may still arrive."""
+        desk.send_code = -307
+        send = sent(desk)
+        desk.run(2.1)
+        assert not desk.told(OrderResolved)
+        desk.broker.rows = [row(send, NO, cum=10, amount=10 * 199_500, remaining=0)]
+        desk.run(8)
+        assert [m.resolution for m in desk.told(OrderResolved)] == [Resolution.FOUND]
+        assert sum(m.last_qty_shares for m in desk.told(OrderFilled)) == 10
 
     def test_one_row_that_fits_is_ours_with_its_fills(self, desk: Desk) -> None:
         desk.send_code = -307
@@ -381,6 +392,25 @@ class TestRestart:
         sent(desk)
         again = recovered(stored, self.lines(desk), desk.state.session.trading_date)
         assert again.order_history == desk.state.order_history != stored.order_history
+
+    def test_queries_of_the_process_before_still_count_against_the_brokers_limit(self, desk: Desk) -> None:
+        assert desk.state.desk.history
+        assert restarted(desk).state.desk.history == desk.state.desk.history
+
+    def test_a_start_tells_of_what_works_and_of_what_is_over(self, desk: Desk) -> None:
+        """The last word of the process before may be in no stream."""
+        over = sent(desk)
+        desk.answer(over, NO)
+        desk.frame(**chejan(over, NO, "체결", remaining=0, cum=10, amount=1_995_000))
+        desk.broker.answers = False
+        works = sent(desk, order_id="P2.1.b.1", pair_id="P2", symbol="000660")
+        lines, date = self.lines(desk), desk.state.session.trading_date
+        again = Desk(recovered(fresh().state, lines, date), desk.now_ns)
+        again.feed(Started())
+        assert [(m.facts.order_id, m.facts.cum_qty_shares) for m in again.told(OrderClosed)] == [
+            (over.order_id, 10)
+        ]
+        assert [m.facts.order_id for m in again.told(OrderUnknown)] == [works.order_id]
 
     def test_what_definitely_never_left_is_forgotten(self, desk: Desk) -> None:
         desk.send_code = -308
