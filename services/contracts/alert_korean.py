@@ -285,7 +285,7 @@ WORDS: Final[Mapping[C, Words]] = {
     C.STRANDED_UNCERTAIN: Words(
         "{symbol}: 청산하지 못한 포지션 {qty:shares}", "페어 {pair}, 매수 금액 {paid:krw}. {why:strand} {problem}",
         "증권사 주문 화면과 대조하고, 보유 수량이 있으면 직접 매도하십시오. "
-        "그다음 `arb residual resolve {pair} --amount 금액`(보유 수량이 없었으면 0), "
+        "그다음 `arb residual resolve {pair} --amount KRW`(보유 수량이 없었으면 0), "
         "`arb latch clear residual_stranded`, `arb arm`을 차례로 실행하십시오.",
         "{symbol}: 청산하지 못한 포지션 해소", "페어 {pair}: {ended:ended}"),
     C.CLAIM_REFUSED: Words(
