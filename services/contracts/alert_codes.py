@@ -34,6 +34,7 @@ class AlertCode(StrEnum):
     EXCHANGE_TIME_APART = "exchange_time_apart", AlertKind.CLOCK
     MARKET_STATUS_STRANGE = "market_status_strange", AlertKind.SESSION
     HALT_FILE = "halt_file", AlertKind.HALT
+    HALT_FORGOTTEN = "halt_forgotten", AlertKind.HALT
     HALT_BY_SUPERVISOR = "halt_by_supervisor", AlertKind.DISCONNECT
     SYMBOL_HALTED = "symbol_halted", AlertKind.HALT
     ORDER_REJECTED = "order_rejected", AlertKind.ORDER_REJECTED

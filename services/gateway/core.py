@@ -52,7 +52,7 @@ from services.gateway.limiter import History
 from services.gateway.order_table import OrderRecord, OrderTable, Stage
 from services.gateway.query_desk import MAX_PAGES, Round, RoundKind
 from services.gateway.replies import ORDER_NO_FIELD, account_now, orders_of_day
-from services.gateway.state import DayFacts, GatewayState, GatewayStep
+from services.gateway.state import Control, DayFacts, GatewayState, GatewayStep
 from services.gateway.turn import Turn
 from services.gateway.vi_halts import interrupted
 
@@ -203,6 +203,7 @@ def _forgotten(turn: Turn) -> None:
 
     What waits here is refused: the executor may have forgotten that it asked for it.
     """
+    _hold_halt(turn)
     order_desk.retell_denied(turn)
     order_desk.deny_waiting(turn, GateReason.BUS_LOST, lambda order: True)
     state = turn.state
@@ -337,8 +338,9 @@ def _delivered(turn: Turn, received: Received) -> None:
             order_desk.command(turn, message, envelope.correlation_id, envelope.ts_event_ns)
         case TradingStateRequested(target=TradingState.HALTED):
             _halt(turn)
-        case TradingStateChanged(state=target):
-            _state_changed(turn, target)
+        case TradingStateChanged() as message:
+            by_person = message.by != received.envelope.source
+            _state_changed(turn, message.state, received.envelope.ts_event_ns if by_person else 0)
         case FlattenRequested(symbol=symbol):
             control = turn.state.control
             turn.set(control=replace(control, flatten=control.flatten | {symbol}))
@@ -350,6 +352,19 @@ def _delivered(turn: Turn, received: Received) -> None:
             link_desk.subscribe(turn)
 
 
+def _hold_halt(turn: Turn) -> None:
+    """A halt stays in force here though nobody else may know of it any more: a person is told."""
+    if turn.state.control.halted:
+        turn.set(control=replace(turn.state.control, halt_forgotten_ns=turn.now_ns))
+        turn.alert("halt-forgotten", AlertCode.HALT_FORGOTTEN, Severity.CRITICAL, {})
+
+
+def _halt_known(turn: Turn, before: Control) -> None:
+    """All know again whether the desk is halted."""
+    if before.halt_forgotten_ns:
+        turn.alert("halt-forgotten", AlertCode.HALT_FORGOTTEN, Severity.INFO, {}, resolved=True)
+
+
 def _halt(turn: Turn) -> None:
     """A halt is obeyed at once, before risk confirms it."""
     turn.set(control=replace(turn.state.control, halted=True, halt_confirmed=False))
@@ -357,17 +372,33 @@ def _halt(turn: Turn) -> None:
     clockwork.stops(turn)
 
 
-def _state_changed(turn: Turn, target: TradingState) -> None:
-    """The state in force. It lifts a halt only after risk itself has been in it."""
+def _state_changed(turn: Turn, target: TradingState, person_spoke_ns: int) -> None:
+    """The state in force. It lifts a halt only after risk itself has been in it; one that Redis may have
+    forgotten only by what a person (`person_spoke_ns`, else 0) said later."""
     control = turn.state.control
     if target is TradingState.HALTED:
-        turn.set(control=replace(control, trading_state=target, halted=True, halt_confirmed=True))
+        turn.set(
+            control=replace(
+                control, trading_state=target, halted=True, halt_confirmed=True, halt_forgotten_ns=0
+            )
+        )
+        _halt_known(turn, control)
         order_desk.deny_waiting(turn, GateReason.HALTED, lambda order: True)
         clockwork.stops(turn)
         return
-    still = control.halted and not control.halt_confirmed
-    flatten = frozenset() if target is TradingState.ARMED else control.flatten
+    forgotten_ns = control.halt_forgotten_ns
+    lifted = person_spoke_ns > forgotten_ns if forgotten_ns else control.halt_confirmed
+    still = control.halted and not lifted
     turn.set(
-        control=replace(control, trading_state=target, halted=still, halt_confirmed=False, flatten=flatten)
+        control=replace(
+            control,
+            trading_state=target,
+            halted=still,
+            halt_confirmed=False,
+            halt_forgotten_ns=forgotten_ns if still else 0,
+            flatten=frozenset() if target is TradingState.ARMED else control.flatten,
+        )
     )
+    if not still:
+        _halt_known(turn, control)
     order_desk.pump(turn)

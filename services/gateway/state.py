@@ -31,11 +31,16 @@ from services.market.phases import PhaseTracker
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """What people and risk have said. A requested halt holds until risk, having confirmed it, lifts it."""
+    """What people and risk have said. A requested halt holds until risk, having confirmed it, lifts it.
+
+    `halt_forgotten_ns` is when Redis lost what it had last taken, that halt perhaps too (Redis time), else 0:
+    risk may never confirm it then, and a person's later word lifts it.
+    """
 
     trading_state: TradingState = TradingState.DISARMED
     halted: bool = False
     halt_confirmed: bool = False
+    halt_forgotten_ns: int = 0
     flatten: frozenset[str] = frozenset()
 
 

@@ -41,8 +41,10 @@ RARE: Final = {
     "arb_send_order_refused_total": "the simulated broker refuses no call on such a day",
     "arb_symbol_exposure_krw": "only while a pair of a symbol is open",
     "arb_gate_closed": "only gates that are closed now",
+    "arb_gateway_rests": "the gateway's supervisor says it, and a demo has none",
+    "arb_supervisor_look_age_seconds": "the gateway's supervisor leaves the mark, and a demo has none",
 }
-"""Series that are there only once something happened, each with why a clean day may have none."""
+"""Series that need an event or a process that a clean day may not have, each with why."""
 
 
 @dataclass

@@ -121,13 +121,37 @@ def test_a_halt_that_is_read_together_with_an_earlier_command_stops_it(desk: Des
     assert {m.reason for m in denied} == {GateReason.HALTED}
 
 
+def test_redis_forgets_a_halt_before_risk_reads_it_and_the_gateway_can_be_armed_again(desk: Desk) -> None:
+    """It stayed halted for the rest of the day, while every other service and the status said armed."""
+    asked: list[int] = []
+    forgotten: list[int] = []
+
+    def script(day: Scripted, now_ns: int) -> None:
+        if not asked and day.sends:
+            asked.append(now_ns)
+            risk = next(process for process in day.processes if process.name == "risk")
+            risk.paused_until_ns = now_ns + 400 * NS_PER_MS
+            day.operator.ask(TradingState.HALTED, now_ns)
+            day.operator.hands_off_until_ns = now_ns + NS_PER_S
+        elif asked and not forgotten and day.gateway.state.control.halted:
+            forgotten.append(now_ns)
+            day.bus.forget_since(asked[0] - 1)
+            day.bus.go_down(now_ns + 300 * NS_PER_MS)
+
+    day = Scripted(desk, script)
+    day.run()
+    assert violations(day.witness) == []
+    later = [sent.at_ns for sent in day.witness.entries if sent.at_ns > forgotten[0]]
+    assert later and min(later) > forgotten[0] + NS_PER_S - (forgotten[0] - asked[0])
+
+
 def test_a_gateway_that_ignores_stops_is_found(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """I4 is judged by what is on the bus: a gateway that knows of no halt believes itself in the right."""
     obeyed = core._state_changed
 
-    def only_armed(turn: Any, target: TradingState) -> None:
+    def only_armed(turn: Any, target: TradingState, person_spoke_ns: int) -> None:
         if target is TradingState.ARMED:
-            obeyed(turn, target)
+            obeyed(turn, target, person_spoke_ns)
 
     monkeypatch.setattr(core, "_halt", lambda turn: None)
     monkeypatch.setattr(core, "_state_changed", only_armed)

@@ -154,10 +154,11 @@ class Desk:
     def lease(self) -> None:
         self.feed(LeaseSeen(self.now_ns + 2 * S, "hash"))
 
-    def hear(self, message: Message, message_id: str = "") -> None:
+    def hear(self, message: Message, message_id: str = "", event_ns: int | None = None) -> None:
         envelope = Envelope.wrap(
-            message, source="test", now_ns=self.now_ns, causation_id=message_id or f"m{len(self.said)}"
-        )
+            message, source="test", now_ns=self.now_ns, causation_id=message_id or f"m{len(self.said)}",
+            event_ns=event_ns,
+        )  # fmt: skip
         self.feed(Delivered(Received(envelope, "commands", "1-0", self.now_ns)))
 
     def told(self, kind: type[Message]) -> list[Any]:

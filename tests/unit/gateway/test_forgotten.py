@@ -1,10 +1,13 @@
 """Redis came back without its last second: nobody may wait for a word that it forgot."""
 
+from services.contracts.alert_codes import AlertCode
+from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.commands import CancelOrder
+from services.contracts.messages.control import TradingStateChanged, TradingStateRequested
 from services.contracts.messages.orders import CommandDenied, OrderAccepted, OrderClosed
 from services.contracts.messages.venue_state import ConnectionChanged, EntryWindowChanged, SessionPhaseChanged
 from services.contracts.reasons import GateReason
-from services.contracts.terms import OrderKind, Symbol, Venue
+from services.contracts.terms import OrderKind, Severity, Symbol, TradingState, Venue
 from services.gateway.facts import Forgotten
 
 from .desk import Desk, chejan, order
@@ -80,3 +83,44 @@ def test_what_waits_is_refused_and_its_id_stays_refused(desk: Desk) -> None:
     desk.hear(again, "again")
     desk.run(3)
     assert len(desk.sends) == sent
+
+
+def state_of(state: TradingState, by: str) -> TradingStateChanged:
+    return TradingStateChanged(state=state, by=by, reason="t", latches=())
+
+
+def halt_alerts(desk: Desk) -> list[bool]:
+    """Of each word about a forgotten halt whether it says that it is over."""
+    return [a.resolved for a in desk.told(AlertRaised) if a.code == AlertCode.HALT_FORGOTTEN]
+
+
+def test_a_halt_stays_until_a_person_says_what_is_meant(desk: Desk) -> None:
+    """Risk never read it: without a word the gateway stayed halted for good, and all else said armed."""
+    desk.hear(TradingStateRequested(target=TradingState.HALTED, by="t", reason="t"), "h")
+    desk.feed(Forgotten())
+    (told,) = [a for a in desk.told(AlertRaised) if a.code == AlertCode.HALT_FORGOTTEN]
+    assert told.severity is Severity.CRITICAL and not told.resolved
+    desk.tick(1.0)
+    desk.hear(state_of(TradingState.REDUCE_ONLY, by="test"), "its writer says it by itself")
+    assert desk.state.control.halted
+    desk.hear(state_of(TradingState.ARMED, by="t"), "armed")
+    assert not desk.state.control.halted
+    assert halt_alerts(desk) == [False, True]
+
+
+def test_a_state_that_is_read_again_lifts_no_halt_that_redis_forgot(desk: Desk) -> None:
+    said_ns = desk.now_ns
+    desk.tick(1.0)
+    desk.hear(TradingStateRequested(target=TradingState.HALTED, by="t", reason="t"), "h")
+    desk.feed(Forgotten())
+    desk.hear(state_of(TradingState.ARMED, by="t"), "read again", event_ns=said_ns)
+    assert desk.state.control.halted
+    desk.hear(state_of(TradingState.HALTED, by="t"), "confirmed after all")
+    assert desk.state.control.halted and halt_alerts(desk) == [False, True]
+    desk.hear(state_of(TradingState.DISARMED, by="t"), "lifted")
+    assert not desk.state.control.halted
+
+
+def test_without_a_halt_nothing_is_told_of_one(desk: Desk) -> None:
+    desk.feed(Forgotten())
+    assert halt_alerts(desk) == []
