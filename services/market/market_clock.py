@@ -7,7 +7,8 @@ plan, and `wall_ns(m)` is the first wall moment at which market time has reached
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from typing import Annotated, Protocol, Self
@@ -25,7 +26,7 @@ from services.market.dates import (
     time_of_day_ns,
     to_trading_date,
 )
-from services.market.sessions import DaySchedule, Window
+from services.market.sessions import GUARD_BEFORE_PAUSE_S, DaySchedule, Window
 
 COMPRESSED_START_NS = time_of_day_ns(dt.time(7, 55))
 COMPRESSED_END_NS = time_of_day_ns(dt.time(20, 5))
@@ -132,24 +133,32 @@ def real_day(trading_date: TradingDate) -> DayPlan:
 
 
 def compressed_day(
-    schedule: DaySchedule, anchor_wall_ns: int, seconds: int, overlap_share: Fraction = OVERLAP_SHARE
+    schedule: DaySchedule,
+    anchor_wall_ns: int,
+    seconds: int,
+    overlap_share: Fraction = OVERLAP_SHARE,
+    guard_share: Fraction = Fraction(0),
 ) -> DayPlan:
     """The day from 07:55 to 20:05, squeezed into `seconds` that begin at `anchor_wall_ns`.
 
     `overlap_share` of the seconds goes to the windows in which both venues trade continuously, by length;
     half of the rest evenly to every other stretch between two boundaries, so that none is too short to
-    see; the other half to those by length. Raises ValueError for a date on which the venues never trade
-    together, or for less than a second.
+    see; the other half to those by length. `guard_share` of the seconds, taken from the `overlap_share`, goes
+    to their last minutes, in which all that rests is taken back: the broker's orders a second are as few in
+    a compressed day. Without one they pass as fast as the rest. Raises ValueError for a date on which the
+    venues never trade together, or for less than a second.
     """
     overlaps = schedule.overlaps()
     if not overlaps:
         raise ValueError(f"{schedule.trading_date} has no window in which both venues trade")
     if seconds < 1:
         raise ValueError(f"a compressed day takes at least one second, not {seconds}")
-    edges = _edges(schedule)
+    guards = {o.end_ns - GUARD_BEFORE_PAUSE_S * SECOND_NS for o in overlaps} if guard_share else set()
+    edges = _edges(schedule, guards)
     stretches = [Window(start, end) for start, end in pairwise(edges)]
-    together = [any(overlap.contains(s.start_ns) for overlap in overlaps) for s in stretches]
-    offsets = _cumulative(list(_weights(stretches, together, overlap_share)), seconds * SECOND_NS)
+    kinds = [_kind(stretch, overlaps, guards) for stretch in stretches]
+    shares = {"guard": guard_share, "both": overlap_share - guard_share}
+    offsets = _cumulative(list(_weights(stretches, kinds, shares)), seconds * SECOND_NS)
     return DayPlan(
         trading_date=schedule.trading_date,
         anchor_wall_ns=anchor_wall_ns,
@@ -157,21 +166,33 @@ def compressed_day(
     )
 
 
-def _edges(schedule: DaySchedule) -> tuple[int, ...]:
-    inner = (e for e in schedule.boundaries_ns() if COMPRESSED_START_NS < e < COMPRESSED_END_NS)
+def _edges(schedule: DaySchedule, guards: set[int]) -> tuple[int, ...]:
+    boundaries = sorted({*schedule.boundaries_ns(), *guards})
+    inner = (edge for edge in boundaries if COMPRESSED_START_NS < edge < COMPRESSED_END_NS)
     return (COMPRESSED_START_NS, *inner, COMPRESSED_END_NS)
 
 
-def _weights(stretches: Sequence[Window], together: Sequence[bool], overlap_share: Fraction) -> Iterator[int]:
-    """Each stretch's part of the wall time, in millionths (rounded down)."""
-    both = int(overlap_share * _SHARES)
-    half = (_SHARES - both) // 2
-    lengths = [s.end_ns - s.start_ns for s in stretches]
-    both_ns = sum(length for length, both in zip(lengths, together, strict=True) if both)
-    other_ns = sum(lengths) - both_ns
-    others = together.count(False)
-    for length, is_both in zip(lengths, together, strict=True):
-        yield both * length // both_ns if is_both else half // others + half * length // other_ns
+def _kind(stretch: Window, overlaps: Sequence[Window], guards: set[int]) -> str:
+    if stretch.start_ns in guards:
+        return "guard"
+    return "both" if any(overlap.contains(stretch.start_ns) for overlap in overlaps) else "other"
+
+
+def _weights(
+    stretches: Sequence[Window], kinds: Sequence[str], shares: Mapping[str, Fraction]
+) -> Iterator[int]:
+    """Each stretch's part of the wall time, in millionths (rounded down); "other" has what is left over."""
+    parts = {kind: int(share * _SHARES) for kind, share in shares.items()}
+    half = (_SHARES - sum(parts.values())) // 2
+    lengths = [stretch.end_ns - stretch.start_ns for stretch in stretches]
+    sums = Counter[str]()
+    for kind, length in zip(kinds, lengths, strict=True):
+        sums[kind] += length
+    for kind, length in zip(kinds, lengths, strict=True):
+        if kind == "other":
+            yield half // kinds.count(kind) + half * length // sums[kind]
+        else:
+            yield parts[kind] * length // sums[kind]
 
 
 def _cumulative(weights: list[int], total: int) -> tuple[int, ...]:

@@ -1,22 +1,23 @@
 """What virtual days have found, each as a day of its own in which nothing else goes wrong."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.contracts.limits import NS_PER_MS, NS_PER_S
-from services.contracts.messages.commands import PlaceOrder
+from services.contracts.messages.commands import CancelOrder, PlaceOrder
 from services.contracts.messages.orders import CommandDenied, ForeignOrderSeen, OrderResolved, Resolution
 from services.contracts.messages.pairs import PairClosed, PairOutcome
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.reasons import GateReason
 from services.contracts.terms import TradingState
-from services.gateway import core
-from services.simulator.virtual.checkers import no_entry_after_a_stop, violations
+from services.gateway import core, order_desk
+from services.simulator.virtual.checkers import no_entry_after_a_stop, only_in_the_windows, violations
 from services.simulator.virtual.day import VirtualDay
 from services.simulator.virtual.desk import Desk, build_desk
-from services.simulator.virtual.faults import CALM
+from services.simulator.virtual.faults import CALM, Terms
 
 from .scripted import Scripted
 
@@ -158,6 +159,31 @@ def test_a_gateway_that_ignores_stops_is_found(desk: Desk, monkeypatch: pytest.M
     day = Scripted(desk, halted_with_a_command_unread)
     day.run()
     assert any("was sent in a halt" in sentence for sentence in no_entry_after_a_stop(day.witness))
+
+
+RESTING = replace(CALM, broker=replace(CALM.broker, fade_rate=0.8), terms=Terms(nxt_takes_ioc=False))
+"""Buys rest on NXT, and many find nothing to meet."""
+
+
+@pytest.mark.parametrize("cancels", [True, False], ids=["taken back", "left"])
+def test_what_rests_as_its_venue_pauses_is_found(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, cancels: bool
+) -> None:
+    """A compressed sweep of 75 ms left no time for a cancel that the broker's rate holds for a second: the
+    sweep takes two seconds of a virtual day, and what then still rests is a violation."""
+    obeyed = order_desk.command
+
+    def no_cancel(turn: Any, message: Any, *rest: Any) -> None:
+        if not isinstance(message, CancelOrder):
+            obeyed(turn, message, *rest)
+
+    if not cancels:
+        monkeypatch.setattr(order_desk, "cancel_open", lambda turn, wanted, reason: None)
+        monkeypatch.setattr(order_desk, "command", no_cancel)
+    day = VirtualDay(desk, 1, RESTING)
+    day.run()
+    left = [sentence for sentence in only_in_the_windows(day.witness) if "open across a pause" in sentence]
+    assert bool(left) is not cancels
 
 
 def test_a_gateway_that_comes_back_as_the_day_ends_still_settles_what_it_left(desk: Desk) -> None:

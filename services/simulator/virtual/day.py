@@ -32,7 +32,7 @@ from services.simulator.virtual.observer import Observer
 from services.simulator.virtual.operator import Operator
 from services.simulator.virtual.process import VirtualProcess
 
-SECONDS = 20
+SECONDS = 22
 SETTLE_NS = 200 * NS_PER_S
 """The most that a day is prolonged by while a pair is open after it: longer than the executor waits before it
 names a position that nobody takes, and than the broker's window of queries. Market time stands meanwhile."""

@@ -71,8 +71,10 @@ max_exposure_total_krw = 12000000
 """The limits of a desk by the shares of its clip. An order of one share cannot fill in part, one of several
 can. The exposure of three whole pairs is beyond the total: two of the dearer symbols fill it."""
 
-TRADING_SHARE = Fraction(13, 20)
+TRADING_SHARE = Fraction(15, 22)
 """The part of a virtual day in which both venues trade; no person has to see the rest pass."""
+GUARD_SHARE = Fraction(2, 22)
+"""The part of it in which they still trade and what rests is taken back."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Desk:
     gateway: GatewaySettings
 
     def plan(self, start_ns: int, seconds: int) -> DayPlan:
-        return compressed_day(self.rules.timetable.day(DATE), start_ns, seconds, TRADING_SHARE)
+        return compressed_day(self.rules.timetable.day(DATE), start_ns, seconds, TRADING_SHARE, GUARD_SHARE)
 
     def world(self, plan: DayPlan, options: SimulatorOptions, seed: int, start_ns: int) -> World:
         listings = [

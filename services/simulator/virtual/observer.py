@@ -14,6 +14,7 @@ from services.contracts.envelope import Envelope
 from services.contracts.limits import LEASE_MS, NS_PER_MS
 from services.contracts.messages.control import ReferencePublished
 from services.contracts.messages.pairs import PairApproved, PairClosed, ResidualMarked
+from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.streams import CONTROL, LEASE, PAIRS, STATUS, TICKS, home_of
 from services.contracts.terms import Purpose, Side, Symbol, Venue
 from services.market.hoga import OrderAction
@@ -26,6 +27,9 @@ from services.simulator.virtual.bus import VirtualBus
 from services.simulator.virtual.checkers import EntrySent, ExitSent, Witness, Word, word_of
 from services.simulator.virtual.gateway import VirtualGateway
 from services.simulator.world import World
+
+CANCEL_NS = 1_500 * NS_PER_MS
+"""How long a cancel may take: the last five calls, or a refusal of the broker, bar the next for a second."""
 
 
 @dataclass
@@ -45,6 +49,9 @@ class Observer:
     _working: list[Order] = field(default_factory=list)
     _of_pair: dict[str, list[Order]] = field(default_factory=dict)
     _orders_seen: int = 0
+    _watched_ns: int = 0
+    _cancellable_ns: Counter[str] = field(default_factory=Counter)
+    """By order id, for how long the gateway could have taken an entry back since the sweep began."""
 
     def at_stake(self) -> bool:
         """Whether a pair was approved and not closed since, as far as was ever said."""
@@ -166,7 +173,7 @@ class Observer:
         sides: dict[tuple[str, Venue], Side] = {}
         for order in self._working_orders():
             entry = order.side is Side.BUY
-            if entry and not self.world.exchange.phases[order.venue].matches_continuously:
+            if entry and self._is_left_over(order, now_ns):
                 self.witness.left_over.append((now_ns, order.request.rqname))
             side = sides.setdefault((order.code, order.venue), order.side)
             if side is not order.side:
@@ -176,6 +183,24 @@ class Observer:
         for pair_id, orders in self._of_pair.items():
             by_symbol[orders[0].code] += self._bought_by(pair_id)[1]
         self._judge_exposure(now_ns, by_symbol)
+        self._watched_ns = now_ns
+
+    def _is_left_over(self, order: Order, now_ns: int) -> bool:
+        """Whether an entry is open while its venue pauses, though the gateway had time to take it back.
+
+        A real sweep has a minute; here it is two seconds, some of which the gateway may be dead, cut off, or
+        not know the order's number.
+        """
+        gateway, rqname = self.gateway, order.request.rqname
+        if self.plan.market_ns(now_ns) < self.windows[-1].end_ns:
+            return False
+        record = gateway.state.orders.get(rqname) if gateway.up else None
+        ready = gateway.up and gateway.state.link.state is ConnectionState.READY
+        if ready and now_ns >= gateway.paused_until_ns and record and record.facts.broker_order_no:
+            self._cancellable_ns[rqname] += now_ns - self._watched_ns
+        if self.world.exchange.phases[order.venue].matches_continuously:
+            return False
+        return self._cancellable_ns[rqname] > CANCEL_NS
 
     def _bought_by(self, pair_id: str) -> tuple[int, int]:
         """(shares bought by a pair's orders, cost in KRW of those not yet sold)."""

@@ -1,4 +1,5 @@
 import datetime as dt
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from services.market.market_clock import (
     compressed_day,
     real_day,
 )
+from services.market.sessions import GUARD_BEFORE_PAUSE_S
 
 DAY = TradingDate("2026-11-23")
 ANCHOR = 1_795_000_000_123_456_789
@@ -135,6 +137,18 @@ class TestCompressedDay:
         plan = compressed_day(schedule, ANCHOR, 600)
         both = sum(plan.wall_ns(w.end_ns) - plan.wall_ns(w.start_ns) for w in schedule.overlaps())
         assert abs(both - 360 * SECOND_NS) < SECOND_NS // 10
+
+    @pytest.mark.parametrize("date", ["2026-11-23", "2026-11-19", "2027-01-04"])
+    def test_the_last_minute_of_trading_can_have_a_share_of_its_own(
+        self, rules: MarketRules, date: str
+    ) -> None:
+        schedule = rules.timetable.day(TradingDate(date))
+        plan = compressed_day(schedule, ANCHOR, 20, Fraction(14, 20), Fraction(2, 20))
+        ends_ns = schedule.overlaps()[-1].end_ns
+        guard_ns = plan.wall_ns(ends_ns) - plan.wall_ns(ends_ns - GUARD_BEFORE_PAUSE_S * SECOND_NS)
+        both_ns = sum(plan.wall_ns(w.end_ns) - plan.wall_ns(w.start_ns) for w in schedule.overlaps())
+        assert abs(guard_ns - 2 * SECOND_NS) < SECOND_NS // 100
+        assert abs(both_ns - 14 * SECOND_NS) < SECOND_NS // 100
 
     @given(st.integers(1, 100_000), st.integers(0, 100_000 * SECOND_NS))
     def test_the_phase_read_through_the_plan_is_the_timetables(
