@@ -8,7 +8,13 @@ import pytest
 
 from services.contracts.limits import NS_PER_MS, NS_PER_S
 from services.contracts.messages.commands import CancelOrder, PlaceOrder
-from services.contracts.messages.orders import CommandDenied, ForeignOrderSeen, OrderResolved, Resolution
+from services.contracts.messages.control import ArmRefused
+from services.contracts.messages.orders import (
+    CommandDenied,
+    ForeignOrderSeen,
+    OrderResolved,
+    Resolution,
+)
 from services.contracts.messages.pairs import PairClosed, PairOutcome
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.reasons import GateReason
@@ -159,6 +165,27 @@ def test_a_gateway_that_ignores_stops_is_found(desk: Desk, monkeypatch: pytest.M
     day = Scripted(desk, halted_with_a_command_unread)
     day.run()
     assert any("was sent in a halt" in sentence for sentence in no_entry_after_a_stop(day.witness))
+
+
+def test_a_person_who_may_not_arm_lets_what_is_held_be_sold(desk: Desk) -> None:
+    """Where a clock was distrusted the virtual person asked to arm in vain until the day was over."""
+    stopped: list[int] = []
+
+    def script(day: Scripted, now_ns: int) -> None:
+        if day.sends and not stopped:
+            stopped.append(now_ns)
+            executor = next(process for process in day.processes if process.name == "executor")
+            executor.paused_until_ns = now_ns + 300 * NS_PER_MS
+            day.operator.ask(TradingState.DISARMED, now_ns)
+            day.gateway.clock_shift_ns = 140 * NS_PER_MS
+
+    day = Scripted(desk, script)
+    day.run()
+    clocks = [m for m in day.messages(ArmRefused) if any("clock" in problem for problem in m.problems)]
+    (pair,) = day.messages(PairClosed)[:1]
+    assert clocks and pair.bought_shares == pair.sold_shares > 0
+    assert pair.closed_at_ns < day.heal_ns, "the clock was right again before anything was sold"
+    assert violations(day.witness) == []
 
 
 RESTING = replace(CALM, broker=replace(CALM.broker, fade_rate=0.8), terms=Terms(nxt_takes_ioc=False))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from services.contracts.envelope import Envelope, Message
 from services.contracts.limits import NS_PER_MS, NS_PER_S
 from services.contracts.messages.control import (
+    ArmRefused,
     FlattenRequested,
     LatchClearRequested,
     SymbolPauseRequested,
@@ -30,7 +31,7 @@ class Operator:
 
     bus: VirtualBus
     name: str = "operator"
-    _cursors: dict[str, int] = field(default_factory=lambda: {STATUS.key: 0, ORDERS.key: 0})
+    _cursors: dict[str, int] = field(default_factory=lambda: {STATUS.key: 0, ORDERS.key: 0, CONTROL.key: 0})
     _risk: RiskStatus | None = None
     _executor: ExecutorStatus | None = None
     _foreign: set[Symbol] = field(default_factory=set)
@@ -39,6 +40,8 @@ class Operator:
     _said: int = 0
     _stopped: bool = False
     """Whether this person stopped the desk and has not armed it since, whatever the status says by now."""
+    _refused: bool = False
+    """Whether the last word on arming was a refusal."""
     hands_off_until_ns: int = 0
 
     def __post_init__(self) -> None:
@@ -71,6 +74,8 @@ class Operator:
                 self._executor = body
             elif isinstance(body, ForeignOrderSeen):
                 self._foreign.add(body.symbol)
+            elif isinstance(body, ArmRefused):
+                self._refused = True
 
     def _mend(self, now_ns: int) -> None:
         risk = self._risk
@@ -83,11 +88,16 @@ class Operator:
             self._say(resume, now_ns)
         self._foreign.clear()
         if not risk.latches and (self._stopped or risk.state is not TradingState.ARMED):
-            self.ask(TradingState.ARMED, now_ns)
+            self.ask(self._best_state(risk.state), now_ns)
         stranded = self._executor is not None and bool(self._executor.stranded)
         if stranded and now_ns - self._flattened_ns > FLATTEN_EVERY_NS:
             self._flattened_ns = now_ns
             self._say(FlattenRequested(by=self.name, reason="it is stranded"), now_ns)
+
+    def _best_state(self, now: TradingState) -> TradingState:
+        """What to ask for: where arming was just refused, at least what is held is to be sold."""
+        refused, self._refused = self._refused, False
+        return TradingState.REDUCE_ONLY if refused and not now.allows_exits else TradingState.ARMED
 
     def _say(self, message: Message, now_ns: int) -> None:
         self._said += 1
