@@ -191,8 +191,8 @@ def armed(rig: Rig) -> None:
     rig.told(ConnectionChanged, VENUE.key, lambda m: m.state is ConnectionState.READY)
 
 
-def traded(rig: Rig, prefix: str) -> None:
-    """Buy one share and sell it again, through the process, to flat."""
+def bought(rig: Rig, prefix: str) -> None:
+    """Buy one share through the process; the next ask is tried until one is met."""
     deadline = time.monotonic() + DEADLINE_S
     at = 0
     while time.monotonic() < deadline:
@@ -218,7 +218,7 @@ def test_a_purchase_passes_through_all_processes_and_back(rig: Rig) -> None:
     assert rig.told(ReconciliationCompleted, ORDERS.key).differences == ()
     assert rig.told(AccountReported, ORDERS.key).cash_krw > 0
     assert rig.told(Heartbeat, STATUS.key).service == "gateway"
-    traded(rig, "P1.1.b.")
+    bought(rig, "P1.1.b.")
     accepted = rig.told(OrderAccepted, ORDERS.key)
     assert accepted.facts.broker_order_no
     filled = rig.told(OrderFilled, ORDERS.key)
@@ -229,7 +229,7 @@ def test_a_purchase_passes_through_all_processes_and_back(rig: Rig) -> None:
 def test_more_than_was_bought_is_never_sold(rig: Rig) -> None:
     rig.gateway()
     armed(rig)
-    traded(rig, "P1.1.b.")
+    bought(rig, "P1.1.b.")
     bid = rig.quote().bids[0][0]
     rig.placed("P1.1.s.1", Side.SELL, bid, 2)
     denied = rig.told(CommandDenied, ORDERS.key, lambda m: m.order_id == "P1.1.s.1")
@@ -249,7 +249,7 @@ def test_observe_sends_nothing(rig: Rig) -> None:
 def test_a_halt_blocks_at_once_and_takes_back_what_rests(rig: Rig) -> None:
     rig.gateway()
     armed(rig)
-    traded(rig, "P1.1.b.")
+    bought(rig, "P1.1.b.")
     best = rig.quote().bids[0][0]
     resting = step(best, 9)
     rig.placed("P1.1.s.1", Side.SELL, resting, 1, kind=OrderKind.LIMIT, reference_price_krw=best)
@@ -272,7 +272,7 @@ def connection_epoch(rig: Rig) -> int:
 def test_killed_and_started_anew_it_sends_nothing_twice(rig: Rig) -> None:
     process = rig.gateway()
     armed(rig)
-    traded(rig, "P1.1.b.")
+    bought(rig, "P1.1.b.")
     before = connection_epoch(rig)
     process.kill()
     process.wait()
@@ -305,6 +305,9 @@ def test_a_lost_connection_comes_back_by_itself(rig: Rig) -> None:
         ConnectionChanged, VENUE.key,
         lambda m: m.state is ConnectionState.READY and m.connection_epoch > before,
     )  # fmt: skip
+    sent = len(rig.admin("snapshot")["arrivals"])
+    bought(rig, "P1.2.b.")
+    assert len(rig.admin("snapshot")["arrivals"]) > sent
 
 
 FAULTS = {

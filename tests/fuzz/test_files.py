@@ -179,7 +179,9 @@ def test_damaged_settings_are_taken_or_refused_naming_the_file(
 def test_settings_that_a_windows_editor_saved_are_taken(
     section: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("ARB_CONFIG_DIR", str(CONFIG))
+    plain = load_settings(SETTINGS[section])
     text = (CONFIG / f"{section}.toml").read_bytes().replace(b"\n", b"\r\n")
     (folder / f"{section}.toml").write_bytes(b"\xef\xbb\xbf" + text)
     monkeypatch.setenv("ARB_CONFIG_DIR", str(folder))
-    load_settings(SETTINGS[section])
+    assert load_settings(SETTINGS[section]) == plain

@@ -268,17 +268,21 @@ def test_without_a_connection_nothing_is_sent_and_it_goes_on_when_it_is_back(des
     assert len(desk.flattens) == 2
 
 
+def deny_last(desk: Desk) -> None:
+    """The gateway refuses the newest rung, if it is still open."""
+    command = desk.flattens[-1]
+    order = desk.pair.order(command.order_id)
+    if order is not None and order.open:
+        desk.hear(o.CommandDenied(
+            order_id=command.order_id, pair_id="P1", symbol=SYMBOL, reason=GateReason.NOT_READY, detail="",
+        ))  # fmt: skip
+
+
 def test_denials_are_no_attempts_but_are_asked_ever_more_slowly(desk: Desk) -> None:
     for _ in range(600):
         if desk.all(ResidualMarked):
             break
-        command = desk.flattens[-1]
-        order = desk.pair.order(command.order_id)
-        if order is not None and order.open:
-            desk.hear(o.CommandDenied(
-                order_id=command.order_id, pair_id="P1", symbol=SYMBOL, reason=GateReason.NOT_READY,
-                detail="",
-            ))  # fmt: skip
+        deny_last(desk)
         desk.tick(500)
     assert desk.last(ResidualMarked).reason is StrandReason.DENIED
     assert desk.limits.flatten_attempts < len(desk.flattens) < 30
@@ -288,18 +292,9 @@ def test_denials_are_no_attempts_but_are_asked_ever_more_slowly(desk: Desk) -> N
 def test_an_obstacle_that_was_away_counts_from_its_return(desk: Desk) -> None:
     """Denied several times it waits seconds for its next attempt; a bid that is good meanwhile is none."""
     while len(desk.flattens) < 5:
-        command = desk.flattens[-1]
-        order = desk.pair.order(command.order_id)
-        if order is not None and order.open:
-            desk.hear(o.CommandDenied(
-                order_id=command.order_id, pair_id="P1", symbol=SYMBOL, reason=GateReason.NOT_READY,
-                detail="",
-            ))  # fmt: skip
+        deny_last(desk)
         desk.tick(100)
-    last = desk.flattens[-1]
-    desk.hear(o.CommandDenied(
-        order_id=last.order_id, pair_id="P1", symbol=SYMBOL, reason=GateReason.NOT_READY, detail="",
-    ))  # fmt: skip
+    deny_last(desk)
     desk.level(96_000)
     desk.tick(200)
     desk.level(BID)
