@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-from services.contracts.envelope import Envelope
 from services.contracts.streams import Stream
 from services.notifier.journal_folder import lines_of, parts_in
 from services.notifier.journal_line import JournalLine, order_of
@@ -25,17 +24,3 @@ def read_lines(folder: Path, stream: Stream | str) -> Iterator[JournalLine]:
     by_key = [list(parts) for _, parts in groupby(mine, key=lambda part: part.stem)]
     keys = [(line for part in parts for line in lines_of(part.path)) for parts in by_key]
     return heapq.merge(*keys, key=lambda line: order_of(line.entry_id))
-
-
-def read_day(folder: Path, stream: Stream | str) -> Iterator[Envelope]:
-    """Yield the typed envelopes of one stream in one date's folder, oldest first.
-
-    What was no message when it was journalled, and gaps, are left out; `read_lines` shows them.
-
-    Raises:
-        LineUnreadable: a line in the middle of a file is damaged.
-        Unreadable: a message of another build's version.
-    """
-    for line in read_lines(folder, stream):
-        if line.body is not None:
-            yield line.envelope
