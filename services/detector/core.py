@@ -50,7 +50,7 @@ def _after(state: DetectorState, message: Message) -> DetectorState:
 
 
 def _on_quote(state: DetectorState, event: Received, quote: QuoteUpdated) -> Step[DetectorState]:
-    books = with_book(state.books, seen(event, quote))
+    books = with_book(state.books, seen(event, quote), state.venue.band(quote.symbol))
     if books is state.books:
         return Step(state)
     skipped = state.quotes_skipped + _skipped(state, quote)

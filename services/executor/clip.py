@@ -88,7 +88,7 @@ def _first(pair: Pair, view: View) -> Move | None:
         return close(pair, view, PairOutcome.EXPIRED)
     if pair.stopping or view.entry_refusal():
         return close(pair, view, PairOutcome.STOPPED)
-    if view.fault(approval.buy_venue) in (BookFault.MISSING, BookFault.EPOCH):
+    if view.fault(approval.buy_venue) in (BookFault.MISSING, BookFault.REFUSED, BookFault.EPOCH):
         return None
     return _buy(pair, view, approval.buy_limit_krw)
 

@@ -50,7 +50,7 @@ Hearer = Callable[[ExecutorState, Received], Heard]
 def quote(state: ExecutorState, event: Received) -> Heard:
     message = event.message
     assert isinstance(message, QuoteUpdated)
-    books = with_book(state.books, seen(event, message))
+    books = with_book(state.books, seen(event, message), state.venues.band(message.symbol))
     touched = tuple(pair_id for pair_id, pair in state.pairs.items() if pair.symbol == message.symbol)
     return Heard(state.but(books=books), touched)
 

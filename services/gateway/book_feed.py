@@ -1,14 +1,25 @@
 """A book frame becomes QuoteUpdated: the only work done for every frame, so it is kept short.
 
 Levels come from the absolute snapshot, never from the deltas (Kiwoom sheet 2.2). A price's sign is
-a colour on a screen and may be doubled; an absent level has price 0 and is left out.
+a colour on a screen and may be doubled; an absent level has price 0 and is left out. A frame that is no
+book is published as one that was refused: readers must not go on with the book before it.
 """
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
 
-from services.contracts.messages.market_data import Level, QuoteUpdated, TradePrinted
+from services.contracts.messages.market_data import (
+    BookTrouble,
+    Level,
+    QuoteUpdated,
+    RefusedBook,
+    TradePrinted,
+)
+from services.contracts.messages.venue_state import PriceBand
 from services.contracts.terms import Side, Symbol, Venue
 from services.gateway.exchange_time import smallest_apart_ns
+from services.market.books import sound
 from services.market.market_clock import MarketClock
 from services.market.symbols import parse_feed_code
 
@@ -18,6 +29,7 @@ TIME_FID = 21
 _ASK_PRICE, _BID_PRICE, _ASK_QTY, _BID_QTY = 41, 51, 61, 71
 
 ReadFid = Callable[[int], str]
+NO_BANDS: Final[Mapping[Symbol, PriceBand]] = MappingProxyType({})
 
 
 def book_fids(levels: int) -> tuple[int, ...]:
@@ -45,21 +57,39 @@ class BookFeed:
         self._codes: dict[str, tuple[Symbol, Venue]] = {}
         self.last_ns: dict[Venue, int] = {}
         self.traded_ns: dict[Venue, int] = {}
+        self.refused: dict[tuple[Venue, BookTrouble], int] = {}
         self._stamps: dict[Venue, dict[str, int]] = {venue: {} for venue in Venue}
 
-    def quote(self, code: str, read: ReadFid, connection_epoch: int, now_ns: int) -> QuoteUpdated:
-        """Return the book of a registered code. Raises ValueError for text that is no number or code."""
+    def quote(
+        self, code: str, read: ReadFid, connection_epoch: int, now_ns: int,
+        bands: Mapping[Symbol, PriceBand] = NO_BANDS,
+    ) -> QuoteUpdated:  # fmt: skip
+        """Return the book of a registered code, refused where the frame is none; `bands` are the day's.
+
+        Raises ValueError for a code that is none.
+        """
         symbol, venue = self._book_of(code)
-        asks = self._side(read, _ASK_PRICE, _ASK_QTY)
-        bids = self._side(read, _BID_PRICE, _BID_QTY)
+        asks: tuple[Level, ...] = ()
+        bids: tuple[Level, ...] = ()
+        refused = None
+        try:
+            asks = self._side(read, _ASK_PRICE, _ASK_QTY)
+            bids = self._side(read, _BID_PRICE, _BID_QTY)
+        except ValueError:
+            refused = RefusedBook(trouble=BookTrouble.UNREADABLE, bids=bids, asks=asks)
         seq = self._seq[symbol, venue] = self._seq.get((symbol, venue), 0) + 1
         self.last_ns[venue] = now_ns
         exchange_time = read(TIME_FID).strip()
         self._stamps[venue].setdefault(exchange_time, now_ns)
-        return QuoteUpdated.model_construct(
+        frame = QuoteUpdated.model_construct(
             symbol=symbol, venue=venue, bids=bids, asks=asks, exchange_time=exchange_time,
-            connection_epoch=connection_epoch, feed_seq=seq, conflated=0,
+            connection_epoch=connection_epoch, feed_seq=seq, conflated=0, refused=refused,
         )  # fmt: skip
+        quote = sound(frame, bands.get(symbol))
+        if quote.refused is not None:
+            counted = (venue, quote.refused.trouble)
+            self.refused[counted] = self.refused.get(counted, 0) + 1
+        return quote
 
     def trade(self, code: str, read: ReadFid, now_ns: int) -> TradePrinted:
         """Return a print; FID 15's sign is the aggressor (Kiwoom sheet 2.1)."""

@@ -324,7 +324,8 @@ class Shell:
     def on_book(self, code: str, read: Callable[[int], str]) -> None:
         """A book frame, straight from its event: the hot path, which the core does not see."""
         now_ns = self._clock.now_ns()
-        quote = self._feed.quote(code, read, self.state.connection_epoch, now_ns)
+        state = self.state
+        quote = self._feed.quote(code, read, state.connection_epoch, now_ns, state.facts.bands)
         group = self._group_of(quote.symbol)
         if group:
             self._outbox.put_quote(Quote(quote, group, now_ns))

@@ -67,7 +67,7 @@ def _lease(state: RiskState) -> LeaseRenewed:
 
 
 def _on_quote(state: RiskState, quote: QuoteUpdated, event: Received) -> Step[RiskState]:
-    books = with_book(state.books, seen(event, quote))
+    books = with_book(state.books, seen(event, quote), state.venue.band(quote.symbol))
     return Step(state if books is state.books else state.but(books=books))
 
 
