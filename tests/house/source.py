@@ -11,7 +11,8 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 SERVICES: Final = ("gateway", "detector", "risk", "executor", "notifier")
 MADE: Final = frozenset({"__pycache__", "build", "dist", "run", "journal"})
-OWN: Final = frozenset({".env", "slack.toml"})
+OWN: Final = frozenset({".env", ".git", "slack.toml"})
+"""Of a person or a checkout: `.git` is a file where a work tree of its own was made."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
