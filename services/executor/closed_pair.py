@@ -9,9 +9,9 @@ from services.contracts.envelope import Part
 from services.contracts.messages.orders import OrderFacts
 from services.contracts.messages.pairs import PairApproved
 from services.contracts.terms import OrderKind, Purpose, Side, Symbol, TradingDate, Venue
-from services.executor.order import Order, clip_and_attempt
+from services.executor.order import Order, OrderEvent, clip_and_attempt, evidence_of
 from services.executor.pair import Exposure, Pair, Residual
-from services.executor.phases import OrderLife
+from services.executor.phases import Evidence, OrderLife
 
 
 class ClosedOrder(Part):
@@ -50,11 +50,14 @@ class ClosedPair(Part):
         known = self.orders.get(order_id)
         return 0 if known is None else known.cum_qty_shares
 
-    def is_news(self, facts: OrderFacts) -> bool:
-        """Whether an order filled further than the pair was closed with, or one that it never knew works."""
+    def is_news(self, event: OrderEvent) -> bool:
+        """Whether an order filled further than the pair was closed with, or one works that it never knew, or
+        that it knew as over."""
+        facts = event.facts
         if facts.cum_qty_shares > self.filled_shares(facts.order_id):
             return True
-        return facts.order_id not in self.orders and not facts.closed
+        lives = facts.order_id not in self.orders or evidence_of(event) is Evidence.REOPENED
+        return lives and not facts.closed
 
     def with_fill(self, facts: OrderFacts) -> "ClosedPair":
         """Return the pair with a fill remembered that a person answers for."""

@@ -128,7 +128,7 @@ def _stray(state: ExecutorState, message: OrderEvent, now_ns: int) -> Heard:
     closed = state.closed.get(facts.pair_id)
     if closed is None:
         return _of_no_pair(state, message, now_ns)
-    if not closed.is_news(facts):
+    if not closed.is_news(message):
         return Heard(state)
     if closed.claimed or not _of_today(state, facts):
         remembered = {**state.closed, facts.pair_id: closed.with_fill(facts)}

@@ -137,7 +137,7 @@ class Order(Part):
 def evidence_of(event: OrderEvent) -> Evidence:
     """Return what an event says of the order's life."""
     if isinstance(event, OrderResolved):
-        return _RESOLVED[event.resolution]
+        return Evidence.REOPENED if event.reopens else _RESOLVED[event.resolution]
     return _EVIDENCE[type(event)]
 
 

@@ -49,6 +49,8 @@ class Evidence(StrEnum):
     FOUND = "found"
     NEVER_ARRIVED = "never_arrived"
     AMBIGUOUS = "ambiguous"
+    REOPENED = "reopened"
+    """The gateway's word that an order lives which it had told as over."""
     SILENCE = "silence"
     """Our own clock: the command has long expired and nothing was heard."""
     OUTLIVED = "outlived"
@@ -58,7 +60,10 @@ class Evidence(StrEnum):
 
 _L, _E = OrderLife, Evidence
 
-_ALIVE: Final = {_E.ACCEPTED: _L.WORKING, _E.FILLED: _L.WORKING, _E.FOUND: _L.WORKING, _E.CLOSED: _L.CLOSED}
+_ALIVE: Final = {
+    _E.ACCEPTED: _L.WORKING, _E.FILLED: _L.WORKING, _E.FOUND: _L.WORKING, _E.REOPENED: _L.WORKING,
+    _E.CLOSED: _L.CLOSED,
+}  # fmt: skip
 _VOIDS: Final = {_E.REJECTED: _L.VOID, _E.NEVER_ARRIVED: _L.VOID}
 _DOUBT: Final = {_E.UNKNOWN: _L.UNKNOWN, _E.AMBIGUOUS: _L.AMBIGUOUS}
 
@@ -102,14 +107,14 @@ _ORDER_TABLE: Final[dict[OrderLife, dict[Evidence, OrderLife]]] = {
     },
     _L.DENIED: {
         # The last gate's word and a fill contradict each other. A fill is money: the fill wins.
-        _E.FILLED: _L.WORKING, _E.FOUND: _L.WORKING, _E.CLOSED: _L.CLOSED,
+        _E.FILLED: _L.WORKING, _E.FOUND: _L.WORKING, _E.REOPENED: _L.WORKING, _E.CLOSED: _L.CLOSED,
         _E.SENT: _L.DENIED, _E.ACCEPTED: _L.DENIED, _E.DENIED: _L.DENIED, _E.REJECTED: _L.DENIED,
         _E.UNKNOWN: _L.DENIED, _E.NEVER_ARRIVED: _L.DENIED, _E.AMBIGUOUS: _L.DENIED, _E.SILENCE: _L.DENIED,
         _E.OUTLIVED: _L.DENIED,
     },
     _L.VOID: {
         # "Never arrived" was wrong: the broker was slow. It lives, and can be cancelled.
-        _E.FILLED: _L.WORKING, _E.FOUND: _L.WORKING, _E.CLOSED: _L.CLOSED,
+        _E.FILLED: _L.WORKING, _E.FOUND: _L.WORKING, _E.REOPENED: _L.WORKING, _E.CLOSED: _L.CLOSED,
         # A late "accepted" of a rejected order is old news; one that truly lives also fills or closes.
         _E.ACCEPTED: _L.VOID,
         _E.SENT: _L.VOID, _E.DENIED: _L.VOID, _E.REJECTED: _L.VOID, _E.UNKNOWN: _L.VOID,
@@ -117,8 +122,8 @@ _ORDER_TABLE: Final[dict[OrderLife, dict[Evidence, OrderLife]]] = {
         _E.OUTLIVED: _L.VOID,
     },
     # Closed sticks. A fill after the cancel, or after the closing frame, is an old fill told late: its
-    # quantity counts, and nothing more can come of the order.
-    _L.CLOSED: dict.fromkeys(_E, _L.CLOSED),
+    # quantity counts, and nothing more can come of the order, unless the gateway says that its end was none.
+    _L.CLOSED: {**dict.fromkeys(_E, _L.CLOSED), _E.REOPENED: _L.WORKING},
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from services.contracts.limits import NS_PER_MS, NS_PER_S, QUERIES_KEPT_FOR_EXIT
 from services.contracts.messages.alerts import Fact
 from services.contracts.messages.venue_state import ConnectionState, FeedLivenessChanged
 from services.contracts.reasons import GateReason
-from services.contracts.terms import OrderKind, Purpose, Severity, TradingDate, Venue
+from services.contracts.terms import OrderKind, Purpose, Severity, Side, TradingDate, Venue
 from services.gateway import exchange_time, link_desk, order_desk, reconcile, status_report, truth
 from services.gateway.book_feed import silent_venues
 from services.gateway.effects import Note
@@ -44,6 +44,7 @@ def tick(turn: Turn, fact: Clocked) -> None:
     _connection(turn)
     _lease(turn)
     stops(turn)
+    _oversold(turn)
     _sweep(turn)
     _answers(turn)
     truth.release_parked(turn)
@@ -190,6 +191,16 @@ def _by_hand(turn: Turn, record: OrderRecord) -> bool:
     return record.facts.purpose is Purpose.FLATTEN and bool(flatten & {"", record.facts.symbol})
 
 
+def _oversold(turn: Turn) -> None:
+    """A sell that lives after all, or shares that a person sold, may leave more on sale than a pair holds."""
+    orders = turn.state.orders
+    order_desk.cancel_open(
+        turn,
+        lambda r: r.facts.side is Side.SELL and orders.sellable_shares(r.facts.pair_id) < 0,
+        "more is on sale than the pair holds",
+    )
+
+
 def _sweep(turn: Turn) -> None:
     if turn.state.session.window.sweep:
         order_desk.cancel_open(turn, order_desk.outlives_pause, "sweep before the pause")
@@ -207,7 +218,17 @@ def _answers(turn: Turn) -> None:
             truth.become_unknown(turn, record.order_id, "no answer in time")
     for order_id, since_ns in list(turn.state.rejecting.items()):
         if turn.now_ns - since_ns > TEXT_WAIT_NS:
-            reject_now(turn, order_id)
+            _unexplained(turn, order_id)
+
+
+def _unexplained(turn: Turn, order_id: str) -> None:
+    """An answer without a number and without words is no definite evidence against an order: the broker is
+    asked. Words that come later still end it. A cancel is asked for anew at once."""
+    record = turn.state.orders.working.get(order_id)
+    if record is not None and record.is_order and record.unacknowledged and order_id not in turn.state.texts:
+        truth.become_unknown(turn, order_id, "its answer has no number, and the broker does not say why")
+    else:
+        reject_now(turn, order_id)
 
 
 def reject_now(turn: Turn, order_id: str) -> None:
@@ -251,8 +272,10 @@ def _patience(turn: Turn) -> int:
 
 
 def _unknowns(turn: Turn) -> bool:
-    records = turn.state.orders.working.values()
-    return any(r.stage is Stage.UNKNOWN and not r.ambiguous for r in records)
+    orders = turn.state.orders
+    return bool(orders.contradicted) or any(
+        r.stage is Stage.UNKNOWN and not r.ambiguous for r in orders.working.values()
+    )
 
 
 def _overdue(turn: Turn) -> bool:

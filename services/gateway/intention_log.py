@@ -42,6 +42,11 @@ def numbered(order_id: str, broker_order_no: str) -> dict[str, Any]:
     return {"k": "number", "id": order_id, "no": broker_order_no}
 
 
+def reopened(order_id: str) -> dict[str, Any]:
+    """An order that had closed lives."""
+    return {"k": "reopened", "id": order_id}
+
+
 def closed(facts: OrderFacts) -> dict[str, Any]:
     return {"k": "closed", "id": facts.order_id, "facts": facts.model_dump(mode="json")}
 
@@ -89,13 +94,23 @@ def replay(lines: Iterable[Line]) -> dict[str, OrderRecord]:
             del records[line["id"]]
         elif line["k"] == "number":
             facts = known.facts.model_copy(update={"broker_order_no": line["no"]})
-            records[line["id"]] = replace(known, facts=facts, stage=Stage.ACCEPTED)
+            records[line["id"]] = _alive(replace(known, facts=facts), known)
+        elif line["k"] == "reopened":
+            records[line["id"]] = _alive(known)
         elif line["k"] == "closed":
             facts = OrderFacts.model_validate(line["facts"])
             if _knows_more(known.facts, facts):
                 continue
             records[line["id"]] = replace(known, facts=facts, stage=Stage.CLOSED)
     return records
+
+
+def _alive(record: OrderRecord, before: OrderRecord | None = None) -> OrderRecord:
+    """Return the order as one that works; a number that was known `before` opens nothing that closed."""
+    if before is not None and before.stage is Stage.CLOSED and before.facts.broker_order_no:
+        return before
+    facts = record.facts.model_copy(update={"closed": False})
+    return replace(record, facts=facts, stage=Stage.ACCEPTED if facts.broker_order_no else Stage.UNKNOWN)
 
 
 def _knows_more(known: OrderFacts, told: OrderFacts) -> bool:

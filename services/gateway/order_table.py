@@ -2,14 +2,15 @@
 
 An order is known by our id, and by the broker's number within one trading date and account. Its
 fill state is (cumulative quantity, cumulative amount, closed); evidence merges by maximum, so
-that frames and query rows may come twice, late, reordered or not at all. Nothing here is
-ever taken back.
+that frames and query rows may come twice, late, reordered or not at all. No fill is ever taken back.
 
 An order closes when it is filled, or when evidence with nothing remaining names an amount that
-our fills have reached: a closing frame that overtakes the last fill waits for it.
+our fills have reached: a closing frame that overtakes the last fill waits for it. It lives again
+on positive evidence alone: a number where it was thought never to have arrived, or a fill beyond the
+amount that closed it with shares still open.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -58,7 +59,11 @@ class OrderRecord:
     @property
     def open_shares(self) -> int:
         """What can still fill; for an unknown order all of it."""
-        return 0 if self.stage is Stage.CLOSED else self.facts.qty_shares - self.facts.cum_qty_shares
+        return 0 if self.stage is Stage.CLOSED else self.unfilled_shares
+
+    @property
+    def unfilled_shares(self) -> int:
+        return self.facts.qty_shares - self.facts.cum_qty_shares
 
     @property
     def unacknowledged(self) -> bool:
@@ -114,6 +119,7 @@ class Growth:
     qty_shares: int = 0
     amount_krw: int = 0
     closed: bool = False
+    reopened: bool = False
 
 
 def merge(record: OrderRecord, seen: Evidence) -> Growth:
@@ -129,9 +135,12 @@ def merge(record: OrderRecord, seen: Evidence) -> Growth:
     if seen.cum_qty_shares is not None and seen.cum_amount_krw is not None and seen.cum_qty_shares > cum_qty:
         cum_qty, cum_amount = min(seen.cum_qty_shares, old.qty_shares), seen.cum_amount_krw
     closing = record.closing_amount_krw
+    reopened = old.closed and cum_qty > old.cum_qty_shares and bool(seen.remaining_shares)
+    if reopened:
+        closing = -1
     if seen.remaining_shares == 0:
         closing = max(closing, seen.cum_amount_krw or 0)
-    closed = old.closed or cum_qty == old.qty_shares or 0 <= closing <= cum_amount
+    closed = (old.closed and not reopened) or cum_qty == old.qty_shares or 0 <= closing <= cum_amount
     facts = _with(
         old,
         cum_qty_shares=cum_qty,
@@ -154,6 +163,7 @@ def merge(record: OrderRecord, seen: Evidence) -> Growth:
         qty_shares=cum_qty - old.cum_qty_shares,
         amount_krw=cum_amount - old.cum_amount_krw,
         closed=closed and not old.closed,
+        reopened=reopened and not closed,
     )
 
 
@@ -167,10 +177,12 @@ def _with(facts: OrderFacts, **changes: object) -> OrderFacts:
 class OrderTable:
     """All orders of one trading date and account.
 
-    `working` are ours that may still fill or are unknown, `done` the others; `numbers` maps the
-    broker's numbers to our ids, `foreign` holds orders that are not ours. `screens_echoed` turns false
-    when a frame of an order whose number we know shows a screen that is none of ours: then screens tell
-    nothing (that FID 920 echoes ours is not certain, Kiwoom sheet 1.3), and none is judged by them.
+    `working` are ours that may still fill or are unknown, `done` the others, `numberless` those of them
+    that closed without a number of the broker's; `numbers` maps those to our ids, `foreign` holds orders that
+    are not ours, `first_seen` is when evidence of a number came that nobody had. `screens_echoed` is what frames of orders whose number we know have shown of FID 920: true
+    where it was their own screen, false where it was none of ours, None before the first. That it echoes is
+    not certain (Kiwoom sheet 1.3): where it is false, none is judged by it.
+    `contradicted` are orders that closed and that a query shows as open, since the query began.
     `carried` are the shares that a pair bought on earlier dates and had not sold when this one began.
     """
 
@@ -180,7 +192,10 @@ class OrderTable:
     by_pair: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     parked: Mapping[str, Parked] = field(default_factory=dict)
     foreign: Mapping[str, Evidence] = field(default_factory=dict)
-    screens_echoed: bool = True
+    first_seen: Mapping[str, int] = field(default_factory=dict)
+    numberless: frozenset[str] = frozenset()
+    contradicted: Mapping[str, int] = field(default_factory=dict)
+    screens_echoed: bool | None = None
     carried: Mapping[str, int] = field(default_factory=dict)
 
     # -- reading ----------------------------------------------------------------------
@@ -246,17 +261,23 @@ class OrderTable:
         """Return the table with a record added or replaced, filed by whether it is over."""
         order_id, pair_id = record.order_id, record.facts.pair_id
         working, done, numbers, by_pair = self.working, self.done, self.numbers, self.by_pair
+        no = record.facts.broker_order_no
+        numberless = self.numberless - {order_id}
         if record.stage is Stage.CLOSED:
             done = {**done, order_id: record}
             working = {key: value for key, value in working.items() if key != order_id}
+            numberless = numberless if no else numberless | {order_id}
         else:
             working = {**working, order_id: record}
-        no = record.facts.broker_order_no
+            if order_id in done:
+                done = {key: value for key, value in done.items() if key != order_id}
         if no and numbers.get(no) != order_id:
             numbers = {**numbers, no: order_id}
         if order_id not in by_pair.get(pair_id, ()):
             by_pair = {**by_pair, pair_id: (*by_pair.get(pair_id, ()), order_id)}
-        return replace(self, working=working, done=done, numbers=numbers, by_pair=by_pair)
+        return replace(
+            self, working=working, done=done, numbers=numbers, by_pair=by_pair, numberless=numberless
+        )
 
     def without_unsent(self, order_id: str) -> "OrderTable":
         """Return the table without an order that definitely never left (it may be sent once more)."""
@@ -269,33 +290,51 @@ class OrderTable:
     def may_be(self, record: OrderRecord, seen: Evidence) -> bool:
         """Whether an order without a number may be what was seen.
 
-        Not if that came before it was sent, and not if anything that waits for the same number came from
+        Not if that came before it was sent, and not if anything that is known of the same number came from
         another screen (FID 920 is the one thing of ours that the broker echoes): a person's order may be
         exactly like ours in all else, and a query row does not tell its screen.
         """
-        if not record.could_be(seen):
-            return False
-        parked = self.parked.get(seen.broker_order_no, Parked((), record.sent_ns))
-        elsewhere = self.screens_echoed and any(map(record.from_elsewhere, (*parked.seen, seen)))
-        return not elsewhere and parked.since_ns >= record.sent_ns
+        return self.is_like(record, seen) and not (
+            self.screens_echoed is not False and self._elsewhere(record, seen)
+        )
+
+    def is_like(self, record: OrderRecord, seen: Evidence) -> bool:
+        """Whether it is like what was seen in all but the screen, and did not come after it."""
+        first_ns = self.first_seen.get(seen.broker_order_no, record.sent_ns)
+        return record.could_be(seen) and first_ns >= record.sent_ns
+
+    def _elsewhere(self, record: OrderRecord, seen: Evidence) -> bool:
+        parked = self.parked.get(seen.broker_order_no, Parked((), 0))
+        stranger = self.foreign.get(seen.broker_order_no)
+        known = (*parked.seen, seen) if stranger is None else (stranger, *parked.seen, seen)
+        return any(map(record.from_elsewhere, known))
 
     def claimant(self, seen: Evidence) -> OrderRecord | None:
-        """Return the one order in flight that evidence of an unknown number belongs to, by screen."""
-        if not self.screens_echoed:
+        """Return the one order that evidence of a number nobody has belongs to, by screen: one in flight,
+        else one that was thought never to have worked."""
+        if self.screens_echoed is False or not seen.screen:
             return None
+        return self._only(self.working.values(), seen) or self._only(self.gone(), seen)
+
+    def _only(self, records: Iterable[OrderRecord], seen: Evidence) -> OrderRecord | None:
         matches = [
-            r for r in self.working.values()
-            if r.unacknowledged and r.screen == seen.screen and seen.screen and self.may_be(r, seen)
+            r for r in records
+            if not r.facts.broker_order_no and r.screen == seen.screen and self.may_be(r, seen)
         ]  # fmt: skip
         return matches[0] if len(matches) == 1 else None
+
+    def gone(self) -> Iterator[OrderRecord]:
+        """Orders that closed without a number: refused, or not shown by the broker's queries."""
+        return (self.done[order_id] for order_id in sorted(self.numberless))
 
     def park(self, seen: Evidence, now_ns: int) -> "OrderTable":
         """Return the table with evidence kept for a number that nobody has claimed yet."""
         waiting = self.parked.get(seen.broker_order_no, Parked((), now_ns))
         if seen in waiting.seen:
             return self
-        kept = Parked((*waiting.seen[-15:], seen), waiting.since_ns)
-        return replace(self, parked={**self.parked, seen.broker_order_no: kept})
+        no, kept = seen.broker_order_no, Parked((*waiting.seen[-15:], seen), waiting.since_ns)
+        first_seen = self.first_seen if no in self.first_seen else {**self.first_seen, no: now_ns}
+        return replace(self, parked={**self.parked, no: kept}, first_seen=first_seen)
 
     def unpark(self, broker_order_no: str) -> tuple["OrderTable", tuple[Evidence, ...]]:
         """Return the table without what waited for a number, and what waited."""
@@ -304,6 +343,14 @@ class OrderTable:
             return self, ()
         rest = {no: item for no, item in self.parked.items() if no != broker_order_no}
         return replace(self, parked=rest), waiting.seen
+
+    def without_foreign(self, broker_order_no: str) -> tuple["OrderTable", Evidence | None]:
+        """Return the table in which a number is no stranger's any more, and what was known of it."""
+        known = self.foreign.get(broker_order_no)
+        if known is None:
+            return self, None
+        rest = {no: item for no, item in self.foreign.items() if no != broker_order_no}
+        return replace(self, foreign=rest), known
 
     def with_foreign(self, seen: Evidence) -> tuple["OrderTable", bool]:
         """Return the table with a foreign order's newest state, and whether that is news."""
@@ -324,6 +371,8 @@ def _merge_foreign(before: Evidence | None, seen: Evidence) -> Evidence:
         remaining_shares=min(remaining) if remaining else None,
         cum_qty_shares=max(before.cum_qty_shares or 0, seen.cum_qty_shares or 0),
         cum_amount_krw=max(before.cum_amount_krw or 0, seen.cum_amount_krw or 0),
+        commission_krw=max(before.commission_krw, seen.commission_krw),
+        tax_krw=max(before.tax_krw, seen.tax_krw),
     )
 
 

@@ -29,10 +29,6 @@ SETTLE_NS = 700 * NS_PER_MS
 """An order younger than this may still be on its way when a query begins."""
 APART_NS = 1_500 * NS_PER_MS
 """Two absences count only when the queries began this far apart."""
-CLOCKS_PART_NS = 30_000 * NS_PER_MS
-"""The broker stamps whole seconds of another clock: a row this much older than ours may still be ours.
-
-Too little would take an order that works for one that never arrived; too much only asks a person."""
 QUIET_NS = 300 * NS_PER_MS
 RESOLVE_AGAIN_NS = 1_600 * NS_PER_MS
 
@@ -81,10 +77,13 @@ def _orders(turn: Turn, round_: Round) -> list[str]:
     for item in seen:
         if turn.state.orders.by_number(item.broker_order_no) is not None:
             truth.observe(turn, item)
+            _contradiction(turn, item, round_.begun_ns)
     unclaimed = [item for item in seen if turn.state.orders.by_number(item.broker_order_no) is None]
     _resolve(turn, unclaimed, round_.begun_ns)
     for item in unclaimed:
-        if turn.state.orders.by_number(item.broker_order_no) is None and not _awaited(turn, item):
+        if turn.state.orders.by_number(item.broker_order_no) is None and not truth.in_flight(turn, item):
+            if item.broker_order_no not in turn.state.orders.foreign and truth.revive(turn, item):
+                continue
             table, waiting = turn.state.orders.unpark(item.broker_order_no)
             turn.set(orders=table)
             for each in (*waiting, item):
@@ -108,11 +107,6 @@ def evidence_of(replies: tuple[Reply, ...]) -> tuple[list[Evidence], list[str]]:
     return seen, problems
 
 
-def _awaited(turn: Turn, seen: Evidence) -> bool:
-    table = turn.state.orders
-    return any(r.unacknowledged and table.may_be(r, seen) for r in table.working.values())
-
-
 def _resolve(turn: Turn, unclaimed: list[Evidence], begun_ns: int) -> None:
     numbers = set(turn.state.orders.foreign)
     for record in list(turn.state.orders.working.values()):
@@ -121,7 +115,7 @@ def _resolve(turn: Turn, unclaimed: list[Evidence], begun_ns: int) -> None:
         found = {
             s.broker_order_no: s
             for s in unclaimed
-            if s.broker_order_no not in numbers and _fits(turn, record, s)
+            if s.broker_order_no not in numbers and truth.fits(turn, record, s)
         }
         if len(found) == 1:
             ((no, seen),) = found.items()
@@ -132,16 +126,29 @@ def _resolve(turn: Turn, unclaimed: list[Evidence], begun_ns: int) -> None:
                 truth.apply(turn, known, seen)
         elif found:
             truth.ambiguous(turn, record, sorted(found))
+        elif alike := truth.alike_but_for_screen(turn, record, unclaimed):
+            truth.ambiguous(turn, record, alike)
         else:
             _absent(turn, record, begun_ns)
 
 
-def _fits(turn: Turn, record: OrderRecord, seen: Evidence) -> bool:
-    """The same order by symbol, venue, side, kind, quantity and price, and not older than ours."""
-    if not turn.state.orders.may_be(record, seen):
-        return False
-    sent_at = turn.state.clock.hhmmss(record.sent_ns - CLOCKS_PART_NS)
-    return not seen.hhmmss or seen.hhmmss >= sent_at
+def _contradiction(turn: Turn, seen: Evidence, begun_ns: int) -> None:
+    """A row that shows a closed order as open is older than its end, or its end was none: two rows, apart,
+    say that it lives."""
+    table = turn.state.orders
+    record = table.by_number(seen.broker_order_no)
+    if record is None or not record.is_order:
+        return
+    rest = {order_id: ns for order_id, ns in table.contradicted.items() if order_id != record.order_id}
+    since_ns = table.contradicted.get(record.order_id)
+    if record.stage is not Stage.CLOSED or not seen.remaining_shares or not record.unfilled_shares:
+        if since_ns is not None:
+            turn.set(orders=replace(table, contradicted=rest))
+    elif since_ns is None:
+        turn.set(orders=replace(table, contradicted={**rest, record.order_id: begun_ns}))
+    elif begun_ns - since_ns >= APART_NS:
+        turn.set(orders=replace(table, contradicted=rest))
+        truth.reopen(turn, record, "two queries, apart, show shares of it open")
 
 
 def _absent(turn: Turn, record: OrderRecord, begun_ns: int) -> None:

@@ -23,7 +23,7 @@ from services.contracts.messages.orders import (
 from services.contracts.terms import OrderKind, Severity, Venue
 from services.gateway.effects import Note
 from services.gateway.evidence import Evidence
-from services.gateway.intention_log import closed, numbered
+from services.gateway.intention_log import closed, numbered, reopened
 from services.gateway.order_table import Growth, OrderRecord, Stage, merge
 from services.gateway.query_desk import RoundKind
 from services.gateway.replies import orders_of_day
@@ -33,20 +33,26 @@ from services.market.hoga import OrderAction
 
 PARKED_NS = 3_000_000_000
 """How long evidence for a number nobody claims waits before the order counts as foreign."""
+CLOCKS_PART_NS = 30_000_000_000
+"""The broker stamps whole seconds of another clock: a row this much older than ours may still be ours.
+
+Too little would take an order that works for one that never arrived; too much only asks a person."""
+LATE_NS = 300_000_000_000
+"""An order that no query showed may still have reached the broker so much later, and not after it."""
 
 
 def observe(turn: Turn, seen: Evidence) -> None:
     """Take in one frame or row, whosever order it is."""
     table = turn.state.orders
     record = table.by_number(seen.broker_order_no)
-    if record is None and seen.broker_order_no not in table.foreign:
+    if record is None:
         record = table.claimant(seen)
         if record is not None:
             give_number(turn, record.order_id, seen.broker_order_no)
             record = turn.state.orders.get(record.order_id)
+    else:
+        _learn_screen(turn, record, seen)
     if record is not None:
-        if seen.screen and not is_order_screen(seen.screen):
-            turn.set(orders=replace(turn.state.orders, screens_echoed=False))
         apply(turn, record, seen)
     elif seen.broker_order_no in table.foreign:
         foreign(turn, seen)
@@ -54,19 +60,71 @@ def observe(turn: Turn, seen: Evidence) -> None:
         turn.set(orders=table.park(seen, turn.now_ns))
 
 
+def _learn_screen(turn: Turn, record: OrderRecord, seen: Evidence) -> None:
+    """A frame of an order whose number was known shows whether the broker echoes screens."""
+    table = turn.state.orders
+    if not seen.screen or table.screens_echoed is False:
+        return
+    echoed = seen.screen == record.screen or is_order_screen(seen.screen)
+    if table.screens_echoed is not echoed:
+        turn.set(orders=replace(table, screens_echoed=echoed))
+
+
 def give_number(turn: Turn, order_id: str, broker_order_no: str) -> None:
-    """The broker's number of one of ours became known: what was parked for it is its own."""
+    """The broker's number of one of ours became known: what was parked for it, or told as a stranger's, is
+    its own. One that was thought never to have worked lives again."""
     record = turn.state.orders.get(order_id)
     if record is None or record.facts.broker_order_no:
         return
     facts = record.facts.model_copy(update={"broker_order_no": broker_order_no})
-    table, waiting = turn.state.orders.with_record(replace(record, facts=facts)).unpark(broker_order_no)
+    numbered_ = replace(record, facts=facts)
+    table, waiting = turn.state.orders.with_record(numbered_).unpark(broker_order_no)
+    table, stranger = table.without_foreign(broker_order_no)
     turn.set(orders=table)
     turn.do(Note(numbered(order_id, broker_order_no), facts.trading_date))
+    if record.stage is Stage.CLOSED:
+        reopen(turn, numbered_, "the broker gave it a number")
+    if stranger is not None:
+        _no_stranger(turn, stranger)
+        waiting = (stranger, *waiting)
     for seen in waiting:
         known = turn.state.orders.get(order_id)
         if known is not None:
             apply(turn, known, seen)
+
+
+def reopen(turn: Turn, record: OrderRecord, evidence: str) -> None:
+    """Positive evidence that an order lives which was closed: everybody is told, and nothing more is sold
+    for it until it has closed."""
+    facts = record.facts.model_copy(update={"closed": False})
+    stage = Stage.ACCEPTED if facts.broker_order_no else Stage.UNKNOWN
+    alive = replace(
+        record, facts=facts, stage=stage, rejected=False, absences=0, absent_ns=0, closing_amount_krw=-1,
+        cancel_confirmed=False,
+    )  # fmt: skip
+    turn.set(orders=turn.state.orders.with_record(alive), rhythm=_moved(turn))
+    turn.do(Note(reopened(record.order_id), facts.trading_date))
+    if alive.is_order:
+        _say_alive(turn, alive, evidence)
+
+
+def _say_alive(turn: Turn, record: OrderRecord, evidence: str) -> None:
+    turn.say(
+        OrderResolved(facts=record.facts, resolution=Resolution.FOUND, evidence=evidence, reopens=True),
+        record.facts.pair_id,
+    )
+
+
+def _no_stranger(turn: Turn, seen: Evidence) -> None:
+    """What was told as somebody else's order is ours: nothing of it is left to a person."""
+    turn.say(
+        ForeignOrderSeen(
+            broker_order_no=seen.broker_order_no, symbol=seen.symbol, venue=seen.venue or Venue.KRX,
+            side=seen.side, qty_shares=seen.qty_shares, cum_qty_shares=0, cum_amount_krw=0, closed=True,
+            trading_date=turn.state.session.trading_date,
+        )
+    )  # fmt: skip
+    _foreign_alert(turn, seen, resolved=True)
 
 
 def retell(turn: Turn, record: OrderRecord) -> None:
@@ -124,6 +182,9 @@ def apply(turn: Turn, record: OrderRecord, seen: Evidence) -> None:
     if after.action is OrderAction.CANCEL:
         _confirm_cancel(turn, record, after)
         return
+    if growth.reopened:
+        turn.do(Note(reopened(after.order_id), after.facts.trading_date))
+        _say_alive(turn, after, "it filled further, and shares of it are open")
     if growth.accepted and not after.rejected:
         _say_accepted(turn, record, after, "a query shows it" if seen.by_query else "a frame shows it")
     if growth.qty_shares:
@@ -272,18 +333,72 @@ def foreign(turn: Turn, seen: Evidence) -> None:
         )
     )  # fmt: skip
     if first:
-        turn.alert(
-            f"foreign-{known.broker_order_no}", AlertCode.FOREIGN_ORDER_SEEN, Severity.INFO,
-            {"broker_order": known.broker_order_no, "side": known.side.value, "qty": known.qty_shares,
-             "symbol": known.symbol},
-            symbol=known.symbol,
-        )  # fmt: skip
+        _foreign_alert(turn, known, resolved=False)
+
+
+def _foreign_alert(turn: Turn, seen: Evidence, *, resolved: bool) -> None:
+    turn.alert(
+        f"foreign-{seen.broker_order_no}", AlertCode.FOREIGN_ORDER_SEEN, Severity.INFO,
+        {"broker_order": seen.broker_order_no, "side": seen.side.value, "qty": seen.qty_shares,
+         "symbol": seen.symbol},
+        symbol=seen.symbol, resolved=resolved,
+    )  # fmt: skip
+
+
+def fits(turn: Turn, record: OrderRecord, seen: Evidence) -> bool:
+    """The same order by symbol, venue, side, kind, quantity and price, and not older than ours."""
+    return turn.state.orders.may_be(record, seen) and _since(turn, record, seen)
+
+
+def _since(turn: Turn, record: OrderRecord, seen: Evidence) -> bool:
+    return not seen.hhmmss or seen.hhmmss >= turn.state.clock.hhmmss(record.sent_ns - CLOCKS_PART_NS)
+
+
+def alike_but_for_screen(turn: Turn, record: OrderRecord, rows: list[Evidence]) -> list[str]:
+    """Return the numbers of orders that only their screen tells from ours, while nothing has shown yet that
+    the broker echoes screens: nobody but a person can tell."""
+    table = turn.state.orders
+    if table.screens_echoed is not None:
+        return []
+    return sorted(s.broker_order_no for s in rows if table.is_like(record, s) and _since(turn, record, s))
+
+
+def arrived_late(turn: Turn, seen: Evidence) -> list[OrderRecord]:
+    """Return the orders that no query had shown and that evidence of an unknown number fits: one is ours,
+    several are a question. One that the broker refused is known by answer or screen alone."""
+    if not seen.hhmmss:
+        return []
+    return [
+        record
+        for record in turn.state.orders.gone()
+        if not record.rejected
+        and fits(turn, record, seen)
+        and seen.hhmmss <= turn.state.clock.hhmmss(record.sent_ns + LATE_NS)
+    ]
+
+
+def revive(turn: Turn, seen: Evidence) -> bool:
+    """Give evidence that nobody claims to the order that was thought never to have arrived, if there is one.
+
+    Of several of one pair it is the newest: what the pair may sell is the same. Of several pairs it is none.
+    """
+    late = sorted(arrived_late(turn, seen), key=lambda record: record.sent_ns)
+    if len({record.facts.pair_id for record in late}) != 1:
+        return False
+    order_id = late[-1].order_id
+    give_number(turn, order_id, seen.broker_order_no)
+    known = turn.state.orders.get(order_id)
+    if known is not None:
+        apply(turn, known, seen)
+    return True
 
 
 def release_parked(turn: Turn) -> None:
-    """Evidence that waited long enough belongs to an order that is not ours."""
+    """Evidence that waited long enough belongs to an order that is not ours, or that was given up."""
     for no, parked in turn.state.orders.parked.items():
-        if turn.now_ns - parked.since_ns < PARKED_NS or _in_flight(turn, parked.seen[-1]):
+        if turn.now_ns - parked.since_ns < PARKED_NS or in_flight(turn, parked.seen[-1]):
+            continue
+        if revive(turn, parked.seen[-1]):
             continue
         table, waiting = turn.state.orders.unpark(no)
         turn.set(orders=table)
@@ -291,9 +406,11 @@ def release_parked(turn: Turn) -> None:
             foreign(turn, seen)
 
 
-def _in_flight(turn: Turn, seen: Evidence) -> bool:
+def in_flight(turn: Turn, seen: Evidence) -> bool:
+    """Whether an order whose number is still to come may be the one that was seen."""
     table = turn.state.orders
-    return any(r.unacknowledged and table.may_be(r, seen) for r in table.working.values())
+    like = table.is_like if table.screens_echoed is None else table.may_be
+    return any(r.unacknowledged and like(r, seen) for r in table.working.values())
 
 
 def want_orders(turn: Turn, kind: RoundKind) -> None:

@@ -199,6 +199,8 @@ class Record:
             order.end = "rejected" if isinstance(message, OrderRejected) else order.end or "closed"
         elif isinstance(message, OrderResolved) and message.resolution is Resolution.NEVER_ARRIVED:
             order.end = "never arrived"
+        elif isinstance(message, OrderResolved) and message.reopens:
+            order.end = ""
 
 
 def read_date(root: Path, date: TradingDate) -> Record:

@@ -251,7 +251,8 @@ def _on_cancel_rejected(state: RiskState, message: orders.CancelRejected, event:
 
 def _on_resolved(state: RiskState, message: orders.OrderResolved, event: Received) -> Step[RiskState]:
     never = message.resolution is orders.Resolution.NEVER_ARRIVED
-    return Step(ledger.with_facts(state, message.facts, definitely_over=never))
+    known = ledger.with_facts(state, message.facts, definitely_over=never, reopens=message.reopens)
+    return Step(known)
 
 
 def _on_order_closed(state: RiskState, message: orders.OrderClosed, event: Received) -> Step[RiskState]:

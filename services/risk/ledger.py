@@ -23,8 +23,11 @@ good for, and than a close is on its way."""
 assert FORGOTTEN_NS > 2 * APPROVAL_TTL_MS * NS_PER_MS
 
 
-def with_facts(state: RiskState, facts: OrderFacts, *, definitely_over: bool = False) -> RiskState:
-    """Take in one statement about an order; `definitely_over` where the message itself says so.
+def with_facts(
+    state: RiskState, facts: OrderFacts, *, definitely_over: bool = False, reopens: bool = False
+) -> RiskState:
+    """Take in one statement about an order; `definitely_over` where the message itself says so, `reopens`
+    where it says that the order lives although it was told as over.
 
     An order of another date whose pair is not open was settled on its own day: it is not today's money.
     """
@@ -34,9 +37,9 @@ def with_facts(state: RiskState, facts: OrderFacts, *, definitely_over: bool = F
     if definitely_over:
         tally = tally.model_copy(update={"closed": True})
     if facts.pair_id not in state.settled_krw:
-        merged: RiskState = state.but(orders=merge(state.orders, facts.order_id, tally))
+        merged: RiskState = state.but(orders=merge(state.orders, facts.order_id, tally, reopens=reopens))
         return merged
-    late: RiskState = state.but(settled=merge(state.settled, facts.order_id, tally))
+    late: RiskState = state.but(settled=merge(state.settled, facts.order_id, tally, reopens=reopens))
     return _reopened(late, facts.pair_id) or _resettled(late, facts.pair_id)
 
 

@@ -93,10 +93,16 @@ class Money:
         return self.cash_flow_krw + self.held_cost_krw
 
 
-def merge(orders: Tallies, order_id: str, tally: OrderTally) -> dict[str, OrderTally]:
-    """Return the orders with one more statement about one of them taken in."""
+def merge(
+    orders: Tallies, order_id: str, tally: OrderTally, *, reopens: bool = False
+) -> dict[str, OrderTally]:
+    """Return the orders with one more statement about one of them taken in; with `reopens` it says that the
+    order lives, whatever had been said of its end."""
     known = orders.get(order_id)
-    return {**orders, order_id: tally if known is None else known.merged(tally)}
+    if known is None:
+        return {**orders, order_id: tally}
+    merged = known.merged(tally)
+    return {**orders, order_id: merged.model_copy(update={"closed": tally.closed}) if reopens else merged}
 
 
 def money_of(tallies: Iterable[OrderTally]) -> Money:

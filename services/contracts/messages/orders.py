@@ -84,11 +84,15 @@ class Resolution(StrEnum):
 
 
 class OrderResolved(Message):
-    """Evidence turned an unknown order into a known one. `ambiguous` needs a person."""
+    """Evidence turned an unknown order into a known one. `ambiguous` needs a person.
+
+    `reopens`: the order had been told as over, and positive evidence shows that it lives.
+    """
 
     facts: OrderFacts
     resolution: Resolution
     evidence: str
+    reopens: bool = False
 
 
 class CancelRejected(Message):

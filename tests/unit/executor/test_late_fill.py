@@ -192,3 +192,25 @@ def test_a_pair_opened_again_holds_the_money_that_it_was_closed_with(
     assert (again.commission_krw, again.tax_krw) == (pair.commission_krw, pair.tax_krw)
     assert again.approval.buy_venue is pair.approval.buy_venue
     assert again.next_order_id(Side.SELL) == pair.next_order_id(Side.SELL)
+
+
+def test_a_closed_pair_takes_up_an_order_again_that_lives_after_all(desk: Desk) -> None:
+    """A sell was taken for never arrived, another sold the shares, and then the first got its number."""
+    desk.approve()
+    buy = desk.orders[0]
+    desk.fill(buy)
+    first = desk.sells[0]
+    desk.unknown(first)
+    desk.resolve(first, o.Resolution.NEVER_ARRIVED)
+    desk.tick(1_000)
+    desk.fill(desk.sells[-1], 100_400)
+    desk.tick(4_000)
+    assert desk.state.pairs == {}
+    lives = o.OrderResolved(
+        facts=desk.facts(first), resolution=o.Resolution.FOUND, evidence="its answer", reopens=True
+    )
+    desk.hear(lives)
+    assert desk.pair.order(first.order_id) in desk.pair.open_orders
+    assert desk.pair.available_shares < 0, "nothing more is sold of it"
+    desk.tick(2_000)
+    assert [cancel.target_order_id for cancel in desk.cancels][-1] == first.order_id

@@ -30,8 +30,10 @@ def test_every_life_meets_every_evidence() -> None:
         assert next_life(life, evidence) in OrderLife
 
 
-def test_closed_sticks() -> None:
-    assert {next_life(OrderLife.CLOSED, evidence) for evidence in Evidence} == {OrderLife.CLOSED}
+def test_closed_sticks_until_the_gateway_says_that_the_order_lives() -> None:
+    others = set(Evidence) - {Evidence.REOPENED}
+    assert {next_life(OrderLife.CLOSED, evidence) for evidence in others} == {OrderLife.CLOSED}
+    assert {next_life(life, Evidence.REOPENED) for life in OrderLife} == {OrderLife.WORKING}
 
 
 def test_nothing_but_evidence_of_the_broker_ends_a_doubt() -> None:

@@ -29,6 +29,7 @@ from services.gateway.facts import (
     Connected,
     Delivered,
     Fact,
+    Forgotten,
     LeaseSeen,
     LoggedIn,
     MasterRead,
@@ -166,6 +167,11 @@ class Desk:
 
     def frame(self, **values: str) -> None:
         self.feed(OrderFramed({int(name[1:]): value for name, value in values.items()}))
+
+    def feed_forgotten(self) -> None:
+        """Redis forgot something: all is told again, and the broker is asked for all orders."""
+        self.feed(Forgotten())
+        self.run(1)
 
     def answer(self, send: Send, number: str) -> None:
         self.feed(Answered(send.args[1], send.args[0], "KOA_NORMAL_BUY_KP_ORD", False, {"주문번호": number}))

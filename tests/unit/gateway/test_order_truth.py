@@ -160,10 +160,19 @@ def test_a_blank_number_is_a_rejection_in_the_brokers_words(desk: Desk) -> None:
     assert rejected.facts.closed
 
 
-def test_a_rejection_without_words_is_told_all_the_same(desk: Desk) -> None:
+def test_an_answer_without_number_and_words_is_asked_after(desk: Desk) -> None:
     desk.answer(sent(desk), "")
     desk.run(1)
-    assert len(desk.told(OrderRejected)) == 1
+    assert [len(desk.told(kind)) for kind in (OrderUnknown, OrderRejected)] == [1, 0]
+    desk.run(5)
+    assert [m.resolution for m in desk.told(OrderResolved)] == [Resolution.NEVER_ARRIVED]
+
+
+def test_words_that_come_late_still_end_a_rejection(desk: Desk) -> None:
+    desk.answer(send := sent(desk), "")
+    desk.run(1)
+    desk.feed(Told(send.args[0], "[571489] no"))
+    assert [m.text for m in desk.told(OrderRejected)] == ["[571489] no"]
 
 
 def test_a_late_refusal_by_frame_rejects(desk: Desk) -> None:
@@ -279,8 +288,10 @@ class TestUnknown:
 
     def test_what_comes_from_another_screen_is_somebody_elses(self, desk: Desk) -> None:
         """Found by a virtual day: ours never arrived, and a person placed one that is just like it."""
+        desk.answer(sent(desk), "0000100")
+        desk.frame(**chejan(desk.sends[-1], "0000100", "취소", remaining=0))
         desk.send_code = -307
-        send = sent(desk)
+        send = sent(desk, order_id="P1.2.b.1")
         desk.tick(0.1)
         desk.frame(**chejan(send, NO, "체결", remaining=0, cum=10, amount=1_995_000, screen="9999"))
         desk.broker.rows = [row(send, NO, cum=10, amount=1_995_000, remaining=0)]
@@ -288,6 +299,14 @@ class TestUnknown:
         assert [m.resolution for m in desk.told(OrderResolved)] == [Resolution.NEVER_ARRIVED]
         assert [m.broker_order_no for m in desk.told(ForeignOrderSeen)] == [NO]
         assert not desk.told(OrderFilled)
+
+    def test_a_screen_is_a_question_before_any_frame_has_shown_its_echo(self, desk: Desk) -> None:
+        send = sent(desk)
+        desk.frame(**chejan(send, NO, "체결", remaining=6, cum=4, amount=798_000, screen="0101"))
+        desk.broker.rows = [row(send, NO, cum=4, amount=798_000, remaining=0)]
+        desk.run(12)
+        assert [m.resolution for m in desk.told(OrderResolved)] == [Resolution.AMBIGUOUS]
+        assert not desk.told(ForeignOrderSeen)
 
     def test_screens_count_for_nothing_with_a_broker_that_does_not_echo_them(self, desk: Desk) -> None:
         desk.answer(sent(desk), "0000100")

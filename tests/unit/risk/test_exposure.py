@@ -1,15 +1,17 @@
 """The worst case stays within its limits whatever is asked and whatever fills, in any order (I3)."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.contracts.messages.orders import OrderResolved, Resolution
 from services.contracts.messages.pairs import PairApproved
 from services.contracts.terms import Side, Symbol
 from services.risk.exposure import cash_available_krw, exposure_by_symbol, total_exposure_krw
 from services.risk.pnl import money_by_pair
 from tests.unit.detector import world
 from tests.unit.detector.world import HYNIX, OTHER_GROUP, SAMSUNG
-from tests.unit.risk.desk import Desk, account, armed, closed, facts, filled, intent, leg
+from tests.unit.risk.desk import Desk, account, armed, closed, facts, filled, intent, leg, order_closed
 
 SYMBOLS = (SAMSUNG, HYNIX, OTHER_GROUP)
 LIMITS = world.limits(
@@ -154,3 +156,16 @@ def test_a_dearer_limit_weighs_more() -> None:
     dear = intent(desk, side_a=leg(world.Venue.KRX, Side.BUY, 70_300))
     assert isinstance(desk.answer(dear), PairApproved)
     assert total_exposure_krw(desk.state) == 5 * 70_300
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_an_order_that_lives_after_all_counts_as_working_again(settled: bool) -> None:
+    """Where it was told as over, and where its pair was closed with it."""
+    desk = armed(LIMITS)
+    order = facts("P1", Side.BUY, 10, 700_000, cum_qty_shares=0, cum_amount_krw=0, closed=False)
+    desk.tell(order_closed(order))
+    if settled:
+        desk.tell(closed("P1", bought_shares=0, sold_shares=0))
+    assert total_exposure_krw(desk.state) == 0
+    desk.tell(OrderResolved(facts=order, resolution=Resolution.FOUND, evidence="a number", reopens=True))
+    assert total_exposure_krw(desk.state) == 700_000
