@@ -179,9 +179,10 @@ class OrderTable:
 
     `working` are ours that may still fill or are unknown, `done` the others, `numberless` those of them
     that closed without a number of the broker's; `numbers` maps those to our ids, `foreign` holds orders that
-    are not ours, `first_seen` is when evidence of a number came that nobody had. `screens_echoed` is what frames of orders whose number we know have shown of FID 920: true
-    where it was their own screen, false where it was none of ours, None before the first. That it echoes is
-    not certain (Kiwoom sheet 1.3): where it is false, none is judged by it.
+    are not ours, `first_seen` is when evidence of a number came that nobody had. `screens_echoed` is what
+    frames of orders whose number we know have shown of FID 920: true where it was their own screen, false
+    where it was none of ours, None before the first. That it echoes is not certain (Kiwoom sheet 1.3): where
+    it is false, none is judged by it.
     `contradicted` are orders that closed and that a query shows as open, since the query began.
     `carried` are the shares that a pair bought on earlier dates and had not sold when this one began.
     """
