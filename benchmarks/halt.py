@@ -19,7 +19,7 @@ from services.contracts.messages.commands import PlaceOrder
 from services.contracts.messages.control import TradingStateChanged, TradingStateRequested
 from services.contracts.messages.orders import CommandDenied, OrderAccepted, OrderClosed
 from services.contracts.terms import Side, TradingState, Venue
-from services.market.ticks import step
+from services.contracts.tick_grid import SHARE_TICKS as TICKS
 from tests.support.live_desk import GATEWAY, SYMBOLS, LiveDesk
 
 FAR_TICKS = 9
@@ -58,7 +58,11 @@ def command_entry(desk: LiveDesk) -> None:
     symbol = SYMBOLS[number % len(SYMBOLS)]
     bid_krw = desk.quote(symbol, Venue.KRX).bids[0][0]
     desk.place(
-        f"B{number}-b1", Side.BUY, step(bid_krw, -FAR_TICKS), symbol=symbol, reference_price_krw=bid_krw
+        f"B{number}-b1",
+        Side.BUY,
+        TICKS.step(bid_krw, -FAR_TICKS),
+        symbol=symbol,
+        reference_price_krw=bid_krw,
     )
 
 

@@ -7,7 +7,8 @@ computes with the published copy. A decision names the hash it was made under.
 from services.contracts.envelope import Part
 from services.contracts.ids import derive_id
 from services.contracts.reference import SymbolEntry, TradeCosts
-from services.contracts.terms import Market, Symbol, TradingDate
+from services.contracts.terms import Market, Symbol, TradingDate, Venue
+from services.contracts.tick_grid import TickGrid
 from services.contracts.trading_limits import TradingLimits
 
 
@@ -28,7 +29,21 @@ class Reference(Part):
         """Return the enabled entry of a symbol, or None."""
         return next((item for item in self.symbols if item.krx_code == symbol and item.enabled), None)
 
+    def listed(self, symbol: Symbol) -> SymbolEntry | None:
+        """Return the entry of a symbol, enabled or not, or None."""
+        return next((item for item in self.symbols if item.krx_code == symbol), None)
+
     def costs_of(self, symbol: Symbol) -> TradeCosts | None:
-        """Return the costs of a symbol's market, or None where either is unknown."""
+        """Return the costs of an enabled symbol's market, or None where either is unknown."""
         entry = self.entry(symbol)
         return None if entry is None else self.costs.get(entry.market)
+
+    def exit_costs_of(self, symbol: Symbol) -> TradeCosts | None:
+        """Return the costs of a symbol even where it is disabled: what is held must still be sold."""
+        entry = self.listed(symbol)
+        return None if entry is None else self.costs.get(entry.market)
+
+    def ticks_of(self, symbol: Symbol, venue: Venue) -> TickGrid | None:
+        """Return the price grid of a symbol on a venue, or None where its market is not known."""
+        costs = self.exit_costs_of(symbol)
+        return None if costs is None else costs.ticks(venue)

@@ -11,20 +11,10 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.contracts.terms import Market, Symbol, TradingDate, Venue
+from services.contracts.tick_grid import SHARE_TICKS, TickGrid
 
 NXT_SUFFIX = "_NX"
 """What the broker appends to a code to name the NXT feed of the same share (Kiwoom sheet 4.1)."""
-
-TICK_BANDS: tuple[tuple[int, int], ...] = (
-    (0, 1),
-    (2_000, 5),
-    (5_000, 10),
-    (20_000, 50),
-    (50_000, 100),
-    (200_000, 500),
-    (500_000, 1_000),
-)
-"""(lowest price of the band in KRW, tick in KRW); KRX since 2023-01-25, NXT the same (market rules 2.1)."""
 
 Rate = Annotated[Decimal, Field(ge=0, lt=Decimal("0.1"), allow_inf_nan=False)]
 """A share of an amount: 0.00015 is 0.015 %. A tenth or more is a percent mistaken for a rate."""
@@ -66,7 +56,7 @@ class CommissionRates(Frozen):
 
 
 class TradeCosts(Frozen):
-    """What buying and selling a share of one market costs on one trading date.
+    """What buying and selling a share of one market costs on one trading date, and its ticks by venue.
 
     Every amount is a whole number of won; commissions and both taxes are floored separately. An
     amount is that of one order: a broker that rounds each execution charges at most as much.
@@ -77,6 +67,12 @@ class TradeCosts(Frozen):
     commission: CommissionRates
     transaction_tax_rate: Rate
     rural_tax_rate: Rate
+    krx_ticks: TickGrid = SHARE_TICKS
+    nxt_ticks: TickGrid = SHARE_TICKS
+
+    def ticks(self, venue: Venue) -> TickGrid:
+        """The price grid of one venue."""
+        return self.krx_ticks if venue is Venue.KRX else self.nxt_ticks
 
     def commission_krw(self, venue: Venue, amount_krw: int) -> int:
         unit = self.commission.truncate_to_krw
@@ -123,9 +119,10 @@ class TradeCosts(Frozen):
             raise ValueError(f"price {buy_price_krw} KRW and quantity {qty_shares} must be positive")
         bought_krw = buy_price_krw * qty_shares
         price_krw = self._price_below_break_even_krw(buy_venue, bought_krw, sell_venue, qty_shares)
-        price_krw += -price_krw % tick_size(price_krw)
+        ticks = self.ticks(sell_venue)
+        price_krw = ticks.snap_up(price_krw)
         while self.net_krw(buy_venue, bought_krw, sell_venue, price_krw * qty_shares) < 0:
-            price_krw += tick_size(price_krw)
+            price_krw += ticks.size(price_krw)
         return price_krw
 
     def _price_below_break_even_krw(
@@ -137,16 +134,6 @@ class TradeCosts(Frozen):
         outlay_krw = self.buy_outlay_krw(buy_venue, bought_krw)
         lowest_krw = (outlay_krw - spared_krw) / (kept * qty_shares)
         return max(1, int(lowest_krw.to_integral_value(ROUND_FLOOR)))
-
-
-def tick_size(price_krw: int) -> int:
-    """The price step in KRW at an order price; the order price itself decides (market rules 2.1).
-
-    Raises ValueError for a price below 1.
-    """
-    if price_krw < 1:
-        raise ValueError(f"a price is at least 1 KRW, not {price_krw}")
-    return next(tick for lowest, tick in reversed(TICK_BANDS) if price_krw >= lowest)
 
 
 def floor_share_krw(amount_krw: int, rate: Decimal) -> int:

@@ -33,10 +33,19 @@ class Venue(StrEnum):
 
 
 class Market(StrEnum):
-    """The listing market: it decides the sell tax, not where a share trades."""
+    """The listing market: it decides sell tax, ticks and venues. Preferred shares are listed as shares.
+
+    `ETF` is a fund of domestic shares listed on KRX. No other fund is traded: the gains of all others
+    are taxed, and the costs of this system do not know that tax (market rules 3.1).
+    """
 
     KOSPI = "KOSPI"
     KOSDAQ = "KOSDAQ"
+    ETF = "ETF"
+
+    @property
+    def is_fund(self) -> bool:
+        return self is Market.ETF
 
 
 class Side(StrEnum):

@@ -71,7 +71,8 @@ def _connection(state: DetectorState, symbol: Symbol, legs: Legs | None, now_ns:
 
 
 def _phases(state: DetectorState, symbol: Symbol, legs: Legs | None, now_ns: int) -> bool:
-    return state.venue.both_continuous
+    entry = None if state.reference is None else state.reference.entry(symbol)
+    return entry is not None and state.venue.both_trade(entry.market)
 
 
 def _feeds(state: DetectorState, symbol: Symbol, legs: Legs | None, now_ns: int) -> bool:

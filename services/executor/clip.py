@@ -120,7 +120,7 @@ def _buy(pair: Pair, view: View, price_krw: int) -> Move:
     started = pair.turned(Turn.CLIP_STARTED, clip=pair.clip + 1, sell_due_ns=0)
     ask = Ask(
         side=Side.BUY, venue=venue, kind=kind, purpose=Purpose.ENTRY, qty_shares=_size(pair, view),
-        price_krw=buy_limit(price_krw, asks, view.limits.collar_ticks),
+        price_krw=buy_limit(price_krw, asks, view.limits.collar_ticks, view.ticks(venue)),
         reference_price_krw=asks[0][0] if asks else price_krw,
     )  # fmt: skip
     return place(started, view, ask)
@@ -137,7 +137,7 @@ def _sell(pair: Pair, view: View) -> Move | None:
     if view.costs is None:
         return flatten.open_residual(pair, view, "the costs that break-even is computed from are not known")
     floor_krw = view.costs.break_even_sell_price_krw(venue.other, pair.buy_price_krw, venue, shares)
-    price = sell_limit(floor_krw, bids, shares, view.limits.collar_ticks)
+    price = sell_limit(floor_krw, bids, shares, view.limits.collar_ticks, view.ticks(venue))
     if price is None:
         return flatten.open_residual(pair, view, "the spread is gone")
     ask = Ask(

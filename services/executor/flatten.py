@@ -18,7 +18,6 @@ from services.executor.pair import Pair
 from services.executor.phases import OrderLife, PairPhase, Turn
 from services.executor.pricing import loss_floor, rung_price
 from services.executor.view import View
-from services.market import ticks
 from services.market.edge import walk
 
 _DENIALS_DOUBLED = 5
@@ -177,8 +176,8 @@ def _continuous(pair: Pair, view: View) -> Ask | Obstacle:
     quoted = [venue for venue in venues if view.bids(venue)]
     if not quoted:
         return Obstacle(StrandReason.NO_QUOTE, "no bid is known", view.settings.quote_wait_ms)
-    floor_krw = loss_floor(view.limits, pair.buy_price_krw)
     venue = max(quoted, key=lambda v: (view.bids(v)[0], v is pair.approval.sell_venue))
+    floor_krw = loss_floor(view.limits, pair.buy_price_krw, view.ticks(venue))
     best_krw = view.bids(venue)[0][0]
     if best_krw < floor_krw:
         patience_ms = view.limits.flatten_attempts * view.limits.flatten_interval_ms
@@ -195,7 +194,7 @@ def _no_venue(view: View) -> Obstacle:
 def _limit(pair: Pair, view: View, venue: Venue, floor_krw: int) -> Ask:
     bid_krw, kind = view.bids(venue)[0][0], view.marketable_kind(venue)
     assert kind is not None, "only tradable venues are asked"
-    price_krw = rung_price(view.limits, bid_krw, _taken(pair) + 1, floor_krw, view.band)
+    price_krw = rung_price(view.limits, bid_krw, _taken(pair) + 1, floor_krw, view.band, view.ticks(venue))
     return _ask(pair, venue, kind, price_krw, bid_krw)
 
 
@@ -216,10 +215,10 @@ def _auction(pair: Pair, view: View) -> Ask | Obstacle:
     buy = pair.open_buy
     if buy is not None and buy.venue is Venue.KRX:
         return Obstacle(StrandReason.NO_VENUE, "the buy on KRX is not closed", view.settings.flatten_wait_ms)
-    bids = view.bids(Venue.KRX)
+    bids, ticks = view.bids(Venue.KRX), view.ticks(Venue.KRX)
     reference_krw = bids[0][0] if bids else ticks.snap_down(pair.buy_price_krw)
-    floor_krw = loss_floor(view.limits, pair.buy_price_krw)
-    price_krw = rung_price(view.limits, reference_krw, view.limits.collar_ticks, floor_krw, view.band)
+    floor_krw = loss_floor(view.limits, pair.buy_price_krw, ticks)
+    price_krw = rung_price(view.limits, reference_krw, view.limits.collar_ticks, floor_krw, view.band, ticks)
     return replace(_ask(pair, Venue.KRX, OrderKind.LIMIT, price_krw, reference_krw), rests=True)
 
 

@@ -5,14 +5,16 @@ that no price leaves the day's band.
 """
 
 from services.contracts.messages.venue_state import PriceBand
+from services.contracts.tick_grid import TickGrid
 from services.contracts.trading_limits import TradingLimits
-from services.market import ticks
 from services.market.edge import Levels
 
 _BPS = 10_000
 
 
-def sell_limit(floor_krw: int, bids: Levels, qty_shares: int, collar_ticks: int) -> int | None:
+def sell_limit(
+    floor_krw: int, bids: Levels, qty_shares: int, collar_ticks: int, ticks: TickGrid
+) -> int | None:
     """The limit of an exit: the bid that fills the whole quantity, not below `floor_krw` (break-even).
 
     None where even the best bid is below it: the spread is gone. No further from the best bid than the
@@ -20,10 +22,10 @@ def sell_limit(floor_krw: int, bids: Levels, qty_shares: int, collar_ticks: int)
     """
     if not bids or bids[0][0] < floor_krw:
         return None
-    return max(reach(bids, qty_shares), floor_krw, _step_down(bids[0][0], collar_ticks))
+    return max(reach(bids, qty_shares), floor_krw, _step_down(ticks, bids[0][0], collar_ticks))
 
 
-def buy_limit(price_krw: int, asks: Levels, collar_ticks: int) -> int:
+def buy_limit(price_krw: int, asks: Levels, collar_ticks: int, ticks: TickGrid) -> int:
     """The limit of an entry: `price_krw`, but no further above the best ask than the collar."""
     if not asks:
         return price_krw
@@ -43,21 +45,26 @@ def reach(bids: Levels, qty_shares: int) -> int:
     return bids[-1][0]
 
 
-def loss_floor(limits: TradingLimits, buy_price_krw: int) -> int:
+def loss_floor(limits: TradingLimits, buy_price_krw: int, ticks: TickGrid) -> int:
     """The lowest price a flatten may sell at: what was paid less the loss bound, on the grid."""
     kept_krw = -(-buy_price_krw * (_BPS - limits.max_loss_per_share_bps) // _BPS)
     return ticks.snap_up(max(1, kept_krw))
 
 
 def rung_price(
-    limits: TradingLimits, bid_krw: int, attempt: int, floor_krw: int, band: PriceBand | None
+    limits: TradingLimits,
+    bid_krw: int,
+    attempt: int,
+    floor_krw: int,
+    band: PriceBand | None,
+    ticks: TickGrid,
 ) -> int:
     """The limit of the ladder's `attempt`: so many steps through the bid, within collar, floor and band."""
     through = min(limits.flatten_step_ticks * attempt, limits.collar_ticks)
     lowest_krw = max(floor_krw, ticks.snap_up(band.lower_krw) if band else 1)
-    return max(_step_down(ticks.snap_down(bid_krw), through), lowest_krw)
+    return max(_step_down(ticks, ticks.snap_down(bid_krw), through), lowest_krw)
 
 
-def _step_down(price_krw: int, n_ticks: int) -> int:
+def _step_down(ticks: TickGrid, price_krw: int, n_ticks: int) -> int:
     """The price `n_ticks` down the grid, 1 KRW where it ends before that."""
-    return ticks.step(price_krw, -min(n_ticks, ticks.ticks_between(1, price_krw)))
+    return ticks.step(price_krw, -min(n_ticks, ticks.between(1, price_krw)))

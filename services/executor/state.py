@@ -11,7 +11,6 @@ from services.contracts.envelope import Part
 from services.contracts.in_force import Reference
 from services.contracts.messages.intents import QuoteSeen
 from services.contracts.messages.pairs import ClipCompleted, PairClosed
-from services.contracts.reference import TradeCosts
 from services.contracts.step import State
 from services.contracts.terms import Symbol, TradingDate, TradingState, Venue
 from services.contracts.trading_limits import TradingLimits
@@ -99,7 +98,7 @@ class ExecutorState(State):
         return View(
             now_ns=now_ns, symbol=symbol, trading=self.trading.in_force, venues=self.venues,
             books=self.books, limits=TradingLimits() if reference is None else reference.limits,
-            costs=None if reference is None else _costs(reference, symbol),
+            costs=None if reference is None else reference.exit_costs_of(symbol),
             listed=reference is not None and reference.entry(symbol) is not None,
             hoga=self.hoga, settings=self.settings, started_ns=self.started_ns,
         )  # fmt: skip
@@ -123,9 +122,3 @@ class ExecutorState(State):
         pairs = {key: value for key, value in self.pairs.items() if key != pair.pair_id}
         changed: ExecutorState = self.but(pairs=pairs, closed=kept)
         return changed
-
-
-def _costs(reference: Reference, symbol: Symbol) -> TradeCosts | None:
-    """Costs of a symbol even where it is disabled now: what is held must still be sold."""
-    entry = next((item for item in reference.symbols if item.krx_code == symbol), None)
-    return None if entry is None else reference.costs.get(entry.market)

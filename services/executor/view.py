@@ -11,10 +11,12 @@ from services.contracts.messages.intents import QuoteSeen
 from services.contracts.messages.venue_state import PriceBand
 from services.contracts.reference import TradeCosts
 from services.contracts.terms import OrderKind, SessionPhase, Symbol, TradingState, Venue
+from services.contracts.tick_grid import SHARE_TICKS, TickGrid
 from services.contracts.trading_limits import TradingLimits
 from services.executor.settings import ExecutorSettings
 from services.market.books import BookFault, Books, Legs, fault_of, legs_of
 from services.market.hoga import HogaTable
+from services.market.instruments import trades_in
 from services.market.venue_view import VenueView
 
 RETOLD_NS: Final = 3_000 * NS_PER_MS
@@ -74,6 +76,11 @@ class View:
     def legs(self, buy_venue: Venue) -> Legs | None:
         return legs_of(self.books, self.symbol, buy_venue)
 
+    def ticks(self, venue: Venue) -> TickGrid:
+        """The price grid of the symbol; that of shares where its market is not known, as every price on it
+        is one that a fund's order may carry too."""
+        return SHARE_TICKS if self.costs is None else self.costs.ticks(venue)
+
     @property
     def band(self) -> PriceBand | None:
         return self.venues.band(self.symbol)
@@ -93,6 +100,8 @@ class View:
         if not phase.matches_continuously or self.halted(venue):
             return None
         if venue is Venue.NXT and not self.venues.eligible(self.symbol):
+            return None
+        if self.costs is not None and not trades_in(self.costs.market, venue, phase):
             return None
         kinds = self.hoga.kinds(venue, phase)
         return next((kind for kind in (OrderKind.LIMIT_IOC, OrderKind.LIMIT) if kind in kinds), None)

@@ -39,7 +39,8 @@ from services.gateway.vi_halts import VI_FIDS, VI_TYPE, is_halted
 from services.runtime.clock import mono_ns
 
 SESSION_TYPE = "장시작시간"
-_NXT_MARKET = "NXT"
+_NXT_MARKET, _FUND_MARKET = "NXT", "8"
+"""What `GetCodeListByMarket` calls the two lists (Kiwoom sheet 1.1)."""
 TELL_AGAIN_S = 10.0
 
 
@@ -123,13 +124,16 @@ class Calls:
     def read_master(self, symbols: tuple[Symbol, ...]) -> Fact:
         listed = {code.strip() for code in self._ocx.codes_by_market(_NXT_MARKET).split(";")}
         eligible = frozenset(symbol for symbol in symbols if symbol in listed)
-        warned = frozenset(symbol for symbol in symbols if self._warned(symbol))
+        funds = {code.strip() for code in self._ocx.codes_by_market(_FUND_MARKET).split(";")} - {""}
+        warned = frozenset(symbol for symbol in symbols if self._warned(symbol, symbol in funds))
         halted = frozenset(symbol for symbol in symbols if is_halted(self._ocx.stock_state(symbol)))
-        return MasterRead(frozenset(symbols), eligible, warned, halted)
+        fund = frozenset(symbol for symbol in symbols if symbol in funds) if funds else None
+        return MasterRead(frozenset(symbols), eligible, warned, halted, fund)
 
-    def _warned(self, symbol: Symbol) -> bool:
+    def _warned(self, symbol: Symbol, is_fund: bool) -> bool:
         """Anything but a plain 0 raises a dialog, or is not known to raise none."""
-        return self._ocx.function("IsOrderWarningStock", symbol).strip() != "0"
+        name = "IsOrderWarningETF" if is_fund else "IsOrderWarningStock"
+        return self._ocx.function(name, symbol).strip() != "0"
 
     def register(self, effect: Register) -> Fact:
         fids = ";".join(str(fid) for fid in effect.fids)

@@ -75,6 +75,8 @@ class MasterRead:
     nxt_eligible: frozenset[Symbol]
     warnings: frozenset[Symbol]
     halted: frozenset[Symbol]
+    funds: frozenset[Symbol] | None = None
+    """Which of them the broker lists as funds; None where its list is blank."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,10 +29,11 @@ from services.contracts.terms import (
     TradingState,
     Venue,
 )
+from services.contracts.tick_grid import TickGrid
 from services.gateway.order_table import OrderTable
 from services.gateway.vi_halts import HaltBoard
 from services.market.hoga import HogaTable, NoSuchOrderKind
-from services.market.ticks import is_on_tick, ticks_between
+from services.market.instruments import trades_in
 
 Denial = tuple[GateReason, str]
 EXIT_VALUE_PCT = 130
@@ -174,6 +175,9 @@ def _size(view: GateView, order: PlaceOrder) -> Denial | None:
 
 def _kind(view: GateView, order: PlaceOrder) -> Denial | None:
     phase = view.phases.get(order.venue, SessionPhase.CLOSED)
+    listed = None if view.reference is None else view.reference.listed(order.symbol)
+    if listed is not None and not trades_in(listed.market, order.venue, phase):
+        return GateReason.ORDER_KIND, f"market={listed.market} does not trade on {order.venue} in {phase}"
     try:
         view.hoga.hoga_code(order.venue, phase, order.kind)
     except NoSuchOrderKind as problem:
@@ -193,22 +197,25 @@ def _collar(view: GateView, order: PlaceOrder) -> Denial | None:
     band = view.bands.get(order.symbol)
     if band is None:
         return GateReason.COLLAR, "the day's limits are not known"
-    if not is_on_tick(order.price_krw):
+    ticks = None if view.reference is None else view.reference.ticks_of(order.symbol, order.venue)
+    if ticks is None:
+        return GateReason.COLLAR, "the ticks of the symbol are not known"
+    if not ticks.is_on(order.price_krw):
         return GateReason.COLLAR, f"price_krw={order.price_krw} is off its tick"
     if not band.lower_krw <= order.price_krw <= band.upper_krw:
         return GateReason.COLLAR, f"price_krw={order.price_krw} band={band.lower_krw}..{band.upper_krw}"
-    return _distance(view, order)
+    return _distance(view, order, ticks)
 
 
-def _distance(view: GateView, order: PlaceOrder) -> Denial | None:
-    if not is_on_tick(order.reference_price_krw) or view.reference is None:
+def _distance(view: GateView, order: PlaceOrder, ticks: TickGrid) -> Denial | None:
+    if not ticks.is_on(order.reference_price_krw) or view.reference is None:
         return GateReason.COLLAR, f"reference_price_krw={order.reference_price_krw} is no price"
     limits = view.reference.limits
-    ticks = abs(ticks_between(order.reference_price_krw, order.price_krw))
+    away = abs(ticks.between(order.reference_price_krw, order.price_krw))
     allowed = limits.collar_ticks
     if order.purpose is Purpose.FLATTEN:
         allowed += limits.flatten_step_ticks * limits.flatten_attempts
-    return None if ticks <= allowed else (GateReason.COLLAR, f"ticks={ticks} allowed={allowed}")
+    return None if away <= allowed else (GateReason.COLLAR, f"ticks={away} allowed={allowed}")
 
 
 def _self_cross(view: GateView, order: PlaceOrder) -> Denial | None:

@@ -242,6 +242,9 @@ def master_read(turn: Turn, fact: MasterRead) -> None:
         before,
         nxt_eligible=(before.nxt_eligible - fact.symbols) | fact.nxt_eligible,
         warnings=(before.warnings - fact.symbols) | fact.warnings,
+        funds=before.funds
+        if fact.funds is None
+        else ((before.funds or frozenset()) - fact.symbols) | fact.funds,
         read=before.read | fact.symbols,
     )
     for symbol in sorted(fact.symbols):
@@ -311,6 +314,7 @@ def publish_facts(turn: Turn) -> None:
         DayFactsPublished(
             trading_date=turn.state.session.trading_date, nxt_eligible=tuple(sorted(facts.nxt_eligible)),
             order_warnings=tuple(sorted(facts.warnings)), bands=dict(facts.bands),
+            funds=None if facts.funds is None else tuple(sorted(facts.funds)),
         )
     )  # fmt: skip
 

@@ -46,13 +46,15 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class DayFacts:
-    """What the broker says of the day; `read` are the symbols that master data was read for.
+    """What the broker says of the day; `read` are the symbols that master data was read for. `funds` is
+    None until the broker's list of funds was read.
 
     `bands` were asked for at `limits_ns` (Redis time) or later.
     """
 
     nxt_eligible: frozenset[Symbol] = frozenset()
     warnings: frozenset[Symbol] = frozenset()
+    funds: frozenset[Symbol] | None = None
     bands: Mapping[Symbol, PriceBand] = field(default_factory=dict)
     limits_ns: int = 0
     read: frozenset[Symbol] = frozenset()

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from services.contracts.reference import TradeCosts, tick_size
+from services.contracts.reference import TradeCosts
 from services.contracts.terms import Venue
 from services.contracts.trading_limits import BufferRule, TradingLimits
 
@@ -43,6 +43,8 @@ class Edge:
     sell_amount_krw: int
     cost_krw: int
     net_krw: int
+    sell_tick_krw: int
+    """The price step at the worst sell price."""
 
     @property
     def gross_krw(self) -> int:
@@ -55,7 +57,9 @@ class Edge:
 
     def threshold_krw(self, limits: TradingLimits) -> int:
         """What `net_krw` must reach. The sell price decides the tick: the wider one at a band's edge."""
-        return threshold_krw(limits, self.sell_price_worst_krw, self.qty_shares, self.cost_krw)
+        return threshold_krw(
+            limits, self.sell_price_worst_krw, self.sell_tick_krw, self.qty_shares, self.cost_krw
+        )
 
     def reaches(self, limits: TradingLimits) -> bool:
         return self.net_krw >= self.threshold_krw(limits)
@@ -65,19 +69,21 @@ class Edge:
         return self.net_krw * _BPS > limits.sanity_ceiling_bps * self.buy_amount_krw
 
 
-def threshold_krw(limits: TradingLimits, price_krw: int, qty_shares: int, cost_krw: int) -> int:
+def threshold_krw(
+    limits: TradingLimits, price_krw: int, tick_krw: int, qty_shares: int, cost_krw: int
+) -> int:
     """What the net edge of `qty_shares` at `price_krw` must reach, KRW; `cost_krw` is already taken off it.
 
     Both readings of the buffer rule speak of the gross edge; taken off the cost they become
     max(buffer, ticks - cost) and max(buffer, ticks). The buffer is rounded up.
 
     Raises:
-        ValueError: the price or the quantity is not positive.
+        ValueError: the quantity is not positive.
     """
     if qty_shares < 1:
         raise ValueError(f"a size is at least 1 share, not {qty_shares}")
     buffer_krw = -(-price_krw * qty_shares * limits.buffer_bps // _BPS)
-    ticks_krw = tick_size(price_krw) * qty_shares
+    ticks_krw = tick_krw * qty_shares
     if limits.buffer_rule is BufferRule.MAX_OF_COST_PLUS_BP_AND_TICK:
         return max(buffer_krw, ticks_krw - cost_krw)
     return max(buffer_krw, ticks_krw)
@@ -121,6 +127,7 @@ def edge(
         sell_amount_krw=sold.amount_krw,
         cost_krw=cost_krw,
         net_krw=sold.amount_krw - bought.amount_krw - cost_krw,
+        sell_tick_krw=costs.ticks(sell_venue).size(sold.worst_price_krw),
     )
 
 

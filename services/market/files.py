@@ -15,11 +15,12 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from services.contracts.reference import SymbolEntry
-from services.contracts.terms import TradingDate, Venue
+from services.contracts.reference import SymbolEntry, TradeCosts
+from services.contracts.terms import Market, TradingDate, Venue
 from services.market.costs import CostTable
 from services.market.errors import ConfigError, Problem
 from services.market.hoga import HogaTable
+from services.market.instruments import InstrumentTable, costs_by_market
 from services.market.market_clock import DayPlan
 from services.market.phases import Fid215Map
 from services.market.sessions import Timetable
@@ -27,6 +28,7 @@ from services.market.symbols import ListedShare, parse_listing, parse_symbol_map
 
 SESSIONS_FILE = "sessions.toml"
 COSTS_FILE = "costs.toml"
+INSTRUMENTS_FILE = "instruments.toml"
 FID215_FILE = "fid215.toml"
 HOGA_FILE = "hoga.toml"
 SYMBOL_MAP_FILE = "symbol_map.csv"
@@ -42,8 +44,13 @@ class MarketRules:
 
     timetable: Timetable
     costs: CostTable
+    instruments: InstrumentTable
     fid215: Fid215Map
     hoga: HogaTable
+
+    def costs_by_market(self, trading_date: TradingDate) -> dict[Market, TradeCosts]:
+        """What a trade costs on a date, for each market that is traded on it. Raises NotCovered."""
+        return costs_by_market(self.costs, self.instruments, trading_date)
 
     def sessions_without_codes(self, trading_date: TradingDate) -> tuple[str, ...]:
         """Enabled sessions of common trading in which a venue takes no order we know how to send.
@@ -64,11 +71,12 @@ def load_market(config_dir: Path) -> MarketRules:
     problems: list[Problem] = []
     timetable = _collect(config_dir / SESSIONS_FILE, Timetable, problems)
     costs = _collect(config_dir / COSTS_FILE, CostTable, problems)
+    instruments = _collect(config_dir / INSTRUMENTS_FILE, InstrumentTable, problems)
     fid215 = _collect(config_dir / FID215_FILE, Fid215Map, problems)
     hoga = _collect(config_dir / HOGA_FILE, HogaTable, problems)
-    if timetable is None or costs is None or fid215 is None or hoga is None:
+    if timetable is None or costs is None or instruments is None or fid215 is None or hoga is None:
         raise ConfigError(tuple(problems))
-    return MarketRules(timetable, costs, fid215, hoga)
+    return MarketRules(timetable, costs, instruments, fid215, hoga)
 
 
 def load_symbol_map(config_dir: Path, groups: Sequence[str]) -> tuple[SymbolEntry, ...]:

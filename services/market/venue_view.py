@@ -20,7 +20,8 @@ from services.contracts.messages.venue_state import (
     SessionPhaseChanged,
     SymbolHaltChanged,
 )
-from services.contracts.terms import SessionPhase, Symbol, TradingDate, Venue
+from services.contracts.terms import Market, SessionPhase, Symbol, TradingDate, Venue
+from services.market.instruments import trades_in
 
 
 class VenueView(Part):
@@ -95,6 +96,10 @@ class VenueView(Part):
         """Whether both venues match continuously now; a venue of unknown phase does not."""
         krx, nxt = self.phases.get(Venue.KRX), self.phases.get(Venue.NXT)
         return krx is not None and nxt is not None and krx.matches_continuously and nxt.matches_continuously
+
+    def both_trade(self, market: Market) -> bool:
+        """Whether both venues match continuously now and trade a market's symbols while they do."""
+        return self.both_continuous and all(trades_in(market, v, phase) for v, phase in self.phases.items())
 
     def window_open(self, now_ns: int) -> bool:
         """Whether entries are allowed by the clock; a window closes by itself at `closes_at_ns`."""

@@ -1,6 +1,6 @@
-"""Reads limits, symbol map and costs from the configuration directory when they change.
+"""Reads limits, symbol map, costs and instruments from the configuration directory when they change.
 
-The only part of risk that touches a disk. A look costs three `stat` calls; files are read when one of
+The only part of risk that touches a disk. A look costs four `stat` calls; files are read when one of
 them changed, when the trading date did, or when a person asked.
 """
 
@@ -9,12 +9,18 @@ from pathlib import Path
 
 from services.contracts.envelope import Message
 from services.contracts.limits import NS_PER_MS
-from services.contracts.reference import TradeCosts
-from services.contracts.terms import Market, TradingDate
+from services.contracts.terms import TradingDate
 from services.contracts.trading_limits import TradingLimits
 from services.market.costs import CostTable
 from services.market.errors import ConfigError, NotCovered
-from services.market.files import COSTS_FILE, SYMBOL_MAP_FILE, load_symbol_map, load_toml
+from services.market.files import (
+    COSTS_FILE,
+    INSTRUMENTS_FILE,
+    SYMBOL_MAP_FILE,
+    load_symbol_map,
+    load_toml,
+)
+from services.market.instruments import InstrumentTable, costs_by_market
 from services.risk.observed import FilesRead, FilesRefused
 from services.risk.state import ReloadAsked, RiskState
 
@@ -64,10 +70,13 @@ class FilesWatch:
         self._seen, self._read_ns = (self._prints(), date), now_ns
         by = "risk" if asked is None else asked.by
         try:
+            costs = load_toml(self._config_dir / COSTS_FILE, CostTable)
+            instruments = load_toml(self._config_dir / INSTRUMENTS_FILE, InstrumentTable)
             return FilesRead(
                 trading_date=date,
                 symbols=load_symbol_map(self._config_dir, self._groups),
-                costs=self._costs(date),
+                costs=costs_by_market(costs, instruments, date),
+                funds_closed=instruments.funds_closed_because(date),
                 limits=load_toml(self._config_dir / LIMITS_FILE, TradingLimits),
                 by=by,
                 reason="files" if asked is None else asked.reason,
@@ -79,13 +88,10 @@ class FilesWatch:
             problems = (str(error),)
         return FilesRefused(trading_date=date, problems=problems, by=by)
 
-    def _costs(self, date: TradingDate) -> dict[Market, TradeCosts]:
-        table = load_toml(self._config_dir / COSTS_FILE, CostTable)
-        return {market: table.costs_of(date, market) for market in Market}
-
     def _prints(self) -> Prints:
         return tuple(
-            _print_of(self._config_dir / name) for name in (LIMITS_FILE, SYMBOL_MAP_FILE, COSTS_FILE)
+            _print_of(self._config_dir / name)
+            for name in (LIMITS_FILE, SYMBOL_MAP_FILE, COSTS_FILE, INSTRUMENTS_FILE)
         )
 
 

@@ -17,6 +17,8 @@ class FilesRead(Message):
     reason: str
     asked: bool = False
     """Whether a person asked for it and awaits an answer."""
+    funds_closed: str = ""
+    """Why no fund is traded on the date, empty where funds are."""
 
 
 class FilesRefused(Message):

@@ -11,6 +11,7 @@ from services.contracts.messages.control import (
     ReferencePublished,
     ReferenceReloadRequested,
 )
+from services.contracts.reference import SymbolEntry
 from services.contracts.step import Outgoing, Step
 from services.contracts.trading_limits import TradingLimits, tightens
 from services.risk import alerts
@@ -108,26 +109,43 @@ def _composed(state: RiskState) -> Reference | None:
     if files is None:
         return None
     limits = _limits_with(files.limits, state.overrides)
-    facts = state.venue.facts
-    symbols = files.symbols
-    if facts is not None and facts.trading_date == files.trading_date:
-        eligible = frozenset(facts.nxt_eligible)
-        symbols = tuple(
-            entry if entry.krx_code in eligible else entry.model_copy(update={"enabled": False})
-            for entry in symbols
-        )
+    symbols = tuple(
+        entry.model_copy(update={"enabled": False}) if _why_off(state, files, entry) else entry
+        for entry in files.symbols
+    )
     return Reference(
         trading_date=files.trading_date, symbols=symbols, costs=files.costs, limits=limits or files.limits
     )
 
 
+def _why_off(state: RiskState, files: FilesRead, entry: SymbolEntry) -> str:
+    """Why the day takes a symbol of the file off, in plain words; empty where it does not.
+
+    The broker's list of funds decides over the file: a fund that the file calls a share would be taxed
+    and stepped as one. Where the broker has not said which symbols are funds, no fund is traded.
+    """
+    if entry.market not in files.costs:
+        return files.funds_closed
+    facts = state.venue.facts
+    if facts is None or facts.trading_date != files.trading_date:
+        return ""
+    if entry.krx_code not in facts.nxt_eligible:
+        return "NXT does not trade it"
+    if facts.funds is None:
+        return "the broker has not said whether it is a fund" if entry.market.is_fund else ""
+    if entry.market.is_fund is not (entry.krx_code in facts.funds):
+        said = "a fund" if entry.krx_code in facts.funds else "no fund"
+        return f"the broker lists it as {said}, symbol_map.csv as {entry.market}"
+    return ""
+
+
 def _dropped(state: RiskState, reference: Reference | None) -> tuple[str, ...]:
-    """The symbols that the desk's file enables and `reference` does not, by name and code."""
+    """The symbols that the desk's file enables and `reference` does not: name, code and why."""
     if state.files is None or reference is None or reference.trading_date != state.files.trading_date:
         return ()
     enabled = {entry.krx_code for entry in reference.symbols if entry.enabled}
     return tuple(
-        f"{entry.name} ({entry.krx_code})"
+        f"{entry.name} ({entry.krx_code}): {_why_off(state, state.files, entry)}"
         for entry in state.files.symbols
         if entry.enabled and entry.krx_code not in enabled
     )

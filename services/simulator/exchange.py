@@ -11,7 +11,8 @@ from random import Random
 from typing import Protocol
 
 from services.contracts.terms import SessionPhase, Side, Venue
-from services.market.ticks import price_limits, tick_size
+from services.market.instruments import trades_in
+from services.market.ticks import price_limits
 from services.simulator.agenda import Agenda
 from services.simulator.book import Execution, Incoming
 from services.simulator.day import SECOND_NS, TradingDay, announcements
@@ -59,8 +60,8 @@ class Exchange:
         self.listener: Listener
 
     def _instrument(self, listing: Listing) -> Instrument:
-        lower_krw, upper_krw = price_limits(listing.base_krw)
-        ladder = PriceLadder(listing.base_krw, lower_krw, upper_krw, tick_size)
+        lower_krw, upper_krw = price_limits(listing.base_krw, listing.ticks)
+        ladder = PriceLadder(listing.base_krw, lower_krw, upper_krw, listing.ticks.size)
         stalls = {
             venue: Stall(Liquidity(self.options, share, listing.base_krw, self.rng), listing.base_krw)
             for venue, share in ((Venue.KRX, 1.0), (Venue.NXT, self.options.nxt_depth_share))
@@ -91,7 +92,9 @@ class Exchange:
         instrument = self.instruments[code]
         stall = instrument.stalls[venue]
         stopped = instrument.halted or (venue is Venue.NXT and instrument.delisted)
-        return self.phases[venue].matches_continuously and not stopped and stall.vi is None
+        phase = self.phases[venue]
+        open_ = phase.matches_continuously and trades_in(instrument.listing.market, venue, phase)
+        return open_ and not stopped and stall.vi is None
 
     def enter(self, code: str, venue: Venue, order: Incoming) -> int:
         """An order arrives. Returns the shares left: resting if it rests, else for the broker to close.

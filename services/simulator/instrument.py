@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
-from services.contracts.terms import Market, Venue
+from services.contracts.terms import Market, TradingDate, Venue
+from services.contracts.tick_grid import SHARE_TICKS, TickGrid
+from services.market.instruments import InstrumentTable
+from services.market.symbols import ListedShare
 from services.simulator.book import VenueBook
 from services.simulator.ladder import PriceLadder
 from services.simulator.liquidity import Liquidity
@@ -10,13 +13,26 @@ from services.simulator.liquidity import Liquidity
 
 @dataclass(frozen=True)
 class Listing:
-    """A symbol of the day: its base price (yesterday's KRX close) and whether NXT trades it."""
+    """A symbol of the day: its base price (yesterday's KRX close), its ticks, and whether NXT trades it."""
 
     code: str
     name: str
     market: Market
     base_krw: int
     nxt: bool = True
+    ticks: TickGrid = SHARE_TICKS
+
+
+def listing_of(
+    share: ListedShare, instruments: InstrumentTable, date: TradingDate, *, krx_only: bool
+) -> Listing:
+    """The symbol as the exchanges have it on a date. A fund that only KRX is open to is not on NXT."""
+    ticks, on_nxt = SHARE_TICKS, not krx_only
+    if share.market.is_fund:
+        row = instruments.fund_venue_on(Venue.KRX, date)
+        ticks = SHARE_TICKS if row is None or not row.enabled else row.grid
+        on_nxt = on_nxt and not instruments.funds_closed_because(date)
+    return Listing(share.code, share.name_kr, share.market, share.base_price_krw, on_nxt, ticks)
 
 
 @dataclass(frozen=True, slots=True)

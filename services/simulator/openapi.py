@@ -19,6 +19,7 @@ from services.simulator.sessions import MS, Session, Sessions
 SOCKET_CLOSED, CANNOT_CONNECT = -106, -101
 QUERY_OVERFLOW, QUERY_RESTRICTED, TR_FAILED, TOO_MANY = -200, -209, -22, -204
 MAX_RQNAME_BYTES = 80
+_MARKET_KINDS = {Market.KOSPI: "0", Market.KOSDAQ: "10", Market.ETF: "8"}
 
 
 class OpenApi:
@@ -138,13 +139,13 @@ class OpenApi:
 
     def _codes(self, session: Session, market: str) -> str:
         instruments = self.broker.exchange.instruments
-        markets = {"0": Market.KOSPI, "10": Market.KOSDAQ}
+        markets = {"0": (Market.KOSPI, Market.ETF), "10": (Market.KOSDAQ,), "8": (Market.ETF,)}
         chosen = [
             code
             for code, instrument in instruments.items()
             if market == ""
             or (market == "NXT" and Venue.NXT in instrument.stalls and not instrument.delisted)
-            or instrument.listing.market is markets.get(market)
+            or instrument.listing.market in markets.get(market, ())
         ]
         return "".join(f"{code};" for code in chosen)
 
@@ -154,15 +155,15 @@ class OpenApi:
         if name == "IsOrderWarningStock":
             return "0" if self._known(argument) else ""
         if name == "IsOrderWarningETF":
-            return "0"
+            return "0" if self._known(argument) else ""
         if name == "GetMasterListedStockCntEx":
             return "100000000" if self._known(argument) else "0"
         if name == "GetStockMarketKind":
             instrument = self.broker.exchange.instruments.get(argument)
-            return "" if instrument is None else "0" if instrument.listing.market is Market.KOSPI else "10"
+            return "" if instrument is None else _MARKET_KINDS[instrument.listing.market]
         if name == "GetMasterStockInfo":
             instrument = self.broker.exchange.instruments.get(argument)
-            market = "거래소" if instrument and instrument.listing.market is Market.KOSPI else "코스닥"
+            market = "거래소" if instrument and instrument.listing.market is not Market.KOSDAQ else "코스닥"
             return f"시장구분0|{market}|대형주;업종구분|;" if instrument else ""
         return ""
 

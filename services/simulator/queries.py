@@ -360,7 +360,7 @@ class Queries:
                             "종목코드": code if venue is Venue.KRX else f"{code}_NX",
                             "종목명": instrument.listing.name,
                             "발동가격": _opt(stall.vi.trigger_krw),
-                            "시장구분": "001" if instrument.listing.market is Market.KOSPI else "101",
+                            "시장구분": "101" if instrument.listing.market is Market.KOSDAQ else "001",
                         }
                     )
         return Table("변동성완화장치발동종목", rows=rows)

@@ -16,7 +16,7 @@ from services.runtime.metrics import Exporter, serve
 from services.runtime.process_figures import process_figures
 from services.simulator.day import TradingDay
 from services.simulator.gauges import readings
-from services.simulator.instrument import Listing
+from services.simulator.instrument import listing_of
 from services.simulator.options import OptionsError, SimulatorOptions, load_options, preset_names
 from services.simulator.server import Server, wall_clock
 from services.simulator.wire import Address, AddressError, parse_address
@@ -28,17 +28,11 @@ def build_world(
 ) -> World:
     """The world of one trading date. Raises ConfigError, NotCovered or ValueError."""
     rules = load_market(config_dir)
+    date: TradingDate = plan.trading_date
     listings = [
-        Listing(
-            share.code,
-            share.name_kr,
-            share.market,
-            share.base_price_krw,
-            share.code not in options.world.krx_only,
-        )
+        listing_of(share, rules.instruments, date, krx_only=share.code in options.world.krx_only)
         for share in load_listing(config_dir)
     ]
-    date: TradingDate = plan.trading_date
     costs = {market: rules.costs.costs_of(date, market) for market in Market}
     day = TradingDay(rules.timetable.day(date), plan.market_ns, date)
     return World(listings, costs, day, options, seed, start_ns)

@@ -33,7 +33,6 @@ from services.contracts.messages.venue_state import ConnectionChanged, Connectio
 from services.contracts.reasons import GateReason
 from services.contracts.streams import ORDERS, STATUS, TICKS, VENUE, home_of, key_of
 from services.contracts.terms import (
-    Market,
     OrderKind,
     Purpose,
     Side,
@@ -42,10 +41,10 @@ from services.contracts.terms import (
     TradingState,
     Venue,
 )
+from services.contracts.tick_grid import SHARE_TICKS
 from services.contracts.trading_limits import TradingLimits
 from services.market.files import load_market, load_symbol_map, write_day_plan
 from services.market.market_clock import compressed_day
-from services.market.ticks import step
 from services.runtime.bus import RedisBus, Write, connect
 from services.runtime.settings import config_dir
 
@@ -157,12 +156,10 @@ class Rig:
 
 
 def reference() -> Reference:
-    costs = load_market(config_dir()).costs
+    rules = load_market(config_dir())
     symbols = load_symbol_map(config_dir(), ("g1", "g2"))
     limits = TradingLimits(clip_shares=5)
-    return Reference(
-        trading_date=DATE, symbols=symbols, costs={m: costs.costs_of(DATE, m) for m in Market}, limits=limits
-    )
+    return Reference(trading_date=DATE, symbols=symbols, costs=rules.costs_by_market(DATE), limits=limits)
 
 
 @pytest.fixture
@@ -251,7 +248,7 @@ def test_a_halt_blocks_at_once_and_takes_back_what_rests(rig: Rig) -> None:
     armed(rig)
     bought(rig, "P1.1.b.")
     best = rig.quote().bids[0][0]
-    resting = step(best, 9)
+    resting = SHARE_TICKS.step(best, 9)
     rig.placed("P1.1.s.1", Side.SELL, resting, 1, kind=OrderKind.LIMIT, reference_price_krw=best)
     rig.told(OrderAccepted, ORDERS.key, lambda m: m.facts.order_id == "P1.1.s.1")
     rig.say(TradingStateRequested(target=TradingState.HALTED, by="desk", reason="test"))

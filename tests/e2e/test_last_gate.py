@@ -22,7 +22,7 @@ from services.contracts.messages.orders import (
 )
 from services.contracts.reasons import GateReason
 from services.contracts.terms import OrderKind, Purpose, Side, TradingState, Venue
-from services.market.ticks import step
+from services.contracts.tick_grid import SHARE_TICKS as TICKS
 from tests.support.live_desk import DATE, GATEWAY, HALT_FILE, SYMBOLS, LiveDesk
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.timeout(150)]
@@ -40,7 +40,7 @@ def entry(desk: LiveDesk, pair_id: str = "", attempt: int = 1, **changes: Any) -
     """Command a purchase that rests below the market."""
     bid_krw = desk.quote(SYMBOL, Venue.KRX).bids[0][0]
     order_id = f"{pair_id or new_pair()}-b{attempt}"
-    price_krw = step(bid_krw, -FAR_TICKS)
+    price_krw = TICKS.step(bid_krw, -FAR_TICKS)
     return desk.place(order_id, Side.BUY, price_krw, reference_price_krw=bid_krw, **changes)
 
 
@@ -93,8 +93,8 @@ def holding(desk: LiveDesk) -> tuple[str, int]:
     """Buy one share through the market; returns the pair's id and the bid it can be sold at."""
     pair_id = new_pair()
     ask_krw = desk.quote(SYMBOL, Venue.KRX).asks[0][0]
-    order_id = desk.place(f"{pair_id}-b1", Side.BUY, step(ask_krw, NEAR_TICKS), kind=OrderKind.LIMIT_IOC,
-                          reference_price_krw=ask_krw)  # fmt: skip
+    order_id = desk.place(f"{pair_id}-b1", Side.BUY, TICKS.step(ask_krw, NEAR_TICKS),
+                          kind=OrderKind.LIMIT_IOC, reference_price_krw=ask_krw)  # fmt: skip
     closed = desk.wait(OrderClosed, lambda m: m.facts.order_id == order_id)
     assert closed.facts.cum_qty_shares == 1
     return pair_id, desk.quote(SYMBOL, Venue.KRX).bids[0][0]
@@ -102,7 +102,7 @@ def holding(desk: LiveDesk) -> tuple[str, int]:
 
 def sell(desk: LiveDesk, pair_id: str, bid_krw: int, attempt: int, **changes: Any) -> str:
     fields = {"kind": OrderKind.LIMIT_IOC, "reference_price_krw": bid_krw, **changes}
-    return desk.place(f"{pair_id}-s{attempt}", Side.SELL, step(bid_krw, -NEAR_TICKS), **fields)
+    return desk.place(f"{pair_id}-s{attempt}", Side.SELL, TICKS.step(bid_krw, -NEAR_TICKS), **fields)
 
 
 def sold(desk: LiveDesk, pair_id: str, first_attempt: int) -> None:
@@ -215,7 +215,7 @@ def test_a_halt_file_stops_everything_with_all_others_dead(desk: LiveDesk) -> No
     pair_id, bid_krw = holding(desk)
     resting = resting_entry(desk)
     bid_krw = desk.quote(SYMBOL, Venue.NXT).bids[0][0]
-    resting_exit = desk.place(f"{pair_id}-s1", Side.SELL, step(bid_krw, FAR_TICKS), venue=Venue.NXT,
+    resting_exit = desk.place(f"{pair_id}-s1", Side.SELL, TICKS.step(bid_krw, FAR_TICKS), venue=Venue.NXT,
                               reference_price_krw=bid_krw)  # fmt: skip
     desk.wait(OrderAccepted, _of(resting_exit))
     desk.freeze("risk", "executor")
@@ -277,7 +277,7 @@ def test_a_command_that_is_too_old_is_not_sent(desk: LiveDesk) -> None:
 
 def test_a_purchase_against_an_own_sale_is_not_sent(desk: LiveDesk) -> None:
     pair_id, bid_krw = holding(desk)
-    resting = sell(desk, pair_id, step(bid_krw, FAR_TICKS + NEAR_TICKS), 1, kind=OrderKind.LIMIT,
+    resting = sell(desk, pair_id, TICKS.step(bid_krw, FAR_TICKS + NEAR_TICKS), 1, kind=OrderKind.LIMIT,
                    reference_price_krw=bid_krw)  # fmt: skip
     desk.wait(OrderAccepted, _of(resting))
     assert denial(desk, entry(desk)) is GateReason.SELF_CROSS

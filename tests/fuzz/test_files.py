@@ -22,6 +22,7 @@ from services.market.files import (
     write_day_plan,
 )
 from services.market.hoga import HogaTable
+from services.market.instruments import InstrumentTable
 from services.market.market_clock import REAL_TIME
 from services.market.phases import Fid215Map
 from services.market.sessions import Timetable
@@ -45,6 +46,7 @@ def pilot(folder: Path) -> object:
 READERS: dict[str, Callable[[Path], object]] = {
     "sessions.toml": lambda folder: load_toml(folder / "sessions.toml", Timetable),
     "costs.toml": lambda folder: load_toml(folder / "costs.toml", CostTable),
+    "instruments.toml": lambda folder: load_toml(folder / "instruments.toml", InstrumentTable),
     "fid215.toml": lambda folder: load_toml(folder / "fid215.toml", Fid215Map),
     "hoga.toml": lambda folder: load_toml(folder / "hoga.toml", HogaTable),
     "limits.toml": lambda folder: load_toml(folder / "limits.toml", TradingLimits),

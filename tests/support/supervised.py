@@ -21,7 +21,7 @@ from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import ReferencePublished
 from services.contracts.messages.supervision import SupervisorStatus
 from services.contracts.streams import ALERTS, CONTROL, STATUS
-from services.contracts.terms import Market, TradingDate
+from services.contracts.terms import TradingDate
 from services.contracts.trading_limits import TradingLimits
 from services.gateway.halt_file import HaltFile, LaidBy, look
 from services.gateway.pulse import Pulse, read_pulse
@@ -113,10 +113,10 @@ class Supervised:
 
     def publish(self) -> None:
         """Say what risk says when a day begins."""
-        costs = load_market(CONFIG).costs
+        rules = load_market(CONFIG)
         reference = Reference(
             trading_date=DATE, symbols=load_symbol_map(CONFIG, ("g1", "g2")),
-            costs={market: costs.costs_of(DATE, market) for market in Market}, limits=TradingLimits(),
+            costs=rules.costs_by_market(DATE), limits=TradingLimits(),
         )  # fmt: skip
         said = ReferencePublished(
             reference=reference, reference_hash=reference.hash, by="test", reason="a test"

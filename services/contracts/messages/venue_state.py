@@ -73,6 +73,8 @@ class DayFactsPublished(Message):
     nxt_eligible: tuple[Symbol, ...]
     order_warnings: tuple[Symbol, ...]
     bands: dict[Symbol, PriceBand]
+    funds: tuple[Symbol, ...] | None = None
+    """The symbols that the broker lists as funds; None while it has not said."""
 
 
 class ConnectionState(StrEnum):

@@ -2,7 +2,6 @@
 
 from services.contracts.limits import NS_PER_MS
 from services.market.books import BookFault, fault_of
-from services.market.ticks import is_on_tick, ticks_between
 from services.risk.checks.case import Case
 
 
@@ -39,15 +38,16 @@ def sanity(case: Case) -> str | None:
 def collar(case: Case) -> str | None:
     """Both limits on the tick grid, inside the day's band, near the fresh best price they will meet."""
     band = case.state.venue.band(case.intent.symbol)
-    if band is None or case.legs is None or not case.well_formed:
+    if band is None or case.legs is None or case.costs is None or not case.well_formed:
         return "band=unknown" if band is None else "legs=unusable"
     references = (case.legs.buy.quote.asks[0][0], case.legs.sell.quote.bids[0][0])
     for leg, reference_krw in zip((case.intent.side_a, case.intent.side_b), references, strict=True):
-        if not is_on_tick(leg.price_krw) or not is_on_tick(reference_krw):
+        ticks = case.costs.ticks(leg.venue)
+        if not ticks.is_on(leg.price_krw) or not ticks.is_on(reference_krw):
             return f"{leg.side}_krw={leg.price_krw} reference_krw={reference_krw} off_tick=true"
         if not band.lower_krw <= leg.price_krw <= band.upper_krw:
             return f"{leg.side}_krw={leg.price_krw} band_krw={band.lower_krw}-{band.upper_krw}"
-        away = abs(ticks_between(reference_krw, leg.price_krw))
+        away = abs(ticks.between(reference_krw, leg.price_krw))
         if away > case.limits.collar_ticks:
             return f"{leg.side}_krw={leg.price_krw} reference_krw={reference_krw} ticks={away}"
     return None

@@ -51,4 +51,7 @@ def window(case: Case) -> str | None:
         return f"window=closed reason={venue.window.reason if venue.window else 'unknown'}"
     if not venue.both_continuous:
         return " ".join(f"{name}={phase}" for name, phase in venue.phases.items()) or "phases=unknown"
+    if case.costs is not None and not venue.both_trade(case.costs.market):
+        phases = " ".join(f"{name}={phase}" for name, phase in venue.phases.items())
+        return f"market={case.costs.market} {phases}"
     return None

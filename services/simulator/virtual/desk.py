@@ -19,7 +19,7 @@ from services.executor.settings import ExecutorSettings
 from services.executor.shell import executor_service
 from services.gateway.settings import GatewaySettings
 from services.gateway.state import GatewayState, initial_state
-from services.market.files import MarketRules, load_listing, load_market
+from services.market.files import COSTS_FILE, INSTRUMENTS_FILE, MarketRules, load_listing, load_market
 from services.market.hoga import HogaTable
 from services.market.market_clock import DayPlan, compressed_day
 from services.market.symbols import ListedShare, import_pilot
@@ -28,7 +28,7 @@ from services.risk.settings import RiskSettings
 from services.risk.shell import risk_service
 from services.runtime.service import Service
 from services.simulator.day import TradingDay
-from services.simulator.instrument import Listing
+from services.simulator.instrument import listing_of
 from services.simulator.options import SimulatorOptions
 from services.simulator.world import World
 
@@ -91,10 +91,7 @@ class Desk:
         return compressed_day(self.rules.timetable.day(DATE), start_ns, seconds, TRADING_SHARE, GUARD_SHARE)
 
     def world(self, plan: DayPlan, options: SimulatorOptions, seed: int, start_ns: int) -> World:
-        listings = [
-            Listing(share.code, share.name_kr, share.market, share.base_price_krw, True)
-            for share in self.listing
-        ]
+        listings = [listing_of(share, self.rules.instruments, DATE, krx_only=False) for share in self.listing]
         costs = {market: self.rules.costs.costs_of(DATE, market) for market in Market}
         day = TradingDay(self.rules.timetable.day(DATE), plan.market_ns, DATE)
         return World(listings, costs, day, options, seed, start_ns)
@@ -131,7 +128,8 @@ def build_desk(config_dir: Path) -> Desk:
     for clip_shares, folder in files.items():
         folder.mkdir()
         (folder / "symbol_map.csv").write_text(symbols, encoding="utf-8")
-        (folder / "costs.toml").write_bytes((config_dir / "costs.toml").read_bytes())
+        for name in (COSTS_FILE, INSTRUMENTS_FILE):
+            (folder / name).write_bytes((config_dir / name).read_bytes())
         (folder / LIMITS_FILE).write_text(LIMITS + CLIPS[clip_shares], encoding="utf-8")
     gateway = GatewaySettings(
         mode=GatewayMode.SIMULATED, reconnect="in_process", account_quiet_ms=1_500, reconcile_open_s=5,

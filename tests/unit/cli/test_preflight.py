@@ -12,7 +12,7 @@ from services.contracts.messages.control import LatchSet, ReferencePublished
 from services.contracts.messages.orders import AccountReported, ReconciliationCompleted
 from services.contracts.messages.pairs import ResidualMarked, StrandReason
 from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState
-from services.contracts.terms import GatewayMode, Latch, Market
+from services.contracts.terms import GatewayMode, Latch
 from services.contracts.trading_limits import TradingLimits
 from services.market.files import load_market, load_symbol_map
 from tests.unit.cli.builders import DATE, NOW_NS, SAMSUNG, envelope, gateway_status, heartbeat
@@ -22,10 +22,10 @@ CONFIG = Path(__file__).parents[3] / "config"
 
 @pytest.fixture(scope="module")
 def reference() -> Reference:
-    costs = load_market(CONFIG).costs
+    rules = load_market(CONFIG)
     return Reference(
         trading_date=DATE, symbols=load_symbol_map(CONFIG, ("g1", "g2")), limits=TradingLimits(),
-        costs={market: costs.costs_of(DATE, market) for market in Market},
+        costs=rules.costs_by_market(DATE),
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from services.contracts.messages.venue_state import (
 )
 from services.contracts.reasons import GateReason
 from services.contracts.terms import OrderKind, SessionPhase, Severity, TradingState, Venue
-from services.market.ticks import step
+from services.contracts.tick_grid import SHARE_TICKS as TICKS
 
 from .desk import BID, SYMBOL, Desk, ask_flatten, fail_rungs, holding
 
@@ -40,9 +40,13 @@ def test_each_rung_goes_further_through_the_better_bid(desk: Desk) -> None:
     desk.book(Venue.NXT, BID + 100, BID + 200)
     fail_rungs(desk, 3)
     first, *later = desk.flattens
-    assert (first.kind, first.venue, first.price_krw) == (OrderKind.LIMIT_IOC, Venue.NXT, step(BID, -1))
+    assert (first.kind, first.venue, first.price_krw) == (
+        OrderKind.LIMIT_IOC,
+        Venue.NXT,
+        TICKS.step(BID, -1),
+    )
     assert [(rung.venue, rung.price_krw) for rung in later] == [
-        (Venue.NXT, step(BID + 100, -attempt)) for attempt in (2, 3, 4)
+        (Venue.NXT, TICKS.step(BID + 100, -attempt)) for attempt in (2, 3, 4)
     ]
     assert all(rung.reference_price_krw == BID + 100 for rung in later)
 
@@ -109,7 +113,7 @@ def test_a_bid_that_comes_back_within_the_bound_is_sold_into(desk: Desk) -> None
     desk.level(96_000)
     desk.tick(2_000)
     desk.level(98_000)
-    assert desk.flattens[-1].price_krw == step(98_000, -2)
+    assert desk.flattens[-1].price_krw == TICKS.step(98_000, -2)
     desk.fill(desk.flattens[-1])
     assert desk.last(PairClosed).outcome is PairOutcome.FLAT
 
@@ -215,7 +219,7 @@ def test_the_krx_closing_auction_takes_it_and_the_order_rests(desk: Desk) -> Non
     desk.window(False, sweep=True)
     desk.tick(600)
     rung = desk.flattens[-1]
-    assert (rung.venue, rung.kind, rung.price_krw) == (Venue.KRX, OrderKind.LIMIT, step(BID, -10))
+    assert (rung.venue, rung.kind, rung.price_krw) == (Venue.KRX, OrderKind.LIMIT, TICKS.step(BID, -10))
     desk.accept(rung)
     desk.window(False, sweep=True)
     desk.tick(120_000)

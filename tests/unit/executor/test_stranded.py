@@ -13,8 +13,8 @@ from services.contracts.messages.pairs import (
     StrandReason,
 )
 from services.contracts.terms import OrderKind, Severity, Venue
+from services.contracts.tick_grid import SHARE_TICKS as TICKS
 from services.executor.phases import PairPhase
-from services.market.ticks import step
 
 from .desk import BID, COSTS, Desk, ask_flatten, fail_rungs, holding
 
@@ -61,7 +61,11 @@ def test_a_person_asks_for_the_ladder_again(desk: Desk) -> None:
     ask_flatten(desk)
     assert len(desk.flattens) == 7
     rung = desk.flattens[-1]
-    assert (rung.kind, rung.price_krw, rung.order_id) == (OrderKind.LIMIT_IOC, step(BID, -1), "P1.1.s.7")
+    assert (rung.kind, rung.price_krw, rung.order_id) == (
+        OrderKind.LIMIT_IOC,
+        TICKS.step(BID, -1),
+        "P1.1.s.7",
+    )
     desk.fill(rung)
     closed = desk.last(PairClosed)
     assert (closed.outcome, closed.sold_shares) == (PairOutcome.FLAT, 5)

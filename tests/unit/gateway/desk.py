@@ -11,7 +11,6 @@ from services.contracts.messages.control import ReferencePublished, TradingState
 from services.contracts.step import Received
 from services.contracts.terms import (
     GatewayMode,
-    Market,
     OrderKind,
     Purpose,
     Side,
@@ -61,11 +60,11 @@ def at(hours: int, minutes: int = 0, seconds: int = 0) -> int:
 
 
 def reference() -> Reference:
-    costs = load_market(config_dir()).costs
+    rules = load_market(config_dir())
     return Reference(
         trading_date=DATE,
         symbols=load_symbol_map(config_dir(), ("g1", "g2"))[:4],
-        costs={market: costs.costs_of(DATE, market) for market in Market},
+        costs=rules.costs_by_market(DATE),
         limits=TradingLimits(clip_shares=20, max_pair_shares=100),
     )
 

@@ -13,6 +13,7 @@ from services.contracts.messages.venue_state import HaltKind, PriceBand
 from services.contracts.reasons import GateReason
 from services.contracts.terms import (
     GatewayMode,
+    Market,
     OrderKind,
     Purpose,
     SessionPhase,
@@ -21,6 +22,7 @@ from services.contracts.terms import (
     TradingState,
     Venue,
 )
+from services.contracts.tick_grid import TickGrid
 from services.gateway.gate import GateView, check
 from services.gateway.order_table import OrderRecord, OrderTable, Stage
 from services.gateway.vi_halts import HaltBoard
@@ -210,3 +212,38 @@ def test_what_passes_never_sells_more_than_was_bought(
         exposed += 10 if open_ else filled
     if exit_reason(replace(GOOD, orders=orders), qty_shares=asked) is None:
         assert exposed + asked <= 10 + bought_shares
+
+
+# -- funds -----------------------------------------------------------------------------------------
+
+
+def fund_view(**changes: Any) -> GateView:
+    """The good view with the symbol listed as a fund, on the fund's ticks."""
+    in_force = reference()
+    ticks = TickGrid(bands=((0, 1), (2_000, 5)))
+    update = {"market": Market.ETF, "krx_ticks": ticks, "nxt_ticks": ticks}
+    symbols = tuple(entry.model_copy(update={"market": Market.ETF}) for entry in in_force.symbols)
+    costs = {**in_force.costs, Market.ETF: in_force.costs[Market.KOSPI].model_copy(update=update)}
+    return replace(
+        GOOD, reference=in_force.model_copy(update={"symbols": symbols, "costs": costs}), **changes
+    )
+
+
+def test_a_fund_is_ordered_on_its_own_ticks() -> None:
+    assert reason(fund_view(), price_krw=199_505, reference_price_krw=199_500) is None
+    assert reason(GOOD, price_krw=199_505, reference_price_krw=199_500) is GateReason.COLLAR
+    assert reason(fund_view(), price_krw=199_502, reference_price_krw=199_500) is GateReason.COLLAR
+
+
+def test_a_fund_without_costs_has_no_ticks_and_no_order() -> None:
+    view = fund_view()
+    assert view.reference is not None
+    bare = {market: costs for market, costs in view.reference.costs.items() if not market.is_fund}
+    closed = replace(view, reference=view.reference.model_copy(update={"costs": bare}))
+    assert reason(closed) is GateReason.COLLAR
+
+
+def test_krx_takes_no_fund_in_its_after_market() -> None:
+    phases = {Venue.KRX: SessionPhase.AFTER_MARKET, Venue.NXT: SessionPhase.AFTER_MARKET}
+    denial = check(fund_view(phases=phases), order(NOW, kind=OrderKind.LIMIT))
+    assert denial == (GateReason.ORDER_KIND, "market=ETF does not trade on KRX in after_market")

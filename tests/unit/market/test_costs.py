@@ -9,10 +9,10 @@ from pydantic import ValidationError
 
 from services.contracts.reference import CommissionRates, TradeCosts
 from services.contracts.terms import Market, TradingDate, Venue
+from services.contracts.tick_grid import SHARE_TICKS as TICKS
 from services.market.costs import CostTable
 from services.market.errors import NotCovered
 from services.market.files import MarketRules
-from services.market.ticks import is_on_tick, snap_up, step
 
 KRX, NXT = Venue.KRX, Venue.NXT
 DAY = TradingDate("2026-11-23")
@@ -43,7 +43,7 @@ any_costs = st.builds(
     truncate_to_krw=st.sampled_from([1, 10]),
 )
 venues = st.sampled_from(list(Venue))
-on_tick = st.integers(1, 3_000_000).map(snap_up)
+on_tick = st.integers(1, 3_000_000).map(TICKS.snap_up)
 
 
 class TestTableByDate:
@@ -175,13 +175,13 @@ class TestArithmetic:
         self, c: TradeCosts, buy: Venue, price: int, sell: Venue, qty: int
     ) -> None:
         found = c.break_even_sell_price_krw(buy, price, sell, qty)
-        assert is_on_tick(found)
+        assert TICKS.is_on(found)
         assert found >= price
         assert c.net_krw(buy, price * qty, sell, found * qty) >= 0
         lower = price
         while lower < found:
             assert c.net_krw(buy, price * qty, sell, lower * qty) < 0
-            lower = step(lower, 1)
+            lower = TICKS.step(lower, 1)
 
     @pytest.mark.parametrize(("price", "qty"), [(0, 1), (70_000, 0), (-1, 1), (70_000, -1)])
     def test_break_even_of_nothing_is_refused(self, price: int, qty: int) -> None:

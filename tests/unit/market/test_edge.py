@@ -60,14 +60,14 @@ def test_a_book_too_thin_has_no_edge() -> None:
 def test_both_readings_of_the_buffer_rule() -> None:
     gross, net = (LIMITS.model_copy(update={"buffer_rule": rule}) for rule in (GROSS_RULE, NET_RULE))
     # Ten shares at 70,000: buffer 1 bp = 70 KRW, ticks 10 x 100 = 1,000 KRW.
-    assert threshold_krw(gross, 70_000, 10, 1_600) == 70
-    assert threshold_krw(gross, 70_000, 10, 400) == 600
-    assert threshold_krw(net, 70_000, 10, 1_600) == 1_000
-    assert threshold_krw(net, 1_900_000, 1, 4_000) == 1_000
+    assert threshold_krw(gross, 70_000, 100, 10, 1_600) == 70
+    assert threshold_krw(gross, 70_000, 100, 10, 400) == 600
+    assert threshold_krw(net, 70_000, 100, 10, 1_600) == 1_000
+    assert threshold_krw(net, 1_900_000, 1_000, 1, 4_000) == 1_000
 
 
 def test_the_buffer_is_rounded_up() -> None:
-    assert threshold_krw(LIMITS, 70_001, 1, 1_000) == 8
+    assert threshold_krw(LIMITS, 70_001, 100, 1, 1_000) == 8
 
 
 @given(book_sides(upwards=True), st.integers(1, 400))

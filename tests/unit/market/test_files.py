@@ -9,6 +9,7 @@ from services.market.files import (
     COSTS_FILE,
     FID215_FILE,
     HOGA_FILE,
+    INSTRUMENTS_FILE,
     LISTING_FILE,
     SESSIONS_FILE,
     SYMBOL_MAP_FILE,
@@ -64,14 +65,14 @@ def test_a_spoilt_table_is_named_with_its_key(copy: Path, name: str, old: str, n
     assert all("Mend: " in str(problem) for problem in caught.value.problems)
 
 
-@pytest.mark.parametrize("name", [COSTS_FILE, SESSIONS_FILE, FID215_FILE, HOGA_FILE])
+@pytest.mark.parametrize("name", [COSTS_FILE, INSTRUMENTS_FILE, SESSIONS_FILE, FID215_FILE, HOGA_FILE])
 def test_an_unknown_key_is_refused(copy: Path, name: str) -> None:
     path = copy / name
     path.write_text("surprise = 1\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
     assert problem_of(copy).startswith(f"{name}, key surprise: this key is unknown")
 
 
-@pytest.mark.parametrize("name", [COSTS_FILE, SESSIONS_FILE, FID215_FILE, HOGA_FILE])
+@pytest.mark.parametrize("name", [COSTS_FILE, INSTRUMENTS_FILE, SESSIONS_FILE, FID215_FILE, HOGA_FILE])
 def test_a_missing_table_is_named_with_its_place(copy: Path, name: str) -> None:
     (copy / name).unlink()
     said = problem_of(copy)

@@ -15,9 +15,10 @@ from services.contracts.messages.control import (
     ReferenceReloadRequested,
 )
 from services.contracts.messages.pairs import PairApproved, PairDenied
+from services.contracts.messages.venue_state import DayFactsPublished
 from services.contracts.reasons import DenialReason
 from services.contracts.streams import ALERTS, CONTROL, VENUE
-from services.contracts.terms import Market, TradingDate
+from services.contracts.terms import Market, Symbol, TradingDate
 from services.market.market_clock import real_day
 from services.risk.files import FilesWatch
 from services.risk.observed import FilesRead, FilesRefused
@@ -110,6 +111,61 @@ def test_a_symbol_that_leaves_the_list_in_the_day_gets_no_pair_and_keeps_the_one
     assert later.reason is DenialReason.NOT_ELIGIBLE
 
 
+FUND = Symbol("069500")
+
+
+def fund_map(market: Market = Market.ETF) -> FilesRead:
+    entry = world.entry(FUND).model_copy(update={"market": market})
+    return files().model_copy(update={"symbols": (*world.SYMBOLS, entry)})
+
+
+def listed(funds: tuple[Symbol, ...] | None) -> DayFactsPublished:
+    return world.facts(symbols=(SAMSUNG, HYNIX, world.OTHER_GROUP, FUND), funds=funds)
+
+
+@pytest.mark.parametrize(
+    ("market", "funds", "why"),
+    [
+        (Market.KOSPI, (FUND,), "the broker lists it as a fund, symbol_map.csv as KOSPI"),
+        (Market.ETF, (), "the broker lists it as no fund, symbol_map.csv as ETF"),
+        (Market.ETF, None, "the broker has not said whether it is a fund"),
+    ],
+)
+def test_a_symbol_whose_kind_the_broker_denies_is_off(
+    market: Market, funds: tuple[Symbol, ...] | None, why: str
+) -> None:
+    desk = Desk()
+    said = desk.tell(listed(funds), fund_map(market))
+    assert desk.state.reference is not None and desk.state.reference.entry(FUND) is None
+    (alert,) = of(said, AlertRaised)
+    assert f"({FUND}): {why}" in alert.detail
+
+
+@pytest.mark.parametrize(
+    ("market", "funds"), [(Market.ETF, (FUND,)), (Market.KOSPI, ()), (Market.KOSPI, None)]
+)
+def test_a_symbol_whose_kind_agrees_is_traded(market: Market, funds: tuple[Symbol, ...] | None) -> None:
+    desk = Desk()
+    desk.tell(listed(funds), fund_map(market))
+    assert desk.state.reference is not None and desk.state.reference.entry(FUND) is not None
+
+
+def test_a_fund_is_off_while_its_market_is_switched_off() -> None:
+    desk = Desk()
+    shares_only = {market: costs for market, costs in world.costs().items() if not market.is_fund}
+    off = fund_map().model_copy(update={"costs": shares_only, "funds_closed": "funds are switched off"})
+    said = desk.tell(listed((FUND,)), off)
+    assert desk.state.reference is not None and desk.state.reference.entry(FUND) is None
+    (alert,) = of(said, AlertRaised)
+    assert f"({FUND}): funds are switched off" in alert.detail
+
+
+def test_the_shipped_files_keep_funds_off(folder: Path) -> None:
+    (read,) = watch_on(folder)(RiskState(), world.ms(0))
+    assert isinstance(read, FilesRead)
+    assert Market.ETF not in read.costs and "funds on NXT" in read.funds_closed
+
+
 def test_facts_of_another_date_take_no_symbol_off() -> None:
     desk = Desk()
     desk.tell(files(), world.facts(symbols=(), trading_date="2026-11-20"))
@@ -168,7 +224,7 @@ def test_an_intent_made_under_the_limits_before_is_denied_as_stale() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("limits.toml", "symbol_map.csv", "costs.toml"):
+    for name in ("limits.toml", "symbol_map.csv", "costs.toml", "instruments.toml"):
         (tmp_path / name).write_bytes((SHIPPED / name).read_bytes())
     return tmp_path
 

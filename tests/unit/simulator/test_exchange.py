@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from services.contracts.terms import Side, Venue
-from services.market.ticks import is_on_tick, price_limits, tick_size
+from services.contracts.tick_grid import SHARE_TICKS as TICKS
+from services.market.ticks import price_limits
 from services.simulator.ladder import PriceLadder
 from services.simulator.options import (
     FaultOptions,
@@ -82,29 +83,29 @@ def test_books_show_ten_levels_on_the_tick_grid_within_the_limits() -> None:
     for _ in range(100):
         desk.run(200, step_ms=200)
         for listing in LISTINGS:
-            lower, upper = price_limits(listing.base_krw)
+            lower, upper = price_limits(listing.base_krw, TICKS)
             for venue in desk.world.exchange.instruments[listing.code].stalls:
                 frame = desk.world.feed.book_frame(listing.code, venue)
                 prices = [price for price, _ in frame.asks + frame.bids]
                 assert len(frame.asks) >= 9
                 assert len(frame.bids) >= 9
-                assert all(lower <= price <= upper and is_on_tick(price) for price in prices)
+                assert all(lower <= price <= upper and TICKS.is_on(price) for price in prices)
                 assert frame.bids[0][0] < frame.asks[0][0]
 
 
 def test_a_ladder_holds_every_price_of_the_day_in_order() -> None:
-    lower, upper = price_limits(199_400)
-    ladder = PriceLadder(199_400, lower, upper, tick_size)
+    lower, upper = price_limits(199_400, TICKS)
+    ladder = PriceLadder(199_400, lower, upper, TICKS.size)
     assert ladder.prices[0] == lower
     assert ladder.prices[-1] == upper
-    assert all(is_on_tick(price) for price in ladder.prices)
+    assert all(TICKS.is_on(price) for price in ladder.prices)
     assert ladder.prices == sorted(set(ladder.prices))
     crossing = ladder.index_of(200_000)
     assert crossing is not None
     assert (ladder.prices[crossing - 1], ladder.prices[crossing + 1]) == (199_900, 200_500)
     assert ladder.index_of(199_950) is None
     with pytest.raises(ValueError, match="not within"):
-        PriceLadder(100, 200, 300, tick_size)
+        PriceLadder(100, 200, 300, TICKS.size)
 
 
 FAULTY = FaultOptions(

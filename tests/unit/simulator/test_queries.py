@@ -160,6 +160,8 @@ def test_master_data_and_login_info() -> None:
     assert desk.call("GetCodeListByMarket", "") == f"{CODE};247540;"
     assert desk.call("GetMasterCodeName", CODE) == "삼성전자"
     assert desk.call("GetMasterLastPrice", CODE) == "199400"
+    assert desk.call("GetCodeListByMarket", "8") == ""
     assert desk.call("KOA_Functions", "IsOrderWarningStock", CODE) == "0"
+    assert desk.call("KOA_Functions", "IsOrderWarningETF", CODE) == "0"
     assert desk.call("GetMasterConstruction", CODE) == "정상"
     assert desk.call("GetMasterConstruction", "999999") == ""
