@@ -8,7 +8,7 @@ from services.contracts.envelope import Part
 from services.contracts.ids import derive_id
 from services.contracts.reference import SymbolEntry, TradeCosts
 from services.contracts.terms import Market, Symbol, TradingDate, Venue
-from services.contracts.tick_grid import TickGrid
+from services.contracts.tick_grid import SHARE_TICKS, TickGrid
 from services.contracts.trading_limits import TradingLimits
 
 
@@ -47,3 +47,13 @@ class Reference(Part):
         """Return the price grid of a symbol on a venue, or None where its market is not known."""
         costs = self.exit_costs_of(symbol)
         return None if costs is None else costs.ticks(venue)
+
+
+def book_ticks(reference: Reference | None, symbol: Symbol, venue: Venue) -> TickGrid:
+    """Return the price grid of a symbol's books; that of shares where its own is not known.
+
+    A fund's book mostly lies off the grid of shares, so it is refused until the fund is known as one.
+    """
+    if reference is None or not any(market.is_fund for market in reference.costs):
+        return SHARE_TICKS
+    return reference.ticks_of(symbol, venue) or SHARE_TICKS

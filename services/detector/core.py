@@ -6,6 +6,7 @@ awaits its verdict, or the symbol cools down. An intent grants nothing: risk dec
 """
 
 from services.contracts.envelope import Message
+from services.contracts.in_force import book_ticks
 from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS
 from services.contracts.messages.control import ReferencePublished
 from services.contracts.messages.market_data import QuoteUpdated, TradePrinted
@@ -50,7 +51,8 @@ def _after(state: DetectorState, message: Message) -> DetectorState:
 
 
 def _on_quote(state: DetectorState, event: Received, quote: QuoteUpdated) -> Step[DetectorState]:
-    books = with_book(state.books, seen(event, quote), state.venue.band(quote.symbol))
+    ticks = book_ticks(state.reference, quote.symbol, quote.venue)
+    books = with_book(state.books, seen(event, quote), ticks, state.venue.band(quote.symbol))
     if books is state.books:
         return Step(state)
     skipped = state.quotes_skipped + _skipped(state, quote)

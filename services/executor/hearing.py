@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.contracts.envelope import Message
+from services.contracts.in_force import book_ticks
 from services.contracts.messages.control import (
     FlattenRequested,
     ReferencePublished,
@@ -50,7 +51,8 @@ Hearer = Callable[[ExecutorState, Received], Heard]
 def quote(state: ExecutorState, event: Received) -> Heard:
     message = event.message
     assert isinstance(message, QuoteUpdated)
-    books = with_book(state.books, seen(event, message), state.venues.band(message.symbol))
+    ticks = book_ticks(state.reference, message.symbol, message.venue)
+    books = with_book(state.books, seen(event, message), ticks, state.venues.band(message.symbol))
     touched = tuple(pair_id for pair_id, pair in state.pairs.items() if pair.symbol == message.symbol)
     return Heard(state.but(books=books), touched)
 

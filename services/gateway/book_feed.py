@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from services.contracts.in_force import Reference, book_ticks
 from services.contracts.messages.market_data import (
     BookTrouble,
     Level,
@@ -62,9 +63,10 @@ class BookFeed:
 
     def quote(
         self, code: str, read: ReadFid, connection_epoch: int, now_ns: int,
-        bands: Mapping[Symbol, PriceBand] = NO_BANDS,
+        bands: Mapping[Symbol, PriceBand] = NO_BANDS, reference: Reference | None = None,
     ) -> QuoteUpdated:  # fmt: skip
-        """Return the book of a registered code, refused where the frame is none; `bands` are the day's.
+        """Return the book of a registered code, refused where the frame is none; `bands` are the day's,
+        `reference` names the ticks.
 
         Raises ValueError for a code that is none.
         """
@@ -85,7 +87,7 @@ class BookFeed:
             symbol=symbol, venue=venue, bids=bids, asks=asks, exchange_time=exchange_time,
             connection_epoch=connection_epoch, feed_seq=seq, conflated=0, refused=refused,
         )  # fmt: skip
-        quote = sound(frame, bands.get(symbol))
+        quote = sound(frame, book_ticks(reference, symbol, venue), bands.get(symbol))
         if quote.refused is not None:
             counted = (venue, quote.refused.trouble)
             self.refused[counted] = self.refused.get(counted, 0) + 1

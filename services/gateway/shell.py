@@ -325,7 +325,9 @@ class Shell:
         """A book frame, straight from its event: the hot path, which the core does not see."""
         now_ns = self._clock.now_ns()
         state = self.state
-        quote = self._feed.quote(code, read, state.connection_epoch, now_ns, state.facts.bands)
+        quote = self._feed.quote(
+            code, read, state.connection_epoch, now_ns, state.facts.bands, state.reference
+        )
         group = self._group_of(quote.symbol)
         if group:
             self._outbox.put_quote(Quote(quote, group, now_ns))

@@ -19,9 +19,9 @@ from services.contracts.messages.market_data import BookTrouble, QuoteUpdated, R
 from services.contracts.messages.venue_state import PriceBand
 from services.contracts.step import Received
 from services.contracts.terms import Symbol, Venue
+from services.contracts.tick_grid import TickGrid
 from services.contracts.trading_limits import TradingLimits
 from services.market.edge import Levels
-from services.market.ticks import is_on_tick
 
 Books = Mapping[tuple[Symbol, Venue], QuoteSeen]
 """The newest book by symbol and venue. Replaced with each quote, never changed in place."""
@@ -60,7 +60,7 @@ def seen(event: Received, quote: QuoteUpdated) -> QuoteSeen:
     return QuoteSeen(message_id=event.envelope.id, ts_event_ns=event.envelope.ts_event_ns, quote=quote)
 
 
-def with_book(books: Books, book: QuoteSeen, band: PriceBand | None = None) -> Books:
+def with_book(books: Books, book: QuoteSeen, ticks: TickGrid, band: PriceBand | None = None) -> Books:
     """Return the books with one replaced; the same object where `book` is older than what is there.
 
     What is no book (`sound`) replaces the book before it too, with nothing on either side. `band` is the
@@ -70,11 +70,11 @@ def with_book(books: Books, book: QuoteSeen, band: PriceBand | None = None) -> B
     known = books.get(key)
     if known is not None and _order(book) < _order(known):
         return books
-    quote = sound(book.quote, band)
+    quote = sound(book.quote, ticks, band)
     return {**books, key: book if quote is book.quote else book.model_copy(update={"quote": quote})}
 
 
-def sound(quote: QuoteUpdated, band: PriceBand | None = None) -> QuoteUpdated:
+def sound(quote: QuoteUpdated, ticks: TickGrid, band: PriceBand | None = None) -> QuoteUpdated:
     """Return the book without levels of no quantity; one of no level at all where it is refused.
 
     The one place that says what a book is: the gateway asks before it publishes, and each reader again.
@@ -83,7 +83,7 @@ def sound(quote: QuoteUpdated, band: PriceBand | None = None) -> QuoteUpdated:
     if quote.refused is not None:
         return quote if not (quote.bids or quote.asks) else _refused(quote, quote.refused)
     bids, asks = _shown(quote.bids), _shown(quote.asks)
-    trouble = trouble_of(bids, asks, band)
+    trouble = trouble_of(bids, asks, ticks, band)
     if trouble is not None:
         return _refused(quote, RefusedBook(trouble=trouble, bids=quote.bids, asks=quote.asks))
     if len(bids) == len(quote.bids) and len(asks) == len(quote.asks):
@@ -91,10 +91,10 @@ def sound(quote: QuoteUpdated, band: PriceBand | None = None) -> QuoteUpdated:
     return quote.model_copy(update={"bids": bids, "asks": asks})
 
 
-def trouble_of(bids: Levels, asks: Levels, band: PriceBand | None) -> BookTrouble | None:
+def trouble_of(bids: Levels, asks: Levels, ticks: TickGrid, band: PriceBand | None) -> BookTrouble | None:
     """Say why two sides, best level first, are no book, or None (market rules 2.1, 2.2, 2.3)."""
     prices = [price_krw for price_krw, _ in (*bids, *asks)]
-    if not all(map(is_on_tick, prices)):
+    if not all(map(ticks.is_on, prices)):
         return BookTrouble.OFF_TICK
     if band is not None and prices and not band.lower_krw <= min(prices) <= max(prices) <= band.upper_krw:
         return BookTrouble.OUTSIDE_BAND

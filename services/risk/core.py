@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from services.contracts.envelope import Message
+from services.contracts.in_force import book_ticks
 from services.contracts.limits import HEARTBEAT_MS, LEASE_RENEW_MS, NS_PER_MS
 from services.contracts.messages import control, intents, orders, pairs, status, venue_state
 from services.contracts.messages.lease import LeaseRenewed
@@ -67,7 +68,8 @@ def _lease(state: RiskState) -> LeaseRenewed:
 
 
 def _on_quote(state: RiskState, quote: QuoteUpdated, event: Received) -> Step[RiskState]:
-    books = with_book(state.books, seen(event, quote), state.venue.band(quote.symbol))
+    ticks = book_ticks(state.reference, quote.symbol, quote.venue)
+    books = with_book(state.books, seen(event, quote), ticks, state.venue.band(quote.symbol))
     return Step(state if books is state.books else state.but(books=books))
 
 

@@ -5,6 +5,8 @@ import pytest
 from services.contracts.messages.market_data import BookTrouble, QuoteUpdated
 from services.contracts.messages.venue_state import PriceBand
 from services.contracts.terms import Venue
+from services.contracts.tick_grid import SHARE_TICKS as TICKS
+from services.contracts.tick_grid import TickGrid
 from services.market.books import BookFault, Books, fault_of, legs_of, seen, sound, with_book
 from tests.unit.detector import world
 from tests.unit.detector.world import SAMSUNG, ms, received
@@ -25,7 +27,7 @@ def frame(bids: Side, asks: Side, venue: Venue = Venue.KRX, seq: int = 1) -> Quo
 def heard(*frames: QuoteUpdated) -> Books:
     books: Books = {}
     for quote in frames:
-        books = with_book(books, seen(received(quote, ms(0), event_ns=ms(0)), quote), BAND)
+        books = with_book(books, seen(received(quote, ms(0), event_ns=ms(0)), quote), TICKS, BAND)
     return books
 
 
@@ -46,36 +48,43 @@ def heard(*frames: QuoteUpdated) -> Books:
     ],
 )
 def test_a_frame_that_breaks_a_rule_is_no_book(bids: Side, asks: Side, trouble: BookTrouble) -> None:
-    found = sound(frame(bids, asks), BAND)
+    found = sound(frame(bids, asks), TICKS, BAND)
     assert found.refused is not None and found.refused.trouble is trouble
     assert (found.refused.bids, found.refused.asks) == (bids, asks)
     assert found.bids == found.asks == ()
-    assert sound(found, BAND) is found
+    assert sound(found, TICKS, BAND) is found
 
 
 @pytest.mark.parametrize("sides", [(BIDS, ASKS), (BIDS, ()), ((), ASKS), ((), ())])
 def test_a_book_of_two_sides_one_or_none_is_sound(sides: tuple[Side, Side]) -> None:
     whole = frame(*sides)
-    assert sound(whole, BAND) is whole
+    assert sound(whole, TICKS, BAND) is whole
 
 
 def test_a_level_without_quantity_is_left_out_before_anything_is_compared() -> None:
-    found = sound(frame(((71_000, 0), *BIDS), ASKS), BAND)
+    found = sound(frame(((71_000, 0), *BIDS), ASKS), TICKS, BAND)
     assert found.refused is None and (found.bids, found.asks) == (BIDS, ASKS)
 
 
 def test_without_a_band_a_price_of_any_height_is_sound() -> None:
-    assert sound(frame(((48_950, 10),), ASKS)).refused is None
+    assert sound(frame(((48_950, 10),), ASKS), TICKS).refused is None
 
 
 @pytest.mark.parametrize("venue", Venue)
 def test_neither_a_refused_frame_nor_the_book_before_it_is_traded_on(venue: Venue) -> None:
     good = heard(frame(BIDS, ASKS, Venue.KRX), frame(BIDS, ASKS, Venue.NXT))
     refused = frame(((70_100, 10),), ASKS, venue, seq=2)
-    books = with_book(good, seen(received(refused, ms(0)), refused), BAND)
+    books = with_book(good, seen(received(refused, ms(0)), refused), TICKS, BAND)
     for buy_venue in Venue:
         assert fault_of(legs_of(good, SAMSUNG, buy_venue), world.LIMITS, 1, ms(0)) is None
         assert fault_of(legs_of(books, SAMSUNG, buy_venue), world.LIMITS, 1, ms(0)) is BookFault.REFUSED
     back = frame(BIDS, ASKS, venue, seq=3)
-    books = with_book(books, seen(received(back, ms(0), event_ns=ms(0)), back), BAND)
+    books = with_book(books, seen(received(back, ms(0), event_ns=ms(0)), back), TICKS, BAND)
     assert fault_of(legs_of(books, SAMSUNG, venue), world.LIMITS, 1, ms(0)) is None
+
+
+def test_a_fund_book_is_sound_on_the_ticks_of_funds_alone() -> None:
+    fund = frame(((68_995, 10),), ((69_005, 10),))
+    assert sound(fund, TickGrid(bands=((0, 1), (2_000, 5))), BAND) is fund
+    refused = sound(fund, TICKS, BAND).refused
+    assert refused is not None and refused.trouble is BookTrouble.OFF_TICK

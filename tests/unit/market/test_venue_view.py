@@ -5,6 +5,7 @@ import pytest
 from services.contracts.limits import NS_PER_S
 from services.contracts.messages.venue_state import HaltKind, SymbolHaltChanged
 from services.contracts.terms import SessionPhase, Venue
+from services.contracts.tick_grid import SHARE_TICKS
 from services.market.books import BookFault, Legs, fault_of, legs_of, seen, with_book
 from services.market.venue_view import VenueView
 from tests.unit.detector import world
@@ -114,9 +115,9 @@ def test_the_newest_book_wins_by_connection_then_by_frame() -> None:
         made = quote(Venue.KRX, 70_000, 70_100, epoch=epoch, seq=seq)
         return seen(received(made, ms(0)), made)
 
-    first = with_book({}, book(1, 5))
-    assert with_book(first, book(1, 4)) is first
-    assert with_book(first, book(0, 9)) is first
-    newest = with_book(first, book(2, 1))
+    first = with_book({}, book(1, 5), SHARE_TICKS)
+    assert with_book(first, book(1, 4), SHARE_TICKS) is first
+    assert with_book(first, book(0, 9), SHARE_TICKS) is first
+    newest = with_book(first, book(2, 1), SHARE_TICKS)
     assert newest[SAMSUNG, Venue.KRX].quote.connection_epoch == 2
     assert legs_of(newest, SAMSUNG, Venue.KRX) is None
