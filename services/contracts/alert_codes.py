@@ -27,6 +27,7 @@ class AlertCode(StrEnum):
     FRAMES_GARBLED = "frames_garbled", AlertKind.API_ERROR
     QUERY_UNANSWERED = "query_unanswered", AlertKind.API_ERROR
     BANDS_UNREAD = "bands_unread", AlertKind.API_ERROR
+    BROKER_WORD_UNKNOWN = "broker_word_unknown", AlertKind.API_ERROR
     GATEWAY_FAILED = "gateway_failed", AlertKind.API_ERROR
     RATE_REFUSED = "rate_refused", AlertKind.RATE_LIMIT
     QUERIES_SPENT = "queries_spent", AlertKind.RATE_LIMIT

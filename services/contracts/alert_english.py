@@ -55,7 +55,13 @@ WORDS: Final[Mapping[C, Words]] = {
         "Orders stay as they are. If `arb status` shows no change in a few minutes, restart the gateway."),
     C.BANDS_UNREAD: Words(
         "Price limits of the day cannot be read", "{problem}",
-        "Those symbols take no order. Restart the gateway to ask the broker again; `arb symbols show` shows them."),
+        "Those symbols take no entry; what is held of them can be sold. The gateway asks again by itself; "
+        "`arb symbols show` shows them.",
+        "Price limits of the day are known for all symbols", "{problem}"),
+    C.BROKER_WORD_UNKNOWN: Words(
+        "The broker used a word that is not known", "{word} is not in the list {list}.",
+        "The gateway takes it for none that it knows. Find its meaning in the broker's guide and add it to that "
+        "list in services/market/broker_lists.py."),
     C.GATEWAY_FAILED: Words(
         "The gateway failed at something it was told", "{what}: {problem}",
         "Halt with `arb halt`, keep the gateway's log, restart the gateway."),

@@ -60,7 +60,12 @@ WORDS: Final[Mapping[C, Words]] = {
         "주문은 현재 상태로 유지됩니다. 몇 분이 지나도 `arb status`에 변화가 없으면 게이트웨이를 재시작하십시오."),
     C.BANDS_UNREAD: Words(
         "당일 상·하한가를 읽을 수 없음", "내용: {problem}",
-        "해당 종목(`arb symbols show`)은 주문하지 않습니다. 게이트웨이를 재시작하면 다시 조회합니다."),
+        "해당 종목(`arb symbols show`)은 신규 진입을 하지 않으며 보유분 매도는 가능합니다. 게이트웨이가 자동으로 다시 조회합니다.",
+        "모든 종목의 당일 상·하한가 확인", "{problem}"),
+    C.BROKER_WORD_UNKNOWN: Words(
+        "증권사의 미등록 용어 수신", "목록 {list}에 없는 값: {word}",
+        "게이트웨이는 이를 알고 있는 값으로 간주하지 않습니다. 증권사 개발가이드에서 의미를 확인해 "
+        "services/market/broker_lists.py의 해당 목록에 추가하십시오."),
     C.GATEWAY_FAILED: Words(
         "게이트웨이 내부 처리 오류", "{what}: {problem}",
         "`arb halt`로 거래를 중지하고 게이트웨이 로그를 보관한 뒤 재시작하십시오."),

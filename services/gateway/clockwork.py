@@ -32,6 +32,7 @@ TEXT_WAIT_NS = 150 * NS_PER_MS
 IOC_OVERDUE_NS = 1_200 * NS_PER_MS
 """An accepted IOC that has not closed by then is asked after: its last frame may be lost."""
 ASK_AGAIN_NS = 3 * NS_PER_S
+OTHERS_TIMES = 4
 QUERY_PAUSE_NS = NS_PER_S
 PATIENCE = ((25, 1), (QUERIES_KEPT_FOR_EXITS, 3), (0, 8))
 """(sustained query tokens left, how many times longer than usual an order is left before it is asked for)."""
@@ -258,11 +259,24 @@ def _wants(turn: Turn) -> None:
         if not state.desk.asks_for_orders:
             truth.want_orders(turn, RoundKind.RESOLVE)
     elif state.desk.idle:
-        if state.orders.working and since_ns > state.settings.reconcile_open_s * NS_PER_S:
+        if _open_for(turn, since_ns):
             truth.want_orders(turn, RoundKind.ORDERS)
         elif _account_due(turn):
             _want_account(turn)
+    if not turn.state.desk.asks_for_orders:
+        reconcile.look_again(turn)
     next_query(turn)
+
+
+def _open_for(turn: Turn, since_ns: int) -> bool:
+    """Whether orders are open and were not compared for too long. What is not ours is looked at less often,
+    and soon again where the last list did not show it."""
+    orders, usual_ns = turn.state.orders, turn.state.settings.reconcile_open_s * NS_PER_S
+    if orders.working:
+        return since_ns > usual_ns
+    if orders.foreign_absent:
+        return since_ns > reconcile.RESOLVE_AGAIN_NS
+    return any(orders.others_working()) and since_ns > OTHERS_TIMES * usual_ns
 
 
 def _patience(turn: Turn) -> int:

@@ -24,7 +24,7 @@ from services.contracts.step import Received
 from services.contracts.terms import Latch, Severity, TradingDate, TradingState
 from services.gateway import clockwork, link_desk, order_desk, reconcile, truth
 from services.gateway.effects import DropScreen
-from services.gateway.evidence import Unusable, from_chejan, order_no
+from services.gateway.evidence import Unusable, from_chejan, is_of_account, order_no
 from services.gateway.facts import (
     ORDER_EVENTS,
     Answered,
@@ -55,6 +55,7 @@ from services.gateway.replies import ORDER_NO_FIELD, account_now, orders_of_day
 from services.gateway.state import Control, DayFacts, GatewayState, GatewayStep
 from services.gateway.turn import Turn
 from services.gateway.vi_halts import interrupted
+from services.gateway.words import of_another_date
 
 REPUBLISHED = 200
 """After a restart the newest orders that are over are told once more: their last word may be lost."""
@@ -226,13 +227,20 @@ def _forgotten(turn: Turn) -> None:
 
 
 def _framed(turn: Turn, values: Mapping[int, str]) -> None:
+    """A login has several accounts, and the frames of all of them come here."""
     try:
+        ours = is_of_account(values.get(9201, ""), turn.state.link.account)
+        if ours is False:
+            return
         seen = from_chejan(values)
+        if ours is None:
+            raise Unusable(f"order {seen.broker_order_no} names no account")
     except Unusable as problem:
         _unusable(turn, f"an order frame: {problem}")
         return
-    truth.observe(turn, seen)
-    order_desk.pump(turn)
+    if not of_another_date(turn, seen):
+        truth.observe(turn, seen)
+        order_desk.pump(turn)
 
 
 def _garbled(turn: Turn, fact: Garbled) -> None:
@@ -276,8 +284,8 @@ def _round_done(turn: Turn, done: Round) -> None:
         # Orders of the day before would be strangers in the table of the new one.
         turn.set(desk=turn.state.desk.want(done.kind, done.asks))
         return
-    reconcile.finish(turn, done)
-    if done.kind is RoundKind.FULL:
+    counts = reconcile.finish(turn, done)
+    if done.kind is RoundKind.FULL and counts:
         turn.set(link=replace(turn.state.link, reconciled=True))
 
 

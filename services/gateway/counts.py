@@ -36,6 +36,10 @@ def counted(before: GatewayState, moment: Moment, step: GatewayStep) -> Iterable
     if after.link.state is not before.link.state:
         yield from _connection(before.link.state, after.link.state, planned=after.link.planned)
     yield from _queries(before, moment, after)
+    if after.strange_words is not before.strange_words:
+        for (name, word), count in after.strange_words.items():
+            if count > (known := before.strange_words.get((name, word), 0)):
+                yield m.WORDS_UNKNOWN.at(count - known, name)
     for out in step.out:
         match out.message:
             case OrderFilled() as filled:

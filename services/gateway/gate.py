@@ -219,7 +219,9 @@ def _distance(view: GateView, order: PlaceOrder, ticks: TickGrid) -> Denial | No
 
 
 def _self_cross(view: GateView, order: PlaceOrder) -> Denial | None:
-    other = view.orders.works_against(order.symbol, order.venue, order.side)
+    """An order that is not ours bars every entry, and of exits those that could meet it."""
+    limit_krw = None if order.purpose.adds_exposure else order.price_krw
+    other = view.orders.works_against(order.symbol, order.venue, order.side, limit_krw)
     return (GateReason.SELF_CROSS, f"order={other}") if other else None
 
 

@@ -22,17 +22,19 @@ from services.gateway.intention_log import intent, not_sent
 from services.gateway.limiter import ORDER_LADDER, after_call, in_window, wait_needed
 from services.gateway.order_queue import Command, Waiting, find, queued, waits_for, without
 from services.gateway.order_table import OrderRecord, Stage
+from services.gateway.query_desk import RoundKind
 from services.gateway.screens import order_screen
 from services.gateway.turn import Turn
+from services.gateway.words import note_strange
+from services.market.broker_lists import RESTRICTED, RETURN_CODES, Sent, meaning, sent_by
 from services.market.hoga import OrderAction, order_type
 
-SEND_FAILED, RATE_EXCEEDED = -307, -308
-RESTRICTED = (-311, -301, -302, -340)
-"""Codes after which no further entry makes sense today: overload guard, or a wrong account set-up."""
 CANCEL_AGAIN_NS = 1_500 * NS_PER_MS
 CANCEL_TRIES = 5
 CANCEL_LATER_NS = 30_000 * NS_PER_MS
 """An order that has outlived so many cancels is tried again this often, for as long as it must not work."""
+ASK_OTHERS_NS = 2_100 * NS_PER_MS
+"""Two lists further apart than this end an order that neither shows."""
 DENIED_KEPT = 500
 DENIED_RETOLD = 50
 """Many more than can be refused within the last second, which is what Redis may lose."""
@@ -135,6 +137,8 @@ def _pump_place(turn: Turn, waiting: Waiting, order: PlaceOrder) -> None:
     denial = check(gate_view(turn), order)
     if denial is not None:
         reason, detail = denial
+        if reason is GateReason.SELF_CROSS and order.purpose is not Purpose.ENTRY:
+            _ask_after_others(turn)
         if reason is GateReason.EXPIRED and waiting.why:
             reason, detail = GateReason.ORDER_BUDGET, f"{waiting.why}, then {detail}"
         deny(turn, order, reason, detail)
@@ -144,6 +148,13 @@ def _pump_place(turn: Turn, waiting: Waiting, order: PlaceOrder) -> None:
         _note_why(turn, order, "tokens are owed to exits")
     else:
         _send_new(turn, order)
+
+
+def _ask_after_others(turn: Turn) -> None:
+    """What a person's order bars waits for it: its last frame may be lost."""
+    since_ns = turn.now_ns - turn.state.rhythm.reconciled_ns
+    if any(turn.state.orders.others_working()) and since_ns > ASK_OTHERS_NS:
+        truth.want_orders(turn, RoundKind.ORDERS)
 
 
 def _note_why(turn: Turn, order: PlaceOrder, why: str) -> None:
@@ -332,17 +343,20 @@ def returned(turn: Turn, fact: SendReturned) -> None:
     record = turn.state.orders.working.get(fact.order_id)
     if record is None:
         return
-    if fact.code == 0:
-        if record.action is OrderAction.NEW:
-            turn.say(OrderSent(facts=record.facts), record.facts.pair_id)
-    elif fact.code == SEND_FAILED:
-        truth.become_unknown(turn, fact.order_id, f"SendOrder returned {fact.code}")
-    elif fact.code == RATE_EXCEEDED:
-        _never_left(turn, record, "rate exceeded at the broker (-308)")
-    else:
-        truth.refuse(turn, fact.order_id, str(fact.code), f"SendOrder returned {fact.code}")
-        if fact.code in RESTRICTED:
-            _restrict(turn, fact.code)
+    match sent_by(fact.code):
+        case Sent.LEFT:
+            if record.action is OrderAction.NEW:
+                turn.say(OrderSent(facts=record.facts), record.facts.pair_id)
+        case Sent.RATE:
+            _never_left(turn, record, "rate exceeded at the broker (-308)")
+        case Sent.UNKNOWN:
+            if fact.code not in RETURN_CODES:
+                note_strange(turn, ("return_code", str(fact.code)))
+            truth.become_unknown(turn, fact.order_id, f"SendOrder returned {meaning(fact.code)}")
+        case Sent.NOT_SENT:
+            truth.refuse(turn, fact.order_id, str(fact.code), f"SendOrder returned {meaning(fact.code)}")
+            if fact.code in RESTRICTED:
+                _restrict(turn, fact.code)
 
 
 def withheld(turn: Turn, fact: SendWithheld) -> None:

@@ -5,18 +5,20 @@ fill state is (cumulative quantity, cumulative amount, closed); evidence merges 
 that frames and query rows may come twice, late, reordered or not at all. No fill is ever taken back.
 
 An order closes when it is filled, or when evidence with nothing remaining names an amount that
-our fills have reached: a closing frame that overtakes the last fill waits for it. It lives again
-on positive evidence alone: a number where it was thought never to have arrived, or a fill beyond the
-amount that closed it with shares still open.
+our fills have reached: a closing frame that overtakes the last fill waits for it, and a closing word
+without an amount closes nothing. It lives again on positive evidence alone: a number where it was thought
+never to have arrived, or a fill beyond the amount that closed it with shares still open.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from services.contracts.messages.orders import OrderFacts
 from services.contracts.terms import Side, Symbol, Venue
 from services.gateway.evidence import Evidence
+from services.market.broker_lists import OrderState
 from services.market.hoga import OrderAction
 
 
@@ -35,7 +37,7 @@ class OrderRecord:
 
     `closing_amount_krw` is the amount that evidence with nothing remaining has named, -1 before
     there is any. `absences` counts queries of all orders that did not show it, the last one
-    begun at `absent_ns`.
+    begun at `absent_ns`. `blank_ns` is when a query began that showed it over without an amount.
     """
 
     facts: OrderFacts
@@ -51,6 +53,7 @@ class OrderRecord:
     absences: int = 0
     absent_ns: int = 0
     ambiguous: bool = False
+    blank_ns: int = 0
 
     @property
     def order_id(self) -> str:
@@ -84,7 +87,7 @@ class OrderRecord:
             self.action is OrderAction.AMEND,
         )
         size = self.action is OrderAction.CANCEL or (
-            facts.qty_shares == seen.qty_shares and seen.price_krw in (0, facts.price_krw)
+            seen.qty_shares in (None, facts.qty_shares) and seen.price_krw in (None, 0, facts.price_krw)
         )
         return (
             same and venue and kind and size and self._of_this_kind(seen)
@@ -96,6 +99,12 @@ class OrderRecord:
         if self.action is not OrderAction.NEW:
             return True
         return seen.kind_is_ours and seen.kind in (None, self.facts.kind)
+
+    def contradicts(self, seen: Evidence) -> bool:
+        """Whether what was seen under this order's number names another share, side or venue than it has."""
+        facts = self.facts
+        same = facts.symbol == seen.symbol and facts.side is seen.side
+        return not same or seen.venue not in (None, facts.venue)
 
     def from_elsewhere(self, seen: Evidence) -> bool:
         """Whether what was seen names another screen than the one this order went out on (FID 920)."""
@@ -128,18 +137,21 @@ def merge(record: OrderRecord, seen: Evidence) -> Growth:
     A quantity counts only together with its amount: they come from one frame or row.
     """
     if record.action is OrderAction.CANCEL:
-        done = replace(record, facts=_with(record.facts, closed=True), stage=Stage.CLOSED)
-        return Growth(done, accepted=record.stage is not Stage.CLOSED, closed=not record.facts.closed)
+        return _merge_cancel(record, seen)
     old = record.facts
     cum_qty, cum_amount = old.cum_qty_shares, old.cum_amount_krw
-    if seen.cum_qty_shares is not None and seen.cum_amount_krw is not None and seen.cum_qty_shares > cum_qty:
-        cum_qty, cum_amount = min(seen.cum_qty_shares, old.qty_shares), seen.cum_amount_krw
+    amount_krw = seen.amount_named_krw
+    if seen.cum_qty_shares is not None and amount_krw is not None and seen.cum_qty_shares > cum_qty:
+        cum_qty, cum_amount = min(seen.cum_qty_shares, old.qty_shares), amount_krw
+    refused = seen.rejected and not (cum_qty or amount_krw)
     closing = record.closing_amount_krw
     reopened = old.closed and cum_qty > old.cum_qty_shares and bool(seen.remaining_shares)
     if reopened:
         closing = -1
-    if seen.remaining_shares == 0:
-        closing = max(closing, seen.cum_amount_krw or 0)
+    if refused:
+        closing = 0
+    elif seen.remaining_shares == 0 and amount_krw is not None:
+        closing = max(closing, amount_krw)
     closed = (old.closed and not reopened) or cum_qty == old.qty_shares or 0 <= closing <= cum_amount
     facts = _with(
         old,
@@ -154,8 +166,9 @@ def merge(record: OrderRecord, seen: Evidence) -> Growth:
         facts=facts,
         stage=Stage.CLOSED if closed else Stage.ACCEPTED,
         closing_amount_krw=closing,
-        rejected=record.rejected or seen.rejected,
+        rejected=record.rejected or refused,
         absences=0,
+        blank_ns=0 if closed else record.blank_ns,
     )
     return Growth(
         merged,
@@ -165,6 +178,20 @@ def merge(record: OrderRecord, seen: Evidence) -> Growth:
         closed=closed and not old.closed,
         reopened=reopened and not closed,
     )
+
+
+def _merge_cancel(record: OrderRecord, seen: Evidence) -> Growth:
+    """A cancel is over when the broker confirms or refuses it; that it was received says neither."""
+    over = seen.state in (OrderState.CONFIRMED, OrderState.CANCELLED, OrderState.REJECTED)
+    stage = Stage.CLOSED if over or record.stage is Stage.CLOSED else Stage.ACCEPTED
+    merged = replace(
+        record,
+        facts=_with(record.facts, closed=stage is Stage.CLOSED),
+        stage=stage,
+        rejected=record.rejected or (seen.rejected and record.stage is not Stage.CLOSED),
+        absences=0,
+    )
+    return Growth(merged, closed=stage is Stage.CLOSED and record.stage is not Stage.CLOSED)
 
 
 def _with(facts: OrderFacts, **changes: object) -> OrderFacts:
@@ -185,6 +212,7 @@ class OrderTable:
     it is false, none is judged by it.
     `contradicted` are orders that closed and that a query shows as open, since the query began.
     `carried` are the shares that a pair bought on earlier dates and had not sold when this one began.
+    `foreign_absent` says since which query (its begin) the broker's list does not show a foreign order.
     """
 
     working: Mapping[str, OrderRecord] = field(default_factory=dict)
@@ -198,6 +226,7 @@ class OrderTable:
     contradicted: Mapping[str, int] = field(default_factory=dict)
     screens_echoed: bool | None = None
     carried: Mapping[str, int] = field(default_factory=dict)
+    foreign_absent: Mapping[str, int] = field(default_factory=dict)
 
     # -- reading ----------------------------------------------------------------------
 
@@ -235,17 +264,33 @@ class OrderTable:
         pairs = {pair_id for pair_id in self.by_pair if pair_id not in owing}
         return frozenset(owing | {pair_id for pair_id in pairs if self.sellable_shares(pair_id) > 0})
 
-    def works_against(self, symbol: Symbol, venue: Venue, side: Side) -> str:
-        """Return an order in the account that could meet one of `side` on that venue, or empty."""
+    def works_against(self, symbol: Symbol, venue: Venue, side: Side, limit_krw: int | None = None) -> str:
+        """Return an order in the account that could meet one of `side` on that venue, or empty.
+
+        Of orders that are not ours those count whose price meets `limit_krw`; with None every one counts. A
+        price of 0 is a market order, and a price that is not known may be any.
+        """
         for record in self.working.values():
             facts = record.facts
             if record.is_order and (facts.symbol, facts.venue, facts.side) == (symbol, venue, side.opposite):
                 return record.order_id
-        for seen in self.foreign.values():
+        for seen in self.others_working():
             same = seen.symbol == symbol and seen.side is side.opposite and seen.venue in (None, venue)
-            if same and seen.remaining_shares:
+            if same and _meets(seen, limit_krw):
                 return f"foreign {seen.broker_order_no}"
         return ""
+
+    def others_working(self) -> Iterator[Evidence]:
+        """Return the orders that are not known to be ours and may still fill, those of hand changes included.
+
+        What waits to be claimed is among them: if it is ours, its own record bars the same.
+        """
+        for seen in self.foreign.values():
+            if seen.works:
+                yield seen
+        for parked in self.parked.values():
+            if not parked.seen[-1].cancels and all(seen.works for seen in parked.seen):
+                yield parked.seen[-1]
 
     def unacknowledged(self, symbol: Symbol, venue: Venue, side: Side) -> str:
         """Return our order of that symbol, venue and side that has no number yet, or empty."""
@@ -356,10 +401,31 @@ class OrderTable:
     def with_foreign(self, seen: Evidence) -> tuple["OrderTable", bool]:
         """Return the table with a foreign order's newest state, and whether that is news."""
         before = self.foreign.get(seen.broker_order_no)
-        merged = _merge_foreign(before, seen)
+        merged = _merge_foreign(before, replace(seen, remaining_shares=0) if seen.rejected else seen)
         if before is not None and _progress(before) == _progress(merged):
             return self, False
         return replace(self, foreign={**self.foreign, seen.broker_order_no: merged}), True
+
+    def unlisted_foreign(
+        self, numbers: AbstractSet[str], begun_ns: int, apart_ns: int
+    ) -> tuple["OrderTable", list[Evidence]]:
+        """Return the table after a list of all orders, and the foreign orders that are over by it.
+
+        Those are over that two lists, apart, do not show.
+        """
+        open_ = {no for no, seen in self.foreign.items() if seen.works and no not in numbers}
+        absent = {no: self.foreign_absent.get(no, begun_ns) for no in sorted(open_)}
+        over = [no for no, since_ns in absent.items() if begun_ns - since_ns >= apart_ns]
+        kept = {no: since_ns for no, since_ns in absent.items() if no not in over}
+        table = self if kept == self.foreign_absent else replace(self, foreign_absent=kept)
+        return table, [replace(self.foreign[no], remaining_shares=0, by_query=True) for no in over]
+
+
+def _meets(seen: Evidence, limit_krw: int | None) -> bool:
+    """Whether an order of the other side with this limit could trade with what was seen."""
+    if not limit_krw or not seen.price_krw:
+        return True
+    return seen.price_krw >= limit_krw if seen.side is Side.BUY else seen.price_krw <= limit_krw
 
 
 def _merge_foreign(before: Evidence | None, seen: Evidence) -> Evidence:
@@ -369,6 +435,8 @@ def _merge_foreign(before: Evidence | None, seen: Evidence) -> Evidence:
     return replace(
         before,
         venue=before.venue or seen.venue,
+        qty_shares=before.qty_shares if before.qty_shares is not None else seen.qty_shares,
+        price_krw=before.price_krw if before.price_krw is not None else seen.price_krw,
         remaining_shares=min(remaining) if remaining else None,
         cum_qty_shares=max(before.cum_qty_shares or 0, seen.cum_qty_shares or 0),
         cum_amount_krw=max(before.cum_amount_krw or 0, seen.cum_amount_krw or 0),

@@ -4,11 +4,12 @@ Rows of all orders of the day resolve unknown orders and correct known ones; hol
 with what was there before plus what our fills and others' explain (design, 4.4 and 4.5).
 
 Owns that a person accepts the difference that was named and nothing else: what changes between what
-the person saw and the next look is a difference of its own.
+the person saw and the next look is a difference of its own. Owns too that a blank and an empty answer
+count only when two looks, `APART_NS` apart, say the same.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from services.contracts.alert_codes import AlertCode
 from services.contracts.limits import NS_PER_MS
@@ -17,37 +18,78 @@ from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.terms import Severity, Side, Symbol
 from services.gateway import truth
 from services.gateway.effects import Note
-from services.gateway.evidence import Evidence, Unusable, from_row
+from services.gateway.evidence import Blank, Evidence, Unusable, from_row, is_of_account
 from services.gateway.intention_log import baseline
 from services.gateway.order_table import OrderRecord, OrderTable, Stage
 from services.gateway.query_desk import Reply, Round, RoundKind
-from services.gateway.replies import account_now, cash, holdings, orders_of_day
-from services.gateway.state import Difference
+from services.gateway.replies import ACCOUNT_FIELD, account_now, cash, holdings, orders_of_day
+from services.gateway.state import Difference, Look
 from services.gateway.turn import Turn
+from services.gateway.words import of_another_date
 
 SETTLE_NS = 700 * NS_PER_MS
 """An order younger than this may still be on its way when a query begins."""
-APART_NS = 1_500 * NS_PER_MS
-"""Two absences count only when the queries began this far apart."""
+APART_NS = 2_000 * NS_PER_MS
+"""Two equal answers that are blank or empty count only when their queries began this far apart."""
+LOOKS = 3
+"""So many looks in a row that differ, each in another way, are told as the last one has it."""
 QUIET_NS = 300 * NS_PER_MS
-RESOLVE_AGAIN_NS = 1_600 * NS_PER_MS
+RESOLVE_AGAIN_NS = 2_100 * NS_PER_MS
 
 
-def finish(turn: Turn, round_: Round) -> None:
-    """Take in a whole round."""
+def finish(turn: Turn, round_: Round) -> bool:
+    """Take in a whole round. Return whether it counts: a difference that rests on a blank or an empty answer
+    counts at the second look."""
     replies = {reply.trcode: reply for reply in round_.replies}
     differences: list[str] = []
-    agree = False
+    account, blank = Account(), False
     if "OPT10075" in replies:
-        differences += _orders(turn, round_)
+        problems, blank = _orders(turn, round_)
+        differences += problems
     if "OPW00018" in replies:
-        problems = _account(turn, round_, replies["OPW00001"], replies["OPW00018"])
-        agree = problems == []
-        differences += problems or ()
+        account = _account(turn, round_, replies["OPW00001"], replies["OPW00018"])
+        differences += account.problems
+        blank = blank or account.blank
+    if blank and not _seen_twice(turn, round_, tuple(differences)):
+        return False
+    _report(turn, account)
+    if account.problems and account.report is not None:
+        _name(turn, account.unexplained)
     if round_.kind is RoundKind.FULL or differences:
         _say_completed(turn, tuple(differences))
-    if agree and not differences:
+    if not blank and round_.kind is RoundKind.FULL:
+        turn.set(look=None)
+    if account.agrees and not differences:
         _agree_again(turn, round_.kind)
+    return True
+
+
+def _seen_twice(turn: Turn, round_: Round, differences: tuple[str, ...]) -> bool:
+    """Whether an earlier look of this connection said the same, long enough ago; else look again.
+
+    Looks that never agree with each other do not go on for ever.
+    """
+    before = turn.state.look
+    if before is not None and before.connection_epoch != turn.state.connection_epoch:
+        before = None
+    if before is not None and round_.begun_ns - before.begun_ns < APART_NS:
+        if before.differences == differences:
+            return before.looks > 1 and before.told
+        before = replace(before, begun_ns=round_.begun_ns, differences=differences, told=False)
+        turn.set(look=before)
+        return False
+    equal = before is not None and before.differences == differences
+    looks = 1 if before is None else before.looks + 1
+    told = equal or looks >= LOOKS
+    turn.set(look=Look(round_.begun_ns, turn.state.connection_epoch, differences, looks, told=told))
+    return told
+
+
+def look_again(turn: Turn) -> None:
+    """Take the second look at a difference when it is due."""
+    look = turn.state.look
+    if look is not None and not look.told and turn.now_ns - look.begun_ns >= APART_NS:
+        _compare_all(turn)
 
 
 def _say_completed(turn: Turn, differences: tuple[str, ...]) -> None:
@@ -72,14 +114,25 @@ def _alert(turn: Turn, detail: str, *, over: bool) -> None:
 # -- orders ----------------------------------------------------------------------------------
 
 
-def _orders(turn: Turn, round_: Round) -> list[str]:
-    seen, problems = evidence_of(round_.replies)
+def _orders(turn: Turn, round_: Round) -> tuple[list[str], bool]:
+    """Return in what the rows differ from ours or cannot be read, and whether some are blank."""
+    seen, problems, blank = evidence_of(round_.replies, turn.state.link.account)
+    whole = not problems
+    seen = [item for item in seen if not of_another_date(turn, item)]
     for item in seen:
-        if turn.state.orders.by_number(item.broker_order_no) is not None:
+        known = turn.state.orders.by_number(item.broker_order_no)
+        if known is not None and known.contradicts(item):
+            problems.append(
+                f"order {item.broker_order_no} of ours is listed with another share, side or venue"
+            )
+        elif known is not None:
             truth.observe(turn, item)
             _contradiction(turn, item, round_.begun_ns)
+    counts = whole and _of_ready_session(turn, round_.begun_ns)
+    if counts:
+        _end_blank(turn, seen, round_.begun_ns)
     unclaimed = [item for item in seen if turn.state.orders.by_number(item.broker_order_no) is None]
-    _resolve(turn, unclaimed, round_.begun_ns)
+    _resolve(turn, unclaimed, round_.begun_ns, absence_counts=counts)
     for item in unclaimed:
         if turn.state.orders.by_number(item.broker_order_no) is None and not truth.in_flight(turn, item):
             if item.broker_order_no not in turn.state.orders.foreign and truth.revive(turn, item):
@@ -88,26 +141,67 @@ def _orders(turn: Turn, round_: Round) -> list[str]:
             turn.set(orders=table)
             for each in (*waiting, item):
                 truth.foreign(turn, each)
-    problems += _missing(turn, {item.broker_order_no for item in seen}, round_.begun_ns)
+    if counts:
+        listed = {item.broker_order_no for item in seen}
+        problems += _missing(turn, listed, round_.begun_ns)
+        _end_unlisted(turn, listed, round_.begun_ns)
     turn.set(rhythm=replace(turn.state.rhythm, reconciled_ns=turn.now_ns))
-    return problems
+    return problems, blank
 
 
-def evidence_of(replies: tuple[Reply, ...]) -> tuple[list[Evidence], list[str]]:
-    """Return the orders that the rows show, and what is wrong with rows that show none."""
-    seen, problems = [], []
+def _of_ready_session(turn: Turn, begun_ns: int) -> bool:
+    """Whether the round began in the session as it is now, ready: only there what is missing counts."""
+    link = turn.state.link
+    return link.state is ConnectionState.READY and begun_ns >= link.since_ns
+
+
+def _end_blank(turn: Turn, seen: list[Evidence], begun_ns: int) -> None:
+    """End what two lists, apart, show as over without saying how much was filled, and no row contradicts."""
+    by_number: dict[str, list[Evidence]] = {}
+    for item in seen:
+        by_number.setdefault(item.broker_order_no, []).append(item)
+    for no, rows in by_number.items():
+        record = turn.state.orders.by_number(no)
+        if record is None or record.stage is Stage.CLOSED or not record.is_order:
+            continue
+        named = any(item.amount_named_krw is not None or item.remaining_shares != 0 for item in rows)
+        if named or any((item.cum_qty_shares or 0) > record.facts.cum_qty_shares for item in rows):
+            turn.set(orders=turn.state.orders.with_record(replace(record, blank_ns=0)))
+        elif not record.blank_ns:
+            turn.set(orders=turn.state.orders.with_record(replace(record, blank_ns=begun_ns)))
+        elif begun_ns - record.blank_ns >= APART_NS:
+            truth.apply(
+                turn, record, replace(rows[-1], cum_amount_krw=record.facts.cum_amount_krw, state=None)
+            )
+
+
+def _end_unlisted(turn: Turn, listed: set[str], begun_ns: int) -> None:
+    table, over = turn.state.orders.unlisted_foreign(listed, begun_ns, APART_NS)
+    turn.set(orders=table)
+    for seen in over:
+        truth.foreign(turn, seen)
+
+
+def evidence_of(replies: tuple[Reply, ...], account: str) -> tuple[list[Evidence], list[str], bool]:
+    """Return the orders that the rows show, what is wrong with rows that show none, and whether any is blank.
+
+    Rows of another account are left out; OPT10076 names none.
+    """
+    seen, problems, blank = [], [], False
     for reply in replies:
         if reply.trcode not in ("OPT10075", "OPT10076"):
             continue
         for row in reply.rows:
             try:
-                seen.append(from_row(row))
+                if is_of_account(row.get(ACCOUNT_FIELD, ""), account) is not False:
+                    seen.append(from_row(row))
             except Unusable as problem:
+                blank = blank or isinstance(problem, Blank)
                 problems.append(f"a row of {reply.trcode} cannot be read: {problem}")
-    return seen, problems
+    return seen, problems, blank
 
 
-def _resolve(turn: Turn, unclaimed: list[Evidence], begun_ns: int) -> None:
+def _resolve(turn: Turn, unclaimed: list[Evidence], begun_ns: int, *, absence_counts: bool) -> None:
     numbers = set(turn.state.orders.foreign)
     for record in list(turn.state.orders.working.values()):
         if record.stage is not Stage.UNKNOWN or record.facts.broker_order_no:
@@ -128,7 +222,7 @@ def _resolve(turn: Turn, unclaimed: list[Evidence], begun_ns: int) -> None:
             truth.ambiguous(turn, record, sorted(found))
         elif alike := truth.alike_but_for_screen(turn, record, unclaimed):
             truth.ambiguous(turn, record, alike)
-        else:
+        elif absence_counts:
             _absent(turn, record, begun_ns)
 
 
@@ -194,35 +288,49 @@ def _missing(turn: Turn, numbers: set[str], begun_ns: int) -> list[str]:
 # -- account ---------------------------------------------------------------------------------
 
 
-def _account(turn: Turn, round_: Round, money: Reply, stock: Reply) -> list[str] | None:
-    """Return in which holdings we differ from the broker, None where that cannot be told now."""
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a round said of the account. `agrees` is whether it was compared and holds no difference,
+    `blank` whether its problems rest on a blank or an empty answer."""
+
+    report: AccountReported | None = None
+    problems: tuple[str, ...] = ()
+    unexplained: Mapping[Symbol, int] = field(default_factory=dict)
+    agrees: bool = False
+    blank: bool = False
+
+
+def _account(turn: Turn, round_: Round, money: Reply, stock: Reply) -> Account:
+    """Return what the broker says, and in which holdings we differ, where that can be told now."""
     try:
         cash_krw, orderable_krw = cash(money.single)
         held = holdings(stock.rows)
     except Unusable as problem:
-        return [f"the account cannot be read: {problem}"]
-    turn.say(
-        AccountReported(
-            cash_krw=cash_krw, orderable_krw=orderable_krw, holdings=held,
-            trading_date=turn.state.session.trading_date,
-        )
+        return Account(problems=(f"the account cannot be read: {problem}",), blank=isinstance(problem, Blank))
+    report = AccountReported(
+        cash_krw=cash_krw, orderable_krw=orderable_krw, holdings=held,
+        trading_date=turn.state.session.trading_date,
     )  # fmt: skip
     turn.set(rhythm=replace(turn.state.rhythm, account_ns=turn.now_ns))
-    if not _quiet(turn, round_.begun_ns):
-        _compare_when_quiet(turn)
-        return None
     ours = net_shares(turn.state.orders)
     unexplained = _less(held, ours)
-    if turn.state.baseline is None:
+    known = turn.state.baseline
+    problems = () if known is None else tuple(holding_differences(held, known, ours))
+    if not _quiet(turn, round_.begun_ns):
+        _compare_when_quiet(turn)
+        return Account() if problems and not stock.rows else Account(report)
+    if known is None:
         _take_baseline(turn, unexplained)
-        return []
-    problems = holding_differences(held, turn.state.baseline, ours)
     if problems and round_.kind is not RoundKind.FULL:
         _compare_all(turn)
-        return None
-    if problems:
-        _name(turn, unexplained)
-    return problems
+        return Account()
+    empty = bool(problems) and not stock.rows
+    return Account(report, problems, unexplained, agrees=not problems, blank=empty)
+
+
+def _report(turn: Turn, account: Account) -> None:
+    if account.report is not None:
+        turn.say(account.report)
 
 
 def _agree_again(turn: Turn, kind: RoundKind) -> None:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from services.contracts.messages.venue_state import PriceBand
 from services.contracts.terms import Symbol
-from services.gateway.evidence import Unusable, number, plain_code
+from services.gateway.evidence import Blank, Unusable, number, plain_code
 from services.gateway.query_desk import Ask
 
 ORDER_NO_FIELD = "주문번호"
+ACCOUNT_FIELD = "계좌번호"
 CODES_PER_REQUEST = 100
 _ORDER_FIELDS = (
     "주문번호", "종목코드", "주문상태", "주문수량", "주문가격", "미체결수량", "체결누계금액", "원주문번호",
@@ -24,7 +25,7 @@ class Fields:
 
 
 FIELDS: Mapping[str, Fields] = {
-    "OPT10075": Fields(rows=_ORDER_FIELDS),
+    "OPT10075": Fields(rows=(ACCOUNT_FIELD, *_ORDER_FIELDS)),
     "OPT10076": Fields(rows=_FILL_FIELDS),
     "OPW00001": Fields(single=("예수금", "d+2추정예수금", "주문가능금액", "100%종목주문가능금액")),
     "OPW00018": Fields(rows=("종목번호", "보유수량", "매매가능수량")),
@@ -71,19 +72,22 @@ def interruptions() -> tuple[Ask, ...]:
 def bands(rows: Sequence[Mapping[str, str]]) -> tuple[dict[Symbol, PriceBand], list[str]]:
     """Return the day's limits by symbol, and what is wrong with rows that cannot be read.
 
-    A row without all three figures is left out: no band means no order.
+    A row without all three figures is left out, and asked for again: no band means no entry.
     """
     found, problems = {}, []
     for row in rows:
+        code = row.get("종목코드", "").strip()
         try:
             figures = [number(row.get(name, "")) for name in ("기준가", "하한가", "상한가")]
+            symbol = plain_code(code)
         except Unusable as problem:
-            problems.append(f"the price limits of {row.get('종목코드', '')!r} cannot be read: {problem}")
+            problems.append(f"the price limits of {code!r} cannot be read: {problem}")
             continue
         base_krw, lower_krw, upper_krw = (figure or 0 for figure in figures)
         if 0 < lower_krw <= base_krw <= upper_krw:
-            band = PriceBand(base_krw=base_krw, lower_krw=lower_krw, upper_krw=upper_krw)
-            found[plain_code(row.get("종목코드", ""))] = band
+            found[symbol] = PriceBand(base_krw=base_krw, lower_krw=lower_krw, upper_krw=upper_krw)
+        elif None not in figures:
+            problems.append(f"the price limits of {code!r} are none: {lower_krw}, {base_krw}, {upper_krw}")
     return found, problems
 
 
@@ -95,11 +99,13 @@ def cash(single: Mapping[str, str]) -> tuple[int, int]:
 
 
 def holdings(rows: Sequence[Mapping[str, str]]) -> dict[Symbol, int]:
-    """Return shares held by symbol; symbols sold out are left out."""
+    """Return shares held by symbol; symbols sold out are left out. Raises Unusable."""
     held: dict[Symbol, int] = {}
     for row in rows:
-        symbol = plain_code(row.get("종목번호", ""))
-        held[symbol] = held.get(symbol, 0) + (number(row.get("보유수량", "")) or 0)
+        symbol, qty_shares = plain_code(row.get("종목번호", "")), number(row.get("보유수량", ""))
+        if qty_shares is None:
+            raise Blank(f"the holding of {symbol} is blank")
+        held[symbol] = held.get(symbol, 0) + qty_shares
     return {symbol: qty for symbol, qty in held.items() if qty}
 
 
@@ -110,4 +116,4 @@ def signed(single: Mapping[str, str], *names: str) -> int:
         if text:
             amount = number(text) or 0
             return -amount if text.startswith("-") else amount
-    raise Unusable(f"the answer has no {' or '.join(names)}")
+    raise Blank(f"the answer has no {' or '.join(names)}")

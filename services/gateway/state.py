@@ -88,6 +88,22 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """A look at orders and account that rests on a blank or an empty answer.
+
+    Begun at `begun_ns` (Redis time).
+
+    `looks` counts those in a row; `told` is whether they count as differences.
+    """
+
+    begun_ns: int
+    connection_epoch: int
+    differences: tuple[str, ...]
+    looks: int
+    told: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Rhythm:
     """When things were last done, and what was last seen, for what repeats."""
 
@@ -133,6 +149,7 @@ class GatewayState(State):
     difference: Difference | None = None
     """What was last told of them as a difference, until a comparison finds none."""
 
+    look: Look | None = None
     interruptions: Interruptions = ()
     carried: Mapping[str, int] = {}
     """Shares by pair that were bought on earlier dates and not sold when this one began."""
@@ -162,6 +179,8 @@ class GatewayState(State):
     doubts: Mapping[Venue, Doubt | None] = {}
     """By venue, whether its time stamps have parted from Redis time; no entry before the first frame."""
     screen_turn: int = 0
+    strange_words: Mapping[tuple[str, str], int] = {}
+    """How often the broker used a word that no closed list has, by list and word."""
 
 
 @dataclass(frozen=True, slots=True)

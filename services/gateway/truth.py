@@ -29,6 +29,7 @@ from services.gateway.query_desk import RoundKind
 from services.gateway.replies import orders_of_day
 from services.gateway.screens import is_order_screen
 from services.gateway.turn import Turn
+from services.gateway.words import note_strange
 from services.market.hoga import OrderAction
 
 PARKED_NS = 3_000_000_000
@@ -42,7 +43,11 @@ LATE_NS = 300_000_000_000
 
 
 def observe(turn: Turn, seen: Evidence) -> None:
-    """Take in one frame or row, whosever order it is."""
+    """Take in one frame or row, whosever order it is.
+
+    What none of ours without a number could be is somebody else's at once: it must bar what would meet it.
+    """
+    note_strange(turn, *seen.strange)
     table = turn.state.orders
     record = table.by_number(seen.broker_order_no)
     if record is None:
@@ -56,8 +61,17 @@ def observe(turn: Turn, seen: Evidence) -> None:
         apply(turn, record, seen)
     elif seen.broker_order_no in table.foreign:
         foreign(turn, seen)
-    else:
+    elif in_flight(turn, seen) or arrived_late(turn, seen):
         turn.set(orders=table.park(seen, turn.now_ns))
+    else:
+        _not_ours(turn, seen)
+
+
+def _not_ours(turn: Turn, seen: Evidence) -> None:
+    table, waiting = turn.state.orders.park(seen, turn.now_ns).unpark(seen.broker_order_no)
+    turn.set(orders=table)
+    for each in waiting:
+        foreign(turn, each)
 
 
 def _learn_screen(turn: Turn, record: OrderRecord, seen: Evidence) -> None:
@@ -100,7 +114,7 @@ def reopen(turn: Turn, record: OrderRecord, evidence: str) -> None:
     stage = Stage.ACCEPTED if facts.broker_order_no else Stage.UNKNOWN
     alive = replace(
         record, facts=facts, stage=stage, rejected=False, absences=0, absent_ns=0, closing_amount_krw=-1,
-        cancel_confirmed=False,
+        cancel_confirmed=False, blank_ns=0,
     )  # fmt: skip
     turn.set(orders=turn.state.orders.with_record(alive), rhythm=_moved(turn))
     turn.do(Note(reopened(record.order_id), facts.trading_date))
@@ -120,7 +134,7 @@ def _no_stranger(turn: Turn, seen: Evidence) -> None:
     turn.say(
         ForeignOrderSeen(
             broker_order_no=seen.broker_order_no, symbol=seen.symbol, venue=seen.venue or Venue.KRX,
-            side=seen.side, qty_shares=seen.qty_shares, cum_qty_shares=0, cum_amount_krw=0, closed=True,
+            side=seen.side, qty_shares=seen.qty_shares or 0, cum_qty_shares=0, cum_amount_krw=0, closed=True,
             trading_date=turn.state.session.trading_date,
         )
     )  # fmt: skip
@@ -174,13 +188,25 @@ def accept(turn: Turn, order_id: str) -> None:
 
 def apply(turn: Turn, record: OrderRecord, seen: Evidence) -> None:
     """Merge evidence into one of ours and say what it added."""
+    if record.contradicts(seen):
+        contradiction(turn, record, seen)
+        return
+    if seen.rejected and seen.changes and record.action is OrderAction.NEW:
+        _refuse_change_of(turn, record, seen)
+        return
+    if seen.lacks_a_figure and not seen.by_query and record.stage is not Stage.CLOSED:
+        want_orders(turn, RoundKind.RESOLVE)
     growth = merge(record, seen)
     after = growth.record
     if after == record:
         return
     turn.set(orders=turn.state.orders.with_record(after), rhythm=_moved(turn))
+    if growth.closed and after.rejected and after.action is not OrderAction.NEW:
+        _change_refused(turn, after, seen.reason)
+        return
     if after.action is OrderAction.CANCEL:
-        _confirm_cancel(turn, record, after)
+        if growth.closed:
+            _confirm_cancel(turn, after)
         return
     if growth.reopened:
         turn.do(Note(reopened(after.order_id), after.facts.trading_date))
@@ -197,9 +223,39 @@ def _moved(turn: Turn) -> object:
     return replace(turn.state.rhythm, moved_ns=turn.now_ns)
 
 
-def _confirm_cancel(turn: Turn, before: OrderRecord, after: OrderRecord) -> None:
-    if before.stage is Stage.CLOSED:
-        return
+def contradiction(turn: Turn, record: OrderRecord, seen: Evidence) -> None:
+    """A frame or row under one of our numbers is of another share, side or venue: it is not believed."""
+    facts = record.facts
+    what = (
+        f"order {seen.broker_order_no} is {facts.side} {facts.symbol} on {facts.venue} for us, "
+        f"and the broker shows {seen.side} {seen.symbol} on {seen.venue or 'no venue'}"
+    )
+    turn.alert("unusable", AlertCode.ORDER_DATA_UNREADABLE, Severity.CRITICAL, {"problem": what})
+    if not seen.by_query:
+        want_orders(turn, RoundKind.RESOLVE)
+
+
+def _refuse_change_of(turn: Turn, record: OrderRecord, seen: Evidence) -> None:
+    """A refusal that bears the order's own number says of its cancel or amendment, not of the order."""
+    action = OrderAction.CANCEL if seen.cancels else OrderAction.AMEND
+    for change in list(turn.state.orders.working.values()):
+        if change.target_id == record.order_id and change.action is action:
+            gone = replace(change, facts=change.facts.model_copy(update={"closed": True}), stage=Stage.CLOSED)
+            turn.set(orders=turn.state.orders.with_record(replace(gone, rejected=True)), rhythm=_moved(turn))
+            _change_refused(turn, gone, seen.reason)
+
+
+def _change_refused(turn: Turn, change: OrderRecord, reason: str) -> None:
+    """A frame or row refuses a cancel or an amendment: its order works on, as far as the broker says."""
+    turn.do(Note(closed(change.facts), change.facts.trading_date))
+    target = turn.state.orders.get(change.target_id)
+    if target is not None:
+        text = reason or "the broker refused it"
+        turn.say(CancelRejected(facts=target.facts, code="", text=text), change.facts.pair_id)
+        want_orders(turn, RoundKind.ORDERS)
+
+
+def _confirm_cancel(turn: Turn, after: OrderRecord) -> None:
     turn.do(Note(closed(after.facts), after.facts.trading_date))
     target = turn.state.orders.get(after.target_id)
     if target is not None and not target.cancel_confirmed:
@@ -315,9 +371,15 @@ def ambiguous(turn: Turn, record: OrderRecord, candidates: list[str]) -> None:
 
 
 def foreign(turn: Turn, seen: Evidence) -> None:
-    """An order in the account that is not ours. Cancels of foreign orders are of no concern."""
+    """An order in the account that is not ours. A cancel of one is none itself, but it and an amendment may
+    end the order that they name: the broker is asked what is left of that one."""
+    named = turn.state.orders.foreign.get(seen.original_no)
+    if seen.changes and not seen.by_query and named is not None and named.works:
+        want_orders(turn, RoundKind.ORDERS)
     if seen.cancels:
         return
+    if seen.lacks_a_figure and not seen.by_query:
+        want_orders(turn, RoundKind.ORDERS)
     table, news = turn.state.orders.with_foreign(seen)
     first = seen.broker_order_no not in turn.state.orders.foreign
     if not news:
@@ -327,7 +389,7 @@ def foreign(turn: Turn, seen: Evidence) -> None:
     turn.say(
         ForeignOrderSeen(
             broker_order_no=known.broker_order_no, symbol=known.symbol, venue=known.venue or Venue.KRX,
-            side=known.side, qty_shares=known.qty_shares, cum_qty_shares=known.cum_qty_shares or 0,
+            side=known.side, qty_shares=known.qty_shares or 0, cum_qty_shares=known.cum_qty_shares or 0,
             cum_amount_krw=known.cum_amount_krw or 0, closed=known.remaining_shares == 0,
             trading_date=turn.state.session.trading_date,
         )
@@ -339,7 +401,7 @@ def foreign(turn: Turn, seen: Evidence) -> None:
 def _foreign_alert(turn: Turn, seen: Evidence, *, resolved: bool) -> None:
     turn.alert(
         f"foreign-{seen.broker_order_no}", AlertCode.FOREIGN_ORDER_SEEN, Severity.INFO,
-        {"broker_order": seen.broker_order_no, "side": seen.side.value, "qty": seen.qty_shares,
+        {"broker_order": seen.broker_order_no, "side": seen.side.value, "qty": seen.qty_shares or 0,
          "symbol": seen.symbol},
         symbol=seen.symbol, resolved=resolved,
     )  # fmt: skip

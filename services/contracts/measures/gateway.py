@@ -100,6 +100,10 @@ SEND_REFUSED = counter(
     "arb_send_order_refused_total", "SendOrder calls that returned an error, by the broker's code.",
     Label("code"),
 )  # fmt: skip
+WORDS_UNKNOWN = counter(
+    "arb_broker_words_unknown_total", "Words and codes of the broker that no closed list has, by list.",
+    Label("list"),
+)  # fmt: skip
 CANCELS_REJECTED = counter("arb_cancels_rejected_total", "Cancels and amendments that the broker refused.")
 COMMANDS_DENIED = counter(
     "arb_commands_denied_total", "Commands refused at the last gate, unsent.",

@@ -26,7 +26,7 @@ from services.gateway.intention_log import replay
 from services.gateway.order_table import Stage
 from services.gateway.truth import PARKED_NS
 
-from .desk import Desk, FakeBroker, S, chejan, exit_order, fresh, order, ready, restarted
+from .desk import ACCOUNT, Desk, FakeBroker, S, chejan, exit_order, fresh, order, ready, restarted
 
 NO = "0000123"
 
@@ -268,7 +268,7 @@ class TestUnknown:
 
     def test_what_was_seen_before_ours_was_sent_is_somebody_elses(self, desk: Desk) -> None:
         """Found by a virtual day: a hand order just like ours had come a moment earlier."""
-        by_hand = Send("x", ("x", "9999", "1", 1, "005930", 10, 199_500, "10", ""), {}, "2026-11-23")
+        by_hand = Send("x", ("x", "9999", ACCOUNT, 1, "005930", 10, 199_500, "10", ""), {}, "2026-11-23")
         desk.frame(**chejan(by_hand, NO, "접수", remaining=10))
         desk.tick(0.1)
         desk.send_code = -307
@@ -333,17 +333,22 @@ class TestUnknown:
 
 
 class TestForeign:
-    def test_frames_of_nobody_are_parked_and_then_foreign(self, desk: Desk) -> None:
-        stranger = Send("x", ("x", "9999", "1", 1, "005930", 7, 199_000, "00", ""), {}, "2026-11-23")
+    def test_a_frame_that_nothing_in_flight_can_be_is_foreign_at_once(self, desk: Desk) -> None:
+        stranger = Send("x", ("x", "9999", ACCOUNT, 1, "005930", 7, 199_000, "00", ""), {}, "2026-11-23")
         desk.frame(**chejan(stranger, "0000777", "접수", remaining=7))
-        assert not desk.told(ForeignOrderSeen)
-        desk.broker.answers = False
-        desk.tick((PARKED_NS + S) / S)
         (seen,) = desk.told(ForeignOrderSeen)
         assert (seen.broker_order_no, seen.qty_shares, seen.side) == ("0000777", 7, Side.BUY)
 
+    def test_a_frame_that_may_be_ours_is_parked_and_then_foreign(self, desk: Desk) -> None:
+        desk.broker.answers = False
+        send = sent(desk)
+        desk.frame(**chejan(send, "0000777", "접수", remaining=10, screen="9999"))
+        desk.answer(send, NO)
+        desk.tick((PARKED_NS + S) / S)
+        assert [m.broker_order_no for m in desk.told(ForeignOrderSeen)] == ["0000777"]
+
     def test_one_that_is_found_at_the_start_hides_no_difference(self, desk: Desk) -> None:
-        stranger = Send("x", ("x", "9999", "1", 1, "005930", 7, 199_000, "00", ""), {}, "2026-11-23")
+        stranger = Send("x", ("x", "9999", ACCOUNT, 1, "005930", 7, 199_000, "00", ""), {}, "2026-11-23")
         lines = [effect.line for effect in desk.effects if isinstance(effect, Note)]
         forgot = recovered(fresh().state, lines, desk.state.session.trading_date)
         rows = [row(stranger, "0000777", cum=7, amount=1_393_000, remaining=0)]
@@ -352,7 +357,7 @@ class TestForeign:
         assert any("holds 10" in text for m in again.told(ReconciliationCompleted) for text in m.differences)
 
     def test_each_is_told_once_for_each_change(self, desk: Desk) -> None:
-        stranger = Send("x", ("x", "9999", "1", 1, "005930", 7, 199_000, "00", ""), {}, "2026-11-23")
+        stranger = Send("x", ("x", "9999", ACCOUNT, 1, "005930", 7, 199_000, "00", ""), {}, "2026-11-23")
         desk.broker.rows = [row(stranger, "0000777", cum=0, amount=0, remaining=7)]
         desk.run(1)
         desk.feed(Connected(-106))

@@ -1,0 +1,34 @@
+"""What the broker says in words that nobody knows, and at times that are not today's."""
+
+from services.contracts.alert_codes import AlertCode
+from services.contracts.terms import Severity
+from services.gateway.evidence import Evidence
+from services.gateway.exchange_time import market_ns_of
+from services.gateway.turn import Turn
+from services.market.dates import SECOND_NS
+
+STRANGE_WORDS_KEPT = 500
+AHEAD_NS = 6 * 3_600 * SECOND_NS
+"""Market time. The broker tells the time of day alone, and until its nightly restart its lists are of the
+date before."""
+
+
+def of_another_date(turn: Turn, seen: Evidence) -> bool:
+    """Whether a frame or row is stamped so far ahead of now that the date before must be meant."""
+    stamp_ns, now_ns = market_ns_of(seen.hhmmss), turn.state.clock.market_ns(turn.now_ns)
+    return stamp_ns is not None and stamp_ns - now_ns > AHEAD_NS
+
+
+def note_strange(turn: Turn, *words: tuple[str, str]) -> None:
+    """Count words that a list of the broker does not have, each with the name of the list; a person is told of
+    each once."""
+    for name, word in words:
+        known = turn.state.strange_words
+        count = known.get((name, word), 0)
+        if count or len(known) < STRANGE_WORDS_KEPT:
+            turn.set(strange_words={**known, (name, word): count + 1})
+        if not count:
+            turn.alert(
+                f"word-{name}-{word}", AlertCode.BROKER_WORD_UNKNOWN, Severity.WARNING,
+                {"list": name, "word": word},
+            )  # fmt: skip
