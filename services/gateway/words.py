@@ -20,7 +20,7 @@ def of_another_date(turn: Turn, seen: Evidence) -> bool:
 
 
 def note_strange(turn: Turn, *words: tuple[str, str]) -> None:
-    """Count words that a list of the broker does not have, each with the name of the list; a person is told of
+    """Count words that the named lists of the broker do not have; a person is told of
     each once."""
     for name, word in words:
         known = turn.state.strange_words
