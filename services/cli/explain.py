@@ -70,6 +70,8 @@ def _words(message: Message) -> str:
             return f"{m.order_id}: cancel {m.target_order_id}: {m.reason}"
         case OrderSent() | OrderAccepted() as m:
             return f"{m.facts.order_id} {m.facts.broker_order_no}".strip()
+        case OrderFilled(last_qty_shares=0, facts=facts):
+            return f"{facts.order_id}: commission {krw(facts.commission_krw)}, tax {krw(facts.tax_krw)} KRW"
         case OrderFilled() as m:
             return f"{m.facts.order_id}: {m.last_qty_shares} for {krw(m.last_amount_krw)} KRW"
         case OrderClosed() as m:

@@ -120,7 +120,7 @@ class DayFigures:
             case OrderSent():
                 self.sent_at_ns.append(envelope.ts_event_ns)
             case OrderFilled() as fill:
-                self.fills += 1
+                self.fills += fill.last_qty_shares > 0
                 sign = 1 if fill.facts.side is Side.BUY else -1
                 self.position[fill.facts.symbol] += sign * fill.last_qty_shares
             case OrderRejected():

@@ -74,7 +74,8 @@ def tone(message: Message) -> Tone:
 
 
 def _pair_closed(message: PairClosed) -> str:
-    closed = f"pair {message.symbol} closed {message.outcome}"
+    again = " again" if message.closings > 1 else ""
+    closed = f"pair {message.symbol} closed{again} {message.outcome}"
     if not message.trip:
         return f"{closed}: nothing filled"
     money = signed_krw(message.realised_pnl_krw)

@@ -31,13 +31,13 @@ def finish(pair: Pair, view: View) -> Move | None:
     return close(pair, view, PairOutcome.FLAT if pair.bought_shares() else PairOutcome.NOT_FILLED)
 
 
-def close(pair: Pair, view: View, outcome: PairOutcome, claimed_krw: int = 0) -> Move:
-    """Close the pair. `claimed_krw` is what a person's own sale brought, after its costs."""
+def close(pair: Pair, view: View, outcome: PairOutcome) -> Move:
+    """Close the pair, with what a person's own sale brought where there was one."""
     turn = Turn.CLAIMED if outcome is PairOutcome.CLAIMED else Turn.ENDED
     ended = pair.turned(turn, exposure=pair.exposure.at(0, view.now_ns))
-    closed = closing_statement(ended, view.now_ns, outcome, claimed_krw)
+    closed = closing_statement(ended, view.now_ns, outcome)
     told = (notices.pair_closed(closed),) if closed.trip else ()
-    return Move(ended, (closed, *_all_clear(pair), *told))
+    return Move(ended.but(statement=closed), (closed, *_all_clear(pair), *told))
 
 
 def _all_clear(pair: Pair) -> tuple[Message, ...]:
@@ -51,7 +51,7 @@ def _all_clear(pair: Pair) -> tuple[Message, ...]:
     return (*over, *(notices.order_settled_by_person(pair, order) for order in doubted))
 
 
-def closing_statement(pair: Pair, now_ns: int, outcome: PairOutcome, claimed_krw: int = 0) -> PairClosed:
+def closing_statement(pair: Pair, now_ns: int, outcome: PairOutcome) -> PairClosed:
     """What a pair came to: sums over its orders of what the broker reported, and a claim on top."""
     bought_krw, sold_krw = pair.bought_krw(), pair.sold_krw()
     costs_krw = pair.commission_krw + pair.tax_krw
@@ -59,7 +59,7 @@ def closing_statement(pair: Pair, now_ns: int, outcome: PairOutcome, claimed_krw
         pair_id=pair.pair_id, symbol=pair.symbol, outcome=outcome, trip=pair.bought_shares() > 0,
         clips=pair.clip, bought_shares=pair.bought_shares(), bought_krw=bought_krw,
         sold_shares=pair.sold_shares(), sold_krw=sold_krw, commission_krw=pair.commission_krw,
-        tax_krw=pair.tax_krw, realised_pnl_krw=sold_krw + claimed_krw - bought_krw - costs_krw,
+        tax_krw=pair.tax_krw, realised_pnl_krw=sold_krw + pair.claimed_krw - bought_krw - costs_krw,
         residual_shares_max=pair.residual.shares_max, neutral_ms=pair.exposure.neutral_ms_max,
         uncovered_krw_ms=pair.exposure.krw_ms, opened_at_ns=pair.opened_at_ns, closed_at_ns=now_ns,
         closings=pair.closings + 1,

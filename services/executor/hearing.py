@@ -4,7 +4,7 @@ Nothing is decided here but what a message means. Hearing one twice changes noth
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.contracts.envelope import Message
 from services.contracts.in_force import book_ticks
@@ -24,7 +24,7 @@ from services.contracts.reasons import GateReason
 from services.contracts.step import Received
 from services.contracts.terms import Symbol, TradingState
 from services.executor import flatten, notices
-from services.executor.closed_pair import brought_back, reopened
+from services.executor.closed_pair import ClosedPair, brought_back, reopened
 from services.executor.closing import close, closing_statement
 from services.executor.order import Order, OrderEvent, adopted
 from services.executor.pair import Pair
@@ -131,17 +131,29 @@ def _stray(state: ExecutorState, message: OrderEvent, now_ns: int) -> Heard:
     if closed is None:
         return _of_no_pair(state, message, now_ns)
     if not closed.is_news(message):
-        return Heard(state)
+        return _restated(state, facts.pair_id, closed, closed.with_facts(facts))
     if closed.claimed or not _of_today(state, facts):
-        remembered = {**state.closed, facts.pair_id: closed.with_fill(facts)}
         why = "a person had claimed its pair" if closed.claimed else "its pair was closed on an earlier day"
-        return Heard(state.but(closed=remembered), said=(notices.fill_of_no_pair(facts, why),))
+        heard = _restated(state, facts.pair_id, closed, closed.with_facts(facts))
+        return replace(heard, said=(*heard.said, notices.fill_of_no_pair(facts, why)))
     pair = reopened(facts.pair_id, closed, facts, now_ns)
     known = pair.order(facts.order_id) or adopted(facts, now_ns)
     if known is None:
         return Heard(state)
     pair = pair.with_order(known.merged(message, now_ns))
     return Heard(state.with_pair_again(pair), (pair.pair_id,), (notices.pair_reopened(pair, facts),))
+
+
+def _restated(state: ExecutorState, pair_id: str, before: ClosedPair, heard: ClosedPair) -> Heard:
+    """News of a pair that stays closed: a statement that is made anew replaces those before.
+
+    One that would count shares as lost which a person has yet to claim is not made.
+    """
+    if heard is before:
+        return Heard(state)
+    after = heard if heard.unclaimed_shares else heard.restated()
+    said = () if after.statement is None or after is heard else (after.statement,)
+    return Heard(state.with_closed(pair_id, after), said=said)
 
 
 def _of_no_pair(state: ExecutorState, message: OrderEvent, now_ns: int) -> Heard:
@@ -259,15 +271,28 @@ def claimed(state: ExecutorState, event: Received) -> Heard:
     """A person sold the residual by hand: the pair closes with what that brought."""
     claim = event.message
     assert isinstance(claim, ResidualClaimed)
+    closed = state.closed.get(claim.pair_id)
+    if closed is not None:
+        return _claimed_once_more(state, claim, closed)
     pair = state.pairs.get(claim.pair_id)
-    if claim.pair_id in state.closed:
-        return Heard(state)
     problem = _claim_problem(claim, pair)
     if pair is None or problem:
         return Heard(state, said=(notices.claim_refused(claim, problem, pair),))
-    amount_krw = claim.amount_krw if pair.uncovered_shares >= 0 else -claim.amount_krw
-    move = close(pair, state.view(pair.symbol, event.now_ns), PairOutcome.CLAIMED, amount_krw)
-    return Heard(state.without_pair(move.pair, claimed=True), said=move.out)
+    sign = 1 if pair.uncovered_shares >= 0 else -1
+    settled = pair.but(claimed_shares=sign * claim.qty_shares, claimed_krw=sign * claim.amount_krw)
+    move = close(settled, state.view(pair.symbol, event.now_ns), PairOutcome.CLAIMED)
+    return Heard(state.without_pair(move.pair), said=move.out)
+
+
+def _claimed_once_more(state: ExecutorState, claim: ResidualClaimed, closed: ClosedPair) -> Heard:
+    """What filled after a claim is the person's too, and claimed apart. A claim that is read twice is one."""
+    left = closed.unclaimed_shares
+    if not left or claim.qty_shares != abs(left):
+        if (claim.qty_shares, claim.amount_krw) == closed.last_claim:
+            return Heard(state)
+        problem = f"the pair is closed, and {left} shares of it are left to be claimed"
+        return Heard(state, said=(notices.claim_refused(claim, problem, None),))
+    return _restated(state, claim.pair_id, closed, closed.with_claim(claim))
 
 
 def _claim_problem(claim: ResidualClaimed, pair: Pair | None) -> str:

@@ -9,7 +9,7 @@ from typing import Self
 from services.contracts.envelope import Part
 from services.contracts.ids import order_id_of
 from services.contracts.limits import NS_PER_MS
-from services.contracts.messages.pairs import PairApproved, StrandReason
+from services.contracts.messages.pairs import PairApproved, PairClosed, StrandReason
 from services.contracts.terms import Purpose, Side, Symbol
 from services.executor.order import Order
 from services.executor.phases import OrderLife, PairPhase, Turn, next_phase
@@ -69,7 +69,8 @@ class Residual(Part):
 class Pair(Part):
     """`stopping` says why there is no further clip, empty while there may be one. `by_person`: somebody
     asked for it to be flat now. `sell_due_ns` is when the clip's shares were first to be sold; `closings`
-    how often it was closed and opened again since."""
+    how often it was closed and opened again since, `statement` the last of its closings. `claimed_shares` are
+    what a person sold by hand of it (negative: bought back) and `claimed_krw` what that brought."""
 
     approval: PairApproved
     opened_at_ns: int
@@ -80,6 +81,9 @@ class Pair(Part):
     by_person: bool = False
     sell_due_ns: int = 0
     closings: int = 0
+    statement: PairClosed | None = None
+    claimed_shares: int = 0
+    claimed_krw: int = 0
     exposure: Exposure = Exposure()
     residual: Residual = Residual()
 

@@ -57,10 +57,12 @@ class Tally(Part):
         return self.model_copy(update={"clips": self.clips + (1 if done.bought_shares else 0)})
 
     def after_pair(self, closed: PairClosed) -> "Tally":
+        """A pair that is closed again, or whose statement is made anew, is counted no second time."""
+        first = closed.closings == 1
         return self.model_copy(
             update={
-                "pairs_closed": self.pairs_closed + 1,
-                "uncovered_krw_ms": self.uncovered_krw_ms + closed.uncovered_krw_ms,
+                "pairs_closed": self.pairs_closed + first,
+                "uncovered_krw_ms": self.uncovered_krw_ms + first * closed.uncovered_krw_ms,
                 "neutral_ms_max": max(self.neutral_ms_max, closed.neutral_ms),
             }
         )
@@ -113,10 +115,15 @@ class ExecutorState(State):
         changed: ExecutorState = self.with_pair(pair).but(closed=closed)
         return changed
 
-    def without_pair(self, pair: Pair, *, claimed: bool = False) -> "ExecutorState":
+    def with_closed(self, pair_id: str, closed: ClosedPair) -> "ExecutorState":
+        """Return the state with news of a pair that stays closed."""
+        changed: ExecutorState = self.but(closed={**self.closed, pair_id: closed})
+        return changed
+
+    def without_pair(self, pair: Pair) -> "ExecutorState":
         """Return the state with a pair closed, and remembered among the last ones."""
         kept = {key: value for key, value in self.closed.items() if key != pair.pair_id}
-        kept[pair.pair_id] = closed_pair(pair, claimed=claimed)
+        kept[pair.pair_id] = closed_pair(pair)
         for oldest in list(kept)[: max(0, len(kept) - self.settings.closed_pairs_kept)]:
             del kept[oldest]
         pairs = {key: value for key, value in self.pairs.items() if key != pair.pair_id}

@@ -42,7 +42,7 @@ def counted(before: GatewayState, moment: Moment, step: GatewayStep) -> Iterable
                 yield m.WORDS_UNKNOWN.at(count - known, name)
     for out in step.out:
         match out.message:
-            case OrderFilled() as filled:
+            case OrderFilled() as filled if filled.last_qty_shares:
                 yield from _filled(filled)
             case CommandDenied(order_id=order_id, reason=reason) if order_id not in before.denied:
                 yield m.COMMANDS_DENIED.at(1, reason)

@@ -121,14 +121,20 @@ class Parked:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What evidence added to a record."""
+    """What evidence added to a record. `costs_krw` is commission and tax, which may come after all else."""
 
     record: OrderRecord
     accepted: bool = False
     qty_shares: int = 0
     amount_krw: int = 0
+    costs_krw: int = 0
     closed: bool = False
     reopened: bool = False
+
+    @property
+    def news(self) -> bool:
+        """Whether it is told in any case, with all that the record says by now."""
+        return self.accepted or self.qty_shares > 0 or self.closed
 
 
 def merge(record: OrderRecord, seen: Evidence) -> Growth:
@@ -175,6 +181,7 @@ def merge(record: OrderRecord, seen: Evidence) -> Growth:
         accepted=record.stage in (Stage.SENT, Stage.UNKNOWN),
         qty_shares=cum_qty - old.cum_qty_shares,
         amount_krw=cum_amount - old.cum_amount_krw,
+        costs_krw=facts.commission_krw + facts.tax_krw - old.commission_krw - old.tax_krw,
         closed=closed and not old.closed,
         reopened=reopened and not closed,
     )

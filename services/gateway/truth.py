@@ -213,7 +213,8 @@ def apply(turn: Turn, record: OrderRecord, seen: Evidence) -> None:
         _say_alive(turn, after, "it filled further, and shares of it are open")
     if growth.accepted and not after.rejected:
         _say_accepted(turn, record, after, "a query shows it" if seen.by_query else "a frame shows it")
-    if growth.qty_shares:
+    costs_alone = growth.costs_krw > 0 and after.facts.cum_qty_shares > 0 and not growth.news
+    if growth.qty_shares or costs_alone:
         _say_filled(turn, growth, seen)
     if growth.closed:
         _say_closed(turn, after, seen)

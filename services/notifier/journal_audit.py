@@ -193,7 +193,7 @@ class Record:
         if facts.broker_order_no:
             order.broker_numbers.add(facts.broker_order_no)
         known = order.facts
-        if known is None or facts.cum_qty_shares >= known.cum_qty_shares:
+        if known is None or _figures(facts) >= _figures(known):
             order.facts = facts
         if isinstance(message, _ENDS) or facts.closed:
             order.end = "rejected" if isinstance(message, OrderRejected) else order.end or "closed"
@@ -201,6 +201,11 @@ class Record:
             order.end = "never arrived"
         elif isinstance(message, OrderResolved) and message.reopens:
             order.end = ""
+
+
+def _figures(facts: OrderFacts) -> tuple[int, int]:
+    """How far an order had come, and what it had cost by then."""
+    return facts.cum_qty_shares, facts.commission_krw + facts.tax_krw
 
 
 def read_date(root: Path, date: TradingDate) -> Record:
@@ -352,8 +357,14 @@ def _problems_of_pair(record: Record, pair_id: str, own: Sequence[_Order]) -> It
     said = ((closed.bought_shares, closed.bought_krw), (closed.sold_shares, closed.sold_krw))
     if said != (bought, sold):
         yield f"its close says (shares, KRW) bought {said[0]}, sold {said[1]}; its fills are {bought}, {sold}"
-    if closed.outcome is not PairOutcome.CLAIMED and bought[0] != sold[0]:
+    if closed.outcome is PairOutcome.CLAIMED:
+        return
+    if bought[0] != sold[0]:
         yield f"it closed {closed.outcome} with {bought[0]} shares bought and {sold[0]} sold"
+    costs_krw = sum(o.facts.commission_krw + o.facts.tax_krw for o in own if o.facts is not None)
+    said_krw = closed.commission_krw + closed.tax_krw
+    if said_krw != costs_krw:
+        yield f"its close says {said_krw} KRW of commission and tax, its orders cost {costs_krw}"
 
 
 def _filled(orders: Iterable[_Order], side: Side) -> tuple[int, int]:

@@ -47,7 +47,7 @@ class OrderAccepted(Message):
 
 
 class OrderFilled(Message):
-    """The fill state grew by `last_qty_shares` for `last_amount_krw`."""
+    """The fill state grew by `last_qty_shares` for `last_amount_krw`; both are 0 where only costs came."""
 
     facts: OrderFacts
     last_qty_shares: int

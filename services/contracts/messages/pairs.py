@@ -101,7 +101,8 @@ class PairClosed(Message):
     `uncovered_krw_ms` is the integral of (bought and not yet sold) value over time,
     `neutral_ms` the longest time from a first fill to flat again. `trip` says whether it had
     a fill. A `claimed` pair was made flat by a person: `bought_shares` then exceeds `sold_shares`.
-    A fill told later opens a pair again; `closings` counts, and the last statement replaces those before.
+    A fill told later opens a pair again, and costs told later only correct its money: `closings` counts, and
+    the last statement replaces those before.
     """
 
     pair_id: str

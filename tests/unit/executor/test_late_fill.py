@@ -186,7 +186,7 @@ def test_a_pair_opened_again_holds_the_money_that_it_was_closed_with(
     }), sold, sell_krw, closed=True)  # fmt: skip
     desk.hear(o.OrderClosed(facts=facts, reason="filled"))
     pair = desk.pair
-    again = reopened(pair.pair_id, closed_pair(pair, claimed=False), facts, desk.now_ns)
+    again = reopened(pair.pair_id, closed_pair(pair), facts, desk.now_ns)
     for figure in ("bought_shares", "bought_krw", "sold_shares", "sold_krw"):
         assert getattr(again, figure)() == getattr(pair, figure)()
     assert (again.commission_krw, again.tax_krw) == (pair.commission_krw, pair.tax_krw)

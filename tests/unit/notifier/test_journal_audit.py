@@ -148,6 +148,7 @@ def test_whatever_is_left_out_of_the_record_is_named(
     [
         (lambda m: m.model_copy(update={"bought_krw": 355_100}), PAIR_ID, "its close says"),
         (lambda m: m.model_copy(update={"sold_shares": 4}), PAIR_ID, "its close says"),
+        (lambda m: m.model_copy(update={"tax_krw": m.tax_krw - 1}), PAIR_ID, "its close says"),
     ],
 )
 def test_a_close_that_its_fills_do_not_bear_out_is_named(
@@ -157,6 +158,15 @@ def test_a_close_that_its_fills_do_not_bear_out_is_named(
     assert [(what, why[: len(problem)]) for what, why in problems(audited(tmp_path, said))] == [
         (about, problem)
     ]
+
+
+def test_costs_told_after_the_close_are_in_the_close_that_is_said_again(tmp_path: Path) -> None:
+    dear = SOLD.model_copy(update={"tax_krw": SOLD.tax_krw + 7})
+    late: Said = ("gateway", 200, OrderFilled(facts=dear, last_qty_shares=0, last_amount_krw=0))
+    again = example(PairClosed, tax_krw=EXAMPLES["PairClosed"].tax_krw + 7, closings=2)
+    assert [about for about, _ in problems(audited(tmp_path / "once", [*whole_day(), late]))] == [PAIR_ID]
+    said = [*whole_day(), late, ("executor", 210, again)]
+    assert problems(audited(tmp_path / "again", said)) == []
 
 
 def test_a_fill_beyond_the_approval_is_named(tmp_path: Path) -> None:
