@@ -234,8 +234,7 @@ def _approved(board: Board, message: PairApproved, at_ns: int) -> Board:
 def _closed(board: Board, message: PairClosed, at_ns: int) -> Board:
     without = {name: pair for name, pair in board.open_pairs.items() if name != message.pair_id}
     stranded = {name: mark for name, mark in board.stranded.items() if name != message.pair_id}
-    others = (pair for pair in board.closed if pair.pair_id != message.pair_id)
-    closed = (*others, message)[-CLOSED_KEPT:]
+    closed = (*board.closed, message)[-CLOSED_KEPT:]
     return replace(board, open_pairs=without, stranded=stranded, closed=closed)
 
 

@@ -457,47 +457,6 @@ class TestRestart:
         assert again.sends == []
 
 
-class TestCostsToldLate:
-    """Commission and tax may come in a frame or row of their own: they are told as soon as they are known."""
-
-    @staticmethod
-    def filled(desk: Desk, **costs: str) -> None:
-        send = desk.sends[-1]
-        desk.frame(**chejan(send, NO, "체결", remaining=0, cum=10, amount=1_995_000) | costs)
-
-    def test_each_growth_is_told_once_with_all_that_is_known(self, desk: Desk) -> None:
-        sent(desk)
-        for costs in (
-            {"f938": "", "f939": ""},
-            {"f938": "299"},
-            {"f938": ""},
-            {"f938": "299"},
-            {"f938": "300"},
-        ):
-            self.filled(desk, **costs)
-        told = [m for m in desk.told(OrderFilled) if not m.last_qty_shares]
-        assert [m.facts.commission_krw for m in told] == [299, 300]
-        assert all(m.last_amount_krw == 0 and m.facts.closed for m in told)
-        assert len(desk.told(OrderClosed)) == 1
-
-    def test_a_row_of_the_brokers_list_tells_them_too(self, desk: Desk) -> None:
-        send = sent(desk)
-        self.filled(desk, f938="", f939="")
-        desk.broker.rows = [row(send, NO, cum=10, amount=1_995_000, remaining=0)]
-        desk.broker.holdings = {"005930": 10}
-        desk.feed(Connected(-106))
-        desk.run(1)
-        desk.feed(Connected(0))
-        desk.run(60)
-        assert [m.facts.commission_krw for m in desk.told(OrderFilled)] == [0, 299]
-
-    def test_costs_of_an_order_that_filled_nothing_are_told_to_nobody(self, desk: Desk) -> None:
-        send = sent(desk)
-        desk.frame(**chejan(send, NO, "접수", remaining=10))
-        desk.frame(**chejan(send, NO, "접수", remaining=10) | {"f938": "299"})
-        assert not desk.told(OrderFilled)
-
-
 def test_never_more_is_on_sale_than_the_pair_bought(desk: Desk) -> None:
     send = sent(desk)
     desk.answer(send, NO)
