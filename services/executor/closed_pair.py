@@ -183,10 +183,11 @@ def approval_of(
 ) -> PairApproved:  # fmt: skip
     """Return an approval to hold on to, made of one order: it allows nothing and names no intent."""
     price_krw = facts.price_krw or facts.cum_amount_krw // max(facts.cum_qty_shares, 1) or 1
+    qty_shares = max(facts.qty_shares, facts.cum_qty_shares, 1)
     return PairApproved(
         pair_id=facts.pair_id, intent_id="", symbol=facts.symbol, trading_date=trading_date,
-        buy_venue=buy_venue, sell_venue=buy_venue.other, qty_shares=facts.qty_shares,
-        clip_shares=facts.qty_shares, buy_limit_krw=price_krw, sell_limit_krw=price_krw,
+        buy_venue=buy_venue, sell_venue=buy_venue.other, qty_shares=qty_shares,
+        clip_shares=qty_shares, buy_limit_krw=price_krw, sell_limit_krw=price_krw,
         approved_at_ns=now_ns, expires_at_ns=now_ns, reference_hash="",
     )  # fmt: skip
 

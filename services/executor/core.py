@@ -13,10 +13,11 @@ from services.contracts.envelope import Message
 from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS
 from services.contracts.messages import control, orders, venue_state
 from services.contracts.messages.commands import CancelOrder, PlaceOrder
+from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.market_data import QuoteUpdated
 from services.contracts.messages.pairs import ClipCompleted, PairApproved, PairClosed, StrandReason
 from services.contracts.step import Event, Outgoing, Step, Tick
-from services.executor import clip, flatten, hearing, notices
+from services.executor import clip, failing, flatten, hearing, notices
 from services.executor.deadlines import overdue
 from services.executor.hearing import Heard
 from services.executor.move import Move
@@ -64,6 +65,7 @@ _HEARERS: Final[Mapping[type[Message], hearing.Hearer]] = MappingProxyType({
     venue_state.DayFactsPublished: hearing.venue,
     venue_state.ConnectionChanged: hearing.venue,
     venue_state.FeedLivenessChanged: hearing.venue,
+    EntryBuried: hearing.buried,
 })  # fmt: skip
 
 
@@ -83,13 +85,21 @@ def _advanced(heard: Heard, now_ns: int) -> Step[ExecutorState]:
     state, said = heard.state, list(heard.said)
     for pair_id in heard.touched if state.caught_up else ():
         before = state.pairs[pair_id]
-        pair, out = advance(before, state.view(before.symbol, now_ns))
+        pair, out = _advanced_alone(before, state.view(before.symbol, now_ns))
         said += out
         if pair.phase is PairPhase.CLOSED:
             state = state.without_pair(pair)
         elif pair is not before:
             state = state.with_pair(pair)
     return Step(_tallied(state, said), tuple(_outgoing(message, state) for message in said))
+
+
+def _advanced_alone(pair: Pair, view: View) -> tuple[Pair, tuple[Message, ...]]:
+    """Move one pair on; a failure at it is named and stops this pair alone, never the others."""
+    try:
+        return advance(pair, view)
+    except Exception as error:
+        return failing.stranded(pair, view, error)
 
 
 def advance(pair: Pair, view: View) -> tuple[Pair, tuple[Message, ...]]:

@@ -3,6 +3,7 @@
 Nothing is decided here but what a message means. Hearing one twice changes nothing the second time.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -16,12 +17,14 @@ from services.contracts.messages.control import (
     TradingStateChanged,
     TradingStateRequested,
 )
+from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.market_data import QuoteUpdated
 from services.contracts.messages.orders import CommandDenied, ForeignOrderSeen, OrderFacts, OrderFilled
-from services.contracts.messages.pairs import PairApproved, PairOutcome
+from services.contracts.messages.pairs import PairApproved, PairOutcome, StrandReason
 from services.contracts.messages.venue_state import EntryWindowChanged
 from services.contracts.reasons import GateReason
 from services.contracts.step import Received
+from services.contracts.streams import ORDERS, key_of
 from services.contracts.terms import Symbol, TradingState
 from services.executor import flatten, notices
 from services.executor.closed_pair import ClosedPair, brought_back, reopened
@@ -214,6 +217,30 @@ def denied(state: ExecutorState, event: Received) -> Heard:
     after = known.after(Evidence.DENIED, event.now_ns)
     after, said = _told(pair, known, after)
     return Heard(state.with_pair(pair.with_order(after)), (pair.pair_id,), said)
+
+
+def buried(state: ExecutorState, event: Received) -> Heard:
+    """An order event was given up: what its pair holds is not known, so it is stranded by name.
+
+    The entry may be unreadable, so a pair is known by its id anywhere in the text. What the next event of
+    the order says of it is taken in as ever, and changes the position.
+    """
+    given_up = event.message
+    assert isinstance(given_up, EntryBuried)
+    if given_up.stream_key != key_of(ORDERS):
+        return Heard(state)
+    said: tuple[Message, ...] = ()
+    detail = f"an event of its orders could not be taken in, entry {given_up.entry_id}: {given_up.reason}"
+    touched = tuple(pair_id for pair_id in state.pairs if _mentions(given_up.text, pair_id))
+    for pair_id in touched:
+        pair = state.pairs[pair_id]
+        move = flatten.strand(pair, state.view(pair.symbol, event.now_ns), StrandReason.AMBIGUOUS, detail)
+        state, said = state.with_pair(move.pair), said + move.out
+    return Heard(state, touched, said)
+
+
+def _mentions(text: str, pair_id: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(pair_id)}(?!\w)", text) is not None
 
 
 # -- people and risk --------------------------------------------------------------------------

@@ -125,4 +125,6 @@ class VenueView(Part):
         return self.facts is None or symbol in self.facts.order_warnings
 
     def band(self, symbol: Symbol) -> PriceBand | None:
-        return None if self.facts is None else self.facts.bands.get(symbol)
+        """The day's band; None where it is not known, or where what was said is no band."""
+        band = None if self.facts is None else self.facts.bands.get(symbol)
+        return band if band is not None and 1 <= band.lower_krw <= band.upper_krw else None

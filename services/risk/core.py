@@ -11,9 +11,11 @@ from services.contracts.envelope import Message
 from services.contracts.in_force import book_ticks
 from services.contracts.limits import HEARTBEAT_MS, LEASE_RENEW_MS, NS_PER_MS
 from services.contracts.messages import control, intents, orders, pairs, status, venue_state
+from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.lease import LeaseRenewed
 from services.contracts.messages.market_data import QuoteUpdated
 from services.contracts.step import Event, Outgoing, Received, Step, Tick
+from services.contracts.streams import CONTROL, ORDERS, PAIRS, VENUE, key_of
 from services.contracts.terms import Latch, TradingDate, TradingState
 from services.market.books import seen, with_book
 from services.market.venue_view import VenueView
@@ -28,6 +30,8 @@ from services.risk.trading_state import target_state
 from services.risk.verdict import REPEATED_WHY, on_intent
 
 SERVICE = "risk"
+_BOOKED_FROM = tuple(key_of(stream) for stream in (ORDERS, PAIRS, VENUE, CONTROL))
+"""The streams whose entries risk may not miss one of."""
 
 Handler = Callable[[RiskState, Any, Received], Step[RiskState]]
 
@@ -100,6 +104,14 @@ def _on_vanished(state: RiskState, message: status.KeysVanished, event: Received
     told = reference_data.publish(state, SERVICE, "Redis came back empty", always=True)
     step = set_latch(told.state, Latch.RECONCILIATION_DIFFERENCE, detail, event.now_ns)
     return Step(step.state, (*told.out, *step.out))
+
+
+def _on_buried(state: RiskState, message: EntryBuried, event: Received) -> Step[RiskState]:
+    """What risk could not take in may be a fill, a close, a halt: its own books may be wrong."""
+    if message.stream_key not in _BOOKED_FROM:
+        return Step(state)
+    detail = f"Risk gave up entry {message.entry_id} of {message.stream_key}: {message.reason}"
+    return set_latch(state, Latch.RECONCILIATION_DIFFERENCE, detail, event.now_ns)
 
 
 def _on_venue(state: RiskState, message: Message, event: Received) -> Step[RiskState]:
@@ -325,6 +337,7 @@ _HANDLERS: Mapping[type[Message], Handler] = {
     status.Heartbeat: _on_heartbeat,
     status.NotifierStatus: _on_notifier,
     status.KeysVanished: _on_vanished,
+    EntryBuried: _on_buried,
     status.ExecutorStatus: _on_executor,
     venue_state.SessionPhaseChanged: _on_venue,
     venue_state.EntryWindowChanged: _on_venue,

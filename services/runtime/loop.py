@@ -229,8 +229,15 @@ class ServiceLoop(Generic[StateT]):
             self._dirty = True
 
     def _bury(self, entry: Entry, reason: str, tries: int, writes: list[Write]) -> None:
-        writes += self._own(complaints.buried(self._service.name, entry, reason, tries), entry.name)
+        """Give an entry up, and let the core hear that it was: it may know what hangs on it."""
+        told = self._own(complaints.buried(self._service.name, entry, reason, tries), entry.name)
+        writes += told
         self._passed(entry)
+        try:
+            self._ask(Received(told[0].envelope, LOCAL, "", self._clock.now_ns()), writes)
+        except Exception:
+            self._log.exception("core failed at what was buried", entry=entry.entry_id, stream=entry.key)
+            self._meter.core_failed()
 
     # -- deciding and writing ----------------------------------------------------------
 

@@ -32,8 +32,9 @@ KILLED = -signal.SIGKILL
 class Tally(State):
     """What was asked of it, in order. The words decide what goes wrong."""
 
-    DURABLE: ClassVar[frozenset[str]] = frozenset({"seen"})
+    DURABLE: ClassVar[frozenset[str]] = frozenset({"seen", "buried"})
     seen: tuple[str, ...] = ()
+    buried: tuple[tuple[str, int], ...] = ()
     quotes: tuple[int, ...] = ()
 
 
@@ -53,6 +54,10 @@ def tally(state: Tally, event: Event) -> Step[Tally]:
             os.kill(os.getpid(), signal.SIGKILL)
         case TradingStateRequested(reason=reason):
             return Step(state.but(seen=(*state.seen, reason)))
+        case EntryBuried(text=text) if "fails to hear" in text:
+            raise ValueError("of no use")
+        case EntryBuried(stream_key=key, tries=tries):
+            return Step(state.but(buried=(*state.buried, (key, tries))))
         case QuoteUpdated(feed_seq=seq):
             return Step(state.but(quotes=(*state.quotes, seq)))
     return Step(state)
@@ -104,6 +109,25 @@ def test_tries_are_counted_on_over_restarts(client: "redis.Redis") -> None:
     (only,) = buried(client)
     assert only.tries == 3 and "ValueError" in only.reason
     assert third.state.seen == ("before", "after")
+
+
+def test_the_core_hears_of_what_was_buried_and_what_it_makes_of_it_is_stored(client: "redis.Redis") -> None:
+    ask(client, "fails", "after")
+    client.xadd(CONTROL.key, {"m": b"no JSON"})
+    for _ in range(3):
+        loop_on(client).turn()
+    again = loop_on(client)
+    again.turn()
+    assert again.state.buried == ((CONTROL.key, 3), (CONTROL.key, 1))
+    assert again.state.seen == ("after",)
+
+
+def test_a_core_that_fails_at_hearing_of_it_stops_nothing(client: "redis.Redis") -> None:
+    client.xadd(CONTROL.key, {"m": b"fails to hear"})
+    ask(client, "after")
+    loop = loop_on(client)
+    loop.turn()
+    assert loop.state.seen == ("after",) and len(buried(client)) == 1
 
 
 def test_a_message_that_kills_the_process_is_buried_by_the_fourth(redis_url: str) -> None:

@@ -73,7 +73,10 @@ class StrandReason(StrEnum):
     DENIED = "denied"
     """The gateway refused every attempt."""
     AMBIGUOUS = "ambiguous"
-    """Several broker orders match one of ours, or more was sold than bought: what is held is not known."""
+    """Several broker orders match one of ours, more was sold than bought, or an event of its orders could not
+    be taken in: what is held is not known."""
+    FAULT = "fault"
+    """The program failed at deciding for this pair: a mistake of ours, and only this pair waits for it."""
 
 
 class ResidualMarked(Message):

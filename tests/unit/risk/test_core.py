@@ -5,6 +5,7 @@ import pytest
 from services.contracts.envelope import Message
 from services.contracts.messages.alerts import AlertKind, AlertRaised
 from services.contracts.messages.control import LatchSet, SymbolPauseRequested
+from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.orders import CancelRejected, ForeignOrderSeen, OrderRejected, OrderUnknown
 from services.contracts.messages.pairs import (
     PairApproved,
@@ -16,6 +17,7 @@ from services.contracts.messages.pairs import (
 )
 from services.contracts.messages.status import ExecutorStatus, OpenPairSeen, RiskStatus
 from services.contracts.reasons import DenialReason
+from services.contracts.streams import INTENTS, ORDERS, PAIRS, VENUE, Stream, key_of
 from services.contracts.terms import Latch, Severity, Side, Symbol, TradingDate, TradingState, Venue
 from services.runtime.parts import changed_parts, restore
 from tests.unit.detector import world
@@ -196,6 +198,19 @@ def test_a_hand_order_before_any_symbol_map_pauses_its_symbol() -> None:
 def test_a_stranger_in_a_symbol_that_is_not_ours_pauses_nothing() -> None:
     desk = armed()
     assert desk.tell(foreign(symbol=Symbol("105560"))) == []
+
+
+@pytest.mark.parametrize(("stream", "held"), [(ORDERS, True), (PAIRS, True), (VENUE, True), (INTENTS, False)])
+def test_what_risk_could_not_take_in_stops_entries_where_its_books_hang_on_it(
+    stream: Stream, held: bool
+) -> None:
+    desk = armed()
+    desk.tell(
+        EntryBuried(
+            stream_key=key_of(stream), entry_id="7-0", service="risk", reason="odd", tries=3, text="{"
+        )
+    )
+    assert (Latch.RECONCILIATION_DIFFERENCE in desk.state.trading.latched) is held
 
 
 def test_a_person_pauses_a_symbol_and_it_survives_a_restart() -> None:
