@@ -27,6 +27,7 @@ class Missing(StrEnum):
     WINDOW = "window"
     FRESHNESS = "freshness"
     STANDING = "standing"
+    GHOST = "ghost"
     TRIPS = "trips"
     PAIR_OPEN = "pair_open"
     VERDICT_DUE = "verdict_due"
@@ -100,6 +101,10 @@ def _not_standing(state: DetectorState, symbol: Symbol, legs: Legs | None, now_n
     return cross is None or not cross.standing
 
 
+def _no_ghost(state: DetectorState, symbol: Symbol, legs: Legs | None, now_ns: int) -> bool:
+    return legs is not None and (symbol, legs.buy_venue) not in state.ghosts
+
+
 def _trips_left(state: DetectorState, symbol: Symbol, legs: Legs | None, now_ns: int) -> bool:
     reference = state.reference
     spent = state.trips.of(symbol, state.venue.trading_date)
@@ -137,6 +142,7 @@ SPEECH: tuple[Condition, ...] = (
     (Missing.WINDOW, _window),
     (Missing.FRESHNESS, _fresh),
     (Missing.STANDING, _not_standing),
+    (Missing.GHOST, _no_ghost),
     (Missing.TRIPS, _trips_left),
     (Missing.PAIR_OPEN, _no_pair),
     (Missing.VERDICT_DUE, _verdict_had),

@@ -27,7 +27,7 @@ def measured(
         return Step(state) if known is None else _ended(state, direction, known, now_ns)
     limits = state.reference.limits if state.reference is not None else TradingLimits()
     cross = _grown(known or OpenCross(now_ns, 0, 0), edge)
-    since_ns = max(cross.opened_at_ns, state.taken_at_ns.get(direction[0], 0))
+    since_ns = max(cross.opened_at_ns, state.taken_ns.get(direction, 0))
     cross = replace(
         cross,
         beyond_ceiling=edge.beyond_ceiling(limits),

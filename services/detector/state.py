@@ -38,6 +38,8 @@ def _directions(stored: Any) -> Any:
 
 
 Crosses = Annotated[Mapping[Direction, OpenCross], BeforeValidator(_directions)]
+Times = Annotated[Mapping[Direction, int], BeforeValidator(_directions)]
+Ghosts = Annotated[Mapping[Direction, "Ghost"], BeforeValidator(_directions)]
 
 
 class OpenPair(Part):
@@ -45,6 +47,20 @@ class OpenPair(Part):
 
     symbol: Symbol
     trading_date: TradingDate
+    buy_venue: Venue | None = None
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """The direction it trades; both where it was stored by a build that did not keep it."""
+        venues = tuple(Venue) if self.buy_venue is None else (self.buy_venue,)
+        return tuple((self.symbol, venue) for venue in venues)
+
+
+class Ghost(Part):
+    """The rich venue's best bid when a pair that it had not taken all shares of was over; None for no bid."""
+
+    connection_epoch: int
+    bid_krw: int | None
 
 
 class Said(Part):
@@ -84,7 +100,7 @@ class DetectorState(State):
     """The state of one group's detector. `group` and `spreads_shown` are configured."""
 
     DURABLE: ClassVar[frozenset[str]] = frozenset(
-        {"venue", "reference", "reference_hash", "pairs", "said", "trips", "crosses", "taken_at_ns"}
+        {"venue", "reference", "reference_hash", "pairs", "said", "trips", "crosses", "taken_ns", "ghosts"}
     )
 
     group: str
@@ -100,8 +116,10 @@ class DetectorState(State):
     books: Books = Field(default_factory=dict)
     crosses: Crosses = Field(default_factory=dict)
     """Open ones. They outlast a restart: who told of one has to tell its end, and a ghost stays one."""
-    taken_at_ns: Mapping[Symbol, int] = Field(default_factory=dict)
-    """When a pair of a symbol last closed with a fill: its cross was no ghost."""
+    taken_ns: Times = Field(default_factory=dict)
+    """When a pair last closed that had sold at the rich venue: the cross was no ghost until then."""
+    ghosts: Ghosts = Field(default_factory=dict)
+    """Directions that a pair lost on: nothing more is said of one until the bid that failed it moves."""
     quotes: int = 0
     quotes_skipped: int = 0
     intents: int = 0

@@ -127,6 +127,11 @@ class PairClosed(Message):
     closed_at_ns: int
     closings: int = 1
 
+    @property
+    def sold_at_rich_shares(self) -> int:
+        """Shares that the rich venue took from a clip: bought, and never a residual. The cross was true."""
+        return max(0, self.bought_shares - self.residual_shares_max)
+
 
 class ClipRecomputed(Message):
     """The executor looked at fresh quotes before the next clip, and went on or stopped."""

@@ -73,11 +73,11 @@ def denied(intent_id: str, at_ms: int) -> PairDenied:
     )
 
 
-def closed(at_ms: int, *, trip: bool = True, pair_id: str = "P1") -> PairClosed:
+def closed(at_ms: int, *, trip: bool = True, pair_id: str = "P1", residual: int = 0) -> PairClosed:
     return PairClosed(
         pair_id=pair_id, symbol=SAMSUNG, outcome=PairOutcome.FLAT, trip=trip, clips=1, bought_shares=1,
         bought_krw=70_000, sold_shares=1, sold_krw=70_500, commission_krw=20, tax_krw=141,
-        realised_pnl_krw=339, residual_shares_max=0, neutral_ms=1, uncovered_krw_ms=1, opened_at_ns=T0,
+        realised_pnl_krw=339, residual_shares_max=residual, neutral_ms=1, uncovered_krw_ms=1, opened_at_ns=T0,
         closed_at_ns=ms(at_ms),
     )  # fmt: skip
 
