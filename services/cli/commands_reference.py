@@ -54,7 +54,7 @@ def _limit_names() -> list[str]:
 
 @limits_app.command("show")
 def limits_show(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOption = False) -> None:
-    """Show the limits in force, as risk published them."""
+    """Show the limits and the threshold table in force, as risk published them."""
     link = open_desk(redis, run)
     reference = _in_force(link)
     status = board_now(link)[0].risk
@@ -63,6 +63,7 @@ def limits_show(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: 
     if as_json:
         print_json({
             "reference_hash": reference.hash, "trading_date": reference.trading_date, **values,
+            "threshold": reference.threshold.model_dump(mode="json"),
             "proposals": [proposal.model_dump() for proposal in proposals],
         })  # fmt: skip
         return
@@ -71,6 +72,8 @@ def limits_show(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: 
     for name, value in values.items():
         note = "" if value == defaults[name] else f"  [yellow](default {defaults[name]})[/]"
         console().print(f"{name:<28} {value}{note}")
+    for name, row in reference.threshold.rows.items():
+        console().print(f"{'threshold ' + name:<28} {escape(f'{row}: {row.source}')}", soft_wrap=True)
     for proposal in proposals:
         console().print(f"[yellow]waits:[/] {escape(proposal_words(proposal))}", soft_wrap=True)
 

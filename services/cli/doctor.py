@@ -21,11 +21,12 @@ from services.cli.link import Link, open_link
 from services.cli.preflight import Check
 from services.contracts.limits import LOSSLESS_ALARM, NS_PER_MS, NS_PER_S
 from services.contracts.streams import TABLE
+from services.contracts.threshold import ThresholdTable
 from services.contracts.trading_limits import TradingLimits
 from services.market.dates import KST, to_trading_date
 from services.market.errors import ConfigError, NotCovered
 from services.market.files import load_market, load_toml
-from services.risk.files import LIMITS_FILE
+from services.risk.files import LIMITS_FILE, THRESHOLD_FILE
 from services.runtime.build import build_id
 from services.runtime.settings import RuntimeSettings, SectionSettings, SettingsError, load_settings
 
@@ -45,6 +46,7 @@ def examine(config_dir: Path, redis_url: str, run: Path) -> Iterator[Check]:
     yield _today(config_dir)
     yield _symbols(config_dir)
     yield _limits(config_dir)
+    yield _threshold(config_dir)
     yield from (_settings(name) for name in SETTINGS)
     yield _room(run)
     yield from _redis(redis_url)
@@ -58,7 +60,7 @@ def refuse_bad_configuration(config_dir: Path) -> None:
     Raises:
         UsageFault: a file cannot be used; says which, where, and how to mend it.
     """
-    checks = (_rules(config_dir), _symbols(config_dir), _limits(config_dir),
+    checks = (_rules(config_dir), _symbols(config_dir), _limits(config_dir), _threshold(config_dir),
               *(_settings(name) for name in SETTINGS if not name.startswith("gateway")))  # fmt: skip
     for check in checks:
         if not check.ok:
@@ -114,6 +116,14 @@ def _limits(config_dir: Path) -> Check:
     except ConfigError as error:
         return Check("limits", False, str(error))
     return Check("limits", True, "within the hard ceilings")
+
+
+def _threshold(config_dir: Path) -> Check:
+    try:
+        table = load_toml(config_dir / THRESHOLD_FILE, ThresholdTable)
+    except ConfigError as error:
+        return Check("threshold", False, str(error))
+    return Check("threshold", True, f"{table.default}, {len(table.symbol)} symbols have a row of their own")
 
 
 def _settings(service: str) -> Check:

@@ -1,4 +1,4 @@
-"""What is in force: symbol map, costs and limits, published together by one owner with one hash.
+"""What is in force: symbol map, costs, limits and threshold table, published together with one hash.
 
 Two machines never read two files: risk reads the files, publishes this, and everyone
 computes with the published copy. A decision names the hash it was made under.
@@ -8,17 +8,19 @@ from services.contracts.envelope import Part
 from services.contracts.ids import derive_id
 from services.contracts.reference import SymbolEntry, TradeCosts
 from services.contracts.terms import Market, Symbol, TradingDate, Venue
+from services.contracts.threshold import SHIPPED_TABLE, ThresholdRow, ThresholdTable
 from services.contracts.tick_grid import SHARE_TICKS, TickGrid
 from services.contracts.trading_limits import TradingLimits
 
 
 class Reference(Part):
-    """Symbol map, costs by listing market, and limits for one trading date."""
+    """Symbol map, costs by listing market, limits and threshold table for one trading date."""
 
     trading_date: TradingDate
     symbols: tuple[SymbolEntry, ...]
     costs: dict[Market, TradeCosts]
     limits: TradingLimits
+    threshold: ThresholdTable = SHIPPED_TABLE
 
     @property
     def hash(self) -> str:
@@ -47,6 +49,10 @@ class Reference(Part):
         """Return the price grid of a symbol on a venue, or None where its market is not known."""
         costs = self.exit_costs_of(symbol)
         return None if costs is None else costs.ticks(venue)
+
+    def threshold_of(self, symbol: Symbol) -> ThresholdRow:
+        """Return what missed sales of a symbol cost."""
+        return self.threshold.row_of(symbol)
 
 
 def book_ticks(reference: Reference | None, symbol: Symbol, venue: Venue) -> TickGrid:

@@ -16,12 +16,15 @@ from services.contracts.limits import (
 
 
 class BufferRule(StrEnum):
-    """What the net edge must reach beyond costs: 0.01 % of the price or one tick."""
+    """What the net edge must reach beyond costs: 0.01 % of the price or one tick, and what misses cost."""
 
     MAX_OF_COST_PLUS_BP_AND_TICK = "max(cost+1bp,1tick)"
-    """The gross edge reaches the larger of (cost + 1 bp) and one tick: the default."""
+    """The gross edge reaches the larger of (cost + 1 bp) and one tick."""
     COST_PLUS_MAX_OF_BP_AND_TICK = "cost+max(1bp,1tick)"
     """The gross edge reaches cost plus the larger of 1 bp and one tick."""
+    PLUS_EXPECTED_MISS = "max(cost+1bp,1tick)+miss"
+    """The first of these plus what missed sales cost on average, and at least a floor: the default. The
+    figures stand in the threshold table."""
 
 
 class TradingLimits(BaseModel):
@@ -33,7 +36,7 @@ class TradingLimits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    buffer_rule: BufferRule = BufferRule.MAX_OF_COST_PLUS_BP_AND_TICK
+    buffer_rule: BufferRule = BufferRule.PLUS_EXPECTED_MISS
     buffer_bps: int = Field(1, ge=0, le=100)
     sanity_ceiling_bps: int = Field(300, ge=30, le=2_900)
     """A net edge above this is bad data, not luck."""
@@ -113,11 +116,12 @@ def tightens(name: str, before: TradingLimits, after: TradingLimits) -> bool:
     """Whether a change of limit `name` only takes away from what was allowed.
 
     A limit that is neither (how a clip is worked, how a residual is sold) never tightens: nobody can say
-    of a timeout alone which way is safer.
+    of a timeout alone which way is safer. Each other buffer rule asks for no less than the plain one; of
+    those two neither asks for more at every price.
     """
     old, new = getattr(before, name), getattr(after, name)
     if old == new:
         return True
     if name == "buffer_rule":
-        return bool(new is BufferRule.COST_PLUS_MAX_OF_BP_AND_TICK)
+        return bool(old is BufferRule.MAX_OF_COST_PLUS_BP_AND_TICK)
     return (name in SMALLER_IS_TIGHTER and new < old) or (name in LARGER_IS_TIGHTER and new > old)

@@ -113,7 +113,9 @@ def _touching(legs: Legs) -> bool:
 
 def _speak(state: DetectorState, symbol: Symbol, legs: Legs, edge: Edge, now_ns: int) -> Step[DetectorState]:
     reference = state.reference
-    if reference is None or not edge.reaches(reference.limits) or edge.beyond_ceiling(reference.limits):
+    if reference is None or edge.beyond_ceiling(reference.limits):
+        return Step(state)
+    if not edge.reaches(reference.limits, reference.threshold_of(symbol)):
         return Step(state)
     if missing(SPEECH, state, symbol, legs, now_ns) is not None:
         return Step(state)

@@ -19,7 +19,8 @@ def figures(reference: Reference, symbol: Symbol, legs: Legs) -> Edge | None:
     if costs is None:
         return None
     asks, bids = legs.buy.quote.asks, legs.sell.quote.bids
-    return best_edge(costs, reference.limits, legs.buy_venue, asks, legs.sell_venue, bids)
+    row = reference.threshold_of(symbol)
+    return best_edge(costs, reference.limits, legs.buy_venue, asks, legs.sell_venue, bids, row)
 
 
 def intent_id_of(legs: Legs) -> str:
@@ -41,7 +42,7 @@ def intent_of(
         gross_edge_krw=edge.gross_krw,
         cost_krw=edge.cost_krw,
         net_edge_krw=edge.net_krw,
-        threshold_krw=edge.threshold_krw(reference.limits),
+        threshold_krw=edge.threshold_krw(reference.limits, reference.threshold_of(symbol)),
         quote_a=legs.buy,
         quote_b=legs.sell,
         decided_at_ns=now_ns,

@@ -100,6 +100,7 @@ def _next(pair: Pair, view: View) -> Move:
         pair_id=pair.pair_id, symbol=pair.symbol, clip=pair.clip + 1, proceed=not found.refusal,
         net_edge_krw=found.net_krw, quote_buy=found.quote_buy, quote_sell=found.quote_sell,
         decided_at_ns=view.now_ns, reason=found.refusal or "the edge still pays",
+        threshold_krw=found.threshold_krw, reference_hash=view.reference_hash,
     )  # fmt: skip
     if found.refusal:
         return Move(pair.but(stopping=found.refusal), (said,))

@@ -6,7 +6,7 @@ from services.contracts.messages.intents import QuoteSeen
 from services.executor.pair import Pair
 from services.executor.view import View
 from services.market.books import Legs
-from services.market.edge import edge
+from services.market.edge import executable_edge
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +15,17 @@ class Recomputed:
 
     refusal: str
     net_krw: int = 0
+    threshold_krw: int | None = None
     buy_price_krw: int = 0
     quote_buy: QuoteSeen | None = None
     quote_sell: QuoteSeen | None = None
 
 
 def recompute(pair: Pair, view: View, qty_shares: int) -> Recomputed:
-    """Look at both books again for `qty_shares`, in the direction that was approved."""
+    """Look at both books again for `qty_shares`, in the direction that was approved.
+
+    A clip has to earn what its size asks for, and its part of the floor of the whole pair.
+    """
     legs = view.legs(pair.approval.buy_venue)
     refusal = view.entry_refusal()
     if refusal or legs is None:
@@ -35,19 +39,22 @@ def recompute(pair: Pair, view: View, qty_shares: int) -> Recomputed:
 def _priced(pair: Pair, view: View, legs: Legs, qty_shares: int) -> Recomputed:
     assert view.costs is not None, "entry_refusal comes first"
     buy, sell = legs.buy.quote, legs.sell.quote
-    found = edge(view.costs, legs.buy_venue, buy.asks, legs.sell_venue, sell.bids, qty_shares)
+    found = executable_edge(
+        view.costs, view.limits, legs.buy_venue, buy.asks, legs.sell_venue, sell.bids, qty_shares
+    )
     if found is None:
         return _refused("the books do not hold the size of a clip", legs)
-    refusal = ""
-    if not found.reaches(view.limits):
-        refusal = f"the edge is gone: {found.net_krw} KRW of {found.threshold_krw(view.limits)} needed"
+    row = view.threshold.of_part(qty_shares, pair.approval.qty_shares)
+    threshold_krw, refusal = found.threshold_krw(view.limits, row), ""
+    if found.net_krw < threshold_krw:
+        refusal = f"the edge is gone: {found.net_krw} KRW of {threshold_krw} needed"
     elif found.beyond_ceiling(view.limits):
         refusal = "the edge is too good to be true"
     elif found.buy_price_worst_krw > pair.approval.buy_limit_krw:
         refusal = "the ask is above the approved limit"
     elif not (view.venues.feeds_alive):
         refusal = "a feed is not alive"
-    return Recomputed(refusal, found.net_krw, found.buy_price_worst_krw, legs.buy, legs.sell)
+    return Recomputed(refusal, found.net_krw, threshold_krw, found.buy_price_worst_krw, legs.buy, legs.sell)
 
 
 def _refused(refusal: str, legs: Legs | None) -> Recomputed:

@@ -13,6 +13,7 @@ from services.contracts.messages.intents import QuoteSeen
 from services.contracts.messages.pairs import ClipCompleted, PairClosed
 from services.contracts.step import State
 from services.contracts.terms import Symbol, TradingDate, TradingState, Venue
+from services.contracts.threshold import SHIPPED_ROW
 from services.contracts.trading_limits import TradingLimits
 from services.executor.closed_pair import ClosedPair, closed_pair
 from services.executor.pair import Pair
@@ -100,6 +101,8 @@ class ExecutorState(State):
         return View(
             now_ns=now_ns, symbol=symbol, trading=self.trading.in_force, venues=self.venues,
             books=self.books, limits=TradingLimits() if reference is None else reference.limits,
+            threshold=SHIPPED_ROW if reference is None else reference.threshold_of(symbol),
+            reference_hash=self.reference_hash,
             costs=None if reference is None else reference.exit_costs_of(symbol),
             listed=reference is not None and reference.entry(symbol) is not None,
             hoga=self.hoga, settings=self.settings, started_ns=self.started_ns,

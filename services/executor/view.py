@@ -11,6 +11,7 @@ from services.contracts.messages.intents import QuoteSeen
 from services.contracts.messages.venue_state import PriceBand
 from services.contracts.reference import TradeCosts
 from services.contracts.terms import OrderKind, SessionPhase, Symbol, TradingState, Venue
+from services.contracts.threshold import ThresholdRow
 from services.contracts.tick_grid import SHARE_TICKS, TickGrid
 from services.contracts.trading_limits import TradingLimits
 from services.executor.settings import ExecutorSettings
@@ -33,10 +34,13 @@ class View:
     venues: VenueView
     books: Books
     limits: TradingLimits
+    threshold: ThresholdRow
     costs: TradeCosts | None
     listed: bool
     hoga: HogaTable
     settings: ExecutorSettings
+    reference_hash: str = ""
+    """What limits, costs and threshold were published under."""
     started_ns: int = 0
     """When the executor last started or lost Redis: from then on it knows what the streams tell."""
 

@@ -1,16 +1,18 @@
 """What a cross is worth: the edge of a size that two books can fill, and what it has to reach.
 
-The one arithmetic of detector, risk and executor (invariant I11): the same books, costs and limits
-give the same figures to the won. A book side is its levels, best first, as `QuoteUpdated` carries
-them; levels without quantity are passed over. Nothing here knows how old a book is.
+The one arithmetic of detector, risk and executor (invariant I11): the same books, costs, limits and
+threshold row give the same figures to the won. A book side is its levels, best first, as `QuoteUpdated`
+carries them; levels without quantity are passed over. Nothing here knows how old a book is.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
 from itertools import accumulate
 
 from services.contracts.reference import TradeCosts
 from services.contracts.terms import Venue
+from services.contracts.threshold import SHIPPED_ROW, ThresholdRow
 from services.contracts.trading_limits import BufferRule, TradingLimits
 
 Levels = Sequence[tuple[int, int]]
@@ -55,14 +57,19 @@ class Edge:
         """The net edge in basis points of what is paid, rounded down."""
         return self.net_krw * _BPS // self.buy_amount_krw
 
-    def threshold_krw(self, limits: TradingLimits) -> int:
+    def threshold_krw(self, limits: TradingLimits, row: ThresholdRow = SHIPPED_ROW) -> int:
         """What `net_krw` must reach. The sell price decides the tick: the wider one at a band's edge."""
         return threshold_krw(
-            limits, self.sell_price_worst_krw, self.sell_tick_krw, self.qty_shares, self.cost_krw
+            limits,
+            self.sell_price_worst_krw,
+            self.sell_tick_krw,
+            self.qty_shares,
+            self.cost_krw,
+            row,
         )
 
-    def reaches(self, limits: TradingLimits) -> bool:
-        return self.net_krw >= self.threshold_krw(limits)
+    def reaches(self, limits: TradingLimits, row: ThresholdRow = SHIPPED_ROW) -> bool:
+        return self.net_krw >= self.threshold_krw(limits, row)
 
     def beyond_ceiling(self, limits: TradingLimits) -> bool:
         """Whether it is too good to be true (`sanity_ceiling_bps` of what is paid)."""
@@ -70,23 +77,36 @@ class Edge:
 
 
 def threshold_krw(
-    limits: TradingLimits, price_krw: int, tick_krw: int, qty_shares: int, cost_krw: int
+    limits: TradingLimits,
+    price_krw: int,
+    tick_krw: int,
+    qty_shares: int,
+    cost_krw: int,
+    row: ThresholdRow = SHIPPED_ROW,
 ) -> int:
     """What the net edge of `qty_shares` at `price_krw` must reach, KRW; `cost_krw` is already taken off it.
 
-    Both readings of the buffer rule speak of the gross edge; taken off the cost they become
-    max(buffer, ticks - cost) and max(buffer, ticks). The buffer is rounded up.
+    Both plain readings of the buffer rule speak of the gross edge; taken off the cost they become
+    max(buffer, ticks - cost) and max(buffer, ticks). The third is max(first + P(miss) x loss, floor) with
+    the figures of `row`. The exact sum is rounded up once.
 
     Raises:
         ValueError: the quantity is not positive.
     """
     if qty_shares < 1:
         raise ValueError(f"a size is at least 1 share, not {qty_shares}")
-    buffer_krw = -(-price_krw * qty_shares * limits.buffer_bps // _BPS)
-    ticks_krw = tick_krw * qty_shares
+    amount_krw, ticks_krw = price_krw * qty_shares, tick_krw * qty_shares
+    buffer_krw = Decimal(amount_krw * limits.buffer_bps).scaleb(-4)
+    if limits.buffer_rule is BufferRule.COST_PLUS_MAX_OF_BP_AND_TICK:
+        return _up(max(buffer_krw, Decimal(ticks_krw)))
+    plain_krw = max(buffer_krw, Decimal(ticks_krw - cost_krw))
     if limits.buffer_rule is BufferRule.MAX_OF_COST_PLUS_BP_AND_TICK:
-        return max(buffer_krw, ticks_krw - cost_krw)
-    return max(buffer_krw, ticks_krw)
+        return _up(plain_krw)
+    return max(_up(plain_krw + row.expected_krw(amount_krw)), row.floor_krw)
+
+
+def _up(amount_krw: Decimal) -> int:
+    return int(amount_krw.to_integral_value(ROUND_CEILING))
 
 
 def walk(levels: Levels, qty_shares: int) -> Walk | None:
@@ -131,6 +151,21 @@ def edge(
     )
 
 
+def executable_edge(
+    costs: TradeCosts,
+    limits: TradingLimits,
+    buy_venue: Venue,
+    ask_levels: Levels,
+    sell_venue: Venue,
+    bid_levels: Levels,
+    qty_shares: int,
+) -> Edge | None:
+    """The edge of `qty_shares` at what may be counted on of both books; None where that is less."""
+    asks = countable(ask_levels, limits.max_displayed_share_pct)
+    bids = countable(bid_levels, limits.max_displayed_share_pct)
+    return edge(costs, buy_venue, asks, sell_venue, bids, qty_shares)
+
+
 def best_edge(
     costs: TradeCosts,
     limits: TradingLimits,
@@ -138,34 +173,42 @@ def best_edge(
     ask_levels: Levels,
     sell_venue: Venue,
     bid_levels: Levels,
+    row: ThresholdRow = SHIPPED_ROW,
 ) -> Edge | None:
     """The edge of the size that earns most within the limits, or None where the books do not cross.
 
     A size that reaches its threshold goes before a larger one that earns more in all but too little
     a share; where none reaches it, the best is returned all the same, to be shown and measured.
-    Sizes tried are those at which a level of either book, or a limit, is used up: between two of
-    them the edge is a straight line but for the won that each charge is rounded by.
+    Every size is tried up to the one whose last share earns nothing gross: each charge is floored by
+    itself, so the net edge by size is a saw, and the floor of the threshold asks for many shares.
     """
     if not ask_levels or not bid_levels or bid_levels[0][0] <= ask_levels[0][0]:
         return None
     asks = countable(ask_levels, limits.max_displayed_share_pct)
     bids = countable(bid_levels, limits.max_displayed_share_pct)
     best: Edge | None = None
-    for qty_shares in sorted(_sizes(limits, asks, bids)):
+    pays = False
+    for qty_shares in range(1, limits.max_pair_shares + 1):
         found = edge(costs, buy_venue, asks, sell_venue, bids, qty_shares)
-        if found is None or (best is not None and found.net_krw <= best.net_krw):
+        if found is None or found.sell_price_worst_krw <= found.buy_price_worst_krw:
             break
-        allowed = qty_shares <= shares_allowed(limits, found.buy_price_worst_krw)
-        if allowed and (best is None or found.reaches(limits) or not best.reaches(limits)):
-            best = found
+        if qty_shares > shares_allowed(limits, found.buy_price_worst_krw):
+            break
+        if best is None or found.net_krw > best.net_krw or not pays:
+            reaches = found.reaches(limits, row)
+            if best is None or (reaches, found.net_krw) > (pays, best.net_krw):
+                best, pays = found, reaches
     return best
 
 
 def countable(levels: Levels, share_pct: int) -> tuple[tuple[int, int], ...]:
-    """The part of what is displayed that an intent may count on, whole shares, rounded down once."""
+    """The part of what is displayed that an intent may count on, whole shares, rounded down once.
+
+    Where anything is displayed it is at least the first share: a share cannot be traded in part.
+    """
     if share_pct >= 100:
         return tuple(levels)
-    sums = [total * share_pct // 100 for total in accumulate(qty for _, qty in levels)]
+    sums = [min(total, max(1, total * share_pct // 100)) for total in accumulate(qty for _, qty in levels)]
     parts = (now - before for before, now in zip((0, *sums), sums, strict=False))
     return tuple((price_krw, qty) for (price_krw, _), qty in zip(levels, parts, strict=True))
 
@@ -186,14 +229,3 @@ def shares_allowed(limits: TradingLimits, price_krw: int) -> int:
 def clip_allowed(limits: TradingLimits, price_krw: int, qty_shares: int) -> int:
     """The clip size of a pair of `qty_shares` at a buy price: no order above `max_order_krw`; 0 is none."""
     return min(limits.clip_shares, qty_shares, limits.max_order_krw // price_krw)
-
-
-def _sizes(limits: TradingLimits, asks: Levels, bids: Levels) -> set[int]:
-    """Every size at which a level is used up, or what is allowed at the price of an ask."""
-    sizes = {min(size, limits.max_pair_shares) for side in (asks, bids) for size in _used_up(side)}
-    allowed = {shares_allowed(limits, price_krw) for price_krw, _ in asks}
-    return (sizes | allowed) - {0}
-
-
-def _used_up(levels: Levels) -> Iterator[int]:
-    return accumulate(qty for _, qty in levels)

@@ -1,6 +1,6 @@
-"""Reads limits, symbol map, costs and instruments from the configuration directory when they change.
+"""Reads limits, threshold table, symbol map, costs and instruments from the configuration directory.
 
-The only part of risk that touches a disk. A look costs four `stat` calls; files are read when one of
+The only part of risk that touches a disk. A look costs five `stat` calls; files are read when one of
 them changed, when the trading date did, or when a person asked.
 """
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from services.contracts.envelope import Message
 from services.contracts.limits import NS_PER_MS
 from services.contracts.terms import TradingDate
+from services.contracts.threshold import ThresholdTable
 from services.contracts.trading_limits import TradingLimits
 from services.market.costs import CostTable
 from services.market.errors import ConfigError, NotCovered
@@ -25,6 +26,7 @@ from services.risk.observed import FilesRead, FilesRefused
 from services.risk.state import ReloadAsked, RiskState
 
 LIMITS_FILE = "limits.toml"
+THRESHOLD_FILE = "threshold.toml"
 REREAD_NS = 15_000 * NS_PER_MS
 """Files are read again this often even unchanged: Redis may have forgotten what they said."""
 
@@ -78,6 +80,7 @@ class FilesWatch:
                 costs=costs_by_market(costs, instruments, date),
                 funds_closed=instruments.funds_closed_because(date),
                 limits=load_toml(self._config_dir / LIMITS_FILE, TradingLimits),
+                threshold=load_toml(self._config_dir / THRESHOLD_FILE, ThresholdTable),
                 by=by,
                 reason="files" if asked is None else asked.reason,
                 asked=asked is not None,
@@ -89,10 +92,8 @@ class FilesWatch:
         return FilesRefused(trading_date=date, problems=problems, by=by)
 
     def _prints(self) -> Prints:
-        return tuple(
-            _print_of(self._config_dir / name)
-            for name in (LIMITS_FILE, SYMBOL_MAP_FILE, COSTS_FILE, INSTRUMENTS_FILE)
-        )
+        names = (LIMITS_FILE, THRESHOLD_FILE, SYMBOL_MAP_FILE, COSTS_FILE, INSTRUMENTS_FILE)
+        return tuple(_print_of(self._config_dir / name) for name in names)
 
 
 def _print_of(path: Path) -> tuple[int, int] | None:

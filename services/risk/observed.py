@@ -3,11 +3,12 @@
 from services.contracts.envelope import Message
 from services.contracts.reference import SymbolEntry, TradeCosts
 from services.contracts.terms import Market, TradingDate
+from services.contracts.threshold import SHIPPED_TABLE, ThresholdTable
 from services.contracts.trading_limits import TradingLimits
 
 
 class FilesRead(Message):
-    """Symbol map, costs of `trading_date` and limits as the files say; nothing was wrong with them."""
+    """Symbol map, costs of `trading_date`, limits and threshold table; nothing was wrong with the files."""
 
     trading_date: TradingDate
     symbols: tuple[SymbolEntry, ...]
@@ -15,6 +16,7 @@ class FilesRead(Message):
     limits: TradingLimits
     by: str
     reason: str
+    threshold: ThresholdTable = SHIPPED_TABLE
     asked: bool = False
     """Whether a person asked for it and awaits an answer."""
     funds_closed: str = ""

@@ -22,6 +22,8 @@ from services.risk.state import ReloadAsked, RiskState
 def on_files(state: RiskState, files: FilesRead, cause_id: str) -> Step[RiskState]:
     """Take new files in, and publish what is in force if it changed or a person asked."""
     files, waiting = _without_looser_limits(state, files)
+    files, looser_rows = _without_looser_rows(state, files)
+    waiting += looser_rows
     out: list[Outgoing] = [Outgoing(alerts.files_good())] if state.files_bad and not waiting else []
     if waiting and not state.files_bad:
         out.append(Outgoing(alerts.files_refused(waiting, in_force=True)))
@@ -59,6 +61,21 @@ def _without_looser_limits(state: RiskState, files: FilesRead) -> tuple[FilesRea
         for name in looser
     )
     return files.model_copy(update={"limits": limits}), waiting
+
+
+def _without_looser_rows(state: RiskState, files: FilesRead) -> tuple[FilesRead, tuple[str, ...]]:
+    """The files with the threshold table left as it was where a row of theirs lets a smaller edge pass.
+
+    Only while the desk may trade. A table is one measurement: it waits as a whole.
+    """
+    if state.files is None or not state.trading.state.allows_exits:
+        return files, ()
+    before = state.files.threshold
+    waiting = tuple(
+        f"threshold.toml, {name}: {old} -> {new} allows more; the table waits until the desk is disarmed"
+        for name, old, new in files.threshold.looser_than(before)
+    )
+    return (files.model_copy(update={"threshold": before}) if waiting else files), waiting
 
 
 def _still_held(state: RiskState, limits: TradingLimits) -> dict[str, str]:
@@ -114,8 +131,9 @@ def _composed(state: RiskState) -> Reference | None:
         for entry in files.symbols
     )
     return Reference(
-        trading_date=files.trading_date, symbols=symbols, costs=files.costs, limits=limits or files.limits
-    )
+        trading_date=files.trading_date, symbols=symbols, costs=files.costs, limits=limits or files.limits,
+        threshold=files.threshold,
+    )  # fmt: skip
 
 
 def _why_off(state: RiskState, files: FilesRead, entry: SymbolEntry) -> str:

@@ -18,4 +18,4 @@ class RiskSettings(SectionSettings):
     """Services without whose heartbeat nothing new is bought."""
     heartbeat_timeout_ms: int = Field(5_000, ge=1_500, le=60_000)
     files_poll_ms: int = Field(2_000, ge=100, le=60_000)
-    """How often limits.toml, symbol_map.csv, costs.toml and instruments.toml are looked at."""
+    """How often the files of limits, threshold, symbols, costs and instruments are looked at."""

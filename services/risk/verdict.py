@@ -73,6 +73,7 @@ def _denied(
         reason=reason,
         detail=detail,
         decided_at_ns=now_ns,
+        reference_hash=state.reference_hash,
     )
     return Step(state.but(day=day), (Outgoing(message, correlation_id=intent.intent_id),))
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.contracts.threshold import ThresholdTable
 from services.contracts.trading_limits import TradingLimits
 from services.detector.settings import DetectorSettings
 from services.executor.settings import ExecutorSettings
@@ -50,6 +51,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "fid215.toml": lambda folder: load_toml(folder / "fid215.toml", Fid215Map),
     "hoga.toml": lambda folder: load_toml(folder / "hoga.toml", HogaTable),
     "limits.toml": lambda folder: load_toml(folder / "limits.toml", TradingLimits),
+    "threshold.toml": lambda folder: load_toml(folder / "threshold.toml", ThresholdTable),
     "symbol_map.csv": lambda folder: load_symbol_map(folder, GROUPS),
     "listing.csv": load_listing,
     "Pilot_stocklist.csv": pilot,

@@ -18,7 +18,8 @@ def desk() -> Desk:
     return build_desk(CONFIG)
 
 
-SEEDS = range(1, 49)
+SEEDS = (*range(1, 49), 73)
+"""The last one has a kind of fault that the others lack."""
 
 
 @pytest.fixture(scope="module")

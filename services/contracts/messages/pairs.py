@@ -36,6 +36,7 @@ class PairDenied(Message):
     reason: DenialReason
     detail: str
     decided_at_ns: int
+    reference_hash: str = ""
 
 
 class ClipCompleted(Message):
@@ -134,7 +135,10 @@ class PairClosed(Message):
 
 
 class ClipRecomputed(Message):
-    """The executor looked at fresh quotes before the next clip, and went on or stopped."""
+    """The executor looked at fresh quotes before the next clip, and went on or stopped.
+
+    `threshold_krw` is what the net edge of the clip had to reach, None where it was not computed.
+    """
 
     pair_id: str
     symbol: Symbol
@@ -145,3 +149,5 @@ class ClipRecomputed(Message):
     quote_sell: QuoteSeen | None
     decided_at_ns: int
     reason: str
+    threshold_krw: int | None = None
+    reference_hash: str = ""

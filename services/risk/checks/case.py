@@ -8,7 +8,7 @@ from services.contracts.reference import TradeCosts
 from services.contracts.terms import Side, Venue
 from services.contracts.trading_limits import TradingLimits
 from services.market.books import Legs, legs_of
-from services.market.edge import Edge, countable, edge
+from services.market.edge import Edge, executable_edge
 from services.risk.state import RiskState
 
 
@@ -32,6 +32,12 @@ class Case:
     @property
     def limits(self) -> TradingLimits:
         return self.reference.limits
+
+    @property
+    def threshold_krw(self) -> int | None:
+        """What the edge has to reach; None where there is no edge."""
+        row = self.reference.threshold_of(self.intent.symbol)
+        return None if self.edge is None else self.edge.threshold_krw(self.limits, row)
 
     @property
     def buy_venue(self) -> Venue:
@@ -60,7 +66,8 @@ def case_of(state: RiskState, intent: TradeIntent, now_ns: int) -> Case:
     legs = legs_of(state.books, intent.symbol, intent.side_a.venue)
     fresh = None
     if reference is not None and costs is not None and legs is not None:
-        share_pct = reference.limits.max_displayed_share_pct
-        asks, bids = (countable(levels, share_pct) for levels in (legs.buy.quote.asks, legs.sell.quote.bids))
-        fresh = edge(costs, legs.buy_venue, asks, legs.sell_venue, bids, intent.qty_shares)
+        fresh = executable_edge(
+            costs, reference.limits, legs.buy_venue, legs.buy.quote.asks, legs.sell_venue,
+            legs.sell.quote.bids, intent.qty_shares,
+        )  # fmt: skip
     return Case(state, intent, now_ns, costs, legs, fresh)

@@ -20,9 +20,9 @@ def skew(case: Case) -> str | None:
 
 def edge_gone(case: Case) -> str | None:
     """Recomputed for the whole size from the freshest books."""
-    if case.edge is None:
+    threshold_krw = case.threshold_krw
+    if case.edge is None or threshold_krw is None:
         return f"depth=thin qty={case.intent.qty_shares}"
-    threshold_krw = case.edge.threshold_krw(case.limits)
     if case.edge.net_krw >= threshold_krw:
         return None
     return f"net_krw={case.edge.net_krw} threshold_krw={threshold_krw}"

@@ -32,7 +32,7 @@ from services.contracts.messages.pairs import (
 from services.contracts.terms import Severity, Side, Symbol, TradingState
 from services.contracts.trading_limits import TradingLimits
 from services.detector.intents import recomputed
-from services.market.edge import clip_allowed, edge
+from services.market.edge import clip_allowed, executable_edge
 from services.market.hoga import OrderAction
 
 
@@ -401,10 +401,11 @@ def _clip_follows(clip: ClipRecomputed, pair: PairApproved, references: Mapping[
     ):  # fmt: skip
         return False
     for qty_shares in range(1, pair.clip_shares + 1):
-        again = edge(costs, pair.buy_venue, asks, pair.sell_venue, bids, qty_shares)
+        again = executable_edge(costs, limits, pair.buy_venue, asks, pair.sell_venue, bids, qty_shares)
         if again is None or again.net_krw != clip.net_edge_krw:
             continue
-        pays = again.reaches(limits) and not again.beyond_ceiling(limits)
+        row = reference.threshold_of(clip.symbol).of_part(qty_shares, pair.qty_shares)
+        pays = again.reaches(limits, row) and not again.beyond_ceiling(limits)
         if not clip.proceed or (pays and again.buy_price_worst_krw <= pair.buy_limit_krw):
             return True
     return False

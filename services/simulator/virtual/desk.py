@@ -23,7 +23,7 @@ from services.market.files import COSTS_FILE, INSTRUMENTS_FILE, MarketRules, loa
 from services.market.hoga import HogaTable
 from services.market.market_clock import DayPlan, compressed_day
 from services.market.symbols import ListedShare, import_pilot
-from services.risk.files import LIMITS_FILE
+from services.risk.files import LIMITS_FILE, THRESHOLD_FILE
 from services.risk.settings import RiskSettings
 from services.risk.shell import risk_service
 from services.runtime.service import Service
@@ -128,7 +128,7 @@ def build_desk(config_dir: Path) -> Desk:
     for clip_shares, folder in files.items():
         folder.mkdir()
         (folder / "symbol_map.csv").write_text(symbols, encoding="utf-8")
-        for name in (COSTS_FILE, INSTRUMENTS_FILE):
+        for name in (COSTS_FILE, INSTRUMENTS_FILE, THRESHOLD_FILE):
             (folder / name).write_bytes((config_dir / name).read_bytes())
         (folder / LIMITS_FILE).write_text(LIMITS + CLIPS[clip_shares], encoding="utf-8")
     gateway = GatewaySettings(

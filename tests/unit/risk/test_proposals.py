@@ -17,7 +17,13 @@ from services.contracts.messages.control import (
 )
 from services.contracts.messages.status import RiskStatus
 from services.contracts.terms import TradingState
-from services.contracts.trading_limits import LARGER_IS_TIGHTER, SMALLER_IS_TIGHTER, TradingLimits, tightens
+from services.contracts.trading_limits import (
+    LARGER_IS_TIGHTER,
+    SMALLER_IS_TIGHTER,
+    BufferRule,
+    TradingLimits,
+    tightens,
+)
 from services.runtime.parts import changed_parts, restore
 from tests.unit.detector import world
 from tests.unit.risk.desk import NOW, Desk, armed, ask, files, of, ready
@@ -194,5 +200,8 @@ def test_of_two_values_one_way_is_tighter_and_the_other_is_not(name: str, one: i
 
 
 def test_the_stricter_buffer_rule_tightens() -> None:
-    lax, strict = world.limits(), world.limits(buffer_rule="cost+max(1bp,1tick)")
-    assert tightens("buffer_rule", lax, strict) and not tightens("buffer_rule", strict, lax)
+    lax, *strict = (world.limits(buffer_rule=rule) for rule in BufferRule)
+    assert len(strict) == 2
+    for rule in strict:
+        assert tightens("buffer_rule", lax, rule) and not tightens("buffer_rule", rule, lax)
+    assert not tightens("buffer_rule", *strict) and not tightens("buffer_rule", *reversed(strict))

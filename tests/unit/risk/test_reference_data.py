@@ -224,7 +224,7 @@ def test_an_intent_made_under_the_limits_before_is_denied_as_stale() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("limits.toml", "symbol_map.csv", "costs.toml", "instruments.toml"):
+    for name in ("limits.toml", "threshold.toml", "symbol_map.csv", "costs.toml", "instruments.toml"):
         (tmp_path / name).write_bytes((SHIPPED / name).read_bytes())
     return tmp_path
 
@@ -281,6 +281,11 @@ def test_a_request_is_served_once_and_at_once(folder: Path) -> None:
         ("limits.toml", "clip_shares = \n", ("limits.toml", "line 1")),
         ("symbol_map.csv", "KRX_code,name\n", ("symbol_map.csv", "line 1")),
         ("costs.toml", "covered_from = 2023-01-02\n", ("costs.toml", "covered_through")),
+        ("threshold.toml", "", ("threshold.toml", "default", "missing")),
+        ("threshold.toml", "[default]\nmiss_rate = 15\n", ("threshold.toml", "default.miss_rate", "0.15")),
+        ("threshold.toml", "[default]\nfloor_krw = true\n", ("threshold.toml", "default.floor_krw")),
+        ("threshold.toml", "[symbol.5930]\nloss_bps = 3\n", ("threshold.toml", "'5930'", "[symbol.005930]")),
+        ("threshold.toml", "[symbol.005930]\nloss_bp = 3\n", ("symbol.005930.loss_bp", "unknown")),
     ],
 )
 def test_what_is_wrong_with_a_file_is_named(
