@@ -55,6 +55,7 @@ def demo(
     metrics_port: Annotated[
         int, typer.Option(help="First Prometheus port, one for each process; 0: none.", min=0, max=65_000)
     ] = 0,
+    nxt_ioc: Annotated[bool, typer.Option(help="Whether the simulated NXT takes IOC orders.")] = True,
     picture: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Save the screen at its fullest as SVG.", hidden=True)
     ] = None,
@@ -65,7 +66,7 @@ def demo(
     """
     _check_writable("--json", json_file)
     _check_writable("--picture", picture)
-    options = DemoOptions(seconds, seed, configuration(), redis, date, kill, keep, metrics_port)
+    options = DemoOptions(seconds, seed, configuration(), redis, date, kill, keep, metrics_port, nxt_ioc)
     to_stdout = json_file is not None and str(json_file) == "-"
     screen = console(stderr=to_stdout)
     live = not plain and screen.is_terminal

@@ -5,6 +5,7 @@ notifier as separate processes; armed when the preflight is clean; watched until
 then the services' figures are held against the books of the simulated broker.
 """
 
+import json
 import shutil
 import signal
 import tempfile
@@ -68,6 +69,8 @@ class DemoOptions:
     kill: str = ""
     keep: bool = False
     metrics_port: int = 0
+    nxt_takes_ioc: bool = True
+    """Whether the simulated NXT takes IOC orders; where not, limits go out and are cancelled in time."""
 
 
 class Watcher:
@@ -171,7 +174,8 @@ class Demo:
         self.watcher.began(self._plan)
         self._fleet = FleetPlan(
             self.folder, config_dir, groups_of(self.options.config_dir),
-            day_plan=plan_file, simulator_seed=self.options.seed, metrics_port=self.options.metrics_port,
+            day_plan=plan_file, simulator_seed=self.options.seed, simulator_options=self._world(),
+            metrics_port=self.options.metrics_port,
         )  # fmt: skip
         self._stack_now = Stack(self.folder, redis_url, clean_environment())
         self._check_kill()
@@ -187,6 +191,12 @@ class Demo:
         finally:
             self._unwell = self._stack_now.stop_all()
             self.watcher.said("; ".join(("everything is stopped", *self._unwell)))
+
+    def _world(self) -> Path:
+        path = self.folder / "simulator.json"
+        world = {"nxt_takes_ioc": self.options.nxt_takes_ioc}
+        path.write_text(json.dumps({"world": world}), encoding="utf-8")
+        return path
 
     def _write_plan(self, path: Path) -> DayPlan:
         anchor_ns = self._link.bus.time_ns() + LEAD_S * NS_PER_S

@@ -21,6 +21,8 @@ class AlertCode(StrEnum):
     DISCONNECTED = "disconnected", AlertKind.DISCONNECT
     LOGIN_FAILED = "login_failed", AlertKind.DISCONNECT
     LOGIN_REFUSED = "login_refused", AlertKind.API_ERROR
+    ORDER_KIND_REFUSED = "order_kind_refused", AlertKind.API_ERROR
+    SESSION_REFUSED = "session_refused", AlertKind.API_ERROR
     ORDERS_RESTRICTED = "orders_restricted", AlertKind.API_ERROR
     REGISTRATION_REFUSED = "registration_refused", AlertKind.API_ERROR
     ORDER_DATA_UNREADABLE = "order_data_unreadable", AlertKind.API_ERROR

@@ -37,6 +37,14 @@ WORDS: Final[Mapping[C, Words]] = {
     C.LOGIN_REFUSED: Words(
         "The gateway refuses this login", "{problem}",
         "Correct config/gateway.toml or the login, then start the gateway again; `arb doctor` checks both."),
+    C.ORDER_KIND_REFUSED: Words(
+        "{venue} takes no {kind} order in {phase}", "The broker says: {problem}",
+        "Nothing at once: other kinds are used there until the gateway restarts. Correct hoga.toml, then "
+        "restart the gateway."),
+    C.SESSION_REFUSED: Words(
+        "{venue} refused an order as out of session", "In {phase} the broker says: {problem}",
+        "New pairs wait until the venue's next phase. Compare sessions.toml with the exchange's notices of "
+        "today, and look at what is held with `arb residual list`."),
     C.ORDERS_RESTRICTED: Words(
         "The broker refuses orders altogether", "SendOrder returned {error}.",
         "Halt with `arb halt`, check the account's password registration and the broker's notices, "

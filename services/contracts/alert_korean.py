@@ -42,6 +42,14 @@ WORDS: Final[Mapping[C, Words]] = {
     C.LOGIN_REFUSED: Words(
         "게이트웨이가 이 로그인을 거부함", "내용: {problem}",
         "config/gateway.toml 또는 로그인 계정을 바로잡고 게이트웨이를 재시작하십시오. `arb doctor`로 점검할 수 있습니다."),
+    C.ORDER_KIND_REFUSED: Words(
+        "{venue} {phase}에서 {kind} 주문 불가", "증권사 메시지: {problem}",
+        "즉시 조치할 것은 없습니다. 게이트웨이 재시작 전까지 다른 주문 유형을 사용합니다. hoga.toml을 수정한 뒤 "
+        "게이트웨이를 재시작하십시오."),
+    C.SESSION_REFUSED: Words(
+        "{venue}에서 주문이 접수시간 외로 거부됨", "{phase} 증권사 메시지: {problem}",
+        "해당 거래소의 다음 단계까지 신규 페어를 보류합니다. sessions.toml을 거래소 공지와 비교하고 "
+        "보유 잔량은 `arb residual list`로 확인하십시오."),
     C.ORDERS_RESTRICTED: Words(
         "증권사가 모든 주문을 거부함", "SendOrder 반환값: {error}",
         "`arb halt`로 거래를 중지하고 계좌 비밀번호 등록과 증권사 공지를 확인한 뒤 게이트웨이를 재시작하십시오."),

@@ -19,7 +19,6 @@ from services.executor.closed_pair import ClosedPair, closed_pair
 from services.executor.pair import Pair
 from services.executor.settings import ExecutorSettings
 from services.executor.view import View
-from services.market.hoga import HogaTable
 from services.market.venue_view import VenueView
 
 
@@ -82,7 +81,6 @@ class ExecutorState(State):
     )
 
     settings: ExecutorSettings
-    hoga: HogaTable
     pairs: dict[str, Pair] = Field(default_factory=dict)
     closed: dict[str, ClosedPair] = Field(default_factory=dict)
     trading: TradingWord = TradingWord()
@@ -105,7 +103,7 @@ class ExecutorState(State):
             reference_hash=self.reference_hash,
             costs=None if reference is None else reference.exit_costs_of(symbol),
             listed=reference is not None and reference.entry(symbol) is not None,
-            hoga=self.hoga, settings=self.settings, started_ns=self.started_ns,
+            settings=self.settings, started_ns=self.started_ns,
         )  # fmt: skip
 
     def with_pair(self, pair: Pair) -> "ExecutorState":

@@ -16,7 +16,6 @@ from services.contracts.tick_grid import SHARE_TICKS, TickGrid
 from services.contracts.trading_limits import TradingLimits
 from services.executor.settings import ExecutorSettings
 from services.market.books import BookFault, Books, Legs, fault_of, legs_of
-from services.market.hoga import HogaTable
 from services.market.instruments import trades_in
 from services.market.venue_view import VenueView
 
@@ -37,7 +36,6 @@ class View:
     threshold: ThresholdRow
     costs: TradeCosts | None
     listed: bool
-    hoga: HogaTable
     settings: ExecutorSettings
     reference_hash: str = ""
     """What limits, costs and threshold were published under."""
@@ -107,8 +105,7 @@ class View:
             return None
         if self.costs is not None and not trades_in(self.costs.market, venue, phase):
             return None
-        kinds = self.hoga.kinds(venue, phase)
-        return next((kind for kind in (OrderKind.LIMIT_IOC, OrderKind.LIMIT) if kind in kinds), None)
+        return self.venues.limit_kind(venue)
 
     def market_order_on(self, venue: Venue) -> bool:
         """Whether a market order meets a continuous book there: KRX's regular session alone."""
@@ -116,7 +113,7 @@ class View:
             venue is Venue.KRX
             and self.phase(venue) is SessionPhase.CONTINUOUS
             and not self.halted(venue)
-            and OrderKind.MARKET in self.hoga.kinds(venue, SessionPhase.CONTINUOUS)
+            and self.venues.takes(venue, OrderKind.MARKET)
         )
 
     @property
@@ -126,7 +123,7 @@ class View:
         return (
             phase is SessionPhase.CLOSING_AUCTION
             and not self.halted(Venue.KRX)
-            and OrderKind.LIMIT in self.hoga.kinds(Venue.KRX, phase)
+            and self.venues.takes(Venue.KRX, OrderKind.LIMIT)
         )
 
     @property

@@ -13,7 +13,15 @@ from services.contracts.messages.alerts import Fact
 from services.contracts.messages.venue_state import ConnectionState, FeedLivenessChanged
 from services.contracts.reasons import GateReason
 from services.contracts.terms import OrderKind, Purpose, Severity, Side, TradingDate, Venue
-from services.gateway import exchange_time, link_desk, order_desk, reconcile, status_report, truth
+from services.gateway import (
+    exchange_time,
+    link_desk,
+    order_desk,
+    order_kinds,
+    reconcile,
+    status_report,
+    truth,
+)
 from services.gateway.book_feed import silent_venues
 from services.gateway.effects import Note
 from services.gateway.facts import Clocked, Connected
@@ -65,8 +73,7 @@ def _day(turn: Turn) -> None:
     state = turn.state
     session, said = state.session.now(state.clock, state.rules, turn.now_ns)
     turn.set(session=session)
-    for message in said:
-        turn.say(message)
+    order_kinds.say(turn, said)
     board, released = turn.state.halts.without_old_vi(session.market_ns)
     turn.set(halts=board)
     for change in released:

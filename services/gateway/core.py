@@ -22,7 +22,7 @@ from services.contracts.messages.venue_state import ConnectionChanged, Connectio
 from services.contracts.reasons import GateReason
 from services.contracts.step import Received
 from services.contracts.terms import Latch, Severity, TradingDate, TradingState
-from services.gateway import clockwork, link_desk, order_desk, reconcile, truth
+from services.gateway import clockwork, link_desk, order_desk, order_kinds, reconcile, truth
 from services.gateway.effects import DropScreen
 from services.gateway.evidence import Unusable, from_chejan, is_of_account, order_no
 from services.gateway.facts import (
@@ -180,8 +180,7 @@ def _started(turn: Turn) -> None:
     turn.set(session=session)
     clockwork.note_carried(turn)
     clockwork.say_stale(turn)
-    for message in session.everything(turn.state.clock.market_time(turn.now_ns).strftime("%H:%M:%S")):
-        turn.say(message)
+    order_kinds.say_all(turn)
     turn.say(
         ConnectionChanged(
             state=ConnectionState.DISCONNECTED, connection_epoch=turn.state.connection_epoch, planned=True,
@@ -208,8 +207,7 @@ def _forgotten(turn: Turn) -> None:
     order_desk.retell_denied(turn)
     order_desk.deny_waiting(turn, GateReason.BUS_LOST, lambda order: True)
     state = turn.state
-    for message in state.session.everything(state.clock.market_time(turn.now_ns).strftime("%H:%M:%S")):
-        turn.say(message)
+    order_kinds.say_all(turn)
     link_desk.change(turn, state.link.state, "told again", planned=state.link.planned)
     link_desk.publish_facts(turn)
     for message in state.halts.everything():

@@ -30,6 +30,7 @@ from services.gateway.effects import (
     Unregister,
 )
 from services.gateway.facts import Connected, LoggedIn, MasterRead
+from services.gateway.order_kinds import sessions_without_codes
 from services.gateway.order_table import Stage
 from services.gateway.query_desk import Round, RoundKind
 from services.gateway.replies import account_now, bands, interruptions, limits_of_day, orders_of_day
@@ -315,6 +316,7 @@ def publish_facts(turn: Turn) -> None:
             trading_date=turn.state.session.trading_date, nxt_eligible=tuple(sorted(facts.nxt_eligible)),
             order_warnings=tuple(sorted(facts.warnings)), bands=dict(facts.bands),
             funds=None if facts.funds is None else tuple(sorted(facts.funds)),
+            sessions_without_codes=sessions_without_codes(turn),
         )
     )  # fmt: skip
 

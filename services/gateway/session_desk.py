@@ -46,6 +46,8 @@ class SessionDesk:
     confirmed: Mapping[Venue, ConfirmedBy] = field(default_factory=dict)
     window: WindowView = WindowView()
     market_ns: int = 0
+    refused: frozenset[tuple[Venue, SessionPhase]] = frozenset()
+    """Phases of today in which the broker refused an order as out of session."""
     steady: Window = NEVER
     """The market time for which phases and window stay as they are, unless the broker says something."""
 
@@ -110,7 +112,10 @@ class SessionDesk:
         except NotCovered as error:
             schedule, problem = None, str(error)
         tracker = PhaseTracker(self.tracker.codes)
-        return replace(self, trading_date=trading_date, schedule=schedule, problem=problem, tracker=tracker)
+        return replace(
+            self, trading_date=trading_date, schedule=schedule, problem=problem, tracker=tracker,
+            refused=frozenset(),
+        )  # fmt: skip
 
     def _stretch(self) -> Window:
         """The market time around now in which nothing of the timetable begins or ends."""
@@ -141,6 +146,10 @@ class SessionDesk:
         shut = [venue for venue in Venue if not phases[venue].matches_continuously]
         if shut:
             why = ", ".join(f"{venue} is in {phases[venue]}" for venue in shut)
+            return WindowView(False, why, 0, self._sweeping())
+        refused = [venue for venue in Venue if (venue, phases[venue]) in self.refused]
+        if refused:
+            why = ", ".join(f"{venue} refused an order as out of session" for venue in refused)
             return WindowView(False, why, 0, self._sweeping())
         return WindowView(True, "both venues trade", clock.plan_at(now_ns).wall_ns(inside.end_ns))
 

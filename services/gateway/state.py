@@ -6,14 +6,14 @@ intentions and at the broker; books live nowhere.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from services.contracts.in_force import Reference
 from services.contracts.messages.orders import CommandDenied
 from services.contracts.messages.venue_state import ConnectionState, PriceBand
 from services.contracts.step import Outgoing, State
-from services.contracts.terms import Symbol, TradingDate, TradingState, Venue
+from services.contracts.terms import GatewayMode, Symbol, TradingDate, TradingState, Venue
 from services.gateway.effects import Effect
 from services.gateway.exchange_time import Doubt
 from services.gateway.lease import Lease
@@ -193,6 +193,9 @@ class GatewayStep:
 
 
 def initial_state(settings: GatewaySettings, rules: MarketRules, clock: Any) -> GatewayState:
+    """Return the state before the first moment. Live, only confirmed kinds of order are used."""
+    if settings.mode is GatewayMode.LIVE:
+        rules = replace(rules, hoga=rules.hoga.confirmed())
     return GatewayState(
         settings=settings, rules=rules, clock=clock, session=SessionDesk(PhaseTracker(rules.fid215))
     )

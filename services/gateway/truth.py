@@ -21,6 +21,7 @@ from services.contracts.messages.orders import (
     Resolution,
 )
 from services.contracts.terms import OrderKind, Severity, Venue
+from services.gateway import order_kinds
 from services.gateway.effects import Note
 from services.gateway.evidence import Evidence
 from services.gateway.intention_log import closed, numbered, reopened
@@ -292,6 +293,7 @@ def _say_closed(turn: Turn, record: OrderRecord, seen: Evidence) -> None:
         turn.say(
             OrderRejected(facts=facts, code="", text=seen.reason or "the broker refused it"), facts.pair_id
         )
+        order_kinds.refused(turn, facts, seen.reason)
         return
     turn.say(OrderClosed(facts=facts, reason=_closing_reason(record, seen)), facts.pair_id)
 
@@ -318,6 +320,7 @@ def refuse(turn: Turn, order_id: str, code: str, text: str) -> None:
     turn.do(Note(closed(facts), facts.trading_date))
     if record.action is OrderAction.NEW:
         turn.say(OrderRejected(facts=facts, code=code, text=text), facts.pair_id)
+        order_kinds.refused(turn, facts, f"{code} {text}".strip())
         turn.alert(
             f"rejected-{order_id}", AlertCode.ORDER_REJECTED, Severity.INFO,
             {"order": order_id, "problem": f"{code} {text}".strip(), "pair": facts.pair_id},

@@ -4,6 +4,7 @@ Owns the invariant that an order kind is sent only to a venue and in a phase for
 known and enabled: everything else is `NoSuchOrderKind`, in words a person can act on.
 """
 
+import datetime as dt
 from enum import StrEnum
 from typing import Annotated, Self
 
@@ -24,7 +25,11 @@ class OrderAction(StrEnum):
 
 
 class HogaRow(Frozen):
-    """The code of one order kind on one venue in some phases; no code means that it is not known."""
+    """The code of one order kind on one venue in some phases; no code means that it is not known.
+
+    `confirmed_by` names the person or the published document that the venue takes it by, `confirmed_on` the
+    date. A row without both is used against the simulator alone (`confirmed`).
+    """
 
     venue: Venue
     phases: Annotated[tuple[SessionPhase, ...], Field(min_length=1)]
@@ -32,6 +37,8 @@ class HogaRow(Frozen):
     hoga: Annotated[str, Field(pattern=r"^[0-9]{2}$")] | None = None
     enabled: bool
     why: str = ""
+    confirmed_by: str = ""
+    confirmed_on: dt.date | None = None
 
     @model_validator(mode="after")
     def _enabled_means_known(self) -> Self:
@@ -39,7 +46,12 @@ class HogaRow(Frozen):
             raise ValueError(f"{self.venue} {self.kind} is enabled but its hoga code is not given")
         if not self.enabled and not self.why:
             raise ValueError(f"{self.venue} {self.kind} is not enabled: say why")
+        if bool(self.confirmed_by) is not (self.confirmed_on is not None):
+            raise ValueError(f"{self.venue} {self.kind}: give confirmed_by and confirmed_on, or neither")
         return self
+
+    def off(self, why: str) -> Self:
+        return self.model_copy(update={"enabled": False, "why": why})
 
 
 class HogaTable(Frozen):
@@ -71,6 +83,25 @@ class HogaTable(Frozen):
         """The order kinds that may be sent to a venue in a phase."""
         rows = ((kind, self._row(venue, phase, kind)) for kind in OrderKind)
         return frozenset(kind for kind, row in rows if row is not None and row.enabled)
+
+    def confirmed(self) -> Self:
+        """The table with every kind switched off that nobody has confirmed: what live trading may use."""
+        why = "nobody has confirmed it with an order: give confirmed_by and confirmed_on"
+        rows = (row if row.confirmed_by or not row.enabled else row.off(why) for row in self.code)
+        return self.model_copy(update={"code": tuple(rows)})
+
+    def without(self, venue: Venue, phase: SessionPhase, kind: OrderKind, why: str) -> Self:
+        """The table with one kind switched off on a venue in one phase."""
+        rows: list[HogaRow] = []
+        for row in self.code:
+            if row.venue is not venue or row.kind is not kind or phase not in row.phases:
+                rows.append(row)
+                continue
+            rows.append(row.model_copy(update={"phases": (phase,)}).off(why))
+            others = tuple(one for one in row.phases if one is not phase)
+            if others:
+                rows.append(row.model_copy(update={"phases": others}))
+        return self.model_copy(update={"code": tuple(rows)})
 
     def _row(self, venue: Venue, phase: SessionPhase, kind: OrderKind) -> HogaRow | None:
         for row in self.code:

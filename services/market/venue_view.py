@@ -20,7 +20,7 @@ from services.contracts.messages.venue_state import (
     SessionPhaseChanged,
     SymbolHaltChanged,
 )
-from services.contracts.terms import Market, SessionPhase, Symbol, TradingDate, Venue
+from services.contracts.terms import Market, OrderKind, SessionPhase, Symbol, TradingDate, Venue
 from services.market.instruments import trades_in
 
 
@@ -29,6 +29,8 @@ class VenueView(Part):
 
     trading_date: TradingDate = TradingDate("")
     phases: dict[Venue, SessionPhase] = Field(default_factory=dict)
+    order_kinds: dict[Venue, tuple[OrderKind, ...]] = Field(default_factory=dict)
+    """What the gateway can send to a venue in its present phase."""
     window: EntryWindowChanged | None = None
     halts: dict[Symbol, tuple[SymbolHaltChanged, ...]] = Field(default_factory=dict)
     facts: DayFactsPublished | None = None
@@ -38,9 +40,10 @@ class VenueView(Part):
     def after(self, message: Message) -> Self:
         """Return the view with one message of the venue stream taken in; the same object for any other."""
         match message:
-            case SessionPhaseChanged(venue=venue, phase=phase, trading_date=date):
+            case SessionPhaseChanged(venue=venue, phase=phase, order_kinds=kinds, trading_date=date):
                 day = self._on(date)
-                return day.model_copy(update={"phases": {**day.phases, venue: phase}})
+                takes = {**day.order_kinds, venue: kinds or ()}
+                return day.model_copy(update={"phases": {**day.phases, venue: phase}, "order_kinds": takes})
             case EntryWindowChanged(trading_date=date):
                 return self._on(date).model_copy(update={"window": message})
             case DayFactsPublished(trading_date=date):
@@ -64,6 +67,7 @@ class VenueView(Part):
         fresh: dict[str, Any] = {
             "trading_date": trading_date,
             "phases": {},
+            "order_kinds": {},
             "window": None,
             "halts": {},
             "facts": None,
@@ -98,8 +102,20 @@ class VenueView(Part):
         return krx is not None and nxt is not None and krx.matches_continuously and nxt.matches_continuously
 
     def both_trade(self, market: Market) -> bool:
-        """Whether both venues match continuously now and trade a market's symbols while they do."""
-        return self.both_continuous and all(trades_in(market, v, phase) for v, phase in self.phases.items())
+        """Whether both venues match continuously now, trade a market's symbols, and take an order."""
+        return self.both_continuous and all(
+            trades_in(market, venue, phase) and self.limit_kind(venue) is not None
+            for venue, phase in self.phases.items()
+        )
+
+    def takes(self, venue: Venue, kind: OrderKind) -> bool:
+        """Whether an order of that kind can be sent to a venue now."""
+        return kind in self.order_kinds.get(venue, ())
+
+    def limit_kind(self, venue: Venue) -> OrderKind | None:
+        """The kind of a limit order to a venue now: IOC where it is taken; None where none can be sent."""
+        kinds = (OrderKind.LIMIT_IOC, OrderKind.LIMIT)
+        return next((kind for kind in kinds if self.takes(venue, kind)), None)
 
     def window_open(self, now_ns: int) -> bool:
         """Whether entries are allowed by the clock; a window closes by itself at `closes_at_ns`."""

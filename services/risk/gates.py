@@ -88,6 +88,9 @@ def _day(state: RiskState, now_ns: int) -> Iterator[str]:
         yield f"Reference data is of {state.reference.trading_date}, the trading date is {date}."
     if state.venue.facts is None:
         yield f"The broker's facts of {date} (eligible symbols, price bands) are not there yet."
+        return
+    for sentence in state.venue.facts.sessions_without_codes:
+        yield f"{sentence}."
 
 
 def _connection(state: RiskState, now_ns: int) -> Iterator[str]:

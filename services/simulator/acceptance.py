@@ -4,7 +4,8 @@ Every refusal is the text a person would read in OnReceiveMsg; cash and shares a
 business (Kiwoom sheet 4.4, market rules 4.2, 4.3).
 """
 
-from services.contracts.terms import SessionPhase, Side, Venue
+from services.contracts.terms import Market, SessionPhase, Side, Venue
+from services.market.instruments import trades_in
 from services.simulator.exchange import Exchange
 from services.simulator.orders import Hoga, OrderRequest
 
@@ -14,7 +15,12 @@ NO_ORIGINAL = "[RC4058] 정정/취소할 원주문이 없습니다"
 BY_CHANCE = "[RC4007] 일시적으로 주문을 처리할 수 없습니다"
 
 _RESTING = {
-    Venue.KRX: (SessionPhase.OPENING_AUCTION, SessionPhase.CONTINUOUS, SessionPhase.CLOSING_AUCTION),
+    Venue.KRX: (
+        SessionPhase.OPENING_AUCTION,
+        SessionPhase.CONTINUOUS,
+        SessionPhase.CLOSING_AUCTION,
+        SessionPhase.AFTER_MARKET,
+    ),
     Venue.NXT: (
         SessionPhase.PRE_MARKET,
         SessionPhase.CONTINUOUS,
@@ -23,7 +29,7 @@ _RESTING = {
     ),
 }
 _IMMEDIATE = {
-    Venue.KRX: (SessionPhase.CONTINUOUS,),
+    Venue.KRX: (SessionPhase.CONTINUOUS, SessionPhase.AFTER_MARKET),
     Venue.NXT: (SessionPhase.PRE_MARKET, SessionPhase.CONTINUOUS, SessionPhase.AFTER_MARKET),
 }
 
@@ -35,7 +41,7 @@ def session_refusal(exchange: Exchange, code: str, venue: Venue, hoga: Hoga | No
         return "[RC4050] NXT 거래 대상 종목이 아닙니다"
     if instrument.halted:
         return "[RC4041] 거래정지 종목입니다"
-    if hoga is None or (venue is Venue.NXT and not hoga.nxt):
+    if hoga is None or not _takes(exchange, instrument.listing.market, venue, hoga):
         return "[407022] 주문유형이 가능하지 않습니다"
     phases = _IMMEDIATE if hoga.immediate else _RESTING
     if exchange.phases[venue] not in phases[venue]:
@@ -43,6 +49,14 @@ def session_refusal(exchange: Exchange, code: str, venue: Venue, hoga: Hoga | No
     if hoga.immediate and instrument.stalls[venue].vi is not None:
         return "[RC4012] VI 발동 중에는 해당 주문유형이 가능하지 않습니다"
     return None
+
+
+def _takes(exchange: Exchange, market: Market, venue: Venue, hoga: Hoga) -> bool:
+    """Whether a venue takes a kind now: no market order on NXT or after hours (market rules 4.2)."""
+    phase = exchange.phases[venue]
+    if venue is Venue.NXT:
+        return hoga.nxt and (exchange.options.nxt_takes_ioc or not hoga.immediate)
+    return trades_in(market, venue, phase) and not (hoga.market and phase is SessionPhase.AFTER_MARKET)
 
 
 def price_refusal(exchange: Exchange, request: OrderRequest, hoga: Hoga) -> str | None:

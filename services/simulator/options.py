@@ -49,6 +49,8 @@ class WorldOptions:
     """A trade this far from the last one of its venue starts a VI there (market rules 2.3)."""
     vi_market_s: int = 120
     session_poll_ms: int = 20
+    nxt_takes_ioc: bool = True
+    """Whether NXT takes IOC orders; that the real one does is not proven (Kiwoom sheet 4.4)."""
     krx_only: tuple[str, ...] = ()
     """Symbols that NXT does not trade today."""
 

@@ -17,8 +17,6 @@ from services.detector.state import DetectorState
 from services.executor.core import decide as executor
 from services.executor.settings import ExecutorSettings
 from services.executor.state import ExecutorState
-from services.market.files import HOGA_FILE, load_toml
-from services.market.hoga import HogaTable
 from services.notifier.core import decide as notifier
 from services.notifier.state import NotifierState
 from services.risk.core import decide as risk
@@ -27,7 +25,6 @@ from services.runtime.parts import changed_parts, restore
 from tests.contracts.examples import CONTROL, NOW_NS, ORDERS, PAIRS, TICKS, VENUE
 from tests.fuzz.extremes import entries, enveloped
 from tests.fuzz.profile import examples
-from tests.house.source import ROOT
 
 KINDS = tuple(kind.__name__ for stream in TABLE for kind in stream.types)
 STEPS_NS = (0, 1, 10**6, 10**8, 3 * 10**8, 10**9, 5 * 10**9, 10**11, 10**14, -(10**9), -(10**14))
@@ -43,7 +40,7 @@ class Core:
 
 def _executor() -> ExecutorState:
     settings = ExecutorSettings(_env_file=None)  # type: ignore[call-arg]
-    return ExecutorState(settings=settings, hoga=load_toml(ROOT / "config" / HOGA_FILE, HogaTable))
+    return ExecutorState(settings=settings)
 
 
 CORES = {

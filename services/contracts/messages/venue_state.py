@@ -6,7 +6,7 @@ The timetable and FID 215 are combined once, in the gateway; all others read the
 from enum import StrEnum
 
 from services.contracts.envelope import Message, Part
-from services.contracts.terms import Krw, SessionPhase, Symbol, TradingDate, Venue
+from services.contracts.terms import Krw, OrderKind, SessionPhase, Symbol, TradingDate, Venue
 
 
 class ConfirmedBy(StrEnum):
@@ -15,13 +15,17 @@ class ConfirmedBy(StrEnum):
 
 
 class SessionPhaseChanged(Message):
-    """A venue entered a phase. `market_time` is KST `HH:MM:SS`."""
+    """A venue entered a phase. `market_time` is KST `HH:MM:SS`.
+
+    `order_kinds` are those that the gateway can send there in that phase; None says nothing of them.
+    """
 
     venue: Venue
     phase: SessionPhase
     trading_date: TradingDate
     market_time: str
     confirmed_by: ConfirmedBy
+    order_kinds: tuple[OrderKind, ...] | None = None
 
 
 class EntryWindowChanged(Message):
@@ -75,6 +79,8 @@ class DayFactsPublished(Message):
     bands: dict[Symbol, PriceBand]
     funds: tuple[Symbol, ...] | None = None
     """The symbols that the broker lists as funds; None while it has not said."""
+    sessions_without_codes: tuple[str, ...] = ()
+    """A sentence for each enabled session of the date in which a venue takes no order that can be sent."""
 
 
 class ConnectionState(StrEnum):

@@ -52,6 +52,6 @@ def window(case: Case) -> str | None:
     if not venue.both_continuous:
         return " ".join(f"{name}={phase}" for name, phase in venue.phases.items()) or "phases=unknown"
     if case.costs is not None and not venue.both_trade(case.costs.market):
-        phases = " ".join(f"{name}={phase}" for name, phase in venue.phases.items())
-        return f"market={case.costs.market} {phases}"
+        found = (f"{name}={phase}:{venue.limit_kind(name)}" for name, phase in venue.phases.items())
+        return f"market={case.costs.market} {' '.join(found)}"
     return None

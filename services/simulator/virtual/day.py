@@ -84,7 +84,7 @@ class VirtualDay:
         self.gateway = VirtualGateway(
             desk.gateway_state(self.plan, hoga), self.bus, self.world, self.time, MemoryLog(), self._sending
         )
-        services = desk.services(self.plan, faults.terms.clip_shares, hoga)
+        services = desk.services(self.plan, faults.terms.clip_shares)
         self.processes = [VirtualProcess(make, self.bus) for make in services]
         self.everyone: list[Any] = [self.gateway, *self.processes]
         self.operator = Operator(self.bus)
@@ -203,7 +203,8 @@ def _options(desk: Desk, faults: DayFaults) -> SimulatorOptions:
     market = WorldOptions(
         levels=4, book_updates_per_s=2.0, crosses_per_symbol_min=25.0,
         cross_ms=(300, 2_000), cross_bps=(15, 80),
-        vi_per_symbol_hour=faults.vi_per_symbol_hour, vi_market_s=900, session_poll_ms=100, **depth,
+        vi_per_symbol_hour=faults.vi_per_symbol_hour, vi_market_s=900, session_poll_ms=100,
+        nxt_takes_ioc=faults.terms.nxt_takes_ioc, **depth,
     )  # fmt: skip
     held = faults.terms.held_shares
     holdings = tuple((share.code, held, share.base_price_krw) for share in desk.listing if held)

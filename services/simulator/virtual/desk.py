@@ -105,16 +105,14 @@ class Desk:
     def gateway_state(self, plan: DayPlan, hoga: HogaTable) -> GatewayState:
         return initial_state(self.gateway, replace(self.rules, hoga=hoga), plan)
 
-    def services(
-        self, plan: DayPlan, clip_shares: int, hoga: HogaTable
-    ) -> tuple[Callable[[], Service[Any]], ...]:
+    def services(self, plan: DayPlan, clip_shares: int) -> tuple[Callable[[], Service[Any]], ...]:
         """How each service but the gateway is made, anew at each start."""
         risk = RiskSettings(files_poll_ms=60_000, required_services=("gateway", "executor"))
         executor = ExecutorSettings()
         return (
             *(lambda group=group: detector_service(DetectorSettings(group=group)) for group in GROUPS),
             lambda: risk_service(risk, self.files[clip_shares], plan, GROUPS),
-            lambda: executor_service(executor, hoga, GROUPS),
+            lambda: executor_service(executor, GROUPS),
         )
 
 

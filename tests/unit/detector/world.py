@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from decimal import Decimal
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from services.contracts.envelope import Envelope, Message, decode
@@ -24,7 +25,10 @@ from services.contracts.reference import CommissionRates, SymbolEntry, TradeCost
 from services.contracts.step import Event, Received, Tick
 from services.contracts.terms import Market, SessionPhase, Symbol, TradingDate, Venue
 from services.contracts.trading_limits import TradingLimits
+from services.market.files import HOGA_FILE, load_toml
+from services.market.hoga import HogaTable
 
+HOGA = load_toml(Path(__file__).parents[3] / "config" / HOGA_FILE, HogaTable)
 DATE = TradingDate("2026-11-23")
 T0 = 1_795_400_000 * NS_PER_S
 SAMSUNG, HYNIX, OTHER_GROUP = Symbol("005930"), Symbol("000660"), Symbol("035420")
@@ -83,7 +87,12 @@ def received(message: Message, now_ns: int, *, event_ns: int | None = None, caus
 
 def phase(venue: Venue, to: SessionPhase = SessionPhase.CONTINUOUS, date: TradingDate = DATE) -> Message:
     return SessionPhaseChanged(
-        venue=venue, phase=to, trading_date=date, market_time="09:01:00", confirmed_by=ConfirmedBy.TIMETABLE
+        venue=venue,
+        phase=to,
+        trading_date=date,
+        market_time="09:01:00",
+        confirmed_by=ConfirmedBy.TIMETABLE,
+        order_kinds=tuple(sorted(HOGA.kinds(venue, to))),
     )
 
 

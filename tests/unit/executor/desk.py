@@ -63,7 +63,7 @@ class Desk:
         self.now_ns = START_NS
         self.seq = 0
         self.said: list[Message] = []
-        self.initial = ExecutorState(settings=ExecutorSettings(_env_file=None, **settings), hoga=HOGA)
+        self.initial = ExecutorState(settings=ExecutorSettings(_env_file=None, **settings))
         self.state = self.initial
         self.limits = limits or TradingLimits(clip_shares=5, max_pair_shares=50, sell_after_first_fill_ms=150)
 
@@ -134,7 +134,7 @@ class Desk:
     def phase(self, venue: Venue, phase: SessionPhase, date: str = DATE) -> list[Message]:
         return self.hear(SessionPhaseChanged(
             venue=venue, phase=phase, trading_date=date, market_time="10:00:00",
-            confirmed_by=ConfirmedBy.TIMETABLE,
+            confirmed_by=ConfirmedBy.TIMETABLE, order_kinds=tuple(sorted(HOGA.kinds(venue, phase))),
         ))  # fmt: skip
 
     def window(self, open_: bool, sweep: bool = False) -> list[Message]:

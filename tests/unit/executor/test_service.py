@@ -41,13 +41,6 @@ def test_settings_that_contradict_are_refused_with_the_key(monkeypatch: pytest.M
         load_settings(ExecutorSettings)
 
 
-def test_a_broken_hoga_file_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "hoga.toml").write_text("[[code]\n")
-    monkeypatch.setenv("ARB_CONFIG_DIR", str(tmp_path))
-    with pytest.raises(SettingsError, match=r"hoga\.toml"):
-        build(RuntimeSettings(_env_file=None))
-
-
 def test_it_reads_the_ticks_of_every_group_and_commits_the_rest() -> None:
     service = build(RuntimeSettings(_env_file=None))
     assert set(service.newest) == {"ticks:{g1}", "ticks:{g2}"}

@@ -98,3 +98,32 @@ def test_refused_tables(rows: list[dict[str, Any]], complaint: str) -> None:
     HogaTable.model_validate({"code": [good]})
     with pytest.raises(ValidationError, match=complaint):
         HogaTable.model_validate({"code": [good | row for row in rows]})
+
+
+def test_only_confirmed_kinds_are_left_for_live_trading(rules: MarketRules) -> None:
+    live = rules.hoga.confirmed()
+    assert live.kinds(NXT, P.CONTINUOUS) == {K.LIMIT}
+    assert live.kinds(KRX, P.CONTINUOUS) == set(K)
+    with pytest.raises(NoSuchOrderKind, match="nobody has confirmed it with an order"):
+        live.hoga_code(NXT, P.CONTINUOUS, K.LIMIT_IOC)
+
+
+@pytest.mark.parametrize("half", [{"confirmed_by": "kim"}, {"confirmed_on": "2026-12-01"}])
+def test_a_confirmation_names_who_and_when(half: dict[str, str]) -> None:
+    row = {"venue": "NXT", "phases": ["continuous"], "kind": "limit_ioc", "hoga": "10", "enabled": True}
+    with pytest.raises(ValidationError, match="give confirmed_by and confirmed_on, or neither"):
+        HogaTable.model_validate({"code": [{**row, **half}]})
+    whole = {**row, "confirmed_by": "kim", "confirmed_on": "2026-12-01"}
+    assert HogaTable.model_validate({"code": [whole]}).confirmed().kinds(NXT, P.CONTINUOUS) == {K.LIMIT_IOC}
+
+
+def test_a_kind_taken_off_in_one_phase_stays_in_all_others(rules: MarketRules) -> None:
+    for venue in Venue:
+        for phase in SessionPhase:
+            for kind in rules.hoga.kinds(venue, phase):
+                less = rules.hoga.without(venue, phase, kind, "refused")
+                changed = {
+                    (v, p, k) for v in Venue for p in SessionPhase for k in K
+                    if (k in rules.hoga.kinds(v, p)) is not (k in less.kinds(v, p))
+                }  # fmt: skip
+                assert changed == {(venue, phase, kind)}

@@ -9,11 +9,12 @@ from services.contracts.limits import JOURNAL_LAG_MS, LOSSLESS_ALARM
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import LatchCleared, LatchClearRequested, LatchSet
 from services.contracts.messages.orders import OrderUnknown
-from services.contracts.messages.pairs import PairApproved, ResidualMarked, StrandReason
+from services.contracts.messages.pairs import PairApproved, PairDenied, ResidualMarked, StrandReason
 from services.contracts.messages.status import NotifierStatus
 from services.contracts.messages.venue_state import ConnectionState
-from services.contracts.terms import Latch, Severity, Side, TradingState, Venue
-from services.risk.gates import GateKey, closed_gates
+from services.contracts.reasons import DenialReason
+from services.contracts.terms import Latch, OrderKind, Severity, Side, TradingState, Venue
+from services.risk.gates import GateKey, arming_obstacles, closed_gates
 from tests.unit.detector import world
 from tests.unit.detector.world import SAMSUNG, ms
 from tests.unit.risk import desk as d
@@ -211,3 +212,21 @@ def test_a_gate_closes_and_opens_by_itself_and_its_alert_ends(key: GateKey) -> N
     assert [(a.alert_id, a.resolved) for a in told] == [(alert_id, False) for alert_id in named]
     assert [(a.alert_id, a.resolved) for a in over] == [(alert_id, True) for alert_id in named]
     assert desk.state.trading.state is TradingState.ARMED
+
+
+def test_a_session_without_order_codes_keeps_the_desk_from_arming() -> None:
+    desk = d.ready()
+    sentence = "KRX trades in after_market on 2026-11-23, but hoga.toml enables no order there"
+    desk.tell(world.facts(sessions_without_codes=(sentence,)))
+    assert arming_obstacles(desk.state, ms(d.NOW)) == (f"{sentence}.",)
+    desk.tell(world.facts())
+    assert arming_obstacles(desk.state, ms(d.NOW)) == ()
+
+
+@pytest.mark.parametrize("kinds", [(), None, (OrderKind.MARKET,)])
+def test_a_venue_that_takes_no_limit_order_gets_no_pair(kinds: tuple[OrderKind, ...] | None) -> None:
+    desk = armed()
+    desk.tell(world.phase(Venue.NXT).model_copy(update={"order_kinds": kinds}))
+    verdict = desk.answer(intent(desk))
+    assert isinstance(verdict, PairDenied)
+    assert verdict.reason is DenialReason.WINDOW_CLOSED

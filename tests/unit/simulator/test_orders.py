@@ -1,10 +1,12 @@
 """Golden sequences of orders, as the Kiwoom sheet describes them, and every reason to be refused."""
 
+from dataclasses import replace
+
 import pytest
 
-from services.contracts.terms import SessionPhase, Venue
+from services.contracts.terms import Market, SessionPhase, Venue
 
-from .harness import ACCOUNT, QUIET, Desk, options, phases
+from .harness import ACCOUNT, KRX_ONLY, QUIET, SAMSUNG, Desk, options, phases
 
 BID, ASK = 199_400, 199_500
 UPPER, LOWER = 259_000, 139_600
@@ -300,7 +302,25 @@ def test_krx_orders_fill_at_one_price_when_the_auction_ends_and_die_with_the_ses
     order = next(order for order in desk.truth["orders"] if order["order_no"] == resting)
     assert (order["closed"], order["remaining_shares"]) == ("expired", 0)
     assert desk.truth["orderable_krw"] == desk.truth["cash_krw"]
-    assert desk.traded(1, CODE, 1, ASK) == "", "the KRX after-market takes no code that is known"
+    assert desk.traded(1, CODE, 1, ASK) == "", "an evening's closing prices take no limit"
+
+
+def test_the_krx_after_market_trades_limits_and_keeps_funds_out() -> None:
+    fund = replace(KRX_ONLY, market=Market.ETF)
+    desk = Desk(options(), schedule=OPENING, listings=[SAMSUNG, fund])
+    desk.run(61_000, step_ms=50)
+    assert desk.traded(1, CODE, 3, ASK + 1_000, "10")
+    assert desk.truth["holdings"] == {CODE: 3}
+    assert desk.traded(1, CODE, 3, BID - 2_000), "a limit rests there"
+    assert desk.traded(1, CODE, 1, 0, "03") == "", "no market order"
+    assert desk.traded(1, fund.code, 1, 40_500) == "", "no fund"
+
+
+def test_nxt_may_take_no_ioc() -> None:
+    desk = Desk(options(world={"nxt_takes_ioc": False}))
+    assert desk.traded(21, CODE, 1, ASK, "10") == ""
+    assert "407022" in desk.messages[-1]
+    assert desk.traded(21, CODE, 1, ASK, "00") and desk.traded(1, CODE, 1, ASK, "10")
 
 
 def test_an_nxt_order_outlives_the_pauses_and_fills_in_the_after_market() -> None:
