@@ -190,6 +190,9 @@ def _refusals() -> Section:
             ),
             "became unknown": increase(gateway.BECAME_UNKNOWN, (), WINDOW),
             "cancels rejected": increase(gateway.CANCELS_REJECTED, (), WINDOW),
+            "unknown word, {{list}}": or_other(
+                increase(gateway.WORDS_UNKNOWN, ("list",), WINDOW), "list", "none"
+            ),
         },
         panels.COUNT,
     )

@@ -19,6 +19,7 @@ from services.contracts.messages.market_data import (
 )
 from services.contracts.messages.venue_state import PriceBand
 from services.contracts.terms import Side, Symbol, Venue
+from services.gateway.evidence import is_digits
 from services.gateway.exchange_time import smallest_apart_ns
 from services.market.books import sound
 from services.market.market_clock import MarketClock
@@ -40,13 +41,24 @@ def book_fids(levels: int) -> tuple[int, ...]:
 
 
 def whole(text: str) -> int:
-    """Return a FID's number without its signs; blank is 0.
+    """Return a FID's number without its signs; a blank is 0, the price of an absent level (Kiwoom sheet 2.1).
+
+    Raises ValueError for other text.
 
     >>> whole(" --70000 ")
     70000
     """
     digits = text.strip().lstrip("+-")
+    if digits and not is_digits(digits):
+        raise ValueError(f"{text!r} is not a whole number")
     return int(digits) if digits else 0
+
+
+def size(text: str) -> int:
+    """Return the shares of a level or a trade. Raises ValueError where they are blank or no number."""
+    if not text.strip():
+        raise ValueError("shares are blank")
+    return whole(text)
 
 
 class BookFeed:
@@ -94,13 +106,16 @@ class BookFeed:
         return quote
 
     def trade(self, code: str, read: ReadFid, now_ns: int) -> TradePrinted:
-        """Return a print; FID 15's sign is the aggressor (Kiwoom sheet 2.1)."""
+        """Return a print; FID 15's sign is the aggressor (Kiwoom sheet 2.1). Raises ValueError."""
         symbol, venue = self._book_of(code)
+        signed = read(15).strip()
+        price_krw, qty_shares = whole(read(10)), size(signed)
+        if not price_krw:
+            raise ValueError(f"a trade of {code} has no price")
         self.traded_ns[venue] = now_ns
-        size = read(15).strip()
-        aggressor = {"+": Side.BUY, "-": Side.SELL}.get(size[:1])
+        aggressor = {"+": Side.BUY, "-": Side.SELL}.get(signed[:1])
         return TradePrinted.model_construct(
-            symbol=symbol, venue=venue, price_krw=whole(read(10)), qty_shares=whole(size),
+            symbol=symbol, venue=venue, price_krw=price_krw, qty_shares=qty_shares,
             aggressor=aggressor, exchange_time=read(20).strip(),
         )  # fmt: skip
 
@@ -131,7 +146,7 @@ class BookFeed:
         for level in self._levels:
             price_krw = whole(read(price_fid + level))
             if price_krw:
-                levels.append((price_krw, whole(read(qty_fid + level))))
+                levels.append((price_krw, size(read(qty_fid + level))))
         return tuple(levels)
 
 

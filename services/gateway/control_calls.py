@@ -36,6 +36,7 @@ from services.gateway.facts import (
 from services.gateway.intention_log import IntentionLog
 from services.gateway.replies import FIELDS, ORDER_NO_FIELD
 from services.gateway.vi_halts import VI_FIDS, VI_TYPE, is_halted
+from services.market.broker_lists import FRAME_KINDS, PAGES, WARNINGS
 from services.runtime.clock import mono_ns
 
 SESSION_TYPE = "장시작시간"
@@ -122,18 +123,25 @@ class Calls:
         return LoggedIn(found, self._ocx.login_info("GetServerGubun").strip())
 
     def read_master(self, symbols: tuple[Symbol, ...]) -> Fact:
-        listed = {code.strip() for code in self._ocx.codes_by_market(_NXT_MARKET).split(";")}
+        listed = {code.strip() for code in self._ocx.codes_by_market(_NXT_MARKET).split(";")} - {""}
         eligible = frozenset(symbol for symbol in symbols if symbol in listed)
         funds = {code.strip() for code in self._ocx.codes_by_market(_FUND_MARKET).split(";")} - {""}
-        warned = frozenset(symbol for symbol in symbols if self._warned(symbol, symbol in funds))
-        halted = frozenset(symbol for symbol in symbols if is_halted(self._ocx.stock_state(symbol)))
-        fund = frozenset(symbol for symbol in symbols if symbol in funds) if funds else None
-        return MasterRead(frozenset(symbols), eligible, warned, halted, fund)
+        warnings = {symbol: self._warning(symbol, symbol in funds) for symbol in symbols}
+        states = {symbol: self._ocx.stock_state(symbol).strip() for symbol in symbols}
+        return MasterRead(
+            frozenset(symbols),
+            eligible,
+            frozenset(symbol for symbol, word in warnings.items() if WARNINGS.get(word) is not False),
+            frozenset(symbol for symbol, state in states.items() if is_halted(state)),
+            frozenset(symbol for symbol in symbols if symbol in funds) if funds else None,
+            nxt_list_blank=not listed,
+            states_blank=frozenset(symbol for symbol, state in states.items() if not state),
+            strange=tuple((WARNINGS.name, word) for word in warnings.values() if WARNINGS.lacks(word)),
+        )
 
-    def _warned(self, symbol: Symbol, is_fund: bool) -> bool:
-        """Anything but a plain 0 raises a dialog, or is not known to raise none."""
-        name = "IsOrderWarningETF" if is_fund else "IsOrderWarningStock"
-        return self._ocx.function(name, symbol).strip() != "0"
+    def _warning(self, symbol: Symbol, is_fund: bool) -> str:
+        """Return the broker's word for the dialog that a purchase raises (Kiwoom sheet 1.1)."""
+        return self._ocx.function("IsOrderWarningETF" if is_fund else "IsOrderWarningStock", symbol)
 
     def register(self, effect: Register) -> Fact:
         fids = ";".join(str(fid) for fid in effect.fids)
@@ -209,6 +217,8 @@ class Slots:
         self.facts.append(Told(rqname, text))
 
     def _answered(self, screen: str, rqname: str, trcode: str, record: str, more: str, *unused: Any) -> None:
+        if PAGES.lacks(more):
+            raise ValueError(f"{trcode} says {more!r} of further rows, which is no word of the broker's list")
         fields = FIELDS.get(trcode.upper())
         if fields is None:
             number = self._ocx.comm_data(trcode, rqname, 0, ORDER_NO_FIELD)
@@ -218,10 +228,13 @@ class Slots:
         single = {name: read(trcode, rqname, 0, name) for name in fields.single}
         count = self._ocx.repeat_count(trcode, record or rqname) if fields.rows else 0
         rows = tuple({name: read(trcode, rqname, row, name) for name in fields.rows} for row in range(count))
-        self.facts.append(Answered(screen, rqname, trcode.upper(), more.strip() == "2", single, rows))
+        self.facts.append(Answered(screen, rqname, trcode.upper(), bool(PAGES.get(more)), single, rows))
 
     def _chejan(self, gubun: str, count: int, fids: str) -> None:
-        if gubun.strip() == "0":
+        kind = FRAME_KINDS.get(gubun)
+        if kind is None:
+            raise ValueError(f"a frame of kind {gubun!r}, which is no word of the broker's list")
+        if kind == "order":
             self.facts.append(OrderFramed({fid: self._ocx.chejan_data(fid) for fid in CHEJAN_FIDS}))
 
     def _real(self, code: str, kind: str, data: str) -> None:

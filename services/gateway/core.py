@@ -55,7 +55,8 @@ from services.gateway.replies import ORDER_NO_FIELD, account_now, orders_of_day
 from services.gateway.state import Control, DayFacts, GatewayState, GatewayStep
 from services.gateway.turn import Turn
 from services.gateway.vi_halts import interrupted
-from services.gateway.words import of_another_date
+from services.gateway.words import note_strange, of_another_date
+from services.market.broker_lists import VI_KINDS
 
 REPUBLISHED = 200
 """After a restart the newest orders that are over are told once more: their last word may be lost."""
@@ -323,7 +324,16 @@ def _query_returned(turn: Turn, rqname: str, code: int) -> None:
 
 
 def _interrupted(turn: Turn, values: Mapping[int, str]) -> None:
-    board, news = turn.state.halts.on_vi(values, frozenset(link_desk.symbols_of(turn)))
+    symbols = frozenset(link_desk.symbols_of(turn))
+    market_ns = turn.state.clock.market_ns(turn.now_ns)
+    try:
+        board, news = turn.state.halts.on_vi(values, symbols, market_ns)
+    except Unusable as problem:
+        turn.alert("garbled-vi", AlertCode.FRAMES_GARBLED, Severity.WARNING, {"problem": f"a VI: {problem}"})
+        return
+    kind = values.get(1225, "")
+    if VI_KINDS.lacks(kind):
+        note_strange(turn, (VI_KINDS.name, kind.strip()))
     turn.set(halts=board)
     for message in news:
         turn.say(message)

@@ -77,6 +77,12 @@ class MasterRead:
     halted: frozenset[Symbol]
     funds: frozenset[Symbol] | None = None
     """Which of them the broker lists as funds; None where its list is blank."""
+    nxt_list_blank: bool = False
+    """Whether the list of NXT names no share at all: then `nxt_eligible` says nothing."""
+    states_blank: frozenset[Symbol] = frozenset()
+    """Symbols whose state is blank: `halted` says nothing of them."""
+    strange: tuple[tuple[str, str], ...] = ()
+    """Words that no list of the broker has, each with the name of the list."""
 
 
 @dataclass(frozen=True, slots=True)

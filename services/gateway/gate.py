@@ -192,17 +192,19 @@ def _window(view: GateView, order: PlaceOrder) -> Denial | None:
 
 
 def _collar(view: GateView, order: PlaceOrder) -> Denial | None:
+    """What sells goes also where the broker has not told the day's limits: near its reference price it loses
+    nothing, and the exchange refuses a price beyond them."""
     if order.kind is OrderKind.MARKET:
         return None if order.price_krw == 0 else (GateReason.COLLAR, "a market order carries no price")
     band = view.bands.get(order.symbol)
-    if band is None:
+    if band is None and order.purpose.adds_exposure:
         return GateReason.COLLAR, "the day's limits are not known"
     ticks = None if view.reference is None else view.reference.ticks_of(order.symbol, order.venue)
     if ticks is None:
         return GateReason.COLLAR, "the ticks of the symbol are not known"
     if not ticks.is_on(order.price_krw):
         return GateReason.COLLAR, f"price_krw={order.price_krw} is off its tick"
-    if not band.lower_krw <= order.price_krw <= band.upper_krw:
+    if band is not None and not band.lower_krw <= order.price_krw <= band.upper_krw:
         return GateReason.COLLAR, f"price_krw={order.price_krw} band={band.lower_krw}..{band.upper_krw}"
     return _distance(view, order, ticks)
 

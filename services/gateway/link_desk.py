@@ -4,7 +4,7 @@ Ready means: logged in to the server and account that the settings name, stream 
 A loss in the hours of the broker's nightly cut is planned and wakes nobody (design, 6).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from services.contracts.alert_codes import AlertCode
@@ -38,12 +38,19 @@ from services.gateway.screens import SESSION_SCREEN
 from services.gateway.settings import GatewaySettings
 from services.gateway.subscriptions import changes, chosen, plan
 from services.gateway.turn import Turn
+from services.gateway.words import note_strange
 from services.market.dates import time_of_day_ns
 
 SESSION_FIDS = (215, 20, 214)
 _TRADE_FIDS = (10, 15, 20)
 _SIMULATED = "1"
 _FIRST_RETRY_NS = NS_PER_S // 5
+BLANK_NS = 2 * NS_PER_S
+"""An answer that the control or the broker leaves blank counts when it has been so for this long."""
+UNBANDED_NS = 60 * NS_PER_S
+"""Limits that two answers left out are asked for this often."""
+NXT_LIST = Symbol("")
+"""Stands for the list of NXT among what is blank."""
 HALTED_AT_ONCE = 20
 """Halted symbols asked for every second; more only where the whole market stands still."""
 
@@ -231,13 +238,53 @@ def read_again(turn: Turn) -> None:
     count = -(-len(symbols) // state.settings.facts_every_s)
     begin = rhythm.facts_turn % len(symbols)
     halted = [s for s in symbols if HaltKind.TRADING_HALT in state.halts.halted(s, Venue.KRX)]
+    blank = [s for s in symbols if s in state.facts.blank or NXT_LIST in state.facts.blank]
     turned = [*symbols[begin:], *symbols[:begin]][:count]
     turn.set(rhythm=replace(rhythm, facts_ns=turn.now_ns, facts_turn=begin + count))
-    turn.do(ReadMaster(tuple(dict.fromkeys((*turned, *halted[:HALTED_AT_ONCE])))))
+    asked = (*turned, *halted[:HALTED_AT_ONCE], *blank[:HALTED_AT_ONCE])
+    turn.do(ReadMaster(tuple(dict.fromkeys(asked))))
+
+
+def _without_blanks(turn: Turn, fact: MasterRead) -> MasterRead:
+    """Put what was known in the place of what the control leaves blank, until that counts.
+
+    A blank counts when it has lasted `BLANK_NS` of a ready session. Of a symbol that was never read before
+    nothing is known: it stands still until then.
+    """
+    facts, ready = turn.state.facts, turn.state.link.state is ConnectionState.READY
+    asked = {*fact.symbols, NXT_LIST}
+    missing = fact.states_blank | ({NXT_LIST} if fact.nxt_list_blank else frozenset())
+    since = {key: facts.blank.get(key) or (turn.now_ns if ready else 0) for key in missing}
+    blank = {**{key: ns for key, ns in facts.blank.items() if key not in asked}, **since}
+    if blank != facts.blank:
+        turn.set(facts=replace(facts, blank=blank))
+        _tell_blank(turn, facts.blank, blank)
+    waits = {key for key, ns in since.items() if not ns or turn.now_ns - ns < BLANK_NS}
+    eligible, halted = fact.nxt_eligible, set(fact.halted)
+    if NXT_LIST in waits:
+        eligible = facts.nxt_eligible & fact.symbols
+    for symbol in waits - {NXT_LIST}:
+        known = HaltKind.TRADING_HALT in turn.state.halts.halted(symbol, Venue.KRX)
+        if known or symbol not in facts.read:
+            halted.add(symbol)
+    return replace(fact, nxt_eligible=eligible, halted=frozenset(halted))
+
+
+def _tell_blank(turn: Turn, before: Mapping[Symbol, int], after: Mapping[Symbol, int]) -> None:
+    was, now = ({key for key, ns in each.items() if ns} for each in (before, after))
+    if bool(was) is bool(now):
+        return
+    names = ", ".join(symbol or "the list of NXT" for symbol in sorted(now or was))
+    turn.alert(
+        "blank", AlertCode.QUERY_UNANSWERED, Severity.WARNING,
+        {"query": "the control's master data", "problem": f"{names} blank"}, resolved=not now,
+    )  # fmt: skip
 
 
 def master_read(turn: Turn, fact: MasterRead) -> None:
-    """Publish what is news. Limits are asked for once a date, when a symbol is first read."""
+    """Publish what is news. Limits are asked for when a symbol is first read, and until they are known."""
+    note_strange(turn, *fact.strange)
+    fact = _without_blanks(turn, fact)
     before = turn.state.facts
     after = replace(
         before,
@@ -276,15 +323,35 @@ def limits_read(turn: Turn, round_: Round) -> None:
     facts = turn.state.facts
     read, unread = bands([row for reply in round_.replies for row in reply.rows])
     since_ns = facts.limits_ns if facts.bands else round_.begun_ns
-    turn.set(facts=replace(facts, bands={**facts.bands, **read}, limits_ns=since_ns))
-    if unread:
-        turn.alert("bands", AlertCode.BANDS_UNREAD, Severity.WARNING, {"problem": "; ".join(unread)})
+    known = {**facts.bands, **read}
+    missing = frozenset(symbol for symbol in symbols_of(turn) if symbol not in known)
+    looks = facts.unbanded_looks + 1 if missing == facts.unbanded else 1
+    turn.set(
+        facts=replace(
+            facts, bands=known, limits_ns=since_ns, unbanded=missing, unbanded_ns=round_.begun_ns,
+            unbanded_looks=looks if missing else 0,
+        )
+    )  # fmt: skip
+    _tell_unbanded(turn, facts.unbanded, unread)
     publish_facts(turn)
 
 
+def _tell_unbanded(turn: Turn, before: frozenset[Symbol], unread: list[str]) -> None:
+    missing = sorted(turn.state.facts.unbanded)
+    if missing or unread:
+        problem = "; ".join(unread) or f"the broker gives none for {', '.join(missing)}"
+        turn.alert("bands", AlertCode.BANDS_UNREAD, Severity.WARNING, {"problem": problem})
+    elif before:
+        problem = f"it was {', '.join(sorted(before))}"
+        turn.alert("bands", AlertCode.BANDS_UNREAD, Severity.INFO, {"problem": problem}, resolved=True)
+
+
 def renew_limits(turn: Turn) -> None:
-    """Forget limits that hold no more, and ask for those of the day."""
+    """Forget limits that hold no more, and ask for those of the day, again where an answer had a blank."""
     facts = turn.state.facts
+    wait_ns = BLANK_NS if facts.unbanded_looks == 1 else UNBANDED_NS
+    if facts.unbanded and turn.now_ns - facts.unbanded_ns > wait_ns and turn.state.desk.idle:
+        _want_limits(turn)
     if facts.bands and not limits_hold(turn, facts.limits_ns):
         turn.set(facts=replace(facts, bands={}))
         publish_facts(turn)

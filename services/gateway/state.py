@@ -49,7 +49,10 @@ class DayFacts:
     """What the broker says of the day; `read` are the symbols that master data was read for. `funds` is
     None until the broker's list of funds was read.
 
-    `bands` were asked for at `limits_ns` (Redis time) or later.
+    `bands` were asked for at `limits_ns` (Redis time) or later. `unbanded` are the symbols of the map that
+    the last answer left without, asked for at `unbanded_ns`; `unbanded_looks` counts such answers in a row.
+    `blank` says since when the control leaves an answer blank, by symbol, and by the empty text for the list
+    of NXT; 0 while that counts for nothing.
     """
 
     nxt_eligible: frozenset[Symbol] = frozenset()
@@ -58,6 +61,10 @@ class DayFacts:
     bands: Mapping[Symbol, PriceBand] = field(default_factory=dict)
     limits_ns: int = 0
     read: frozenset[Symbol] = frozenset()
+    unbanded: frozenset[Symbol] = frozenset()
+    unbanded_ns: int = 0
+    unbanded_looks: int = 0
+    blank: Mapping[Symbol, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,74 +1,85 @@
 """Volatility interruptions and halts of symbols, each told once.
 
 A VI frame comes for the whole market and may come twice under different codes: it is known by
-(plain code, start, kind) (Kiwoom sheet 2.4). Release time `000000` means still active. A frame
-that names no venue of its own (`_AL` or plain) is a VI of KRX.
+(plain code, start, kind) (Kiwoom sheet 2.4). Release time `000000` means still active, and so does every text
+that is no time. A release ends the VI that it names and no other. A frame that names no venue of its own
+(`_AL` or plain) is a VI of KRX.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from services.contracts.messages.venue_state import HaltKind, SymbolHaltChanged
 from services.contracts.terms import Symbol, Venue
+from services.gateway.evidence import plain_code
 from services.gateway.exchange_time import market_ns_of
+from services.market.broker_lists import VI_FRAME
 from services.market.dates import SECOND_NS
 
 VI_TYPE = "VI발동/해제"
-VI_FIDS = (9001, 1221, 1223, 1224, 1225, 1279)
+VI_FIDS = tuple(VI_FRAME)
 VI_LONGEST_NS = 600 * SECOND_NS
 """A VI takes two minutes and may be extended; one this old ended while nobody listened."""
-_STILL_ACTIVE = "000000"
 _HALTED_TEXT = "거래정지"
 
 Book = tuple[Symbol, Venue]
-Seen = tuple[Symbol, Venue, str, str, bool]
-Interruptions = tuple[tuple[Symbol, Venue, int], ...]
-"""Symbol, venue and the market time at which a VI that is active began."""
+Vi = tuple[Symbol, Venue, str, str]
+"""Symbol, venue, start and kind as the broker writes them: by these a release names its VI."""
+Interruptions = tuple[tuple[Symbol, Venue, int] | tuple[Symbol, Venue, int, str, str], ...]
+"""Symbol, venue, the market time since which a VI is active, its start and its kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class HaltBoard:
-    """`by_book` holds what stops a symbol on a venue now; `seen` VI frames of today."""
+    """`by_book` holds what stops a symbol on a venue now, `active` the VIs and since which market time."""
 
     by_book: Mapping[Book, frozenset[HaltKind]] = field(default_factory=dict)
-    seen: frozenset[Seen] = frozenset()
-    since: Mapping[Book, int] = field(default_factory=dict)
-    """Market time at which the VI that is active began."""
+    active: Mapping[Vi, int] = field(default_factory=dict)
+    released: frozenset[Vi] = frozenset()
+    """VIs of today whose end was told: a late copy of the beginning does not bring one back."""
 
     def halted(self, symbol: Symbol, venue: Venue) -> frozenset[HaltKind]:
         return self.by_book.get((symbol, venue), frozenset())
 
     def on_vi(
-        self, values: Mapping[int, str], symbols: frozenset[Symbol]
+        self, values: Mapping[int, str], symbols: frozenset[Symbol], market_ns: int
     ) -> tuple["HaltBoard", tuple[SymbolHaltChanged, ...]]:
-        """Return the board after a VI frame, and what is news for the symbols of the map."""
-        code = values[9001].strip()
-        plain, _, suffix = code.removeprefix("A").partition("_")
-        symbol, venue = Symbol(plain), Venue.NXT if suffix == "NX" else Venue.KRX
-        active = values[1224].strip() in (_STILL_ACTIVE, "")
-        key: Seen = (symbol, venue, values[1223].strip(), values[1225].strip(), active)
-        if symbol not in symbols or key in self.seen:
+        """Return the board after a VI frame that came at `market_ns`, and the news of symbols of the map.
+
+        Raises Unusable for a frame that names no symbol.
+        """
+        code = values.get(9001, "").strip()
+        symbol, venue = plain_code(code), Venue.NXT if code.endswith("_NX") else Venue.KRX
+        start, kind = values.get(1223, "").strip(), values.get(1225, "").strip()
+        vi: Vi = (symbol, venue, start, kind)
+        if symbol not in symbols:
             return self, ()
-        board = HaltBoard(self.by_book, self.seen | {key}, self.since)
-        released: Seen = (*key[:4], False)
-        if active and released in self.seen:
+        if is_release(values.get(1224, ""), start):
+            return self._released(vi)
+        if vi in self.active or vi in self.released:
+            return self, ()
+        board = replace(self, active={**self.active, vi: _since(start, market_ns)})
+        detail = f"{kind} at {values.get(1221, '').strip()} KRW since {start}"
+        return board.set(symbol, venue, HaltKind.VOLATILITY_INTERRUPTION, True, detail)
+
+    def _released(self, vi: Vi, why: str = "") -> tuple["HaltBoard", tuple[SymbolHaltChanged, ...]]:
+        """Return the board without one VI; another one of the same book goes on."""
+        symbol, venue, start, kind = vi
+        told = self.released | {vi} if market_ns_of(start) else self.released
+        rest = {other: since for other, since in self.active.items() if other != vi}
+        board = replace(self, active=rest, released=told)
+        if vi not in self.active or any(other[:2] == vi[:2] for other in rest):
             return board, ()
-        detail = f"{values[1225].strip()} at {values[1221].strip()} KRW since {values[1223].strip()}"
-        if active:
-            since = {**self.since, (symbol, venue): market_ns_of(values[1223]) or 0}
-            board = HaltBoard(self.by_book, board.seen, since)
-        return board.set(symbol, venue, HaltKind.VOLATILITY_INTERRUPTION, active, detail)
+        detail = why or f"{kind} since {start}"
+        return board.set(symbol, venue, HaltKind.VOLATILITY_INTERRUPTION, False, detail)
 
     def without_old_vi(self, market_ns: int) -> tuple["HaltBoard", tuple[SymbolHaltChanged, ...]]:
         """Return the board without VIs whose release must have been missed, and that news."""
         board = self
         news: list[SymbolHaltChanged] = []
-        for (symbol, venue), kinds in self.by_book.items():
-            old = market_ns - self.since.get((symbol, venue), market_ns) > VI_LONGEST_NS
-            if old and HaltKind.VOLATILITY_INTERRUPTION in kinds:
-                board, change = board.set(
-                    symbol, venue, HaltKind.VOLATILITY_INTERRUPTION, False, "release missed"
-                )
+        for vi, since in self.active.items():
+            if market_ns - since > VI_LONGEST_NS:
+                board, change = board._released(vi, "release missed")
                 news += change
         return board, tuple(news)
 
@@ -80,15 +91,15 @@ class HaltBoard:
         after = before | {kind} if halted else before - {kind}
         if before == after:
             return self, ()
-        board = HaltBoard({**self.by_book, (symbol, venue): after}, self.seen, self.since)
+        board = replace(self, by_book={**self.by_book, (symbol, venue): after})
         change = SymbolHaltChanged(symbol=symbol, venue=venue, kind=kind, halted=halted, detail=detail)
         return board, (change,)
 
     def interruptions(self) -> Interruptions:
         """Return the VIs that are active: no query tells of them, so that the next process must know."""
-        vi = HaltKind.VOLATILITY_INTERRUPTION
         return tuple(
-            (*book, self.since.get(book, 0)) for book in sorted(self.by_book) if vi in self.by_book[book]
+            (symbol, venue, since, start, kind)
+            for (symbol, venue, start, kind), since in sorted(self.active.items())
         )
 
     def everything(self) -> tuple[SymbolHaltChanged, ...]:
@@ -102,8 +113,25 @@ class HaltBoard:
 
 def interrupted(active: Interruptions) -> HaltBoard:
     """Return the board on which these VIs are active and nothing else stops."""
-    books = {(symbol, venue): since for symbol, venue, since in active}
-    return HaltBoard(dict.fromkeys(books, frozenset({HaltKind.VOLATILITY_INTERRUPTION})), since=books)
+    board = HaltBoard()
+    for symbol, venue, since, *names in active:
+        start, kind = names or ("", "")
+        board = replace(board, active={**board.active, (symbol, venue, start, kind): since})
+        board, _ = board.set(symbol, venue, HaltKind.VOLATILITY_INTERRUPTION, True)
+    return board
+
+
+def is_release(text: str, start: str) -> bool:
+    """Whether FID 1224 is a time at which a VI ended: neither `000000`, nor blank, nor before its start."""
+    ended_ns, began_ns = market_ns_of(text), market_ns_of(start)
+    return bool(ended_ns) and (ended_ns or 0) >= (began_ns or 0)
+
+
+def _since(start: str, market_ns: int) -> int:
+    """Return when a VI that is active began, as far as its frame says so believably, else now."""
+    began_ns = market_ns_of(start)
+    believable = began_ns is not None and 0 <= market_ns - began_ns <= VI_LONGEST_NS
+    return began_ns if believable and began_ns is not None else market_ns
 
 
 def is_halted(stock_state: str) -> bool:
