@@ -39,8 +39,8 @@ WORDS: Final[Mapping[C, Words]] = {
         "Correct config/gateway.toml or the login, then start the gateway again; `arb doctor` checks both."),
     C.ORDER_KIND_REFUSED: Words(
         "{venue} takes no {kind} order in {phase}", "The broker says: {problem}",
-        "Nothing at once: other kinds are used there until the gateway restarts. Correct hoga.toml, then "
-        "restart the gateway."),
+        "The gateway uses other kinds there until it restarts. `arb explain {pair}` shows the order. Correct "
+        "hoga.toml, then restart the gateway."),
     C.SESSION_REFUSED: Words(
         "{venue} refused an order as out of session", "In {phase} the broker says: {problem}",
         "New pairs wait until the venue's next phase. Compare sessions.toml with the exchange's notices of "
@@ -68,8 +68,8 @@ WORDS: Final[Mapping[C, Words]] = {
         "Price limits of the day are known for all symbols", "{problem}"),
     C.BROKER_WORD_UNKNOWN: Words(
         "The broker used a word that is not known", "{word} is not in the list {list}.",
-        "The gateway takes it for none that it knows. Find its meaning in the broker's guide and add it to that "
-        "list in services/market/broker_lists.py."),
+        "The gateway takes it for none that it knows: look at `arb logs`. Find its meaning in the broker's guide "
+        "and add it to that list in services/market/broker_lists.py."),
     C.GATEWAY_FAILED: Words(
         "The gateway failed at something it was told", "{what}: {problem}",
         "Halt with `arb halt`, keep the gateway's log, restart the gateway."),

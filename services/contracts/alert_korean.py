@@ -44,8 +44,8 @@ WORDS: Final[Mapping[C, Words]] = {
         "config/gateway.toml 또는 로그인 계정을 바로잡고 게이트웨이를 재시작하십시오. `arb doctor`로 점검할 수 있습니다."),
     C.ORDER_KIND_REFUSED: Words(
         "{venue} {phase}에서 {kind} 주문 불가", "증권사 메시지: {problem}",
-        "즉시 조치할 것은 없습니다. 게이트웨이 재시작 전까지 다른 주문 유형을 사용합니다. hoga.toml을 수정한 뒤 "
-        "게이트웨이를 재시작하십시오."),
+        "게이트웨이 재시작 전까지 다른 주문 유형을 사용합니다. 주문은 `arb explain {pair}`로 확인하십시오. "
+        "hoga.toml을 수정한 뒤 게이트웨이를 재시작하십시오."),
     C.SESSION_REFUSED: Words(
         "{venue}에서 주문이 접수시간 외로 거부됨", "{phase} 증권사 메시지: {problem}",
         "해당 거래소의 다음 단계까지 신규 페어를 보류합니다. sessions.toml을 거래소 공지와 비교하고 "
@@ -72,7 +72,7 @@ WORDS: Final[Mapping[C, Words]] = {
         "모든 종목의 당일 상·하한가 확인", "{problem}"),
     C.BROKER_WORD_UNKNOWN: Words(
         "증권사의 미등록 용어 수신", "목록 {list}에 없는 값: {word}",
-        "게이트웨이는 이를 알고 있는 값으로 간주하지 않습니다. 증권사 개발가이드에서 의미를 확인해 "
+        "게이트웨이는 이를 알고 있는 값으로 간주하지 않습니다. `arb logs`를 확인하고 증권사 개발가이드에서 의미를 찾아 "
         "services/market/broker_lists.py의 해당 목록에 추가하십시오."),
     C.GATEWAY_FAILED: Words(
         "게이트웨이 내부 처리 오류", "{what}: {problem}",

@@ -63,7 +63,7 @@ def _without_kind(turn: Turn, facts: OrderFacts, phase: SessionPhase, text: str)
     turn.set(rules=replace(state.rules, hoga=hoga))
     turn.alert(
         f"kind-{facts.venue}-{phase}-{facts.kind}", AlertCode.ORDER_KIND_REFUSED, Severity.WARNING,
-        {"kind": facts.kind, "venue": facts.venue, "phase": phase, "problem": text},
+        {"kind": facts.kind, "venue": facts.venue, "phase": phase, "problem": text, "pair": facts.pair_id},
     )  # fmt: skip
     say_all(turn)
 
