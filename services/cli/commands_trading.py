@@ -192,7 +192,7 @@ def residual_list(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json
     for row in rows:
         console().print(
             f"{row['pair_id']}  {row['symbol']}  {shares_of(int(row['qty_shares']))} that cost "
-            f"{krw(int(row['cost_krw']))} KRW: {escape(str(row['why']))}",
+            f"{krw(int(row['cost_krw']))} KRW: {escape(str(row['why']))}; {escape(str(row['next_try']))}",
             soft_wrap=True,
         )
     if rows:
@@ -259,13 +259,13 @@ def stranded_of(board: Board) -> list[dict[str, str | int]]:
     for mark in board.stranded.values():
         rows[mark.pair_id] = {
             "pair_id": mark.pair_id, "symbol": mark.symbol, "qty_shares": mark.qty_shares,
-            "cost_krw": mark.cost_krw, "why": f"{mark.reason}: {mark.detail}",
+            "cost_krw": mark.cost_krw, "why": f"{mark.reason}: {mark.detail}", "next_try": "not reported yet",
         }  # fmt: skip
     for pair in board.executor.stranded if board.executor is not None else ():
         known: dict[str, str | int] = {"why": pair.state, **rows.get(pair.pair_id, {})}
         rows[pair.pair_id] = {
             **known, "pair_id": pair.pair_id, "symbol": pair.symbol,
-            "qty_shares": pair.uncovered_shares, "cost_krw": pair.uncovered_krw,
+            "qty_shares": pair.uncovered_shares, "cost_krw": pair.uncovered_krw, "next_try": pair.next_try,
         }  # fmt: skip
     return list(rows.values())
 

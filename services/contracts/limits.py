@@ -40,6 +40,8 @@ LEASE_CANCEL_AFTER_MS: Final = 3_000
 # Hard ceilings of one order and one day, above whatever TradingLimits say.
 HARD_CLIP_SHARES: Final = 50
 HARD_ORDER_KRW: Final = 50_000_000
+HARD_EXIT_KRW: Final = HARD_ORDER_KRW * 130 // 100
+"""A share bought at the ceiling may rise by the day's limit and must still be sold."""
 HARD_TRIPS_PER_SYMBOL: Final = 20
 HARD_OPEN_PAIRS: Final = 4
 HARD_FLATTEN_ATTEMPTS: Final = 12

@@ -88,8 +88,19 @@ class TradingLimits(BaseModel):
     flatten_step_ticks: int = Field(1, ge=1, le=10)
     flatten_attempts: int = Field(6, ge=1, le=HARD_FLATTEN_ATTEMPTS)
     flatten_interval_ms: int = Field(500, ge=100, le=60_000)
+    market_attempts: int = Field(1, ge=0, le=4)
+    """How many of the last attempts to flatten are market orders, where KRX takes one and bids more."""
+    flatten_wait_ms: int = Field(180_000, ge=1_000, le=3_600_000)
+    """How long a residual waits for a venue (a VI lasts two minutes) before it is a stranded position."""
+    quote_wait_ms: int = Field(5_000, ge=500, le=600_000)
+    """How long a residual waits for a bid before it strands. A bid that is older than this is none."""
     max_loss_per_share_bps: int = Field(300, ge=10, le=2_900)
     """A flatten never sells below what was paid less this; what is left strands."""
+    stranded_attempts: int = Field(6, ge=0, le=HARD_FLATTEN_ATTEMPTS)
+    """Orders of one session with which a stranded position is tried again by itself; 0: only by a person.
+    They lose at most `max_pair_loss_krw` a day."""
+    stranded_interval_ms: int = Field(60_000, ge=1_000, le=3_600_000)
+    """The time between two such orders while the bid neither goes nor returns."""
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -102,6 +113,8 @@ class TradingLimits(BaseModel):
             raise ValueError("max_exposure_symbol_krw is more than max_exposure_total_krw; lower it")
         if self.max_order_krw > self.max_exposure_symbol_krw:
             raise ValueError("max_order_krw is more than max_exposure_symbol_krw; lower it")
+        if self.quote_wait_ms > self.flatten_wait_ms:
+            raise ValueError("quote_wait_ms is more than flatten_wait_ms; lower it")
         return self
 
 

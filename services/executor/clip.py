@@ -14,10 +14,9 @@ from services.executor.move import Ask, Move, place
 from services.executor.order import Order
 from services.executor.pair import Pair
 from services.executor.phases import PairPhase, Turn
-from services.executor.pricing import buy_limit, sell_limit
+from services.executor.pricing import buy_limit, order_shares, sell_limit
 from services.executor.recompute import recompute
 from services.executor.view import View
-from services.market.books import BookFault
 
 
 def ready(pair: Pair, view: View) -> Move | None:
@@ -33,8 +32,7 @@ def ready(pair: Pair, view: View) -> Move | None:
 
 def untold(pair: Pair, view: View) -> bool:
     """Whether orders of the pair may be lost to us that the gateway is about to tell of."""
-    moved_ns = max([pair.opened_at_ns, *(order.ended_at_ns for order in pair.orders)])
-    return view.may_have_forgotten(moved_ns, brought_back=pair.brought_back)
+    return view.may_have_forgotten(pair.moved_ns, brought_back=pair.brought_back)
 
 
 def _begin_or_end(pair: Pair, view: View) -> Move | None:
@@ -73,28 +71,29 @@ def selling(pair: Pair, view: View) -> Move | None:
     reason = _why_flatten(pair, view)
     if reason:
         return flatten.open_residual(pair, view, reason)
-    if _waits_for_buy(pair):
-        return None
-    return _sell(pair, view)
+    move = None if _waits_for_buy(pair) else _sell(pair, view)
+    if move is None and _too_late(pair, view):
+        return flatten.open_residual(pair, view, "nothing could be sold at the rich venue in time")
+    return move
 
 
 # -- beginning a clip -------------------------------------------------------------------
 
 
 def _first(pair: Pair, view: View) -> Move | None:
-    """The first clip goes at the approved limit: risk has just looked, and the buy protects itself."""
+    """The first clip goes like any other, by fresh quotes; they are waited for while the approval is good."""
     approval = pair.approval
     if view.now_ns >= approval.expires_at_ns:
         return close(pair, view, PairOutcome.EXPIRED)
     if pair.stopping or view.entry_refusal():
         return close(pair, view, PairOutcome.STOPPED)
-    if view.fault(approval.buy_venue) in (BookFault.MISSING, BookFault.REFUSED, BookFault.EPOCH):
+    if view.fault(approval.buy_venue) is not None:
         return None
-    return _buy(pair, view, approval.buy_limit_krw)
+    return _next(pair, view)
 
 
 def _next(pair: Pair, view: View) -> Move:
-    """A further clip goes only if fresh quotes still pay for it, and says what it looked at."""
+    """A clip goes only if fresh quotes pay for it, and says what it looked at."""
     found = recompute(pair, view, _size(pair, view))
     said = ClipRecomputed(
         pair_id=pair.pair_id, symbol=pair.symbol, clip=pair.clip + 1, proceed=not found.refusal,
@@ -131,12 +130,13 @@ def _buy(pair: Pair, view: View, price_krw: int) -> Move:
 
 
 def _sell(pair: Pair, view: View) -> Move | None:
-    venue, shares = pair.approval.sell_venue, pair.available_shares
+    venue = pair.approval.sell_venue
     kind, bids = view.marketable_kind(venue), view.bids(venue)
     if kind is None or not bids or not view.venues.ready or view.sell_refusal(by_person=False):
         return None
     if view.costs is None:
         return flatten.open_residual(pair, view, "the costs that break-even is computed from are not known")
+    shares = order_shares(pair.available_shares, bids[0][0])
     floor_krw = view.costs.break_even_sell_price_krw(venue.other, pair.buy_price_krw, venue, shares)
     price = sell_limit(floor_krw, bids, shares, view.limits.collar_ticks, view.ticks(venue))
     if price is None:
@@ -154,10 +154,14 @@ def _why_flatten(pair: Pair, view: View) -> str:
         return "a person asked to be flat"
     if pair.exit_sells(pair.clip) >= view.limits.max_sells_per_clip:
         return "the sells of the clip are spent"
-    waited_from_ns = max([pair.sell_due_ns, *(order.ended_at_ns for order in pair.orders)])
-    if view.now_ns - waited_from_ns >= view.limits.sell_timeout_ms * NS_PER_MS:
-        return "nothing could be sold at the rich venue in time"
     return ""
+
+
+def _too_late(pair: Pair, view: View) -> bool:
+    """Whether shares have waited too long for the rich venue: since they came, or its last order ended."""
+    came_ns = max(pair.sell_due_ns, pair.exposure.open_since_ns, view.started_ns)
+    waited_from_ns = max([came_ns, *(order.ended_at_ns for order in pair.orders)])
+    return view.now_ns - waited_from_ns >= view.limits.sell_timeout_ms * NS_PER_MS
 
 
 def _waits_for_buy(pair: Pair) -> bool:

@@ -17,7 +17,7 @@ from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.market_data import QuoteUpdated
 from services.contracts.messages.pairs import ClipCompleted, PairApproved, PairClosed, StrandReason
 from services.contracts.step import Event, Outgoing, Step, Tick
-from services.executor import clip, failing, flatten, hearing, notices
+from services.executor import clip, failing, flatten, hearing, notices, stranded
 from services.executor.deadlines import overdue
 from services.executor.hearing import Heard
 from services.executor.move import Move
@@ -36,7 +36,7 @@ _STEPS: Final[Mapping[PairPhase, Callable[[Pair, View], Move | None]]] = Mapping
     PairPhase.BUYING: clip.buying,
     PairPhase.SELLING: clip.selling,
     PairPhase.FLATTENING: flatten.flattening,
-    PairPhase.STRANDED: flatten.stranded,
+    PairPhase.STRANDED: stranded.stranded,
     PairPhase.CLOSED: lambda pair, view: None,
 })  # fmt: skip
 
@@ -120,9 +120,9 @@ def _uncertain(pair: Pair, view: View) -> Move | None:
         return None
     unclear = next((order for order in pair.orders if order.life is OrderLife.AMBIGUOUS), None)
     if unclear is not None:
-        return flatten.strand(pair, view, StrandReason.AMBIGUOUS, _unclear(unclear, view))
+        return stranded.strand(pair, view, StrandReason.AMBIGUOUS, _unclear(unclear, view))
     if pair.uncovered_shares < 0 and not clip.untold(pair, view):
-        return flatten.strand(pair, view, StrandReason.AMBIGUOUS, "more was sold than bought")
+        return stranded.strand(pair, view, StrandReason.AMBIGUOUS, "more was sold than bought")
     return None
 
 
@@ -135,8 +135,8 @@ def _unclear(order: Order, view: View) -> str:
 def _ticked(state: ExecutorState, now_ns: int) -> Heard:
     said: list[Message] = []
     if not state.caught_up:
-        stranded = [pair for pair in state.pairs.values() if pair.phase is PairPhase.STRANDED]
-        said += [notices.stranded(pair, now_ns) for pair in stranded]
+        named = [pair for pair in state.pairs.values() if pair.phase is PairPhase.STRANDED]
+        said += [notices.stranded(pair, now_ns) for pair in named]
         state = state.but(caught_up=True, started_ns=now_ns)
     if now_ns - state.status_ns >= HEARTBEAT_MS * NS_PER_MS:
         state = state.but(status_ns=now_ns)

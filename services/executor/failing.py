@@ -4,9 +4,9 @@ from traceback import extract_tb
 
 from services.contracts.envelope import Message
 from services.contracts.messages.pairs import StrandReason
-from services.executor import flatten
 from services.executor.pair import Pair
 from services.executor.phases import PairPhase
+from services.executor.stranded import strand
 from services.executor.view import View
 
 
@@ -18,7 +18,7 @@ def stranded(pair: Pair, view: View, error: Exception) -> tuple[Pair, tuple[Mess
     named = pair.phase is PairPhase.STRANDED and pair.residual.reason is StrandReason.FAULT
     if named and pair.residual.marked_shares == pair.uncovered_shares:
         return pair, ()
-    move = flatten.strand(pair, view, StrandReason.FAULT, _where(error))
+    move = strand(pair, view, StrandReason.FAULT, _where(error))
     return move.pair, move.out
 
 

@@ -25,7 +25,7 @@ from services.contracts.messages.venue_state import EntryWindowChanged
 from services.contracts.reasons import GateReason
 from services.contracts.step import Received
 from services.contracts.streams import ORDERS, key_of
-from services.contracts.terms import Symbol, TradingState
+from services.contracts.terms import Side, Symbol, TradingState
 from services.executor import flatten, notices
 from services.executor.closed_pair import ClosedPair, brought_back, reopened
 from services.executor.closing import close, closing_statement
@@ -33,6 +33,7 @@ from services.executor.order import Order, OrderEvent, adopted
 from services.executor.pair import Pair
 from services.executor.phases import Evidence, OrderLife, PairPhase
 from services.executor.state import ExecutorState
+from services.executor.stranded import strand
 from services.market.books import seen, with_book
 
 
@@ -183,9 +184,13 @@ def _of_today(state: ExecutorState, facts: OrderFacts) -> bool:
 
 
 def foreign(state: ExecutorState, event: Received) -> Heard:
-    """An order that nobody knows pauses its symbol (design 4.5)."""
+    """An order that nobody knows pauses its symbol (design 4.5). Who sells by hand is left to it."""
     message = event.message
     assert isinstance(message, ForeignOrderSeen)
+    if message.side is Side.SELL:
+        for pair in state.pairs.values():
+            if pair.symbol == message.symbol and not pair.residual.by_hand:
+                state = state.with_pair(pair.by_hand(True))
     return _paused(state, message.symbol, f"order {message.broker_order_no} is not ours")
 
 
@@ -234,7 +239,7 @@ def buried(state: ExecutorState, event: Received) -> Heard:
     touched = tuple(pair_id for pair_id in state.pairs if _mentions(given_up.text, pair_id))
     for pair_id in touched:
         pair = state.pairs[pair_id]
-        move = flatten.strand(pair, state.view(pair.symbol, event.now_ns), StrandReason.AMBIGUOUS, detail)
+        move = strand(pair, state.view(pair.symbol, event.now_ns), StrandReason.AMBIGUOUS, detail)
         state, said = state.with_pair(move.pair), said + move.out
     return Heard(state, touched, said)
 

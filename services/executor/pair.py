@@ -10,7 +10,7 @@ from services.contracts.envelope import Part
 from services.contracts.ids import order_id_of
 from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.pairs import PairApproved, PairClosed, StrandReason
-from services.contracts.terms import Purpose, Side, Symbol
+from services.contracts.terms import Purpose, Side, Symbol, TradingDate
 from services.executor.order import Order
 from services.executor.phases import OrderLife, PairPhase, Turn, next_phase
 
@@ -48,11 +48,39 @@ class Exposure(Part):
         return (now_ns - self.open_since_ns) // NS_PER_MS if self.krw else 0
 
 
+class Tries(Part):
+    """How a stranded position was tried again by itself: `orders` so far in `session`.
+
+    `result_krw` is what the pair had won when its first order of `trading_date` was asked for.
+    """
+
+    session: str = ""
+    orders: int = 0
+    trading_date: TradingDate = TradingDate("")
+    result_krw: int = 0
+
+    def of_session(self, session: str) -> Self:
+        """Return the count for a session: a new one begins at 0. Empty is no session, and changes nothing."""
+        if session in ("", self.session):
+            return self
+        return self.model_copy(update={"session": session, "orders": 0})
+
+    def counted(self) -> Self:
+        return self.model_copy(update={"orders": self.orders + 1})
+
+    def of_date(self, trading_date: TradingDate, result_krw: int) -> Self:
+        """Return the count with the result of the pair at the first order of a date."""
+        if trading_date == self.trading_date:
+            return self
+        return self.model_copy(update={"trading_date": trading_date, "result_krw": result_krw})
+
+
 class Residual(Part):
     """The flattening of what was not sold in time, and what stands in its way.
 
     `ladder` numbers the runs: a person's retry starts a new one. `started_ns` is 0 before the first.
-    `marked_shares` is the quantity that the stranded position was last named with.
+    `marked_shares` is the quantity that the stranded position was last named with. `by_hand`: a sale that
+    is not ours was seen in its symbol, so a person is at work on it.
     """
 
     ladder: int = 0
@@ -64,6 +92,8 @@ class Residual(Part):
     strands: int = 0
     reason: StrandReason | None = None
     detail: str = ""
+    tries: Tries = Tries()
+    by_hand: bool = False
 
 
 class Pair(Part):
@@ -102,6 +132,11 @@ class Pair(Part):
         """Whether its orders brought it back, after its approval was lost or it was closed: there may be
         more of them."""
         return not self.approval.intent_id
+
+    @property
+    def moved_ns(self) -> int:
+        """When it was opened, or an order of it ended last."""
+        return max([self.opened_at_ns, *(order.ended_at_ns for order in self.orders)])
 
     # -- orders ----------------------------------------------------------------------
 
@@ -173,10 +208,19 @@ class Pair(Part):
 
     @property
     def uncovered_krw(self) -> int:
-        """What the uncovered shares were bought for, at the pair's average, rounded up."""
-        if self.uncovered_shares <= 0:
-            return 0
-        return -(-self.bought_krw() * self.uncovered_shares // self.bought_shares())
+        """What the uncovered shares were bought for, rounded up: what was bought first is sold first."""
+        left, cost_krw = self.uncovered_shares, 0
+        for order in sorted(self._buys, key=lambda buy: buy.clip, reverse=True):
+            if left <= 0:
+                break
+            held = min(left, order.cum_qty_shares)
+            cost_krw += -(-order.cum_amount_krw * held // order.cum_qty_shares)
+            left -= held
+        return cost_krw
+
+    @property
+    def _buys(self) -> tuple[Order, ...]:
+        return tuple(order for order in self.orders if order.side is Side.BUY and order.cum_qty_shares)
 
     @property
     def available_shares(self) -> int:
@@ -185,9 +229,15 @@ class Pair(Part):
 
     @property
     def buy_price_krw(self) -> int:
-        """The pair's average price bought at, rounded up; 0 before the first fill."""
-        bought = self.bought_shares()
-        return -(-self.bought_krw() // bought) if bought else 0
+        """What a share that is held was bought for on average, rounded up; 0 where none is held."""
+        held = self.uncovered_shares
+        return -(-self.uncovered_krw // held) if held > 0 else 0
+
+    @property
+    def result_krw(self) -> int:
+        """What was won so far after costs, with the shares that are held valued at what they cost."""
+        costs_krw = self.commission_krw + self.tax_krw
+        return self.sold_krw() + self.uncovered_krw - self.bought_krw() - costs_krw
 
     @property
     def unspent_shares(self) -> int:
@@ -202,6 +252,10 @@ class Pair(Part):
     def turned(self, turn: Turn, **changes: object) -> Self:
         """Return the pair after a turn. Raises ValueError where the table has no such row."""
         return self.but(phase=next_phase(self.phase, turn), **changes)
+
+    def by_hand(self, yes: bool) -> Self:
+        """Return the pair left to a sale by hand, or not: while it is, it is not tried again by itself."""
+        return self.but(residual=self.residual.model_copy(update={"by_hand": yes}))
 
     def with_order(self, order: Order) -> Self:
         """Return the pair with an order added, or replaced by id."""

@@ -1,15 +1,21 @@
-"""Prices of sells: the rich bid, break-even, and the ladder's steps, all on the tick grid.
+"""Prices and sizes of sells: the rich bid, break-even, and the ladder's steps, all on the tick grid.
 
-Owns the invariant that a flatten never sells below what was paid less `max_loss_per_share_bps`, and
-that no price leaves the day's band.
+Owns the invariant that a flatten never sells below what was paid less `max_loss_per_share_bps`, that
+no price leaves the day's band, and that no order is larger than the last gate lets through.
 """
 
+from services.contracts.limits import HARD_CLIP_SHARES, HARD_EXIT_KRW
 from services.contracts.messages.venue_state import PriceBand
 from services.contracts.tick_grid import TickGrid
 from services.contracts.trading_limits import TradingLimits
 from services.market.edge import Levels
 
 _BPS = 10_000
+
+
+def order_shares(qty_shares: int, price_krw: int) -> int:
+    """How much of `qty_shares` one sell may carry at about `price_krw`; the rest goes with the next one."""
+    return min(qty_shares, HARD_CLIP_SHARES, max(1, HARD_EXIT_KRW // price_krw))
 
 
 def sell_limit(
@@ -45,10 +51,9 @@ def reach(bids: Levels, qty_shares: int) -> int:
     return bids[-1][0]
 
 
-def loss_floor(limits: TradingLimits, buy_price_krw: int, ticks: TickGrid) -> int:
-    """The lowest price a flatten may sell at: what was paid less the loss bound, on the grid."""
-    kept_krw = -(-buy_price_krw * (_BPS - limits.max_loss_per_share_bps) // _BPS)
-    return ticks.snap_up(max(1, kept_krw))
+def loss_floor(limits: TradingLimits, buy_price_krw: int) -> int:
+    """The lowest price a flatten may sell at, on the grid or not: what was paid less the loss bound."""
+    return max(1, -(-buy_price_krw * (_BPS - limits.max_loss_per_share_bps) // _BPS))
 
 
 def rung_price(
@@ -61,7 +66,7 @@ def rung_price(
 ) -> int:
     """The limit of the ladder's `attempt`: so many steps through the bid, within collar, floor and band."""
     through = min(limits.flatten_step_ticks * attempt, limits.collar_ticks)
-    lowest_krw = max(floor_krw, ticks.snap_up(band.lower_krw) if band else 1)
+    lowest_krw = ticks.snap_up(max(floor_krw, band.lower_krw if band else 1))
     return max(_step_down(ticks, ticks.snap_down(bid_krw), through), lowest_krw)
 
 

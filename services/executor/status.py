@@ -2,6 +2,7 @@
 
 from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.status import ExecutorStatus, OpenPairSeen
+from services.executor import stranded
 from services.executor.pair import Pair
 from services.executor.phases import PairPhase
 from services.executor.state import ExecutorState
@@ -10,13 +11,18 @@ from services.executor.state import ExecutorState
 def status_of(state: ExecutorState, now_ns: int) -> ExecutorStatus:
     """Return open pairs, stranded positions, and the day's sums."""
     pairs = [pair for pair in state.pairs.values() if pair.phase is not PairPhase.STRANDED]
-    stranded = [pair for pair in state.pairs.values() if pair.phase is PairPhase.STRANDED]
+    held = [pair for pair in state.pairs.values() if pair.phase is PairPhase.STRANDED]
     return ExecutorStatus(
         pairs=tuple(_seen(pair, now_ns) for pair in pairs),
-        stranded=tuple(_seen(pair, now_ns) for pair in stranded),
+        stranded=tuple(_stranded(state, pair, now_ns) for pair in held),
         pairs_closed=state.tally.pairs_closed, clips=state.tally.clips,
         uncovered_krw_ms=state.tally.uncovered_krw_ms, neutral_ms_max=state.tally.neutral_ms_max,
     )  # fmt: skip
+
+
+def _stranded(state: ExecutorState, pair: Pair, now_ns: int) -> OpenPairSeen:
+    next_try = stranded.outlook(pair, state.view(pair.symbol, now_ns))
+    return _seen(pair, now_ns).model_copy(update={"next_try": next_try})
 
 
 def _seen(pair: Pair, now_ns: int) -> OpenPairSeen:

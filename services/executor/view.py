@@ -22,6 +22,10 @@ from services.market.venue_view import VenueView
 RETOLD_NS: Final = 3_000 * NS_PER_MS
 """So long after a start the gateway has had time to tell of orders that Redis forgot."""
 
+_SESSIONS: Final = (
+    SessionPhase.CONTINUOUS, SessionPhase.CLOSING_AUCTION, SessionPhase.PRE_MARKET, SessionPhase.AFTER_MARKET,
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -61,9 +65,26 @@ class View:
         return seen
 
     def bids(self, venue: Venue) -> tuple[tuple[int, int], ...]:
-        """The bids that have a quantity, best first; empty where there is no book."""
+        """The bids that what is held may be sold into, best first; empty where there is no living book.
+
+        A quiet book of a living feed still bids; one older than `quote_wait_ms`, or of a dead feed, does not.
+        """
         seen = self.book(venue)
-        return () if seen is None else tuple(level for level in seen.quote.bids if level[1] > 0)
+        if seen is None or self._dead(venue) or self._older(seen, self.limits.quote_wait_ms):
+            return ()
+        return tuple(level for level in seen.quote.bids if level[1] > 0)
+
+    def fresh(self, venue: Venue) -> bool:
+        """Whether the bids of a venue are as young as those that something is bought for must be."""
+        seen = self.book(venue)
+        return seen is not None and not self._older(seen, self.limits.max_quote_age_sell_ms)
+
+    def _dead(self, venue: Venue) -> bool:
+        feed = self.venues.feeds.get(venue)
+        return feed is not None and not feed.alive
+
+    def _older(self, seen: QuoteSeen, ms: int) -> bool:
+        return self.now_ns - seen.ts_event_ns > ms * NS_PER_MS
 
     def asks(self, venue: Venue) -> tuple[tuple[int, int], ...]:
         """The asks that have a quantity, best first; empty where there is no book."""
@@ -125,6 +146,13 @@ class View:
             and not self.halted(Venue.KRX)
             and self.venues.takes(Venue.KRX, OrderKind.LIMIT)
         )
+
+    @property
+    def session(self) -> str:
+        """What trades now, with its date, or empty: the tries of a stranded position are counted by it."""
+        phases = {self.phase(venue) for venue in Venue}
+        now = next((phase for phase in _SESSIONS if phase in phases), None)
+        return "" if now is None else f"{self.venues.trading_date} {now}"
 
     @property
     def day_over(self) -> bool:

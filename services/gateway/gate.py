@@ -13,6 +13,7 @@ from services.contracts.limits import (
     CLOCK_SKEW_MS,
     COMMAND_TTL_MS,
     HARD_CLIP_SHARES,
+    HARD_EXIT_KRW,
     HARD_ORDER_KRW,
     NS_PER_MS,
 )
@@ -36,8 +37,6 @@ from services.market.hoga import HogaTable, NoSuchOrderKind
 from services.market.instruments import trades_in
 
 Denial = tuple[GateReason, str]
-EXIT_VALUE_PCT = 130
-"""A share bought at the ceiling may rise by the day's limit and must still be sold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +160,7 @@ def _warning(view: GateView, order: PlaceOrder) -> Denial | None:
 
 
 def _size(view: GateView, order: PlaceOrder) -> Denial | None:
-    shares, value_krw = HARD_CLIP_SHARES, HARD_ORDER_KRW * EXIT_VALUE_PCT // 100
+    shares, value_krw = HARD_CLIP_SHARES, HARD_EXIT_KRW
     if order.purpose.adds_exposure and view.reference is not None:
         limits = view.reference.limits
         shares, value_krw = min(shares, limits.clip_shares), min(HARD_ORDER_KRW, limits.max_order_krw)

@@ -94,6 +94,8 @@ class DetectorStatus(Message):
 
 
 class OpenPairSeen(Part):
+    """`next_try` says of a stranded position when it is tried again by itself, or why it is not."""
+
     pair_id: str
     symbol: Symbol
     state: str
@@ -101,6 +103,7 @@ class OpenPairSeen(Part):
     uncovered_shares: int
     uncovered_krw: int
     age_ms: int
+    next_try: str = ""
 
 
 class RiskStatus(Message):

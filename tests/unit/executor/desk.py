@@ -48,6 +48,7 @@ COSTS = TradeCosts(
     commission=CommissionRates(krx=Decimal("0.00015"), nxt=Decimal("0.000145")),
     transaction_tax_rate=Decimal("0.0005"), rural_tax_rate=Decimal("0.0015"),
 )  # fmt: skip
+LIMITS = TradingLimits(clip_shares=5, max_pair_shares=50, sell_after_first_fill_ms=150)
 
 
 def _entry(code: str) -> SymbolEntry:
@@ -65,7 +66,7 @@ class Desk:
         self.said: list[Message] = []
         self.initial = ExecutorState(settings=ExecutorSettings(_env_file=None, **settings))
         self.state = self.initial
-        self.limits = limits or TradingLimits(clip_shares=5, max_pair_shares=50, sell_after_first_fill_ms=150)
+        self.limits = limits or LIMITS
 
     # -- time and messages -----------------------------------------------------------
 
@@ -112,11 +113,7 @@ class Desk:
         self.hear(ConnectionChanged(state=ConnectionState.READY, connection_epoch=1, planned=False))
         self.phase(Venue.KRX, SessionPhase.CONTINUOUS)
         self.phase(Venue.NXT, SessionPhase.CONTINUOUS)
-        band = PriceBand(base_krw=100_000, lower_krw=70_000, upper_krw=130_000)
-        self.hear(DayFactsPublished(
-            trading_date=DATE, nxt_eligible=(SYMBOL, OTHER), order_warnings=(),
-            bands={SYMBOL: band, OTHER: band},
-        ))  # fmt: skip
+        self.facts_of_day()
         for venue in Venue:
             self.hear(FeedLivenessChanged(venue=venue, alive=True, last_event_ns=self.now_ns))
         self.window(True)
@@ -124,6 +121,13 @@ class Desk:
         self.crossed()
         self.tick()
         return self
+
+    def facts_of_day(self, date: str = DATE) -> None:
+        band = PriceBand(base_krw=100_000, lower_krw=70_000, upper_krw=130_000)
+        self.hear(DayFactsPublished(
+            trading_date=date, nxt_eligible=(SYMBOL, OTHER), order_warnings=(),
+            bands={SYMBOL: band, OTHER: band},
+        ))  # fmt: skip
 
     def limit(self, **changes: Any) -> None:
         self.limits = self.limits.model_copy(update=changes)
@@ -160,6 +164,14 @@ class Desk:
             symbol=symbol, venue=venue, bids=bids, asks=((ask, qty),),
             exchange_time="100000", connection_epoch=epoch, feed_seq=self.seq,
         ))  # fmt: skip
+
+    def live(self, ms: int) -> None:
+        """Let `ms` pass in a market that tells its books again every 500 ms."""
+        for _ in range(ms // 500):
+            for seen in list(self.state.books.values()):
+                self.seq += 1
+                self.hear(seen.quote.model_copy(update={"feed_seq": self.seq}))
+            self.tick(500)
 
     def crossed(self, symbol: str = SYMBOL) -> None:
         """KRX offers at 100,000; NXT bids 100,500: half a percent, well above cost."""
@@ -253,9 +265,9 @@ class Desk:
         return next(iter(self.state.pairs.values()))
 
 
-def holding(**settings: Any) -> Desk:
+def holding(**limits: Any) -> Desk:
     """Return a desk that has bought five shares at 100,000 and lost the spread."""
-    desk = Desk(**settings).open_day()
+    desk = Desk(LIMITS.model_copy(update=limits)).open_day()
     desk.approve()
     desk.level(BID)
     desk.fill(desk.orders[0])
@@ -266,7 +278,8 @@ def fail_rungs(desk: Desk, rungs: int) -> None:
     """Let `rungs` attempts die unfilled, one interval apart."""
     for _ in range(rungs):
         desk.close(desk.flattens[-1])
-        desk.tick(600)
+        desk.live(500)
+        desk.tick(100)
 
 
 def ask_flatten(desk: Desk, symbol: str = "") -> None:

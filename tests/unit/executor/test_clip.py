@@ -239,7 +239,7 @@ def test_a_known_fill_of_an_unknown_buy_is_sold_meanwhile(desk: Desk) -> None:
     desk.approve()
     buy = desk.last(PlaceOrder)
     desk.unknown(buy)
-    desk.tick(30_000)
+    desk.live(30_000)
     assert len(desk.orders) == 1
     desk.resolve(buy, o.Resolution.FOUND, 4)
     assert [sell.qty_shares for sell in desk.sells] == [4]
@@ -371,7 +371,7 @@ def test_clips_go_on_while_fresh_quotes_pay_until_the_quantity_is_spent(desk: De
     assert (closed.clips, closed.bought_shares, closed.sold_shares) == (3, 5, 5)
     assert [done.clip for done in desk.all(ClipCompleted)] == [1, 2, 3]
     looked = desk.all(ClipRecomputed)
-    assert [(r.clip, r.proceed) for r in looked] == [(2, True), (3, True)]
+    assert [(r.clip, r.proceed) for r in looked] == [(1, True), (2, True), (3, True)]
     assert all(r.quote_buy and r.quote_sell and r.decided_at_ns == desk.now_ns for r in looked)
 
 

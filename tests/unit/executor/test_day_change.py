@@ -98,6 +98,7 @@ def test_a_command_that_the_gateway_never_saw_is_denied_the_next_day_too(desk: D
 def test_a_retry_on_another_day_cancels_in_the_log_of_that_day(desk: Desk) -> None:
     fail_rungs(desk, desk.limits.flatten_attempts)
     next_day(desk)
+    desk.facts_of_day(MORROW)
     for venue in Venue:
         desk.phase(venue, SessionPhase.CONTINUOUS, MORROW)
         desk.book(venue, BID, BID + 100)

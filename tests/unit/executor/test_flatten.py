@@ -59,13 +59,22 @@ def test_rungs_are_spaced_by_the_interval(desk: Desk) -> None:
     assert len(desk.flattens) == 2
 
 
-def test_the_last_attempt_is_a_market_order_on_krx_even_if_nxt_bids_more(desk: Desk) -> None:
-    desk.book(Venue.NXT, BID + 100, BID + 200)
+def test_the_last_attempt_is_a_market_order_where_krx_bids_more(desk: Desk) -> None:
+    desk.book(Venue.KRX, BID + 100, BID + 200)
     fail_rungs(desk, 5)
     assert len(desk.flattens) == 6
     last = desk.flattens[-1]
     assert (last.kind, last.venue, last.price_krw) == (OrderKind.MARKET, Venue.KRX, 0)
     assert all(rung.kind is OrderKind.LIMIT_IOC for rung in desk.flattens[:-1])
+
+
+@pytest.mark.parametrize("more", [100, 500, 2_500])
+def test_the_last_attempt_goes_to_nxt_where_it_bids_more(desk: Desk, more: int) -> None:
+    desk.book(Venue.KRX, BID + 100 - more, BID + 200 - more)
+    desk.book(Venue.NXT, BID + 100, BID + 200)
+    fail_rungs(desk, 5)
+    last = desk.flattens[-1]
+    assert (len(desk.flattens), last.kind, last.venue) == (6, OrderKind.LIMIT_IOC, Venue.NXT)
 
 
 @pytest.mark.parametrize("spoil", ["halt", "phase", "deep", "thin"])
@@ -287,7 +296,7 @@ def test_denials_are_no_attempts_but_are_asked_ever_more_slowly(desk: Desk) -> N
         if desk.all(ResidualMarked):
             break
         deny_last(desk)
-        desk.tick(500)
+        desk.live(500)
     assert desk.last(ResidualMarked).reason is StrandReason.DENIED
     assert desk.limits.flatten_attempts < len(desk.flattens) < 30
     assert len({rung.price_krw for rung in desk.flattens}) == 1
@@ -297,12 +306,12 @@ def test_an_obstacle_that_was_away_counts_from_its_return(desk: Desk) -> None:
     """Denied several times it waits seconds for its next attempt; a bid that is good meanwhile is none."""
     while len(desk.flattens) < 5:
         deny_last(desk)
-        desk.tick(100)
+        desk.live(500)
     deny_last(desk)
     desk.level(96_000)
     desk.tick(200)
     desk.level(BID)
-    desk.tick(4_000)
+    desk.live(4_000)
     desk.level(96_000)
     desk.tick(200)
     assert not desk.all(ResidualMarked)
@@ -350,7 +359,7 @@ def test_in_a_halt_nothing_is_sold_until_a_person_asks(state: TradingState) -> N
     desk.trading(state)
     assert desk.cancels[-1].target_order_id == desk.flattens[0].order_id
     desk.close(desk.flattens[0])
-    desk.tick(20_000)
+    desk.live(20_000)
     assert len(desk.flattens) == 1
     ask_flatten(desk)
     assert len(desk.flattens) == 2

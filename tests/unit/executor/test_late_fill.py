@@ -176,7 +176,10 @@ def test_a_pair_opened_again_holds_the_money_that_it_was_closed_with(
     bought: int, sold: int, buy_krw: int, sell_krw: int, krx: bool
 ) -> None:
     desk = Desk().open_day()
-    desk.approve(qty=50, clip=50, buy=Venue.KRX if krx else Venue.NXT)
+    cheap = Venue.KRX if krx else Venue.NXT
+    desk.book(cheap, 99_900, 100_000)
+    desk.book(cheap.other, 100_500, 100_600)
+    desk.approve(qty=50, clip=50, buy=cheap)
     buy = desk.orders[0]
     desk.part_fill(buy, bought, buy_krw)
     sold = min(bought, sold)

@@ -71,9 +71,10 @@ class Trading(RuleBasedStateMachine):
     def start(self, sells: int, attempts: int, ms: int) -> None:
         limits = TradingLimits(
             clip_shares=5, max_pair_shares=50, max_sells_per_clip=sells, flatten_attempts=attempts,
-            sell_after_first_fill_ms=ms, flatten_interval_ms=200,
+            sell_after_first_fill_ms=ms, flatten_interval_ms=200, flatten_wait_ms=8_000, quote_wait_ms=3_000,
+            stranded_interval_ms=2_000,
         )  # fmt: skip
-        self.desk = Desk(limits, flatten_wait_ms=8_000, quote_wait_ms=3_000).open_day()
+        self.desk = Desk(limits).open_day()
         self.world = World()
         self.read_to = 0
         self.pairs: dict[str, int] = {}

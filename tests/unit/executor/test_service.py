@@ -15,7 +15,7 @@ from services.executor.shell import build
 from services.runtime.bus import RedisBus, Write
 from services.runtime.clock import RedisClock
 from services.runtime.loop import ServiceLoop
-from services.runtime.settings import RuntimeSettings, SettingsError, load_settings
+from services.runtime.settings import RuntimeSettings, load_settings
 
 from .desk import Desk
 
@@ -33,12 +33,6 @@ def test_the_shipped_file_is_what_the_code_defaults_to(
     shipped = load_settings(ExecutorSettings)
     monkeypatch.setenv("ARB_CONFIG_DIR", str(tmp_path))
     assert load_settings(ExecutorSettings) == shipped
-
-
-def test_settings_that_contradict_are_refused_with_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ARB_EXECUTOR_QUOTE_WAIT_MS", "500000")
-    with pytest.raises(SettingsError, match="quote_wait_ms is more than flatten_wait_ms"):
-        load_settings(ExecutorSettings)
 
 
 def test_it_reads_the_ticks_of_every_group_and_commits_the_rest() -> None:

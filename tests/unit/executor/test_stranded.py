@@ -40,8 +40,6 @@ def test_spent_attempts_strand_it_by_name_and_call_a_person(desk: Desk) -> None:
     assert (marked.pair_id, marked.qty_shares, marked.reason) == ("P1", 5, StrandReason.ATTEMPTS_SPENT)
     alert = next(a for a in desk.all(AlertRaised) if a.kind is AlertKind.STRANDED)
     assert alert.severity is Severity.CRITICAL and "arb residual resolve P1" in alert.next_step
-    desk.tick(600_000)
-    desk.crossed()
     assert len(desk.flattens) == 6 and not desk.all(PairClosed)
 
 

@@ -186,7 +186,8 @@ def test_every_limit_that_bounds_something_knows_which_way_is_tighter() -> None:
     neither = set(TradingLimits.model_fields) - SMALLER_IS_TIGHTER - LARGER_IS_TIGHTER
     assert neither == {
         "buffer_rule", "buy_timeout_ms", "sell_after_first_fill_ms", "sell_timeout_ms", "max_sells_per_clip",
-        "flatten_step_ticks", "flatten_attempts", "flatten_interval_ms",
+        "flatten_step_ticks", "flatten_attempts", "flatten_interval_ms", "market_attempts", "flatten_wait_ms",
+        "quote_wait_ms", "stranded_attempts", "stranded_interval_ms",
     }  # fmt: skip
 
 
