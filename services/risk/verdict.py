@@ -43,7 +43,9 @@ def on_intent(state: RiskState, intent: TradeIntent, now_ns: int) -> Step[RiskSt
 
 
 def _approval(case: Case) -> PairApproved:
-    intent = case.intent
+    """The intent's limits, but neither above what risk's own books, which are newer, show it at."""
+    intent, fresh = case.intent, case.edge
+    assert fresh is not None, "checks.quotes.edge_gone denies without one"
     return PairApproved(
         pair_id=pair_id_of(intent.intent_id),
         intent_id=intent.intent_id,
@@ -53,8 +55,8 @@ def _approval(case: Case) -> PairApproved:
         sell_venue=case.sell_venue,
         qty_shares=intent.qty_shares,
         clip_shares=clip_allowed(case.limits, intent.side_a.price_krw, intent.qty_shares),
-        buy_limit_krw=intent.side_a.price_krw,
-        sell_limit_krw=intent.side_b.price_krw,
+        buy_limit_krw=min(intent.side_a.price_krw, fresh.buy_price_worst_krw),
+        sell_limit_krw=min(intent.side_b.price_krw, fresh.sell_price_worst_krw),
         approved_at_ns=case.now_ns,
         expires_at_ns=case.now_ns + APPROVAL_TTL_MS * NS_PER_MS,
         reference_hash=case.state.reference_hash,

@@ -363,22 +363,23 @@ def _verdicts_recompute(day: Witness, references: Mapping[str, Reference]) -> li
 
 
 def _follows(pair: PairApproved, intent: TradeIntent, reference: Reference) -> bool:
-    price_krw = intent.side_a.price_krw
+    """Neither limit may lie above the intent's: risk's own books, newer than these, can only lower it."""
     said = (
         pair.pair_id, pair.symbol, pair.trading_date, pair.buy_venue, pair.sell_venue, pair.qty_shares,
-        pair.buy_limit_krw, pair.sell_limit_krw, pair.clip_shares, pair.expires_at_ns,
+        pair.clip_shares, pair.expires_at_ns,
     )  # fmt: skip
     due = (
         pair_id_of(intent.intent_id), intent.symbol, intent.trading_date, intent.side_a.venue,
-        intent.side_b.venue, intent.qty_shares, price_krw, intent.side_b.price_krw,
-        clip_allowed(reference.limits, price_krw, intent.qty_shares),
+        intent.side_b.venue, intent.qty_shares,
+        clip_allowed(reference.limits, intent.side_a.price_krw, intent.qty_shares),
         pair.approved_at_ns + APPROVAL_TTL_MS * NS_PER_MS,
     )  # fmt: skip
-    return said == due and pair.approved_at_ns <= intent.expires_at_ns
+    within = pair.buy_limit_krw <= intent.side_a.price_krw and pair.sell_limit_krw <= intent.side_b.price_krw
+    return said == due and within and pair.approved_at_ns <= intent.expires_at_ns
 
 
 def _clips_recompute(day: Witness, references: Mapping[str, Reference]) -> list[str]:
-    """A further clip goes on only if its own two quotes pay for it, with the net edge that it says."""
+    """A clip goes on only if its own two quotes pay for it, with the net edge that it says."""
     pairs = {pair.pair_id: pair for pair in day.of(PairApproved)}
     return [
         f"I11 clip {clip.clip} of {clip.pair_id} does not compute again"

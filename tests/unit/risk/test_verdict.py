@@ -316,6 +316,26 @@ def test_an_approval_reserves_both_legs_at_the_prices_of_the_intent() -> None:
     assert pair.reference_hash == asked.reference_hash
 
 
+def test_an_approval_goes_by_risks_own_books_where_they_came_down() -> None:
+    desk = armed()
+    asked = intent(
+        desk, side_a=d.leg(Venue.KRX, Side.BUY, 70_900), side_b=d.leg(Venue.NXT, Side.SELL, 71_400)
+    )
+    desk.tell(world.quote(Venue.KRX, 69_900, 70_000), world.quote(Venue.NXT, 70_500, 70_600))
+    pair = desk.answer(asked)
+    assert isinstance(pair, PairApproved)
+    assert (pair.buy_limit_krw, pair.sell_limit_krw) == (70_000, 70_500)
+
+
+def test_an_approval_pays_no_more_than_was_asked_where_the_books_went_up() -> None:
+    desk = armed()
+    asked = intent(desk)
+    desk.tell(world.quote(Venue.KRX, 70_000, 70_100), world.quote(Venue.NXT, 70_700, 70_800))
+    pair = desk.answer(asked)
+    assert isinstance(pair, PairApproved)
+    assert (pair.buy_limit_krw, pair.sell_limit_krw) == (70_000, 70_500)
+
+
 def test_a_clip_is_never_worth_more_than_one_order_may_be() -> None:
     desk = armed(world.limits(clip_shares=5, max_order_krw=150_000))
     pair = desk.answer(intent(desk))
