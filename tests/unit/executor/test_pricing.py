@@ -41,7 +41,7 @@ def test_a_rung_is_on_the_grid_within_floor_band_and_collar(
     buy: int, bid: int, attempt: int, steps: int, collar: int
 ) -> None:
     limits = TradingLimits(flatten_step_ticks=steps, collar_ticks=collar)
-    floor = loss_floor(limits, buy)
+    floor = TICKS.snap_up(loss_floor(limits, buy))
     lower, upper = price_limits(bid, TICKS)
     price = rung_price(
         limits, bid, attempt, floor, PriceBand(base_krw=bid, lower_krw=lower, upper_krw=upper), TICKS
@@ -54,7 +54,7 @@ def test_a_rung_is_on_the_grid_within_floor_band_and_collar(
 @given(prices, st.integers(10, 2_900))
 def test_the_loss_bound_is_never_passed(buy: int, bps: int) -> None:
     floor = loss_floor(TradingLimits(max_loss_per_share_bps=bps), buy)
-    assert TICKS.is_on(floor) and (buy - floor) * 10_000 <= buy * bps
+    assert floor >= 1 and (buy - floor) * 10_000 <= buy * bps
 
 
 def test_a_bid_at_one_won_can_still_be_stepped_through() -> None:

@@ -153,6 +153,7 @@ def test_what_is_bought_and_sold_again_frees_only_what_can_not_be_bought_again()
 
 def test_a_dearer_limit_weighs_more() -> None:
     desk = armed()
+    desk.tell(world.quote(world.Venue.KRX, 70_200, 70_300), world.quote(world.Venue.NXT, 70_900, 71_000))
     dear = intent(desk, side_a=leg(world.Venue.KRX, Side.BUY, 70_300))
     assert isinstance(desk.answer(dear), PairApproved)
     assert total_exposure_krw(desk.state) == 5 * 70_300
