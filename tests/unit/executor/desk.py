@@ -168,10 +168,14 @@ class Desk:
     def live(self, ms: int) -> None:
         """Let `ms` pass in a market that tells its books again every 500 ms."""
         for _ in range(ms // 500):
-            for seen in list(self.state.books.values()):
-                self.seq += 1
-                self.hear(seen.quote.model_copy(update={"feed_seq": self.seq}))
+            self.retell()
             self.tick(500)
+
+    def retell(self) -> None:
+        """Tell every book again as it is."""
+        for seen in list(self.state.books.values()):
+            self.seq += 1
+            self.hear(seen.quote.model_copy(update={"feed_seq": self.seq}))
 
     def crossed(self, symbol: str = SYMBOL) -> None:
         """KRX offers at 100,000; NXT bids 100,500: half a percent, well above cost."""

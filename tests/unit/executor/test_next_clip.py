@@ -39,8 +39,8 @@ def test_further_clip_has_to_earn_what_its_symbol_asks_for(
     desk: Desk, changes: dict[str, Any], goes_on: bool
 ) -> None:
     """One share earns 271 KRW, 27.0 basis points: a fifth of the floor of the whole pair is enough."""
-    published(desk, SHIPPED_ROW.model_copy(update=changes))
     desk.approve(qty=5, clip=1)
+    published(desk, SHIPPED_ROW.model_copy(update=changes))
     desk.fill(desk.last(PlaceOrder))
     desk.fill(desk.sells[0])
     looked = desk.last(ClipRecomputed)
