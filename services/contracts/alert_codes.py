@@ -59,6 +59,7 @@ class AlertCode(StrEnum):
     # detector
     SPREAD_ANOMALY = "spread_anomaly", AlertKind.SPREAD_ANOMALY
     CROSS_STANDING = "cross_standing", AlertKind.SPREAD_ANOMALY
+    BOOK_REFUSED = "book_refused", AlertKind.SPREAD_ANOMALY
     # risk
     LATCHED = "latched", AlertKind.LATCH
     STATE_CHANGED = "state_changed", AlertKind.TRADING_STATE

@@ -182,6 +182,13 @@ WORDS: Final[Mapping[C, Words]] = {
         "Compare both books with the broker's own screen; if they are right, "
         "`arb limits set sanity_ceiling_bps VALUE`.",
         "{symbol}: the spread is believable again", "It is back under the ceiling."),
+    C.BOOK_REFUSED: Words(
+        "{symbol}: what {venue} shows is no book",
+        "For {limit:ms} {trouble:book}: the best bid is {bid}, the best ask {ask}. It may be an auction that nobody "
+        "announced. The symbol is not entered on either venue until a sound book comes.",
+        "Compare with the broker's own screen. An auction ends by itself; if the screen shows another book, run "
+        "`arb symbols pause {symbol}` and keep the gateway's log.",
+        "{symbol}: {venue} shows a book again", "Or the venue does not trade the symbol now."),
     C.CROSS_STANDING: Words(
         "{symbol}: a cross that stands too long",
         "It could be bought on {buy_venue} and sold dearer on {sell_venue} for more than {limit:ms} and nobody took "
@@ -398,6 +405,14 @@ TERMS: Final[Mapping[str, Mapping[str, str]]] = {
         "denied": "the gateway refused every attempt",
         "ambiguous": "it is not certain what the pair holds",
         "fault": "the executor failed at deciding for this pair",
+    },
+    "book": {
+        "crossed": "its best bid has stood above its own best ask",
+        "locked": "its best bid has equalled its own best ask",
+        "unsorted": "its levels have been out of order",
+        "off_tick": "a price has been off the tick grid",
+        "outside_band": "a price has been outside the day's limits",
+        "unreadable": "a price or a quantity has been no number",
     },
     "doubt": {
         "silent": "the gateway has said nothing of it although the command has expired",

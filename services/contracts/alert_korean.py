@@ -183,6 +183,13 @@ WORDS: Final[Mapping[C, Words]] = {
         "이 스프레드로는 거래하지 않습니다.",
         "두 호가를 증권사 화면과 비교하고, 실제 호가이면 `arb limits set sanity_ceiling_bps VALUE`로 한도를 조정하십시오.",
         "{symbol}: 스프레드 정상화", "상한 아래로 돌아왔습니다."),
+    C.BOOK_REFUSED: Words(
+        "{symbol}: {venue} 호가를 사용할 수 없음",
+        "{limit:ms} 동안 {trouble:book} 최우선 매수호가 {bid}, 최우선 매도호가 {ask}. 예고되지 않은 단일가 매매일 수 "
+        "있습니다. 정상 호가가 올 때까지 두 시장 모두에서 이 종목에 신규 진입하지 않습니다.",
+        "증권사 화면과 비교하십시오. 단일가 매매는 저절로 끝납니다. 화면의 호가가 다르면 "
+        "`arb symbols pause {symbol}`를 실행하고 게이트웨이 로그를 보관하십시오.",
+        "{symbol}: {venue} 호가 정상화", "또는 지금 그 시장에서 이 종목이 거래되지 않습니다."),
     C.CROSS_STANDING: Words(
         "{symbol}: 가격 역전이 비정상적으로 오래 지속됨",
         "{buy_venue}에서 사서 {sell_venue}에 더 비싸게 팔 수 있는 상태가 {limit:ms} 넘게 이어졌으나 체결되지 않았습니다. "
@@ -398,6 +405,14 @@ TERMS: Final[Mapping[str, Mapping[str, str]]] = {
         "denied": "게이트웨이가 모든 매도 시도를 거부했습니다.",
         "ambiguous": "실제 보유 수량이 확실하지 않습니다.",
         "fault": "이 페어를 판단하는 중 프로그램 오류가 발생했습니다.",
+    },
+    "book": {
+        "crossed": "최우선 매수호가가 최우선 매도호가보다 높았습니다.",
+        "locked": "최우선 매수호가와 최우선 매도호가가 같았습니다.",
+        "unsorted": "호가 순서가 맞지 않았습니다.",
+        "off_tick": "호가 단위에 맞지 않는 가격이 있었습니다.",
+        "outside_band": "당일 가격 제한폭을 벗어난 가격이 있었습니다.",
+        "unreadable": "가격 또는 수량을 읽을 수 없었습니다.",
     },
     "doubt": {
         "silent": "명령 유효 시간이 지났으나 게이트웨이의 응답이 없습니다.",

@@ -21,6 +21,7 @@ _EXCEPTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     every.REFERENCE.name: ("gateway", "detector", "risk", "executor"),
     every.TICKS_SKIPPED.name: TICK_READERS,
     every.QUOTE_DELAY.name: TICK_READERS,
+    every.BOOKS_REFUSED.name: TICK_READERS,
     every.ORDER_PATH.name: ("gateway", "detector", "risk", "executor"),
     **{
         metric.name: EXPORTERS

@@ -16,6 +16,7 @@ from services.contracts.terms import Symbol, Venue
 from services.detector.conditions import MARKET, SPEECH, missing
 from services.detector.crosses import measured
 from services.detector.intents import figures, intent_id_of, intent_of
+from services.detector.refused import watched
 from services.detector.spreads import status_of
 from services.detector.state import DetectorState, Direction, Ghost, OpenPair, Said
 from services.market.books import Legs, legs_of, seen, with_book
@@ -71,7 +72,9 @@ def _skipped(state: DetectorState, quote: QuoteUpdated) -> int:
 
 def _on_tick(state: DetectorState, now_ns: int) -> Step[DetectorState]:
     """Look again at open crosses: a gate may have closed them, or a cooldown may be over."""
-    step = _look(state, list(state.crosses), now_ns)
+    found = watched(state, now_ns)
+    step = _look(found.state, list(state.crosses), now_ns)
+    step = Step(step.state, (*found.out, *step.out))
     if now_ns - step.state.status_at_ns < HEARTBEAT_MS * NS_PER_MS:
         return step
     status = Outgoing(status_of(step.state, now_ns))

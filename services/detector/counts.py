@@ -8,10 +8,12 @@ from services.contracts.messages.intents import CrossEnded, TradeIntent
 from services.contracts.metric import Reading, seconds, seconds_of_ms
 from services.contracts.step import Event, Step
 from services.detector.state import DetectorState
+from services.market.books import refusal_counted
 
 
 def counted(before: DetectorState, event: Event, step: Step[DetectorState]) -> Iterable[Reading]:
     """Return what one step adds."""
+    yield from refusal_counted(step.state.books, event)
     for out in step.out:
         if isinstance(out.message, TradeIntent):
             yield from _spoken(out.message)

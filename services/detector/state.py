@@ -100,7 +100,18 @@ class DetectorState(State):
     """The state of one group's detector. `group` and `spreads_shown` are configured."""
 
     DURABLE: ClassVar[frozenset[str]] = frozenset(
-        {"venue", "reference", "reference_hash", "pairs", "said", "trips", "crosses", "taken_ns", "ghosts"}
+        {
+            "venue",
+            "reference",
+            "reference_hash",
+            "pairs",
+            "said",
+            "trips",
+            "crosses",
+            "taken_ns",
+            "ghosts",
+            "refused_told",
+        }
     )
 
     group: str
@@ -120,6 +131,10 @@ class DetectorState(State):
     """When a pair last closed that had sold at the rich venue: the cross was no ghost until then."""
     ghosts: Ghosts = Field(default_factory=dict)
     """Directions that a pair lost on: nothing more is said of one until the bid that failed it moves."""
+    refused_ns: Mapping[tuple[Symbol, Venue], int] = Field(default_factory=dict)
+    """Since when a book has been none, where its venue trades."""
+    refused_told: frozenset[tuple[Symbol, Venue]] = frozenset()
+    """Of which books that was told: who told it has to tell its end."""
     quotes: int = 0
     quotes_skipped: int = 0
     intents: int = 0

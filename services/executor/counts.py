@@ -17,10 +17,12 @@ from services.contracts.metric import Reading, seconds, seconds_of_ms
 from services.contracts.step import Event, Step
 from services.contracts.terms import Side
 from services.executor.state import ExecutorState
+from services.market.books import refusal_counted
 
 
 def counted(before: ExecutorState, event: Event, step: Step[ExecutorState]) -> Iterable[Reading]:
     """Return what one step adds."""
+    yield from refusal_counted(step.state.books, event)
     for out in step.out:
         match out.message:
             case PairClosed() as closed:

@@ -5,12 +5,12 @@ a scrape reads that object; nothing waits for anything.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from services.contracts.measures import every
 from services.contracts.measures.gateway import SUPERVISOR_AGE
 from services.contracts.metric import Reading
-from services.contracts.terms import Venue
+from services.gateway.book_feed import BookFeed
 from services.gateway.control_calls import Slots
 from services.gateway.counts import counted
 from services.gateway.facts import Clocked, Moment
@@ -32,14 +32,12 @@ class Figures:
         self._seen: Seen | None = None
         exporter.read_from(self._read)
 
-    def ticked(
-        self, state: GatewayState, fact: Clocked, frames: Mapping[Venue, int], slots: Slots | None
-    ) -> None:
+    def ticked(self, state: GatewayState, fact: Clocked, feed: BookFeed, slots: Slots | None) -> None:
         """Take over what a tick measured. Where no frame of a venue came, its last comparison stands."""
         apart = {} if self._seen is None else self._seen.apart_ns
         self._seen = Seen(
-            state, self._clock.now_ns(), self._clock.mono_ns(), frames, fact.last_book_ns,
-            {**apart, **fact.exchange_apart_ns},
+            state, self._clock.now_ns(), self._clock.mono_ns(), feed.frames(), fact.last_book_ns,
+            {**apart, **fact.exchange_apart_ns}, dict(feed.refused),
             {**fact.queue_depths, "facts": 0 if slots is None else len(slots.facts)},
             fact.quotes_published, fact.quotes_conflated, 0 if slots is None else slots.failures,
         )  # fmt: skip

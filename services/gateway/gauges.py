@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 
 from services.contracts.limits import NS_PER_S
 from services.contracts.measures import gateway as m
+from services.contracts.messages.market_data import BookTrouble
 from services.contracts.messages.venue_state import ConnectionState, HaltKind
 from services.contracts.metric import Reading, seconds, seconds_of_ms, states
 from services.contracts.terms import GatewayMode, SessionPhase, Symbol, Venue
@@ -27,6 +29,7 @@ class Seen:
     frames: Mapping[Venue, int] = field(default_factory=dict)
     last_book_ns: Mapping[Venue, int] = field(default_factory=dict)
     apart_ns: Mapping[Venue, int] = field(default_factory=dict)
+    refused: Mapping[tuple[Venue, BookTrouble], int] = field(default_factory=dict)
     queues: Mapping[str, int] = field(default_factory=dict)
     published: int = 0
     conflated: int = 0
@@ -49,6 +52,8 @@ def _feed(seen: Seen, now_ns: int) -> Iterable[Reading]:
     for venue in Venue:
         yield m.QUOTES.at(seen.frames.get(venue, 0), venue)
         yield m.FEED_ALIVE.at(state.rhythm.alive.get(venue, False), venue)
+    for venue, trouble in product(Venue, BookTrouble):
+        yield m.FRAMES_REFUSED.at(seen.refused.get((venue, trouble), 0), venue, trouble)
     for venue, at_ns in seen.last_book_ns.items():
         yield m.QUOTE_AGE.at(max(0.0, seconds(now_ns - at_ns)), venue)
     for venue, apart_ns in seen.apart_ns.items():

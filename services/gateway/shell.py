@@ -189,7 +189,7 @@ class Shell:
         )  # fmt: skip
         self._feed_fact(fact)
         if self._figures is not None:
-            self._figures.ticked(self.state, fact, self._feed.frames(), self.slots)
+            self._figures.ticked(self.state, fact, self._feed, self.slots)
 
     def _beat(self) -> None:
         now_ns = self._clock.now_ns()

@@ -8,16 +8,18 @@ an auction shows itself so, also one that nobody announced. It stands among the 
 empty until the next sound frame, so that neither it nor the book before it is traded on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
 from services.contracts.limits import CLOCK_SKEW_MS, NS_PER_MS
+from services.contracts.measures.every import BOOKS_REFUSED
 from services.contracts.messages.intents import QuoteSeen
 from services.contracts.messages.market_data import BookTrouble, QuoteUpdated, RefusedBook
 from services.contracts.messages.venue_state import PriceBand
-from services.contracts.step import Received
+from services.contracts.metric import Reading
+from services.contracts.step import Event, Received
 from services.contracts.terms import Symbol, Venue
 from services.contracts.tick_grid import TickGrid
 from services.contracts.trading_limits import TradingLimits
@@ -113,6 +115,14 @@ def _shown(levels: Levels) -> tuple[tuple[int, int], ...]:
 
 def _refused(quote: QuoteUpdated, refused: RefusedBook) -> QuoteUpdated:
     return quote.model_copy(update={"bids": (), "asks": (), "refused": refused})
+
+
+def refusal_counted(books: Books, event: Event) -> Iterable[Reading]:
+    """Count a frame that a reader took for no book; `books` are the reader's after it."""
+    if isinstance(event, Received) and isinstance(event.message, QuoteUpdated):
+        book = books.get((event.message.symbol, event.message.venue))
+        if book is not None and book.message_id == event.envelope.id and book.quote.refused is not None:
+            yield BOOKS_REFUSED.at(1, book.quote.venue, book.quote.refused.trouble)
 
 
 def legs_of(books: Books, symbol: Symbol, buy_venue: Venue) -> Legs | None:

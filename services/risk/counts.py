@@ -13,11 +13,13 @@ from services.contracts.messages.pairs import PairApproved, PairDenied
 from services.contracts.metric import Reading, seconds
 from services.contracts.step import Event, Received, Step
 from services.contracts.terms import Side
+from services.market.books import refusal_counted
 from services.risk.state import RiskState
 
 
 def counted(before: RiskState, event: Event, step: Step[RiskState]) -> Iterable[Reading]:
     """Return what one step adds."""
+    yield from refusal_counted(step.state.books, event)
     for out in step.out:
         match out.message:
             case PairApproved(symbol=symbol):

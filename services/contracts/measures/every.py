@@ -1,12 +1,14 @@
 """What every service measures of itself: loop, clock, bus, process."""
 
 from services.contracts.messages.alerts import AlertKind
+from services.contracts.messages.market_data import BookTrouble
 from services.contracts.metric import (
     COMMIT_S,
     HOP,
     LATENCY_S,
     SEVERITY,
     STREAM,
+    VENUE,
     Label,
     Unit,
     counter,
@@ -93,6 +95,10 @@ PROCESS_FILES = gauge("arb_process_open_files", Unit.COUNT, "File descriptors op
 TICKS_SKIPPED = counter(
     "arb_ticks_skipped_total", "Book updates that this late reader passed over for newer ones."
 )
+BOOKS_REFUSED = counter(
+    "arb_books_refused_total", "Frames that this reader took for no book, by what is wrong with them.",
+    VENUE, Label("trouble", tuple(BookTrouble)),
+)  # fmt: skip
 QUOTE_DELAY = histogram(
     "arb_quote_delay_seconds", Unit.SECONDS, LATENCY_S,
     "From the gateway's stamp on a book to its handling in this service.",

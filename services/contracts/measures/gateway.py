@@ -1,5 +1,6 @@
 """What the gateway measures: feed, sessions, connection, orders, limits, lease, reconciliation."""
 
+from services.contracts.messages.market_data import BookTrouble
 from services.contracts.messages.venue_state import ConnectionState, HaltKind
 from services.contracts.metric import (
     COMMIT_S,
@@ -22,6 +23,10 @@ CALL = Label("call", ("order", "query"))
 # -- the feed ----------------------------------------------------------------------------
 
 QUOTES = counter("arb_quotes_received_total", "Book frames the broker sent.", VENUE, read=True)
+FRAMES_REFUSED = counter(
+    "arb_frames_refused_total", "Book frames that are no book, by what is wrong with them.",
+    VENUE, Label("trouble", tuple(BookTrouble)), read=True,
+)  # fmt: skip
 PUBLISHED = counter("arb_quotes_published_total", "Books written to Redis.", read=True)
 CONFLATED = counter(
     "arb_quotes_conflated_total", "Books replaced by a newer one before they were written.", read=True

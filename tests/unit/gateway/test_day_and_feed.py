@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from services.contracts.limits import CODES_PER_SCREEN, LEASE_CANCEL_AFTER_MS, LEASE_MS, NS_PER_MS, NS_PER_S
 from services.contracts.messages.control import ReferencePublished
-from services.contracts.messages.market_data import QuoteUpdated
+from services.contracts.messages.market_data import BookTrouble, QuoteUpdated
 from services.contracts.messages.orders import CommandDenied
 from services.contracts.messages.venue_state import (
     DayFactsPublished,
     EntryWindowChanged,
     FeedLivenessChanged,
     HaltKind,
+    PriceBand,
     SessionPhaseChanged,
     SymbolHaltChanged,
 )
@@ -371,6 +372,28 @@ class TestBook:
         assert quote.asks == ((70_100, 10), (70_200, 5))
         assert quote.bids == ((70_000, 7), (69_800, 2))
         assert quote.connection_epoch == 3
+
+    @pytest.mark.parametrize(
+        ("levels", "trouble"),
+        [
+            ({"f41": "-70000", "f51": "+70000"}, BookTrouble.LOCKED),
+            ({"f41": "-70000", "f51": "+70100"}, BookTrouble.CROSSED),
+            ({"f41": "70050"}, BookTrouble.OFF_TICK),
+            ({"f41": "91100"}, BookTrouble.OUTSIDE_BAND),
+            ({"f41": "70100", "f42": "70000", "f62": "1"}, BookTrouble.UNSORTED),
+            ({"f41": "7O100"}, BookTrouble.UNREADABLE),
+        ],
+    )
+    def test_a_frame_that_is_no_book_is_published_without_levels_and_counted(
+        self, levels: dict[str, str], trouble: BookTrouble
+    ) -> None:
+        bands = {SYMBOL: PriceBand(base_krw=70_000, lower_krw=49_000, upper_krw=91_000)}
+        values = self.frame(**{"f51": "69900", "f61": "10", "f71": "10", **levels})
+        feed = BookFeed(5)
+        quote = feed.quote("005930", values.__getitem__, 1, 1, bands=bands)
+        assert (quote.bids, quote.asks, quote.feed_seq) == ((), (), 1)
+        assert quote.refused is not None and quote.refused.trouble is trouble
+        assert feed.refused == {(Venue.KRX, trouble): 1} and feed.last_ns == {Venue.KRX: 1}
 
     def test_only_the_fids_of_the_wanted_depth_are_read(self) -> None:
         asked: list[int] = []

@@ -1,16 +1,42 @@
 """What is no book: it replaces the book before it with nothing, and nobody trades on either."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
+from services.contracts.measures.every import BOOKS_REFUSED
 from services.contracts.messages.market_data import BookTrouble, QuoteUpdated
 from services.contracts.messages.venue_state import PriceBand
+from services.contracts.step import Step, Tick
 from services.contracts.terms import Venue
 from services.contracts.tick_grid import SHARE_TICKS as TICKS
 from services.contracts.tick_grid import TickGrid
-from services.market.books import BookFault, Books, fault_of, legs_of, seen, sound, with_book
+from services.detector import counts as detector
+from services.detector.state import DetectorState
+from services.executor import counts as executor
+from services.market.books import (
+    BookFault,
+    Books,
+    fault_of,
+    legs_of,
+    refusal_counted,
+    seen,
+    sound,
+    with_book,
+)
+from services.risk import counts as risk
+from services.risk.state import RiskState
 from tests.unit.detector import world
 from tests.unit.detector.world import SAMSUNG, ms, received
+from tests.unit.executor.desk import Desk
 
+STATES: dict[str, Callable[[], Any]] = {
+    "detector": lambda: DetectorState(group="g1"), "risk": RiskState, "executor": lambda: Desk().state,
+}  # fmt: skip
+COUNTED: dict[str, Any] = {
+    "detector": detector.counted, "risk": risk.counted, "executor": executor.counted,
+}  # fmt: skip
 Side = tuple[tuple[int, int], ...]
 BIDS: Side = ((69_900, 10), (69_800, 10))
 ASKS: Side = ((70_000, 10), (70_100, 10))
@@ -68,6 +94,20 @@ def test_a_level_without_quantity_is_left_out_before_anything_is_compared() -> N
 
 def test_without_a_band_a_price_of_any_height_is_sound() -> None:
     assert sound(frame(((48_950, 10),), ASKS), TICKS).refused is None
+
+
+@pytest.mark.parametrize(("bid_krw", "counts"), [(69_900, 0), (70_000, 1)])
+def test_each_reader_counts_a_frame_that_it_refuses_once(bid_krw: int, counts: int) -> None:
+    quote = frame(((bid_krw, 10),), ASKS)
+    event = received(quote, ms(0))
+    books = with_book({}, seen(event, quote), TICKS, BAND)
+    told = tuple(refusal_counted(books, event))
+    assert told == (BOOKS_REFUSED.at(1, Venue.KRX, BookTrouble.LOCKED),) * counts
+    assert not tuple(refusal_counted(books, received(quote, ms(1))))
+    assert not tuple(refusal_counted(books, Tick(ms(2))))
+    for service in STATES:
+        state = STATES[service]().but(books=books)
+        assert tuple(COUNTED[service](state, event, Step(state))) == told
 
 
 @pytest.mark.parametrize("venue", Venue)
