@@ -6,7 +6,7 @@ from deploy.dashboards import addresses, glance, panels
 from deploy.dashboards.board import GROUP, VENUE, Section, board
 from deploy.dashboards.panels import GREEN, ORANGE, RED, YELLOW
 from deploy.dashboards.promql import code_of, increase, least, most, of, or_zero, rate, total
-from services.contracts.measures import detector, gateway
+from services.contracts.measures import detector, every, gateway
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.terms import SessionPhase
 
@@ -106,7 +106,19 @@ def _feed() -> Section:
         {"codes": of(gateway.CODES)},
         panels.COUNT,
     )
-    return Section("Feed", 8, [(8, rates), (8, published), (8, age), (8, alive), (8, apart), (8, codes)])
+    refused = panels.line_panel(
+        "Frames refused",
+        "In five minutes: frames that are no book, at the gateway by what is wrong, and at each reader.",
+        {
+            "{{venue}} {{trouble}}": increase(
+                gateway.FRAMES_REFUSED, ("venue", "trouble"), "5m", venue="$venue"
+            ),
+            "{{service}}": increase(every.BOOKS_REFUSED, ("service",), "5m", venue="$venue"),
+        },
+        panels.COUNT,
+    )
+    first = [(8, rates), (8, published), (8, age)]
+    return Section("Feed", 8, [*first, (6, alive), (6, apart), (6, codes), (6, refused)])
 
 
 def _sessions() -> Section:
