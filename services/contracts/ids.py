@@ -27,3 +27,16 @@ def order_id_of(pair_id: str, clip: int, side: Side, attempt: int) -> str:
     'Pab12.1.s.2'
     """
     return f"{pair_id}.{clip}.{side.value[0]}.{attempt}"
+
+
+def leg_of(order_id: str) -> tuple[str, Side, int] | None:
+    """Return (clip, side, attempt) of an order, None for an id that `order_id_of` did not make.
+
+    >>> leg_of("Pab12.1.s.2")
+    ('Pab12.1', <Side.SELL: 'sell'>, 2)
+    """
+    parts = order_id.split(".")
+    sides = {side.value[0]: side for side in Side}
+    if len(parts) != 4 or parts[2] not in sides or not parts[3].isdecimal():
+        return None
+    return f"{parts[0]}.{parts[1]}", sides[parts[2]], int(parts[3])

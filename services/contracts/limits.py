@@ -28,6 +28,9 @@ SCREENS: Final = 200
 INTENT_TTL_MS: Final = 800
 APPROVAL_TTL_MS: Final = 1_500
 COMMAND_TTL_MS: Final = 1_500
+ENTRY_WAIT_MS: Final = 200
+"""An entry that cannot leave within this of its arrival at the gateway is denied: the cross that it was meant
+for is passing, and what is sent late is bought late and sold at a loss (design, 5)."""
 CLOCK_SKEW_MS: Final = 250
 """A message stamped this much in the future means that clocks disagree."""
 
@@ -68,5 +71,6 @@ LIMIT_PROPOSAL_MS: Final = 600_000
 assert LIMITER_WINDOW_NS > NS_PER_S
 assert LEASE_RENEW_MS * 3 < LEASE_MS < LEASE_CANCEL_AFTER_MS
 assert INTENT_TTL_MS <= APPROVAL_TTL_MS
+assert ENTRY_WAIT_MS < COMMAND_TTL_MS and ENTRY_WAIT_MS * NS_PER_MS < LIMITER_WINDOW_NS
 assert TICK_MS * 2 < LEASE_RENEW_MS
 assert HARD_OPEN_PAIRS < BROKER_ORDERS_PER_SECOND

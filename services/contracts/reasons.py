@@ -71,7 +71,7 @@ class GateReason(StrEnum):
     SELF_CROSS = "self_cross", "An own order works on the other side of the same venue."
     UNACKNOWLEDGED = "unacknowledged", "An order of this symbol, venue and side is still unacknowledged."
     OVERSELL = "oversell", "More would be sold than this pair bought."
-    ORDER_BUDGET = "order_budget", "The order budget is owed to exits."
+    ORDER_BUDGET = "order_budget", "It could not leave in time: the order budget is spent or owed to exits."
     TARGET_UNKNOWN = "target_unknown", "The order to cancel or amend is not known, or is closed."
     LOG_FAILED = "log_failed", "The intention could not be written to disk."
     REMOVED = "removed", "Cancelled while still queued in the gateway."

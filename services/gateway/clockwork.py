@@ -48,6 +48,7 @@ PATIENCE = ((25, 1), (QUERIES_KEPT_FOR_EXITS, 3), (0, 8))
 
 def tick(turn: Turn, fact: Clocked) -> None:
     """Everything that is due."""
+    order_desk.end_call(turn)
     _day(turn)
     _halt_file(turn, fact)
     _connection(turn)

@@ -17,6 +17,7 @@ from services.gateway.effects import Query, Register, Send
 from services.gateway.evidence import CHEJAN_FIDS
 from services.gateway.facts import (
     ELSEWHERE,
+    LATE,
     ORDER_EVENTS,
     Answered,
     Connected,
@@ -81,7 +82,7 @@ class OrderPort:
         self._ocx, self._log, self._halt_file, self._mono_ns = ocx, log, halt_file, mono_ns
 
     def send(self, effect: Send) -> Fact:
-        """Sync the intention, look at lease and HALT file once more, then call SendOrder."""
+        """Sync the intention, look at clock, lease and HALT file once more, then call SendOrder."""
         began_ns = self._mono_ns()
         try:
             self._log.append(effect.trading_date, effect.intention, sync=True)
@@ -93,6 +94,8 @@ class OrderPort:
         synced_ns = self._mono_ns()
         if effect.lease_until_mono_ns and synced_ns >= effect.lease_until_mono_ns:
             return SendWithheld(effect.order_id, "lease", logged=True)
+        if effect.leave_by_mono_ns and synced_ns > effect.leave_by_mono_ns:
+            return SendWithheld(effect.order_id, LATE, logged=True)
         if effect.stopped_by_halt_file and self._halt_file():
             return SendWithheld(effect.order_id, "halt_file", logged=True)
         code = self._ocx.send_order(list(effect.args))

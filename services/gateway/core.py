@@ -173,10 +173,14 @@ def _joined(logged: OrderRecord | None, stored: OrderRecord) -> OrderRecord:
 def _started(turn: Turn) -> None:
     """Say what is known, so that readers need no history, and connect.
 
-    The last queries of the process before may be in no store: a window passes before the first one.
+    The last queries of the process before may be in no store: a window passes before the first one. Its last
+    orders are known, but not when their calls came back: they count from now.
     """
-    desk = turn.state.desk
-    turn.set(desk=replace(desk, not_before_ns=turn.now_ns + LIMITER_WINDOW_NS))
+    state = turn.state
+    turn.set(
+        desk=replace(state.desk, not_before_ns=turn.now_ns + LIMITER_WINDOW_NS),
+        order_history=(turn.now_ns,) * len(state.order_history),
+    )
     session, _ = turn.state.session.now(turn.state.clock, turn.state.rules, turn.now_ns)
     turn.set(session=session)
     clockwork.note_carried(turn)
@@ -318,9 +322,11 @@ def _told(turn: Turn, rqname: str, text: str) -> None:
 
 def _query_returned(turn: Turn, rqname: str, code: int) -> None:
     flight = turn.state.desk.flight
-    if code == 0 or flight is None or flight.query.rqname != rqname:
+    if flight is None or flight.query.rqname != rqname:
         return
-    clockwork.query_failed(turn, f"the call returned {code}")
+    turn.set(desk=turn.state.desk.called(turn.now_ns))
+    if code != 0:
+        clockwork.query_failed(turn, f"the call returned {code}")
 
 
 def _interrupted(turn: Turn, values: Mapping[int, str]) -> None:

@@ -65,9 +65,9 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Sync `intention` to disk, look at lease and HALT file once more, then SendOrder.
+    """Sync `intention` to disk, look at clock, lease and HALT file once more, then SendOrder.
 
-    `lease_until_mono_ns` is 0 for what needs no lease.
+    `lease_until_mono_ns` is 0 for what needs no lease, `leave_by_mono_ns` for what may leave late.
     """
 
     order_id: str
@@ -76,6 +76,7 @@ class Send:
     trading_date: str
     lease_until_mono_ns: int = 0
     stopped_by_halt_file: bool = True
+    leave_by_mono_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,6 +157,8 @@ class SendReturned:
 
 ELSEWHERE: Final = "another gateway wrote the same order into the log of intentions"
 """Why a call is not made that another process may have made."""
+LATE: Final = "the disk took its intention too late"
+"""Why an entry is not sent that would leave late."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from services.contracts.messages.venue_state import ConnectionState, HaltKind
 from services.contracts.metric import Reading, seconds, seconds_of_ms, states
 from services.contracts.terms import GatewayMode, SessionPhase, Symbol, Venue
 from services.gateway.limiter import ORDER_LADDER, QUERY_LADDER, History, Ladder, tokens
-from services.gateway.order_table import OrderTable, Stage
+from services.gateway.order_budget import exits_owed
+from services.gateway.order_table import Stage
 from services.gateway.state import GatewayState
 from services.market.hoga import OrderAction
 
@@ -42,7 +43,7 @@ def readings(seen: Seen, mono_ns: int) -> Iterable[Reading]:
     yield from _feed(seen, now_ns)
     yield from _day(seen.state, now_ns)
     yield from _connection(seen.state)
-    yield from _orders(seen.state.orders)
+    yield from _orders(seen.state, now_ns)
     yield from _limits(seen.state, now_ns)
     yield from _stops(seen.state, mono_ns)
 
@@ -87,12 +88,13 @@ def _connection(state: GatewayState) -> Iterable[Reading]:
     yield m.RESTRICTED.at(state.link.orders_restricted)
 
 
-def _orders(orders: OrderTable) -> Iterable[Reading]:
+def _orders(state: GatewayState, now_ns: int) -> Iterable[Reading]:
+    orders = state.orders
     working = [record for record in orders.working.values() if record.is_order]
     yield m.UNKNOWN.at(sum(record.stage is Stage.UNKNOWN for record in working))
     yield m.WORKING.at(sum(record.stage is Stage.ACCEPTED for record in working))
     yield m.FOREIGN.at(len(orders.foreign))
-    yield m.EXITS_OWED.at(len(orders.pairs_owing_an_exit()))
+    yield m.EXITS_OWED.at(len(exits_owed(state, now_ns)))
     requests = (*orders.done.values(), *orders.working.values())
     traded = sum(record.is_order and record.facts.cum_qty_shares > 0 for record in requests)
     new = sum(record.action is OrderAction.NEW for record in requests)

@@ -1,5 +1,6 @@
 """From a command to SendOrder: the queue, the gate, the budget, and what came back of the call.
 
+One call is made at a time, and counted from when it came back, so that what is decided next knows of it.
 Owns design 4.1: an id that was ever logged is never sent again, except after definite evidence that
 it never left the machine (-308, or the shell withheld it).
 """
@@ -8,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from services.contracts.alert_codes import AlertCode
-from services.contracts.limits import BROKER_ORDERS_PER_SECOND, LIMITER_WINDOW_NS, NS_PER_MS
+from services.contracts.limits import BROKER_ORDERS_PER_SECOND, ENTRY_WAIT_MS, NS_PER_MS
 from services.contracts.messages.commands import AmendOrder, CancelOrder, PlaceOrder
 from services.contracts.messages.orders import CommandDenied, OrderFacts, OrderSent
 from services.contracts.messages.venue_state import ConnectionState
@@ -16,10 +17,11 @@ from services.contracts.reasons import GateReason
 from services.contracts.terms import GatewayMode, Purpose, SessionPhase, Severity, Symbol, Venue
 from services.gateway import truth
 from services.gateway.effects import Note, Send, SendArgs
-from services.gateway.facts import ELSEWHERE, SendReturned, SendWithheld
+from services.gateway.facts import ELSEWHERE, LATE, SendReturned, SendWithheld
 from services.gateway.gate import GateView, check
 from services.gateway.intention_log import intent, not_sent
 from services.gateway.limiter import ORDER_LADDER, after_call, in_window, wait_needed
+from services.gateway.order_budget import shortage
 from services.gateway.order_queue import Command, Waiting, find, queued, waits_for, without
 from services.gateway.order_table import OrderRecord, Stage
 from services.gateway.query_desk import RoundKind
@@ -35,6 +37,8 @@ CANCEL_LATER_NS = 30_000 * NS_PER_MS
 """An order that has outlived so many cancels is tried again this often, for as long as it must not work."""
 ASK_OTHERS_NS = 2_100 * NS_PER_MS
 """Two lists further apart than this end an order that neither shows."""
+ENTRY_WAIT_NS = ENTRY_WAIT_MS * NS_PER_MS
+NO_TOKEN = "no order token"
 DENIED_KEPT = 500
 DENIED_RETOLD = 50
 """Many more than can be refused within the last second, which is what Redis may lose."""
@@ -42,6 +46,7 @@ _OWN_CANCEL = ".x"
 """Marks the id of a cancel that the gateway itself decided on; nobody waits for its denial."""
 _DENIED_BY_WITHHOLDING = {
     "lease": GateReason.LEASE, "halt_file": GateReason.HALT_FILE, "log": GateReason.LOG_FAILED,
+    LATE: GateReason.ORDER_BUDGET,
 }  # fmt: skip
 
 
@@ -122,15 +127,17 @@ def _symbol_of(turn: Turn, message: Command) -> Symbol:
 
 
 def pump(turn: Turn) -> None:
-    """Judge everything that waits, by rank, and send what may go now."""
+    """Judge everything that waits, by rank, and send what may go now; the rest when that call is over."""
     for waiting in turn.state.queue:
+        if turn.state.calling is not None:
+            return
         if find(turn.state.queue, waiting.command.order_id) is None:
             continue
         message = waiting.command
         if isinstance(message, PlaceOrder):
             _pump_place(turn, waiting, message)
         else:
-            _pump_change(turn, message)
+            _pump_change(turn, waiting, message)
 
 
 def _pump_place(turn: Turn, waiting: Waiting, order: PlaceOrder) -> None:
@@ -142,10 +149,11 @@ def _pump_place(turn: Turn, waiting: Waiting, order: PlaceOrder) -> None:
         if reason is GateReason.EXPIRED and waiting.why:
             reason, detail = GateReason.ORDER_BUDGET, f"{waiting.why}, then {detail}"
         deny(turn, order, reason, detail)
+    elif order.purpose is Purpose.ENTRY:
+        if _entry_may_leave(turn, waiting, order.venue):
+            _send_new(turn, order, leave_by_ns=waiting.arrived_ns + ENTRY_WAIT_NS)
     elif _no_token(turn):
-        _note_why(turn, order, "no order token")
-    elif order.purpose is Purpose.ENTRY and not _entry_fits(turn):
-        _note_why(turn, order, "tokens are owed to exits")
+        _note_why(turn, order, NO_TOKEN)
     else:
         _send_new(turn, order)
 
@@ -157,22 +165,28 @@ def _ask_after_others(turn: Turn) -> None:
         truth.want_orders(turn, RoundKind.ORDERS)
 
 
-def _note_why(turn: Turn, order: PlaceOrder, why: str) -> None:
-    turn.set(queue=waits_for(turn.state.queue, order.order_id, why))
+def _entry_may_leave(turn: Turn, waiting: Waiting, venue: Venue) -> bool:
+    """Whether an entry, or the amendment of one, may leave now. It waits no longer than `ENTRY_WAIT_MS`."""
+    message = waiting.command
+    waited_ns = turn.now_ns - waiting.arrived_ns
+    if waited_ns > ENTRY_WAIT_NS:
+        detail = f"waited_ms={waited_ns // NS_PER_MS} limit_ms={ENTRY_WAIT_MS}: {waiting.why}"
+        deny(turn, message, GateReason.ORDER_BUDGET, detail)
+        return False
+    why = NO_TOKEN if _no_token(turn) else shortage(turn.state, turn.now_ns, message.pair_id, venue)
+    _note_why(turn, message, why)
+    return not why
+
+
+def _note_why(turn: Turn, message: Command, why: str) -> None:
+    turn.set(queue=waits_for(turn.state.queue, message.order_id, why))
 
 
 def _no_token(turn: Turn) -> bool:
     return wait_needed(turn.state.order_history, turn.now_ns, ORDER_LADDER) > 0
 
 
-def _entry_fits(turn: Turn) -> bool:
-    """Orders sent in the last 1.1 s, plus exits owed by open pairs, plus this one (design, 5)."""
-    sent = in_window(turn.state.order_history, turn.now_ns, LIMITER_WINDOW_NS)
-    owed = len(turn.state.orders.pairs_owing_an_exit())
-    return sent + owed + 1 <= BROKER_ORDERS_PER_SECOND
-
-
-def _pump_change(turn: Turn, message: AmendOrder | CancelOrder) -> None:
+def _pump_change(turn: Turn, waiting: Waiting, message: AmendOrder | CancelOrder) -> None:
     target = turn.state.orders.get(message.target_order_id)
     if turn.state.settings.mode is GatewayMode.OBSERVE:
         deny(turn, message, GateReason.MODE, "mode is observe")
@@ -189,8 +203,16 @@ def _pump_change(turn: Turn, message: AmendOrder | CancelOrder) -> None:
         deny(turn, message, GateReason.TRADING_STATE, "an amendment of an entry needs what an entry needs")
     elif turn.state.link.state not in (ConnectionState.SYNCHRONISING, ConnectionState.READY):
         return
-    elif target.facts.broker_order_no and not _no_token(turn):
+    elif target.facts.broker_order_no and _change_may_leave(turn, waiting, target):
         _send_change(turn, message, target)
+
+
+def _change_may_leave(turn: Turn, waiting: Waiting, target: OrderRecord) -> bool:
+    """What an amended entry may take is what a new one may."""
+    facts = target.facts
+    if isinstance(waiting.command, AmendOrder) and facts.purpose is Purpose.ENTRY:
+        return _entry_may_leave(turn, waiting, facts.venue)
+    return not _no_token(turn)
 
 
 def _tell_never_sent(turn: Turn, cancel: CancelOrder) -> None:
@@ -270,7 +292,7 @@ def _entry_window(turn: Turn) -> bool:
 # -- sending ------------------------------------------------------------------------------------
 
 
-def _send_new(turn: Turn, order: PlaceOrder) -> None:
+def _send_new(turn: Turn, order: PlaceOrder, leave_by_ns: int = 0) -> None:
     phase = turn.state.session.phases.get(order.venue, SessionPhase.CLOSED)
     facts = OrderFacts(
         order_id=order.order_id, pair_id=order.pair_id, symbol=order.symbol, venue=order.venue,
@@ -285,7 +307,8 @@ def _send_new(turn: Turn, order: PlaceOrder) -> None:
         turn.state.rules.hoga.hoga_code(order.venue, phase, order.kind), "",
     )  # fmt: skip
     lease_until = turn.state.lease.expires_mono_ns if order.purpose.adds_exposure else 0
-    _send(turn, record, args, lease_until, stopped_by_halt_file=True)
+    leave_by = turn.mono_ns + leave_by_ns - turn.now_ns if leave_by_ns else 0
+    _send(turn, record, args, lease_until, stopped_by_halt_file=True, leave_by_mono_ns=leave_by)
 
 
 def _send_change(turn: Turn, message: AmendOrder | CancelOrder, target: OrderRecord) -> None:
@@ -314,7 +337,13 @@ def _send_change(turn: Turn, message: AmendOrder | CancelOrder, target: OrderRec
 
 
 def _send(
-    turn: Turn, record: OrderRecord, args: SendArgs, lease_until_mono_ns: int, *, stopped_by_halt_file: bool
+    turn: Turn,
+    record: OrderRecord,
+    args: SendArgs,
+    lease_until_mono_ns: int,
+    *,
+    stopped_by_halt_file: bool,
+    leave_by_mono_ns: int = 0,
 ) -> None:
     history = after_call(turn.state.order_history, turn.now_ns, ORDER_LADDER)
     rhythm = turn.state.rhythm
@@ -330,7 +359,7 @@ def _send(
     turn.do(
         Send(
             record.order_id, args, intent(record), record.facts.trading_date, lease_until_mono_ns,
-            stopped_by_halt_file,
+            stopped_by_halt_file, leave_by_mono_ns,
         )
     )  # fmt: skip
 
@@ -339,14 +368,27 @@ def _send(
 
 
 def returned(turn: Turn, fact: SendReturned) -> None:
-    """SendOrder came back (Kiwoom sheet 6)."""
+    """SendOrder came back (Kiwoom sheet 6): from now on the broker may have counted it, whatever it says."""
+    turn.set(order_history=(*turn.state.order_history[:-1], turn.now_ns))
     record = turn.state.orders.working.get(fact.order_id)
-    if record is None:
-        return
+    if record is not None:
+        _outcome(turn, record, fact)
+    turn.set(calling=None)
+    pump(turn)
+
+
+def end_call(turn: Turn) -> None:
+    """A call of which no end was heard, because the core failed at it, is over: nothing else waits for it."""
+    if turn.state.calling is not None:
+        turn.set(order_history=(*turn.state.order_history[:-1], turn.now_ns), calling=None)
+
+
+def _outcome(turn: Turn, record: OrderRecord, fact: SendReturned) -> None:
     match sent_by(fact.code):
         case Sent.LEFT:
             if record.action is OrderAction.NEW:
-                turn.say(OrderSent(facts=record.facts), record.facts.pair_id)
+                sent = OrderSent(facts=record.facts, waited_ms=_waited_ms(turn, fact))
+                turn.say(sent, record.facts.pair_id)
         case Sent.RATE:
             _never_left(turn, record, "rate exceeded at the broker (-308)")
         case Sent.UNKNOWN:
@@ -359,14 +401,24 @@ def returned(turn: Turn, fact: SendReturned) -> None:
                 _restrict(turn, fact.code)
 
 
+def _waited_ms(turn: Turn, fact: SendReturned) -> int | None:
+    """How long the order's command had waited here when SendOrder was called."""
+    calling = turn.state.calling
+    if calling is None or calling.command.order_id != fact.order_id:
+        return None
+    return max(0, turn.now_ns - fact.call_ns - calling.arrived_ns) // NS_PER_MS
+
+
 def withheld(turn: Turn, fact: SendWithheld) -> None:
     """The shell did not make the call: lease, HALT file or disk stood against it at the last moment."""
+    turn.set(calling=None)
     record = turn.state.orders.working.get(fact.order_id)
     if record is None:
         return
     if fact.why == ELSEWHERE:
         truth.become_unknown(turn, fact.order_id, fact.why)
         return
+    turn.set(order_history=turn.state.order_history[:-1])
     if fact.logged:
         turn.do(Note(not_sent(fact.order_id), record.facts.trading_date))
     turn.set(orders=turn.state.orders.without_unsent(fact.order_id))

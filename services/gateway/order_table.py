@@ -36,8 +36,9 @@ class OrderRecord:
     """One order of ours. A cancel or amendment names `target_id`, by the broker's `original_no`.
 
     `closing_amount_krw` is the amount that evidence with nothing remaining has named, -1 before
-    there is any. `absences` counts queries of all orders that did not show it, the last one
-    begun at `absent_ns`. `blank_ns` is when a query began that showed it over without an amount.
+    there is any. `moved_ns` is when evidence last changed the order. `absences` counts queries of all
+    orders that did not show it, the last one begun at `absent_ns`. `blank_ns` is when a query began that
+    showed it over without an amount.
     """
 
     facts: OrderFacts
@@ -48,6 +49,7 @@ class OrderRecord:
     target_id: str = ""
     original_no: str = ""
     closing_amount_krw: int = -1
+    moved_ns: int = 0
     cancel_confirmed: bool = False
     rejected: bool = False
     absences: int = 0

@@ -155,6 +155,11 @@ class QueryDesk:
             self, history=history, round=round_, flight=flight, turn=self.turn + 1, sent=self.sent + 1
         )
 
+    def called(self, now_ns: int) -> "QueryDesk":
+        """Return the desk with the newest query counted from when its call came back: until then the broker
+        may not have seen it."""
+        return replace(self, history=(*self.history[:-1], now_ns))
+
     def answered(
         self, rqname: str, more: bool, single: Mapping[str, str], rows: tuple[Mapping[str, str], ...]
     ) -> tuple["QueryDesk", Round | None]:

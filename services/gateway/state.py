@@ -169,7 +169,7 @@ class GatewayState(State):
     facts: DayFacts = DayFacts()
     registered: tuple[Registration, ...] = ()
     calling: Waiting | None = None
-    """The command whose SendOrder is being made: it comes back to the queue after -308."""
+    """The command whose SendOrder is being made, one at a time: it comes back to the queue after -308."""
     superseded: frozenset[str] = frozenset()
     denied: Mapping[str, CommandDenied] = {}
     """The newest orders we refused: an id that was refused once is never sent."""

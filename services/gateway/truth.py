@@ -198,9 +198,9 @@ def apply(turn: Turn, record: OrderRecord, seen: Evidence) -> None:
     if seen.lacks_a_figure and not seen.by_query and record.stage is not Stage.CLOSED:
         want_orders(turn, RoundKind.RESOLVE)
     growth = merge(record, seen)
-    after = growth.record
-    if after == record:
+    if growth.record == record:
         return
+    after = replace(growth.record, moved_ns=turn.now_ns)
     turn.set(orders=turn.state.orders.with_record(after), rhythm=_moved(turn))
     if growth.closed and after.rejected and after.action is not OrderAction.NEW:
         _change_refused(turn, after, seen.reason)
@@ -315,7 +315,7 @@ def refuse(turn: Turn, order_id: str, code: str, text: str) -> None:
     if record is None or record.stage is Stage.CLOSED or record.facts.broker_order_no:
         return
     facts = record.facts.model_copy(update={"closed": True})
-    gone = replace(record, facts=facts, stage=Stage.CLOSED, rejected=True)
+    gone = replace(record, facts=facts, stage=Stage.CLOSED, rejected=True, moved_ns=turn.now_ns)
     turn.set(orders=turn.state.orders.with_record(gone), rhythm=_moved(turn))
     turn.do(Note(closed(facts), facts.trading_date))
     if record.action is OrderAction.NEW:
@@ -349,7 +349,7 @@ def become_unknown(turn: Turn, order_id: str, reason: str) -> None:
 def never_arrived(turn: Turn, record: OrderRecord) -> None:
     """Two queries apart do not show it: it closes with nothing filled."""
     facts = record.facts.model_copy(update={"closed": True})
-    gone = replace(record, facts=facts, stage=Stage.CLOSED)
+    gone = replace(record, facts=facts, stage=Stage.CLOSED, moved_ns=turn.now_ns)
     turn.set(orders=turn.state.orders.with_record(gone))
     turn.do(Note(closed(facts), facts.trading_date))
     if not record.is_order:

@@ -1,9 +1,10 @@
 """Ids: the same cause gives the same id, another cause another one."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.contracts.ids import derive_id, order_id_of, pair_id_of
+from services.contracts.ids import derive_id, leg_of, order_id_of, pair_id_of
 from services.contracts.terms import Side
 
 # The separator inside an id's text is a control character that no field of ours contains.
@@ -45,3 +46,13 @@ def test_a_pair_id_is_told_from_its_intent(intent_id: str) -> None:
 def test_ids_in_journals_stay_what_they_were() -> None:
     assert derive_id("pair", "intent", 1) == "33f84a86c6d1d9f2d0b6"
     assert pair_id_of("0123456789abcdef0123") == "P175de5f9d8b6"
+
+
+@pytest.mark.parametrize("text", ["", "P1.1.b", "P1.1.x.1", "P1.1.b.one", "P1.1.b.1.c1", "P1.1.s.1.x7.1"])
+def test_what_is_no_order_id_has_no_leg(text: str) -> None:
+    assert leg_of(text) is None
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_an_order_id_says_its_leg(side: Side) -> None:
+    assert leg_of(order_id_of("P1", 3, side, 12)) == ("P1.3", side, 12)

@@ -37,9 +37,14 @@ class OrderFacts(Part):
 
 
 class OrderSent(Message):
-    """SendOrder returned 0: the request left the machine. Nothing is accepted yet."""
+    """SendOrder returned 0: the request left the machine. Nothing is accepted yet.
+
+    `waited_ms` is the time from the arrival of its command at the gateway to the call of SendOrder, None
+    where that is told again or not known.
+    """
 
     facts: OrderFacts
+    waited_ms: int | None = None
 
 
 class OrderAccepted(Message):

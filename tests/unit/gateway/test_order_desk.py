@@ -103,20 +103,8 @@ def test_each_order_has_a_screen_of_its_own(desk: Desk) -> None:
     for at in range(3):
         entry(desk, at)
         desk.answer(desk.sends[-1], f"000060{at}")
+        desk.run(1.2)
     assert len({send.args[1] for send in desk.sends}) == 3
-
-
-def test_entries_leave_the_tokens_that_exits_will_need(desk: Desk) -> None:
-    for at in range(4):
-        entry(desk, at)
-    assert len(desk.sends) == 3
-    desk.run(1.3)
-    assert len(desk.sends) == 4
-    for at in (4, 5):
-        entry(desk, at, venue=Venue.NXT)
-        desk.run(2)
-    assert [send.order_id for send in desk.sends[4:]] == ["P4.1.b.1"]
-    assert denials(desk) == [("P5.1.b.1", GateReason.ORDER_BUDGET)]
 
 
 def test_an_exit_goes_before_an_entry_that_waited_longer(desk: Desk) -> None:
@@ -149,19 +137,29 @@ def test_whatever_comes_no_second_sees_a_sixth_order(commands: list[tuple[int, i
 
 class TestSendReturned:
     def test_308_waits_and_goes_again_with_the_same_id(self, desk: Desk) -> None:
+        holding(desk)
+        desk.run(2)
         desk.send_code = -308
-        desk.hear(order(desk.now_ns), "o")
-        assert len(desk.sends) == 1
+        desk.hear(exit_order(desk.now_ns), "x")
         assert not denials(desk)
         desk.send_code = 0
         desk.run(1.4)
-        assert [send.order_id for send in desk.sends] == ["P1.1.b.1"] * 2
+        assert [send.order_id for send in desk.sends[1:]] == ["P1.1.s.1"] * 2
 
     def test_308_is_not_tried_beyond_its_time(self, desk: Desk) -> None:
+        holding(desk)
+        desk.run(2)
+        desk.send_code = -308
+        desk.hear(exit_order(desk.now_ns), "x")
+        desk.run(4)
+        assert len(desk.sends[1:]) <= 2
+        assert denials(desk) == [("P1.1.s.1", GateReason.ORDER_BUDGET)]
+
+    def test_308_denies_an_entry_which_a_whole_window_would_make_late(self, desk: Desk) -> None:
         desk.send_code = -308
         desk.hear(order(desk.now_ns), "o")
-        desk.run(4)
-        assert len(desk.sends) <= 2
+        desk.run(2)
+        assert len(desk.sends) == 1
         assert denials(desk) == [("P1.1.b.1", GateReason.ORDER_BUDGET)]
 
     def test_another_code_is_a_rejection(self, desk: Desk) -> None:

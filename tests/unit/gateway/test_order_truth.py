@@ -398,12 +398,12 @@ class TestRestart:
     @pytest.mark.parametrize("code", [0, -307, -308])
     def test_what_was_sent_after_the_queue_was_stored_waits_no_longer(self, desk: Desk, code: int) -> None:
         """Found by a virtual day: killed within SendOrder, it sent a command once more that it had stored."""
-        for at, symbol in enumerate(("005930", "000660", "005380", "373220")):
-            desk.hear(order(desk.now_ns, order_id=f"P{at}.1.b.1", pair_id=f"P{at}", symbol=symbol), f"e{at}")
+        desk.state = desk.state.but(order_history=(desk.now_ns - S,) * 5)
+        desk.hear(order(desk.now_ns), "waits for a token")
         stored, waits = desk.state, desk.state.queue[0].command.order_id
         desk.send_code = code
-        while waits not in [send.order_id for send in desk.sends]:
-            desk.run(0.1)
+        desk.run(0.1)
+        assert [send.order_id for send in desk.sends] == [waits]
         again = recovered(stored, self.lines(desk), desk.state.session.trading_date)
         still = [waiting.command.order_id for waiting in again.queue]
         assert (waits in still) is (code == -308)
