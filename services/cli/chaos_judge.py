@@ -22,6 +22,7 @@ from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.orders import OrderFacts, OrderUnknown, ReconciliationCompleted
 from services.contracts.messages.pairs import PairApproved, PairClosed, PairOutcome, ResidualMarked
 from services.contracts.terms import Severity, Side
+from services.simulator.promptness import Promptness
 
 NEW: Final = "new"
 
@@ -104,6 +105,8 @@ class DayVerdict(BaseModel):
     strandings: int
     neutral_ms: tuple[int, ...]
     uncovered_krw_ms: int
+    first_sell_waits_ms: tuple[int, ...] = ()
+    entries_denied_late: int = 0
     orders_unknown: int
     max_orders_in_any_second: int
     max_queries_in_any_second: int
@@ -125,6 +128,7 @@ class Said:
     latches: Counter[str] = field(default_factory=Counter)
     unknown: set[str] = field(default_factory=set)
     troubles: list[str] = field(default_factory=list)
+    promptness: Promptness = field(default_factory=Promptness)
 
     def last_closed(self) -> Iterator[PairClosed]:
         return (statements[-1] for statements in self.closed.values())
@@ -163,7 +167,9 @@ def judge(truth: Truth, messages: Iterable[Envelope], risk_pnl_krw: int | None =
         realised_pnl_krw=sum(pair.realised_pnl_krw for pair in closed),
         account_cash_change_krw=truth.cash_change_krw, stranded=said.stranded, strandings=said.strandings,
         neutral_ms=tuple(sorted(pair.neutral_ms for pair in closed if pair.trip)),
-        uncovered_krw_ms=sum(pair.uncovered_krw_ms for pair in closed),
+        uncovered_krw_ms=said.promptness.unhedged_krw_ms,
+        first_sell_waits_ms=tuple(sorted(said.promptness.first_sell_waits_ms)),
+        entries_denied_late=len(said.promptness.entries_denied_late),
         orders_unknown=len(said.unknown), max_orders_in_any_second=truth.max_orders_per_s,
         max_queries_in_any_second=truth.max_queries_per_s, latches=dict(sorted(said.latches.items())),
         violations=tuple(violations),
@@ -175,6 +181,7 @@ def listen(messages: Iterable[Envelope]) -> Said:
     said = Said()
     for envelope in messages:
         body = envelope.body
+        said.promptness.take(body)
         match body:
             case PairApproved():
                 said.approved[body.pair_id] = body.qty_shares

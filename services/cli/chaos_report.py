@@ -9,8 +9,9 @@ from rich.text import Text
 
 from services.cli.chaos_judge import DayVerdict
 from services.cli.chaos_plan import FaultKind
-from services.cli.report_page import counted, report_page
+from services.cli.report_page import counted, prompt_rows, report_page
 from services.cli.wording import krw, signed_krw
+from services.simulator.promptness import PromptFigures, Spread
 
 
 class ChaosDayReport(BaseModel):
@@ -32,10 +33,8 @@ class ChaosDayReport(BaseModel):
     verdict: DayVerdict
 
 
-class ChaosReport(BaseModel):
+class ChaosReport(PromptFigures):
     """All days together; money in KRW, times in ms. `violations` is empty where everything held."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int
     days: int
@@ -56,7 +55,6 @@ class ChaosReport(BaseModel):
     strandings: int
     neutral_ms_p50: int
     neutral_ms_max: int
-    uncovered_krw_s: int
     to_rest_s_max: int
     days_not_compared: int
     """Days that ended before our books were compared with the account once more."""
@@ -102,7 +100,9 @@ def report_of(days: Sequence[ChaosDayReport], seed: int, folder: str) -> ChaosRe
         strandings=sum(v.strandings for v in verdicts),
         neutral_ms_p50=neutral_ms[len(neutral_ms) // 2] if neutral_ms else 0,
         neutral_ms_max=max(neutral_ms, default=0),
-        uncovered_krw_s=sum(v.uncovered_krw_ms for v in verdicts) // 1_000,
+        first_sell_wait_ms=Spread.of(wait_ms for v in verdicts for wait_ms in v.first_sell_waits_ms),
+        entries_denied_late=sum(v.entries_denied_late for v in verdicts),
+        unhedged_krw_s=sum(v.uncovered_krw_ms for v in verdicts) // 1_000,
         to_rest_s_max=max((day.to_rest_s for day in days), default=0),
         days_not_compared=sum(not day.account_compared for day in days),
         orders_unknown=sum(v.orders_unknown for v in verdicts),
@@ -132,7 +132,7 @@ def _rows(r: ChaosReport) -> list[tuple[str, str]]:
         ("to neutral", f"median {krw(r.neutral_ms_p50)} ms, longest {krw(r.neutral_ms_max)} ms"),
         ("to rest", f"longest {r.to_rest_s_max} s after the last fault; {r.days_not_compared} days "
                     "ended without one more comparison with the account"),
-        ("uncovered", f"{krw(r.uncovered_krw_s)} KRW x s"),
+        *prompt_rows(r),
         ("rates", f"at most {r.max_orders_in_any_second} orders and {r.max_queries_in_any_second} queries "
                   "in any second, as the broker counted"),
         ("latches", counted(r.latches)),

@@ -13,7 +13,7 @@ from services.cli.board_view import render
 from services.cli.demo import Watcher
 from services.cli.link import Seen
 from services.cli.report import DayReport
-from services.cli.report_page import counted, report_page
+from services.cli.report_page import counted, prompt_rows, report_page
 from services.cli.wording import krw, sentence, signed_krw
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import ArmRefused, LatchSet, TradingStateChanged
@@ -130,7 +130,7 @@ def _rows(r: DayReport) -> list[tuple[str, str]]:
                   f"sold {r.sold_shares} for {krw(r.sold_krw)} KRW"),
         ("residuals", f"{r.residuals}, stranded {r.stranded}"),
         ("to neutral", f"{krw(r.neutral_ms_max)} ms at the longest"),
-        ("uncovered", f"{krw(r.uncovered_krw_ms // 1_000)} KRW x s"),
+        *prompt_rows(r),
         ("orders", f"{r.orders_sent} sent, {r.orders_rejected} rejected, {r.orders_unknown} unknown"),
         ("rates", f"at most {r.max_orders_in_any_second} orders and {r.max_queries_in_any_second} queries "
                   "in any second, as the broker counted"),

@@ -33,6 +33,7 @@ from services.contracts.messages.pairs import (
 from services.contracts.messages.venue_state import SessionPhaseChanged
 from services.contracts.streams import CONTROL, DEAD, INTENTS, ORDERS, PAIRS, VENUE, key_of
 from services.contracts.terms import Side
+from services.simulator.promptness import Promptness
 
 FIGURE_KEYS: Final = tuple(key_of(stream) for stream in (CONTROL, VENUE, INTENTS, PAIRS, ORDERS, DEAD))
 
@@ -60,12 +61,14 @@ class DayFigures:
         self.phases: set[str] = set()
         self.states: list[str] = []
         self.troubles: list[str] = []
+        self.promptness = Promptness()
 
     def take(self, envelope: Envelope) -> None:
         """Add one message, unless it was added before."""
         if envelope.id in self._ids:
             return
         self._ids.add(envelope.id)
+        self.promptness.take(envelope.body)
         match envelope.body:
             case TradeIntent():
                 self.intents += 1

@@ -6,19 +6,16 @@ books; the day is clean when they agree to the won, nothing is held, and nothing
 
 from collections.abc import Iterable, Sequence
 
-from pydantic import BaseModel, ConfigDict
-
 from services.cli.books import Books
 from services.cli.figures import DayFigures
 from services.contracts.limits import BROKER_ORDERS_PER_SECOND, BROKER_QUERIES_PER_SECOND
 from services.contracts.terms import SessionPhase, Venue
 from services.market.sessions import DaySchedule
+from services.simulator.promptness import PromptFigures, figures_of
 
 
-class DayReport(BaseModel):
+class DayReport(PromptFigures):
     """The figures of one day; money in KRW, times in ms. `errors` is empty for a clean day."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     trading_date: str
     seconds: int
@@ -42,7 +39,6 @@ class DayReport(BaseModel):
     residuals: int
     stranded: int
     neutral_ms_max: int
-    uncovered_krw_ms: int
     orders_sent: int
     orders_rejected: int
     orders_unknown: int
@@ -89,7 +85,6 @@ def report_of(
         sold_krw=sum(pair.sold_krw for pair in closed),
         residuals=figures.residuals, stranded=len(figures.stranded),
         neutral_ms_max=max((pair.neutral_ms for pair in closed), default=0),
-        uncovered_krw_ms=sum(pair.uncovered_krw_ms for pair in closed),
         orders_sent=len(figures.sent_at_ns), orders_rejected=figures.orders_rejected,
         orders_unknown=figures.orders_unknown, queries_sent=books.queries_admitted,
         max_orders_in_any_second=books.max_orders_per_s,
@@ -99,6 +94,7 @@ def report_of(
         tax_krw=sum(pair.tax_krw for pair in closed),
         realised_pnl_krw=figures.realised_pnl_krw, account_cash_change_krw=books.cash_change_krw,
         phases_seen=tuple(sorted(figures.phases)), phases_missed=missed, killed=killed, errors=errors,
+        **dict(figures_of([figures.promptness])),
     )  # fmt: skip
 
 

@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from services.runtime.logs import configure_logs
+from services.simulator.promptness import Promptness, figures_of
 from services.simulator.virtual.day import SECONDS, DayResult, run_day
 from services.simulator.virtual.desk import SYMBOLS, Desk, build_desk
 
 CHUNK = 4
+LATE_MS = 300
+"""A first sell that waited longer at the gateway for a token counts as late."""
 LOG_LEVEL = "WARNING"
 """Services start and end thousands of times; only what should not happen is worth a line."""
 GC_AFTER = 50_000
@@ -35,6 +38,9 @@ class Tally:
     pairs_closed: int = 0
     trips: int = 0
     orders: int = 0
+    entries: int = 0
+    liquidations: int = 0
+    promptness: list[Promptness] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
     at_stake: Counter[str] = field(default_factory=Counter)
     violations: list[dict[str, Any]] = field(default_factory=list)
@@ -44,6 +50,9 @@ class Tally:
         self.pairs_closed += result.pairs_closed
         self.trips += result.trips
         self.orders += result.orders
+        self.entries += result.entries
+        self.liquidations += result.liquidations
+        self.promptness.append(result.promptness)
         self.faults += result.faults
         self.at_stake += result.at_stake
         for sentence in result.violations:
@@ -53,6 +62,7 @@ class Tally:
 
     def figures(self, seconds: float) -> dict[str, Any]:
         """A JSON-like object; `seconds` is how long it took."""
+        waits = [wait_ms for day in self.promptness for wait_ms in day.first_sell_waits_ms]
         return {
             "days": self.days,
             "violations": self.violations,
@@ -61,10 +71,19 @@ class Tally:
             "pairs_closed": self.pairs_closed,
             "trips": self.trips,
             "orders": self.orders,
+            "entries": self.entries,
+            "liquidations": self.liquidations,
+            "liquidations_per_100_entries": _per_100(self.liquidations, self.entries),
+            "late_first_sells_pct": _per_100(sum(wait_ms > LATE_MS for wait_ms in waits), len(waits)),
+            **figures_of(self.promptness).model_dump(),
             "seconds": round(seconds, 1),
             "days_per_minute": round(self.days * 60 / seconds) if seconds else 0,
             "a_day_holds": DAY_HOLDS,
         }
+
+
+def _per_100(part: int, whole: int) -> float:
+    return round(100 * part / whole, 1) if whole else 0.0
 
 
 def replay_of(seed: int) -> str:

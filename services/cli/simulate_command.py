@@ -3,8 +3,9 @@
 import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -59,10 +60,23 @@ def simulate(
         f"{len(tally.violations)} violations. A day holds {figures['a_day_holds']}.",
         highlight=False,
     )
+    screen.print(prompt_line(figures), highlight=False)
     if json_file is not None:
         _write(json_file, json.dumps(figures, indent=2))
     if tally.violations:
         raise typer.Exit(EXIT_FAILED)
+
+
+def prompt_line(figures: Mapping[str, Any]) -> str:
+    """How promptly what was bought was sold again, in a line."""
+    wait_ms = figures["first_sell_wait_ms"]
+    return (
+        f"First sells waited {wait_ms['p50']} ms (p95 {wait_ms['p95']}, max {wait_ms['max']}), "
+        f"{figures['late_first_sells_pct']} % late; {figures['entries']:,} entries left, "
+        f"{figures['entries_denied_late']} denied late; "
+        f"{figures['liquidations_per_100_entries']} liquidations per 100 entries; "
+        f"unhedged {figures['unhedged_krw_s']:,} KRW x s."
+    )
 
 
 def _print_timeline(seeds: range) -> None:

@@ -20,6 +20,7 @@ from services.contracts.messages.pairs import (
     StrandReason,
 )
 from services.contracts.terms import TradingDate
+from services.gateway import order_desk
 from services.risk.checks import money
 from services.simulator.virtual import checkers
 from services.simulator.virtual.checkers import EntrySent, Witness, violations
@@ -232,6 +233,33 @@ def test_i8_finds_a_sixth_in_a_second(clean: Witness, what: str) -> None:
 def test_i8_finds_one_that_the_broker_turned_away(clean: Witness, what: str) -> None:
     """The broker lets only five in, so that those it let in never show a sixth."""
     assert checkers.within_the_brokers_rates(broken(clean, lambda books: books.update({what: 1})))
+
+
+@pytest.mark.parametrize("change", [{"calls": 4}, {"calls": 2, "owed": 2}, {"calls": 3, "sell_needs": 2}])
+def test_i12_finds_an_entry_that_left_no_room_for_a_sell(clean: Witness, change: dict[str, Any]) -> None:
+    greedy: EntrySent = replace(clean.entries[0], **{"calls": 0, "owed": 0, "sell_needs": 1, **change})
+    assert checkers.exits_have_room(broken(clean, entries=[greedy]))
+    fits = replace(greedy, calls=greedy.calls - 1)
+    assert not checkers.exits_have_room(broken(clean, entries=[fits]))
+
+
+def test_i12_finds_an_entry_that_left_late(clean: Witness) -> None:
+    late = replace(clean.entries[0], waited_ns=201_000_000)
+    assert checkers.exits_have_room(broken(clean, entries=[late]))
+
+
+def test_i12_finds_a_gateway_that_forgets_what_exits_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(order_desk, "shortage", lambda *_: "")
+    day = VirtualDay(build_desk(Path(__file__).resolve().parents[2] / "config"), 1, CALM)
+    day.run()
+    assert checkers.exits_have_room(day.witness)
+
+
+def test_i12_finds_a_gateway_that_sends_entries_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(order_desk, "ENTRY_WAIT_NS", 1_500_000_000)
+    day = VirtualDay(build_desk(Path(__file__).resolve().parents[2] / "config"), 1, CALM)
+    day.run()
+    assert any("after its arrival" in sentence for sentence in checkers.exits_have_room(day.witness))
 
 
 @pytest.mark.parametrize("change", [{"window_open": False}, {"venue_continuous": False}])

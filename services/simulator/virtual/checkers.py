@@ -12,7 +12,7 @@ from typing import Any
 from services.contracts.envelope import Envelope, Message
 from services.contracts.ids import pair_id_of
 from services.contracts.in_force import Reference
-from services.contracts.limits import APPROVAL_TTL_MS, NS_PER_MS
+from services.contracts.limits import APPROVAL_TTL_MS, BROKER_ORDERS_PER_SECOND, ENTRY_WAIT_MS, NS_PER_MS
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import (
     FlattenRequested,
@@ -41,6 +41,8 @@ class EntrySent:
     """An entry left the gateway: when, and what held at that moment by the world's own clock and books.
 
     `halted` and `armed` are the word that the control stream had for a gateway that reads it (`Word`).
+    `waited_ns` is since the gateway read its command. `calls` left in the broker's second before it, other
+    pairs stand to make `owed` more for their first sells, and its own needs `sell_needs`.
     """
 
     at_ns: int
@@ -50,6 +52,10 @@ class EntrySent:
     lease_left_ns: int
     window_open: bool
     venue_continuous: bool
+    waited_ns: int
+    calls: int
+    owed: int
+    sell_needs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +325,22 @@ def within_the_brokers_rates(day: Witness) -> list[str]:
     ]
 
 
+def exits_have_room(day: Witness) -> list[str]:
+    """I12: an entry leaves only where its own first sell, and those of other pairs, still fit into the
+    broker's second, and never late."""
+    limit_ns = ENTRY_WAIT_MS * NS_PER_MS
+    found = [
+        f"I12 {s.order_id} left with {s.calls} sent and {s.owed} owed, and its sell needs {s.sell_needs}"
+        for s in day.entries
+        if s.calls + s.owed + 1 + s.sell_needs > BROKER_ORDERS_PER_SECOND
+    ]
+    return found + [
+        f"I12 {s.order_id} left {s.waited_ns // NS_PER_MS} ms after its arrival"
+        for s in day.entries
+        if s.waited_ns > limit_ns
+    ]
+
+
 def only_in_the_windows(day: Witness) -> list[str]:
     """I9: no entry outside the windows; no entry order open across a pause."""
     found = [
@@ -426,6 +448,7 @@ CHECKERS: tuple[Callable[[Witness], list[str]], ...] = (
     everything_closes,
     money_to_the_won,
     within_the_brokers_rates,
+    exits_have_room,
     only_in_the_windows,
     own_orders_never_meet,
     decisions_recompute,

@@ -15,13 +15,14 @@ from random import Random
 from typing import Any
 
 from services.contracts.limits import NS_PER_MS, NS_PER_S
-from services.contracts.messages.pairs import PairApproved, PairClosed
+from services.contracts.messages.pairs import PairApproved, PairClosed, ResidualOpened
 from services.contracts.streams import CONTROL
 from services.gateway.shell import EXIT_FAILED
 from services.gateway.state import GatewayState
 from services.risk.core import SERVICE as RISK
 from services.simulator.events import Event as BrokerEvent
 from services.simulator.options import AccountOptions, BrokerOptions, SimulatorOptions, WorldOptions
+from services.simulator.promptness import Promptness
 from services.simulator.virtual.adversary import Adversary
 from services.simulator.virtual.bus import VirtualBus
 from services.simulator.virtual.checkers import violations
@@ -60,6 +61,11 @@ class DayResult:
     pairs_closed: int
     trips: int
     orders: int
+    entries: int
+    """Buys that the control took."""
+    liquidations: int
+    """Residuals that were opened."""
+    promptness: Promptness
     timeline: list[str] = field(default_factory=list)
 
 
@@ -97,7 +103,7 @@ class VirtualDay:
         self.heal_ns = opens + int((closes - opens) * share)
         self.end_ns = max(START_NS + SECONDS * NS_PER_S, self.heal_ns + MENDING_NS)
         self.observer = Observer(
-            self.world, self.bus, self.gateway, self.plan, schedule.entry_windows(), START_NS,
+            self.world, self.bus, self.gateway, self.plan, schedule.entry_windows(), hoga, START_NS,
             self._tell if note is not None else None,
         )  # fmt: skip
         self.adversary = Adversary(
@@ -106,7 +112,7 @@ class VirtualDay:
         )  # fmt: skip
         self.witness = self.observer.witness
         self.witness.healed_in_time = share == HEAL_SHARES[0]
-        self.gateway.may_have_left = self.witness.could_arrive.append
+        self.gateway.may_have_left = lambda order_id: self.observer.left(order_id, self.time.now_ns)
         self.gateway.dies_at_send = lambda: self.adversary.death_at_send(self.gateway.name)
         self.adversary.cut_at_night(self.plan)
 
@@ -224,8 +230,13 @@ def run_day(desk: Desk, seed: int, *, timeline: bool = False, faults: DayFaults 
     day = VirtualDay(desk, seed, faults, note if timeline else None)
     day.run()
     closed = day.witness.of(PairClosed)
+    promptness = Promptness()
+    for envelope in day.witness.said.values():
+        promptness.take(envelope.body)
     return DayResult(
         seed=seed, violations=violations(day.witness), faults=day.struck(),
         at_stake=+day.adversary.staked, pairs_closed=len(closed),
-        trips=sum(pair.trip for pair in closed), orders=len(day.witness.orders()), timeline=lines,
+        trips=sum(pair.trip for pair in closed), orders=len(day.witness.orders()),
+        entries=len({sent.order_id for sent in day.witness.entries}),
+        liquidations=len(day.witness.ever(ResidualOpened)), promptness=promptness, timeline=lines,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from queue import SimpleQueue
 from threading import Event
 from typing import Any
 
+from services.contracts.messages.commands import PlaceOrder
 from services.contracts.streams import COMMANDS, CONTROL, LEASE, TICKS, key_of
 from services.gateway.adapters.ocx import Ocx
 from services.gateway.control_calls import Calls, OrderPort, Slots
@@ -208,6 +209,8 @@ class VirtualGateway:
         self._control: VirtualControl | None = None
         self._cursors: dict[str, int] = {}
         self._batches: list[Batch] = []
+        self.read_ns: dict[str, int] = {}
+        """When each order's command was last read."""
 
     @property
     def name(self) -> str:
@@ -307,6 +310,8 @@ class VirtualGateway:
         for posted in found:
             self._cursors[posted.key] = posted.number
             self._number_of[posted.entry_id] = posted.number
+            if isinstance(posted.envelope.body, PlaceOrder):
+                self.read_ns[posted.envelope.body.order_id] = now_ns
             self._inbox.inbox.put(Read(Entry(posted.key, posted.entry_id, b""), posted.envelope))
 
     def _write(self, shell: Shell, now_ns: int) -> None:

@@ -16,8 +16,8 @@ from services.contracts.messages.control import ReferencePublished
 from services.contracts.messages.pairs import PairApproved, PairClosed, ResidualMarked
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.streams import CONTROL, LEASE, PAIRS, STATUS, TICKS, home_of
-from services.contracts.terms import Purpose, Side, Symbol, Venue
-from services.market.hoga import OrderAction
+from services.contracts.terms import OrderKind, Purpose, Side, Symbol, Venue
+from services.market.hoga import HogaTable, OrderAction
 from services.market.market_clock import DayPlan
 from services.market.sessions import Window
 from services.risk.exposure import cash_flow_krw
@@ -26,6 +26,7 @@ from services.simulator.orders import Order
 from services.simulator.virtual.bus import VirtualBus
 from services.simulator.virtual.checkers import EntrySent, ExitSent, Witness, Word, word_of
 from services.simulator.virtual.gateway import VirtualGateway
+from services.simulator.virtual.room import Room
 from services.simulator.world import World
 
 CANCEL_NS = 1_500 * NS_PER_MS
@@ -41,14 +42,17 @@ class Observer:
     gateway: VirtualGateway
     plan: DayPlan
     windows: Sequence[Window]
+    hoga: HogaTable
     could_read_ns: int
     """The last turn of the gateway that began with all that the control stream held."""
     tell: Callable[[str], None] | None = None
     witness: Witness = field(default_factory=Witness)
+    room: Room = field(default_factory=Room)
     _open: set[str] = field(default_factory=set)
     _working: list[Order] = field(default_factory=list)
     _of_pair: dict[str, list[Order]] = field(default_factory=dict)
     _orders_seen: int = 0
+    _arrivals_seen: int = 0
     _watched_ns: int = 0
     _cancellable_ns: Counter[str] = field(default_factory=Counter)
     """By order id, for how long the gateway could have taken an entry back since the sweep began."""
@@ -118,6 +122,7 @@ class Observer:
             self.tell(f"SEND {effect.order_id} {effect.args}")
         if record.get("action") != OrderAction.NEW:
             return
+        self.room.sending(effect.order_id, Venue(facts["venue"]))
         if facts["purpose"] == Purpose.ENTRY:
             self._entry(effect.order_id, Venue(facts["venue"]), now_ns)
         else:
@@ -139,8 +144,31 @@ class Observer:
                 lease_left_ns=renewed_ns + LEASE_MS * NS_PER_MS - now_ns,
                 window_open=any(window.contains(market_ns) for window in self.windows),
                 venue_continuous=self.world.exchange.phases[venue].matches_continuously,
+                waited_ns=now_ns - self.gateway.read_ns.get(order_id, now_ns),
+                calls=self.room.calls(now_ns),
+                owed=self._owed(order_id, now_ns),
+                sell_needs=self._sell_needs(venue),
             )
         )
+
+    def _owed(self, order_id: str, now_ns: int) -> int:
+        """What the first sells of other clips may still take, for as long as they are due."""
+        limits = self.witness.limits
+        due_ns = (limits.sell_timeout_ms + limits.flatten_interval_ms) * NS_PER_MS
+        self._take_new_orders()
+        others = (venue for name, venue in self.room.unsold(now_ns, due_ns) if name != order_id)
+        return sum(self._sell_needs(venue) for venue in others)
+
+    def _sell_needs(self, buy_venue: Venue) -> int:
+        """One order where IOC is taken; where a limit takes its place its cancel counts too."""
+        venue = buy_venue.other
+        kinds = self.hoga.kinds(venue, self.world.exchange.phases[venue])
+        return 1 if OrderKind.LIMIT_IOC in kinds else 2
+
+    def left(self, order_id: str, now_ns: int) -> None:
+        """A SendOrder came back, and the order may have left."""
+        self.witness.could_arrive.append(order_id)
+        self.room.left(order_id, now_ns)
 
     def _exit(self, order_id: str, facts: dict[str, Any], now_ns: int) -> None:
         self._take_new_orders()
@@ -229,6 +257,11 @@ class Observer:
 
     def _take_new_orders(self) -> None:
         """File what came in at the broker since, but for orders of a person."""
+        arrivals = self.world.broker.arrivals
+        for arrival in arrivals[self._arrivals_seen :]:
+            if arrival.refusal:
+                self.room.refused(arrival.request.rqname)
+        self._arrivals_seen = len(arrivals)
         orders = self.world.broker.orders
         if len(orders) == self._orders_seen:
             return
@@ -237,6 +270,7 @@ class Observer:
         ours = [order for order in new if not order.request.by_hand]
         for order in ours:
             self._of_pair.setdefault(order.request.rqname.partition(".")[0], []).append(order)
+            self.room.arrived(order)
         self._working += ours
 
     # -- the end ---------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from rich.console import Console
 from services.cli.chaos_command import day_lines
 from services.cli.chaos_judge import DayVerdict
 from services.cli.chaos_report import ChaosDayReport, report_of, report_view
+from services.simulator.promptness import Spread
 
 
 def day(number: int, faults: dict[str, int], **changes: Any) -> ChaosDayReport:
@@ -24,8 +25,22 @@ def day(number: int, faults: dict[str, int], **changes: Any) -> ChaosDayReport:
 
 
 DAYS = (
-    day(1, {"kill:redis": 2, "kill:risk": 1, "pause:gateway": 1}, neutral_ms=(100, 900)),
-    day(2, {"kill:risk": 1}, neutral_ms=(200,), max_orders_in_any_second=5, uncovered_krw_ms=500),
+    day(
+        1,
+        {"kill:redis": 2, "kill:risk": 1, "pause:gateway": 1},
+        neutral_ms=(100, 900),
+        entries_denied_late=1,
+        first_sell_waits_ms=(0,),
+    ),
+    day(
+        2,
+        {"kill:risk": 1},
+        neutral_ms=(200,),
+        max_orders_in_any_second=5,
+        uncovered_krw_ms=500,
+        first_sell_waits_ms=(0, 40),
+        entries_denied_late=2,
+    ),
 )
 
 
@@ -46,8 +61,10 @@ def test_money_pairs_and_rates_are_those_of_all_days() -> None:
     report = report_of(DAYS, 7, "")
     assert (report.pairs_closed, report.trips, report.orders_unknown) == (4, 2, 2)
     assert report.realised_pnl_krw == report.account_cash_change_krw == 280
-    assert (report.neutral_ms_p50, report.neutral_ms_max, report.uncovered_krw_s) == (200, 900, 2)
+    assert (report.neutral_ms_p50, report.neutral_ms_max, report.unhedged_krw_s) == (200, 900, 2)
     assert report.max_orders_in_any_second == 5
+    assert report.first_sell_wait_ms == Spread(p50=0, p95=40, max=40)
+    assert report.entries_denied_late == 3
     assert report.latches == {"unplanned_disconnect": 2}
 
 

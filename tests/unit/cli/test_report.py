@@ -10,11 +10,13 @@ from services.cli.books import Books
 from services.cli.demo_view import report_view
 from services.cli.figures import DayFigures
 from services.cli.report import DayReport, expected_phases, report_of
+from services.contracts.messages.orders import CommandDenied, OrderSent
 from services.contracts.messages.venue_state import ConfirmedBy, SessionPhaseChanged
+from services.contracts.reasons import GateReason
 from services.contracts.terms import SessionPhase, Side, Venue
 from services.market.files import load_market
 from services.market.sessions import DaySchedule
-from tests.unit.cli.builders import DATE, approved, closed, envelope, filled
+from tests.unit.cli.builders import DATE, SAMSUNG, approved, closed, envelope, facts, filled
 
 CONFIG = Path(__file__).parents[3] / "config"
 
@@ -58,6 +60,23 @@ def test_a_day_that_agrees_is_clean(schedule: DaySchedule) -> None:
     assert report.errors == ()
     assert report.realised_pnl_krw == report.account_cash_change_krw == 140
     assert (report.pairs_closed, report.trips, report.fills) == (1, 1, 2)
+
+
+def test_a_report_says_how_promptly_was_sold(schedule: DaySchedule) -> None:
+    figures = a_day(schedule)
+    figures.take(envelope(OrderSent(facts=facts(Side.SELL, order_id="P1.1.s.1"), waited_ms=42)))
+    late = CommandDenied(
+        order_id="P2.1.b.1", pair_id="P2", symbol=SAMSUNG, reason=GateReason.ORDER_BUDGET, detail=""
+    )
+    figures.take(envelope(late))
+    report = reported(figures, books(), schedule)
+    said = report.model_dump(mode="json")
+    assert said["first_sell_wait_ms"] == {"p50": 42, "p95": 42, "max": 42}
+    assert (said["entries_denied_late"], said["unhedged_krw_s"]) == (1, 8_400)
+    console = Console(width=200)
+    with console.capture() as shown:
+        console.print(report_view(report))
+    assert "longest 42 ms" in shown.get() and "8,400 KRW x s" in shown.get()
 
 
 @pytest.mark.parametrize(
