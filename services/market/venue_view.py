@@ -36,9 +36,17 @@ class VenueView(Part):
     facts: DayFactsPublished | None = None
     connection: ConnectionChanged | None = None
     feeds: dict[Venue, FeedLivenessChanged] = Field(default_factory=dict)
+    dated_epoch: int = -1
+    """The connection in which the trading date was last told."""
 
     def after(self, message: Message) -> Self:
-        """Return the view with one message of the venue stream taken in; the same object for any other."""
+        """Return the view with one message of the venue stream taken in; the same object for any other.
+
+        What is said of an earlier date is old within a connection, and changes nothing: only a gateway that
+        connects anew may say that it is another day after all.
+        """
+        if self._outdated(getattr(message, "trading_date", self.trading_date)):
+            return self
         match message:
             case SessionPhaseChanged(venue=venue, phase=phase, order_kinds=kinds, trading_date=date):
                 day = self._on(date)
@@ -60,12 +68,14 @@ class VenueView(Part):
 
     def _on(self, trading_date: TradingDate) -> Self:
         """The view on a date: a new one forgets the old day's state. The first one known forgets nothing."""
+        epoch = self.connection_epoch
         if trading_date == self.trading_date:
-            return self
+            return self if epoch == self.dated_epoch else self.model_copy(update={"dated_epoch": epoch})
         if not self.trading_date:
-            return self.model_copy(update={"trading_date": trading_date})
+            return self.model_copy(update={"trading_date": trading_date, "dated_epoch": epoch})
         fresh: dict[str, Any] = {
             "trading_date": trading_date,
+            "dated_epoch": epoch,
             "phases": {},
             "order_kinds": {},
             "window": None,
@@ -73,6 +83,9 @@ class VenueView(Part):
             "facts": None,
         }
         return self.model_copy(update=fresh)
+
+    def _outdated(self, trading_date: TradingDate) -> bool:
+        return trading_date < self.trading_date and self.connection_epoch <= self.dated_epoch
 
     def _halts_after(self, change: SymbolHaltChanged) -> dict[Symbol, tuple[SymbolHaltChanged, ...]]:
         others = tuple(

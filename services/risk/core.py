@@ -33,11 +33,15 @@ SERVICE = "risk"
 _BOOKED_FROM = tuple(key_of(stream) for stream in (ORDERS, PAIRS, VENUE, CONTROL))
 """The streams whose entries risk may not miss one of."""
 
+ERRORS_KEPT = 1_000
+"""Errors remembered beyond their minute: far more than a gateway tells again."""
+
 Handler = Callable[[RiskState, Any, Received], Step[RiskState]]
 
 
 def decide(state: RiskState, event: Event) -> Step[RiskState]:
     """Take in one event; return the new state with verdicts, state changes, lease, status and alerts."""
+    state = state.but(now_ns=event.now_ns)
     if isinstance(event, Tick):
         return _on_tick(state, event)
     handler = _HANDLERS.get(type(event.message))
@@ -89,8 +93,9 @@ def _on_notifier(state: RiskState, message: status.NotifierStatus, event: Receiv
 
 
 def _on_executor(state: RiskState, message: status.ExecutorStatus, event: Received) -> Step[RiskState]:
-    known = {pair.pair_id for pair in (*message.pairs, *message.stranded)}
-    state, forgotten = ledger.forgotten(state, known, event.now_ns)
+    working, stranded = ({pair.pair_id for pair in pairs_} for pairs_ in (message.pairs, message.stranded))
+    state = ledger.with_phases(state, working, stranded)
+    state, forgotten = ledger.forgotten(state, working | stranded, event.now_ns)
     said = (ledger.closing(state, pair_id, event.now_ns) for pair_id in forgotten)
     return Step(state, tuple(Outgoing(close, correlation_id=close.pair_id) for close in said))
 
@@ -169,8 +174,12 @@ def _on_connection(
 
 
 def _on_date(state: RiskState, trading_date: TradingDate, event: Received) -> Step[RiskState]:
-    """Begin a trading date: tallies at nothing, disarmed. Latches and what is open are carried."""
-    if trading_date == state.day.trading_date:
+    """Begin a trading date: tallies at nothing, disarmed. Latches and what is open are carried.
+
+    A date before the one that has begun ends nothing: what was won and lost today stays (`gates` bars
+    entries while the gateway speaks of an earlier date).
+    """
+    if trading_date <= state.day.trading_date:
         return Step(state)
     state = ledger.new_day(state, Day(trading_date=trading_date))
     return _moved(state, TradingState.DISARMED, SERVICE, f"trading date {trading_date}", event)
@@ -233,22 +242,33 @@ def _on_files(state: RiskState, files: FilesRead, event: Received) -> Step[RiskS
 
 
 def _on_facts_of_order(state: RiskState, message: Any, event: Received) -> Step[RiskState]:
-    return Step(ledger.with_facts(state, message.facts))
+    return _after_facts(state, ledger.with_facts(state, message.facts), message.facts, event)
+
+
+def _after_facts(
+    before: RiskState, state: RiskState, facts: orders.OrderFacts, event: Received
+) -> Step[RiskState]:
+    """An order of a closed pair may change what that brought."""
+    if state is before or facts.pair_id not in {**before.closed, **state.closed}:
+        return Step(state)
+    return losses.after_news(before, state, facts.pair_id, event.now_ns)
 
 
 def _on_rejected(state: RiskState, message: orders.OrderRejected, event: Received) -> Step[RiskState]:
     """The gateway tells orders again when it starts or Redis forgot: that is no further refusal."""
-    if ledger.is_over(state, message.facts.order_id):
+    facts = message.facts
+    if ledger.is_over(state, facts.order_id) or _counted(state, facts.order_id, ErrorKind.REFUSED):
         return Step(state)
-    state = ledger.with_facts(state, message.facts, definitely_over=True)
+    step = _after_facts(state, ledger.with_facts(state, facts, definitely_over=True), facts, event)
     alert = alerts.api_error(message, state.day.trading_date)
-    state = _with_error(state, event, message.facts.order_id, ErrorKind.REFUSED, message.facts.venue)
-    return Step(state, (Outgoing(alert),))
+    state = _with_error(step.state, event, facts.order_id, ErrorKind.REFUSED, facts.venue)
+    return Step(state, (*step.out, Outgoing(alert)))
 
 
 def _on_unknown(state: RiskState, message: orders.OrderUnknown, event: Received) -> Step[RiskState]:
-    state = ledger.with_facts(state, message.facts)
-    return Step(_with_error(state, event, message.facts.order_id, ErrorKind.UNKNOWN, message.facts.venue))
+    step = _on_facts_of_order(state, message, event)
+    facts = message.facts
+    return Step(_with_error(step.state, event, facts.order_id, ErrorKind.UNKNOWN, facts.venue), step.out)
 
 
 def _on_denied(state: RiskState, message: orders.CommandDenied, event: Received) -> Step[RiskState]:
@@ -259,27 +279,40 @@ def _on_denied(state: RiskState, message: orders.CommandDenied, event: Received)
 
 
 def _on_cancel_rejected(state: RiskState, message: orders.CancelRejected, event: Received) -> Step[RiskState]:
-    state = ledger.with_facts(state, message.facts)
-    return Step(_with_error(state, event, event.envelope.id, ErrorKind.REFUSED, message.facts.venue))
+    step = _on_facts_of_order(state, message, event)
+    refused = _with_error(step.state, event, event.envelope.id, ErrorKind.REFUSED, message.facts.venue)
+    return Step(refused, step.out)
 
 
 def _on_resolved(state: RiskState, message: orders.OrderResolved, event: Received) -> Step[RiskState]:
     never = message.resolution is orders.Resolution.NEVER_ARRIVED
     known = ledger.with_facts(state, message.facts, definitely_over=never, reopens=message.reopens)
-    return Step(known)
+    return _after_facts(state, known, message.facts, event)
 
 
 def _on_order_closed(state: RiskState, message: orders.OrderClosed, event: Received) -> Step[RiskState]:
-    return Step(ledger.with_facts(state, message.facts, definitely_over=True))
+    known = ledger.with_facts(state, message.facts, definitely_over=True)
+    return _after_facts(state, known, message.facts, event)
 
 
 def _with_error(state: RiskState, event: Received, key: str, kind: ErrorKind, where: str = "") -> RiskState:
-    """Count one error; one of the same kind with the same `key` is the one that was counted already."""
+    """Count one error; one of the same kind with the same `key` is the one that was counted already.
+
+    The gateway may tell of it again hours later, so the newest are remembered beyond their minute.
+    """
+    if _counted(state, key, kind):
+        return state
     oldest_ns = event.now_ns - ERROR_WINDOW_NS
-    kept = {known: seen for known, seen in state.errors.items() if seen.at_ns > oldest_ns}
+    older = [known for known, seen in state.errors.items() if seen.at_ns <= oldest_ns]
+    dropped = set(older[: max(0, len(state.errors) + 1 - ERRORS_KEPT)])
+    kept = {known: seen for known, seen in state.errors.items() if known not in dropped}
     seen = ErrorSeen(kind=kind, at_ns=event.envelope.ts_event_ns, where=where)
-    counted: RiskState = state.but(errors={f"{kind}-{key}": seen, **kept})
+    counted: RiskState = state.but(errors={**kept, f"{kind}-{key}": seen})
     return counted
+
+
+def _counted(state: RiskState, key: str, kind: ErrorKind) -> bool:
+    return f"{kind}-{key}" in state.errors
 
 
 def _on_stranded(state: RiskState, message: pairs.ResidualMarked, event: Received) -> Step[RiskState]:
@@ -292,12 +325,7 @@ def _on_stranded(state: RiskState, message: pairs.ResidualMarked, event: Receive
 
 
 def _on_pair_closed(state: RiskState, message: pairs.PairClosed, event: Received) -> Step[RiskState]:
-    """A close that is told again is counted no second time."""
-    known = message.pair_id in state.settled_krw
-    state = ledger.without_pair(state, message)
-    if known or not message.trip or message.pair_id not in state.settled_krw:
-        return Step(state)
-    return losses.after_close(state, message.pair_id, event.now_ns)
+    return losses.after_news(state, ledger.without_pair(state, message), message.pair_id, event.now_ns)
 
 
 def _on_account(state: RiskState, message: orders.AccountReported, event: Received) -> Step[RiskState]:

@@ -3,14 +3,21 @@
 Owns invariant I3 on our side. An approval reserves the whole pair at its buy limit; a fill can only
 lower that, because no purchase pays more than its limit. What was bought and sold again frees nothing
 of the pair's own quantity until the pair is closed: a pair never buys more than it was approved for.
-Orders of a pair that risk does not know (Redis may lose its last second) count as they stand.
+Shares that are owed, because more was sold than bought, count at what they brought.
+
+What is held is valued at the better bid of both venues, what is owed at the better ask. A book counts while
+its feed is alive, its connection is the newest one, and it is not older than a quote that may be bought on.
+Beyond that it is evidence of a loss and of no gain: a dead feed must not hide what is lost.
 """
 
-from collections.abc import Set
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from services.contracts.terms import Symbol
-from services.risk.pnl import Marked, Money, OrderTally, by_pair, marked, money_by_pair, money_of
+from services.contracts.limits import CLOCK_SKEW_MS, NS_PER_MS
+from services.contracts.messages.intents import QuoteSeen
+from services.contracts.terms import Symbol, Venue
+from services.contracts.trading_limits import TradingLimits
+from services.risk.pnl import Money, OrderTally, by_pair
 from services.risk.state import PairHeld, RiskState
 
 
@@ -22,6 +29,7 @@ class Commitment:
     symbol: Symbol
     held_krw: int
     buyable_krw: int
+    working_krw: int
     commission_krw: int
 
     @property
@@ -30,13 +38,22 @@ class Commitment:
 
 
 def commitments(state: RiskState) -> list[Commitment]:
-    """Everything that is open, pairs first, then orders whose pair risk does not know."""
+    """Every pair that is open."""
     orders = by_pair(state.orders)
-    known = [_of_pair(state, pair_id, pair, orders.get(pair_id, [])) for pair_id, pair in state.pairs.items()]
-    strays = [
-        _of_stray(pair_id, tallies) for pair_id, tallies in orders.items() if pair_id not in state.pairs
-    ]
-    return known + [stray for stray in strays if stray.worst_krw]
+    return [_of_pair(state, pair_id, pair, orders.get(pair_id, [])) for pair_id, pair in state.pairs.items()]
+
+
+def _of_pair(state: RiskState, pair_id: str, pair: PairHeld, orders: list[OrderTally]) -> Commitment:
+    """A pair that is ending buys nothing more than what already works."""
+    money = pair.money(orders)
+    working_krw = sum(tally.working_buy_krw for tally in orders)
+    buyable_krw = max(0, pair.qty_shares - money.bought_shares) * pair.buy_limit_krw
+    if pair.ending:
+        buyable_krw = working_krw
+    costs = None if state.reference is None else state.reference.costs_of(pair.symbol)
+    commission_krw = 0 if costs is None else costs.commission_krw(pair.buy_venue, buyable_krw)
+    held_krw = abs(money.held_cost_krw)
+    return Commitment(pair_id, pair.symbol, held_krw, buyable_krw, working_krw, commission_krw)
 
 
 def exposure_by_symbol(state: RiskState) -> dict[Symbol, int]:
@@ -65,83 +82,53 @@ def cash_available_krw(state: RiskState) -> int | None:
     return state.account.report.orderable_krw + spent_krw - owed_krw
 
 
-def _of_pair(state: RiskState, pair_id: str, pair: PairHeld, orders: list[OrderTally]) -> Commitment:
-    """A stranded pair buys nothing more than what already works."""
-    money = money_of(orders)
-    buyable_krw = max(0, pair.qty_shares - money.bought_shares) * pair.buy_limit_krw
-    if pair.stranded:
-        buyable_krw = sum(tally.working_buy_krw for tally in orders)
-    costs = None if state.reference is None else state.reference.costs_of(pair.symbol)
-    commission_krw = 0 if costs is None else costs.commission_krw(pair.buy_venue, buyable_krw)
-    return Commitment(pair_id, pair.symbol, money.held_cost_krw, buyable_krw, commission_krw)
-
-
-def _of_stray(pair_id: str, orders: list[OrderTally]) -> Commitment:
-    working_krw = sum(tally.working_buy_krw for tally in orders)
-    return Commitment(pair_id, orders[0].symbol, money_of(orders).held_cost_krw, working_krw, 0)
+def open_money(state: RiskState) -> Iterator[tuple[str, PairHeld, Money]]:
+    """Each open pair with what it bought and sold so far."""
+    orders = by_pair(state.orders)
+    for pair_id, pair in state.pairs.items():
+        yield pair_id, pair, pair.money(orders.get(pair_id, []))
 
 
 def realised_krw(state: RiskState) -> int:
-    """What the day's pairs earned for good, open ones included as far as they are sold again."""
-    open_krw = sum(money.realised_krw for money in money_by_pair(state.orders).values())
+    """What the pairs earned for good on this date, open ones included as far as they are sold again."""
+    open_krw = sum(money.realised_krw - pair.before_krw for _, pair, money in open_money(state))
     return open_krw + sum(state.settled_krw.values())
 
 
 def cash_flow_krw(state: RiskState) -> int:
-    """What the day's pairs brought in cash so far: realised, less the cost of what is held."""
-    held_krw = sum(money.held_cost_krw for money in money_by_pair(state.orders).values())
-    return realised_krw(state) - held_krw
+    """What the pairs brought in cash on this date so far: realised, less what more is held at cost."""
+    return realised_krw(state) - held_cost_krw(state) + state.day.carried_cost_krw
+
+
+def held_cost_krw(state: RiskState) -> int:
+    """What is held by open pairs at cost; what is owed counts against it."""
+    return sum(money.held_cost_krw for _, _, money in open_money(state))
 
 
 def held(state: RiskState) -> list[tuple[Symbol, Money]]:
-    """What each pair has bought and not sold, with its symbol."""
-    symbols = {tally.pair_id: tally.symbol for tally in state.orders.values()}
-    money = money_by_pair(state.orders)
-    return [(symbols[pair_id], own) for pair_id, own in money.items() if own.held_shares]
-
-
-def marked_gain(state: RiskState) -> Marked:
-    """Value what is held at the better bid of risk's newest books."""
-    holdings = held(state)
-    return marked(holdings, best_bids(state, {symbol for symbol, _ in holdings}))
-
-
-def best_bids(state: RiskState, symbols: Set[Symbol]) -> dict[Symbol, int]:
-    """The better bid of both venues in risk's newest books; a symbol without any is left out."""
-    bids: dict[Symbol, int] = {}
-    for (symbol, _), book in state.books.items():
-        if symbol in symbols and book.quote.bids:
-            bids[symbol] = max(bids.get(symbol, 0), book.quote.bids[0][0])
-    return bids
+    """What each pair has bought and not sold, or owes, with its symbol."""
+    return [(pair.symbol, money) for _, pair, money in open_money(state) if money.held_shares]
 
 
 def unhedged_worst_krw(state: RiskState) -> int:
     """What may be bought and not yet sold at one moment, KRW: a pair works on one clip at a time."""
-    orders = by_pair(state.orders)
     worst_krw = 0
     for open_ in commitments(state):
-        pair = state.pairs.get(open_.pair_id)
-        working_krw = sum(tally.working_buy_krw for tally in orders.get(open_.pair_id, []))
-        clip_krw = 0 if pair is None or pair.stranded else pair.clip_shares * pair.buy_limit_krw
-        worst_krw += max(open_.held_krw + working_krw, clip_krw)
+        pair = state.pairs[open_.pair_id]
+        clip_krw = 0 if pair.ending else pair.clip_shares * pair.buy_limit_krw
+        worst_krw += max(open_.held_krw + open_.working_krw, clip_krw)
     return worst_krw
 
 
 def unhedged_krw(state: RiskState) -> int:
     """What is bought and not yet sold now, KRW at cost, without what a person already works on."""
-    return sum(
-        money.held_cost_krw
-        for pair_id, money in money_by_pair(state.orders).items()
-        if not _stranded(state, pair_id)
-    )
+    return sum(abs(money.held_cost_krw) for _, pair, money in open_money(state) if not pair.stranded)
 
 
 def with_held_since(state: RiskState, now_ns: int) -> RiskState:
     """Remember since when each pair has held shares without a break; a stranded one is a person's."""
     holding = {
-        pair_id
-        for pair_id, money in money_by_pair(state.orders).items()
-        if money.held_shares and not _stranded(state, pair_id)
+        pair_id for pair_id, pair, money in open_money(state) if money.held_shares and not pair.stranded
     }
     if holding == state.held_since_ns.keys():
         return state
@@ -150,6 +137,60 @@ def with_held_since(state: RiskState, now_ns: int) -> RiskState:
     return remembered
 
 
-def _stranded(state: RiskState, pair_id: str) -> bool:
-    pair = state.pairs.get(pair_id)
-    return pair is not None and pair.stranded
+# -- what it would bring now ------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """What held shares gain over their cost, KRW; `without_bid` could not be valued by a bid of now."""
+
+    gain_krw: int
+    without_bid: tuple[Symbol, ...]
+
+
+def marked_gain(state: RiskState) -> Marked:
+    """Value what every open pair holds."""
+    return marked(state, held(state))
+
+
+def marked(state: RiskState, holdings: Iterable[tuple[Symbol, Money]]) -> Marked:
+    """Value holdings; a symbol without a price of now is named, and gains nothing."""
+    gain_krw, unknown = 0, []
+    for symbol, money in holdings:
+        now_krw, old_krw = _gains(state, symbol, money)
+        if now_krw:
+            gain_krw += max(now_krw)
+        else:
+            unknown.append(symbol)
+            gain_krw += min([0, *old_krw])
+    return Marked(gain_krw, tuple(unknown))
+
+
+def not_valued(state: RiskState) -> tuple[Symbol, ...]:
+    """Held symbols without a price of now, but for those on which a person works already."""
+    ours = ((pair.symbol, money) for _, pair, money in open_money(state) if not pair.stranded)
+    return marked(state, [(symbol, money) for symbol, money in ours if money.held_shares]).without_bid
+
+
+def _gains(state: RiskState, symbol: Symbol, money: Money) -> tuple[list[int], list[int]]:
+    """What a holding gains at each venue's price of now, and at each older one."""
+    now_krw: list[int] = []
+    old_krw: list[int] = []
+    for book in _books_of(state, symbol):
+        side = book.quote.bids if money.held_shares > 0 else book.quote.asks
+        if side:
+            gain_krw = money.held_shares * side[0][0] - money.held_cost_krw
+            (now_krw if _of_now(state, book) else old_krw).append(gain_krw)
+    return now_krw, old_krw
+
+
+def _books_of(state: RiskState, symbol: Symbol) -> Iterator[QuoteSeen]:
+    return (state.books[symbol, venue] for venue in Venue if (symbol, venue) in state.books)
+
+
+def _of_now(state: RiskState, book: QuoteSeen) -> bool:
+    limits = TradingLimits() if state.reference is None else state.reference.limits
+    age_ms = (state.now_ns - book.ts_event_ns) // NS_PER_MS
+    in_time = -CLOCK_SKEW_MS <= age_ms <= limits.max_quote_age_buy_ms
+    newest = book.quote.connection_epoch >= state.venue.connection_epoch
+    return in_time and newest and state.venue.feed_alive(book.quote.venue)

@@ -84,6 +84,8 @@ def _day(state: RiskState, now_ns: int) -> Iterator[str]:
     if not date:
         yield "The gateway has not said which trading date it is."
         return
+    if date < state.day.trading_date:
+        yield f"The gateway speaks of {date}, and {state.day.trading_date} has begun: look at its clock."
     if state.reference is not None and state.reference.trading_date != date:
         yield f"Reference data is of {state.reference.trading_date}, the trading date is {date}."
     if state.venue.facts is None:

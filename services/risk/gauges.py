@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from services.contracts.measures import risk as m
 from services.contracts.metric import Reading, seconds, states
-from services.contracts.terms import Latch, Side, Symbol, TradingState
+from services.contracts.terms import Latch, Symbol, TradingState
 from services.risk.exposure import (
     cash_available_krw,
     exposure_by_symbol,
@@ -70,8 +70,7 @@ def _money(state: RiskState) -> Iterable[Reading]:
 def _settled_by_symbol(state: RiskState) -> dict[Symbol, int]:
     """What the closed pairs of each symbol brought, KRW after costs."""
     by_symbol: dict[Symbol, int] = {}
-    for order in state.settled.values():
-        sign = -1 if order.side is Side.BUY else 1
-        cash_krw = sign * order.cum_amount_krw - order.commission_krw - order.tax_krw
-        by_symbol[order.symbol] = by_symbol.get(order.symbol, 0) + cash_krw
+    for pair_id, result_krw in state.settled_krw.items():
+        symbol = state.closed[pair_id].symbol
+        by_symbol[symbol] = by_symbol.get(symbol, 0) + result_krw
     return by_symbol

@@ -3,6 +3,10 @@
 Orders of open pairs and those of pairs closed today are kept apart, so that a fill rewrites little and
 the day's bulk is written only when a pair closes. A new trading date forgets what is closed and carries
 what is not: a stranded position counts against the day it is still held on.
+
+Orders and pairs come on two streams, and either may be read first. Whether a pair is open is therefore
+decided from what both say together (`_filed`): it is over once the executor has stated its end, no order
+of it works, and no more was filled than the statement says.
 """
 
 from collections.abc import Set
@@ -10,12 +14,21 @@ from collections.abc import Set
 from services.contracts.limits import APPROVAL_TTL_MS, NS_PER_MS
 from services.contracts.messages.orders import OrderFacts
 from services.contracts.messages.pairs import PairApproved, PairClosed, PairOutcome
-from services.risk.exposure import commitments
-from services.risk.pnl import OrderTally, by_pair, claim, merge, money_of
+from services.contracts.terms import Side
+from services.risk.exposure import held_cost_krw
+from services.risk.pnl import (
+    Money,
+    OrderTally,
+    Tallies,
+    by_pair,
+    claimed_krw,
+    merge,
+    money_of,
+    stated_money,
+    with_stated,
+)
 from services.risk.state import Day, PairHeld, RiskState
 
-CLAIM = ".claim"
-"""How the order ends that stands for what a person sold by hand."""
 FORGOTTEN_NS = 10_000 * NS_PER_MS
 """A pair that the executor has not named for so long is none of its any more: far longer than an approval is
 good for, and than a close is on its way."""
@@ -29,18 +42,22 @@ def with_facts(
     """Take in one statement about an order; `definitely_over` where the message itself says so, `reopens`
     where it says that the order lives although it was told as over.
 
-    An order of another date whose pair is not open was settled on its own day: it is not today's money.
+    An order of another date whose pair is not known was settled on its own day: it is not today's money.
     """
-    if _of_another_day(state, facts):
+    pair = _pair(state, facts.pair_id)
+    if pair is None and state.day.trading_date not in ("", facts.trading_date):
         return state
     tally = OrderTally.of(facts)
     if definitely_over:
         tally = tally.model_copy(update={"closed": True})
-    if facts.pair_id not in state.settled_krw:
+    if facts.pair_id in state.pairs and state.pairs[facts.pair_id].stated is None:
         merged: RiskState = state.but(orders=merge(state.orders, facts.order_id, tally, reopens=reopens))
         return merged
-    late: RiskState = state.but(settled=merge(state.settled, facts.order_id, tally, reopens=reopens))
-    return _reopened(late, facts.pair_id) or _resettled(late, facts.pair_id)
+    before = _orders_of(state, facts.pair_id)
+    after = merge(before, facts.order_id, tally, reopens=reopens)
+    if after == before:
+        return state
+    return _filed(state, facts.pair_id, pair or _brought_back(state, facts), after)
 
 
 def with_pair(state: RiskState, approved: PairApproved, quoted_at_ns: int = 0) -> RiskState:
@@ -61,30 +78,51 @@ def with_pair(state: RiskState, approved: PairApproved, quoted_at_ns: int = 0) -
 
 
 def with_stranded(state: RiskState, pair_id: str) -> RiskState:
-    pair = state.pairs.get(pair_id)
-    if pair is None:
-        return state
-    stranded = pair.model_copy(update={"stranded": True})
-    marked: RiskState = state.but(pairs={**state.pairs, pair_id: stranded})
-    return marked
+    """A person's from now on. Of a pair whose late fill is not read yet it is remembered until then."""
+    marks = {"stranded": True, "ending": True}
+    if pair_id in state.pairs:
+        open_: RiskState = state.but(
+            pairs={**state.pairs, pair_id: state.pairs[pair_id].model_copy(update=marks)}
+        )
+        return open_
+    if pair_id in state.closed:
+        over: RiskState = state.but(
+            closed={**state.closed, pair_id: state.closed[pair_id].model_copy(update=marks)}
+        )
+        return over
+    return state
+
+
+def with_phases(state: RiskState, working: Set[str], stranded: Set[str]) -> RiskState:
+    """Which pairs the executor works on and which are a person's: one tried again is its own again."""
+    changed = {
+        pair_id: pair.model_copy(update={"stranded": pair_id in stranded, "ending": True})
+        for pair_id, pair in state.pairs.items()
+        if pair_id in (working if pair.stranded else stranded)
+    }
+    return state.but(pairs={**state.pairs, **changed}) if changed else state
 
 
 def without_pair(state: RiskState, closed: PairClosed) -> RiskState:
-    """Settle a closed pair: its reservation goes, its orders and its result are kept for the day."""
-    pair = state.pairs.get(closed.pair_id)
-    own = {oid: tally for oid, tally in state.orders.items() if tally.pair_id == closed.pair_id}
-    if pair is None and not own:
+    """Take in the executor's statement of a pair's end; the one of the most closings counts.
+
+    What was filled beyond it keeps the pair open: the executor opens it again as soon as it hears of that,
+    and states its end once more. A claim ends also what nobody knows the end of.
+    """
+    pair = _pair(state, closed.pair_id)
+    if pair is None or (pair.stated is not None and closed.closings < pair.stated.closings):
         return state
-    if closed.outcome is PairOutcome.CLAIMED:
-        sale = claim(closed.pair_id, closed.symbol, money_of(own.values()), closed.realised_pnl_krw)
-        own[closed.pair_id + CLAIM] = sale
-    settled: RiskState = state.but(
-        pairs={pair_id: held for pair_id, held in state.pairs.items() if pair_id != closed.pair_id},
-        orders={oid: tally for oid, tally in state.orders.items() if oid not in own},
-        settled={**state.settled, **own},
-        day=_with_trip(state.day, pair) if closed.trip and pair is not None else state.day,
-    )
-    return _resettled(settled, closed.pair_id)
+    own = _orders_of(state, closed.pair_id)
+    over = pair.model_copy(update={"stated": closed, "stranded": False})
+    if over.claimed:
+        money = money_of(own.values())
+        flat = {
+            "claimed_shares": with_stated(money, closed).held_shares,
+            "claimed_krw": claimed_krw(money, closed),
+        }
+        over = over.model_copy(update=flat)
+        own = {order_id: tally.model_copy(update={"closed": True}) for order_id, tally in own.items()}
+    return _filed(state, closed.pair_id, over, own, stating=True)
 
 
 def forgotten(state: RiskState, known: Set[str], now_ns: int) -> tuple[RiskState, list[str]]:
@@ -96,8 +134,8 @@ def forgotten(state: RiskState, known: Set[str], now_ns: int) -> tuple[RiskState
     orders = by_pair(state.orders)
     since_ns = {
         pair_id: state.unknown_since_ns.get(pair_id, now_ns)
-        for pair_id in state.pairs
-        if pair_id not in known and _idle(orders.get(pair_id, []))
+        for pair_id, pair in state.pairs.items()
+        if pair_id not in known and _idle(pair, orders.get(pair_id, []))
     }
     over = [pair_id for pair_id, at_ns in since_ns.items() if now_ns - at_ns >= FORGOTTEN_NS]
     left = {pair_id: at_ns for pair_id, at_ns in since_ns.items() if pair_id not in over}
@@ -106,7 +144,8 @@ def forgotten(state: RiskState, known: Set[str], now_ns: int) -> tuple[RiskState
 
 def closing(state: RiskState, pair_id: str, now_ns: int) -> PairClosed:
     """The close that was lost, from what became of the pair's orders: all readers of pairs need it."""
-    pair, money = state.pairs[pair_id], money_of(by_pair(state.orders).get(pair_id, []))
+    pair = state.pairs[pair_id]
+    money = pair.money(_orders_of(state, pair_id).values())
     trip = bool(money.bought_shares or money.sold_shares)
     return PairClosed(
         pair_id=pair_id,
@@ -126,38 +165,37 @@ def closing(state: RiskState, pair_id: str, now_ns: int) -> PairClosed:
         uncovered_krw_ms=0,
         opened_at_ns=pair.approved_at_ns,
         closed_at_ns=now_ns,
+        closings=1 if pair.stated is None else pair.stated.closings + 1,
     )
-
-
-def _idle(orders: list[OrderTally]) -> bool:
-    money = money_of(orders)
-    return money.bought_shares == money.sold_shares and all(tally.closed for tally in orders)
 
 
 def new_day(state: RiskState, day: Day) -> RiskState:
     """Begin a trading date: what is closed is forgotten, what is open is carried.
 
-    Orders are day orders (market rules 4.4): those of others stay only for the person who has yet to say
-    whose they were.
+    What a carried pair had realised by then was counted on the dates before. Orders are day orders (market
+    rules 4.4): those of others stay only for the person who has yet to say whose they were.
     """
-    still_open = {open_.pair_id for open_ in commitments(state)} | set(state.pairs)
+    orders = by_pair(state.orders)
+    pairs = {
+        pair_id: pair.model_copy(update={"before_krw": pair.money(orders.get(pair_id, [])).realised_krw})
+        for pair_id, pair in state.pairs.items()
+    }
     carried: RiskState = state.but(
-        day=day,
-        orders={oid: tally for oid, tally in state.orders.items() if tally.pair_id in still_open},
+        day=day.model_copy(update={"carried_cost_krw": held_cost_krw(state)}),
+        pairs=pairs,
+        closed={},
         settled={},
         settled_krw={},
         account=None,
         approved_at_ns={},
-        errors={},
         foreign={key: order for key, order in state.foreign.items() if order.symbol in state.paused},
     )
     return carried
 
 
 def orders_of_the_day(state: RiskState) -> int:
-    """How many orders were sent on this trading date; a claim is none, and what is carried counts on."""
-    settled = sum(not order_id.endswith(CLAIM) for order_id in state.settled)
-    return len(state.orders) + settled
+    """How many orders were sent on this trading date; what is carried counts on."""
+    return len(state.orders) + len(state.settled)
 
 
 def is_over(state: RiskState, order_id: str) -> bool:
@@ -166,30 +204,79 @@ def is_over(state: RiskState, order_id: str) -> bool:
     return tally is not None and tally.closed
 
 
-def _of_another_day(state: RiskState, facts: OrderFacts) -> bool:
-    known = (
-        facts.order_id in state.orders or facts.pair_id in state.pairs or facts.pair_id in state.settled_krw
+def _pair(state: RiskState, pair_id: str) -> PairHeld | None:
+    return state.pairs.get(pair_id) or state.closed.get(pair_id)
+
+
+def _orders_of(state: RiskState, pair_id: str) -> dict[str, OrderTally]:
+    filed = state.orders if pair_id in state.pairs else state.settled
+    return {order_id: tally for order_id, tally in filed.items() if tally.pair_id == pair_id}
+
+
+def _brought_back(state: RiskState, facts: OrderFacts) -> PairHeld:
+    """The pair of an order whose approval is lost: it ends with what it has bought."""
+    buy_venue = facts.venue if facts.side is Side.BUY else facts.venue.other
+    return PairHeld(
+        symbol=facts.symbol,
+        trading_date=facts.trading_date,
+        buy_venue=buy_venue,
+        sell_venue=buy_venue.other,
+        qty_shares=facts.qty_shares,
+        buy_limit_krw=facts.price_krw,
+        approved_at_ns=state.now_ns,
+        ending=True,
     )
-    return not known and state.day.trading_date not in ("", facts.trading_date)
 
 
-def _reopened(state: RiskState, pair_id: str) -> RiskState | None:
-    """A closed pair that holds something after all counts as exposure until it is closed again."""
-    own = {oid: tally for oid, tally in state.settled.items() if tally.pair_id == pair_id}
-    if not (money_of(own.values()).held_shares or any(tally.working_shares for tally in own.values())):
-        return None
-    reopened: RiskState = state.but(
-        orders={**state.orders, **own},
-        settled={oid: tally for oid, tally in state.settled.items() if oid not in own},
-        settled_krw={key: krw for key, krw in state.settled_krw.items() if key != pair_id},
+def _filed(
+    state: RiskState, pair_id: str, pair: PairHeld, own: Tallies, *, stating: bool = False
+) -> RiskState:
+    """File a pair and its orders among the open ones or those that are over, with what it brought.
+
+    At the moment of a statement an order that still works for us is over for the executor.
+    """
+    over = pair.claimed or not (_beyond(pair, own) or (not stating and _works(own)))
+    pairs = {key: value for key, value in state.pairs.items() if key != pair_id}
+    orders = {key: tally for key, tally in state.orders.items() if tally.pair_id != pair_id}
+    settled_krw = {key: krw for key, krw in state.settled_krw.items() if key != pair_id or over}
+    if not over:
+        open_ = pair.model_copy(update={"ending": pair.ending or pair.stated is not None, "looked_at": False})
+        again: RiskState = state.but(
+            pairs={**pairs, pair_id: open_},
+            orders={**orders, **own},
+            closed={key: value for key, value in state.closed.items() if key != pair_id},
+            settled={key: tally for key, tally in state.settled.items() if key not in own},
+            settled_krw=settled_krw,
+        )
+        return again
+    money = pair.money(own.values())
+    trip = money.bought_shares > 0 and not pair.trip_counted
+    ended = pair.model_copy(update={"trip_counted": True}) if trip else pair
+    settled: RiskState = state.but(
+        pairs=pairs,
+        orders=orders,
+        closed={**state.closed, pair_id: ended},
+        settled={**state.settled, **own},
+        settled_krw={**settled_krw, pair_id: money.realised_krw - pair.before_krw},
+        day=_with_trip(state.day, pair) if trip else state.day,
     )
-    return reopened
+    return settled
 
 
-def _resettled(state: RiskState, pair_id: str) -> RiskState:
-    own = [tally for tally in state.settled.values() if tally.pair_id == pair_id]
-    result: RiskState = state.but(settled_krw={**state.settled_krw, pair_id: money_of(own).cash_flow_krw})
-    return result
+def _works(own: Tallies) -> bool:
+    return any(tally.working_shares for tally in own.values())
+
+
+def _beyond(pair: PairHeld, own: Tallies) -> bool:
+    """Whether more was filled than the executor's statement says."""
+    money = money_of(own.values())
+    said = Money() if pair.stated is None else stated_money(pair.stated)
+    return money.bought_shares > said.bought_shares or money.sold_shares > said.sold_shares
+
+
+def _idle(pair: PairHeld, orders: list[OrderTally]) -> bool:
+    flat = pair.money(orders).held_shares == 0
+    return flat and all(tally.closed for tally in orders)
 
 
 def _with_trip(day: Day, pair: PairHeld) -> Day:

@@ -8,16 +8,18 @@ from collections.abc import Iterator
 
 from services.contracts.step import Outgoing, Step
 from services.contracts.terms import Latch
-from services.risk.exposure import best_bids, marked_gain, realised_krw
+from services.risk.exposure import marked, marked_gain, not_valued, open_money, realised_krw
 from services.risk.latches import set_latch
-from services.risk.pnl import marked, money_by_pair, money_of
+from services.risk.pnl import money_of
 from services.risk.state import Day, RiskState
 
 
 def result_krw(state: RiskState) -> int | None:
-    """The day's result, realised and marked; None while something held has no bid to be valued at."""
-    valued = marked_gain(state)
-    return None if valued.without_bid else realised_krw(state) + valued.gain_krw
+    """The day's result, realised and marked; None while something held has no bid of now to be valued at.
+
+    What a person works on does not hide the rest: without such a bid it counts as far as it has lost.
+    """
+    return None if not_valued(state) else realised_krw(state) + marked_gain(state).gain_krw
 
 
 def with_best(state: RiskState) -> RiskState:
@@ -28,23 +30,50 @@ def with_best(state: RiskState) -> RiskState:
     return _but_day(state, best_krw=result)
 
 
-def after_close(state: RiskState, pair_id: str, now_ns: int) -> Step[RiskState]:
-    """Count a pair that has just been settled with a fill, and latch what is too much."""
-    if state.reference is None:
+def after_news(before: RiskState, state: RiskState, pair_id: str, now_ns: int) -> Step[RiskState]:
+    """Count what a closed pair brought as it is known now, and latch what has become too much.
+
+    A close, costs told late and a pair opened again all change it; said twice they change nothing.
+    """
+    result, was = _result_of(state, pair_id), _result_of(before, pair_id)
+    if state.reference is None or result == was:
         return Step(state)
-    limits, result = state.reference.limits, state.settled_krw.get(pair_id, 0)
-    row = state.day.losses_in_a_row + 1 if result < 0 else 0
-    state = _but_day(state, losses_in_a_row=row)
+    limits, row = state.reference.limits, _losing_row(state)
     found: list[tuple[Latch, str]] = []
-    if result < 0 and -result >= limits.max_pair_loss_krw:
+    worse = result is not None and (was is None or result < was)
+    spent = was is not None and -was >= limits.max_pair_loss_krw
+    if worse and result is not None and 0 < -result >= limits.max_pair_loss_krw and not spent:
         found.append((Latch.PAIR_LOSS, _of_pair(state, pair_id, -result, limits.max_pair_loss_krw)))
-    if row >= limits.max_losing_pairs_in_a_row:
-        found.append((Latch.LOSING_STREAK, f"{row} pairs in a row lost money, the last {-result} KRW."))
+    if worse and row >= limits.max_losing_pairs_in_a_row and row > state.day.losses_in_a_row:
+        lost = f"{row} pairs in a row lost money, the last {-(result or 0)} KRW."
+        found.append((Latch.LOSING_STREAK, lost))
     out: list[Outgoing] = []
+    state = _but_day(state, losses_in_a_row=row)
     for latch, detail in found:
         step = set_latch(state, latch, detail, now_ns)
         state, out = step.state, [*out, *step.out]
     return Step(state, tuple(out))
+
+
+def _result_of(state: RiskState, pair_id: str) -> int | None:
+    """What a closed pair with a fill brought in its whole life, KRW; None for any other."""
+    pair = state.closed.get(pair_id)
+    if pair is None or not pair.trip_counted:
+        return None
+    return state.settled_krw[pair_id] + pair.before_krw
+
+
+def _losing_row(state: RiskState) -> int:
+    """How many pairs lost money one after the other up to now, since a person last looked at them."""
+    row = 0
+    for pair_id in reversed(state.settled_krw):
+        result = _result_of(state, pair_id)
+        if result is None:
+            continue
+        if result >= 0 or state.closed[pair_id].looked_at:
+            break
+        row += 1
+    return row
 
 
 def due(state: RiskState) -> Iterator[tuple[Latch, str]]:
@@ -70,7 +99,8 @@ def forgiven(state: RiskState, latch: Latch) -> RiskState:
     if latch not in state.trading.latched:
         return state
     if latch is Latch.LOSING_STREAK:
-        return _but_day(state, losses_in_a_row=0)
+        seen = {key: pair.model_copy(update={"looked_at": True}) for key, pair in state.closed.items()}
+        return _but_day(state.but(closed=seen), losses_in_a_row=0)
     if latch is Latch.DRAWDOWN:
         result = result_krw(state)
         return state if result is None else _but_day(state, best_krw=max(0, result))
@@ -78,15 +108,11 @@ def forgiven(state: RiskState, latch: Latch) -> RiskState:
 
 
 def _open_losses(state: RiskState) -> Iterator[tuple[str, int]]:
-    """What each open pair has lost, valued at the better bid; a stranded one is a person's already."""
-    bids = best_bids(state, {pair.symbol for pair in state.pairs.values()})
-    for pair_id, money in money_by_pair(state.orders).items():
-        pair = state.pairs.get(pair_id)
-        if pair is None or pair.stranded:
-            continue
-        valued = marked([(pair.symbol, money)] if money.held_shares else [], bids)
+    """What each open pair has lost, valued as `exposure` says; a stranded one is a person's already."""
+    for pair_id, pair, money in open_money(state):
+        valued = marked(state, [(pair.symbol, money)] if money.held_shares else [])
         loss_krw = -(money.realised_krw + valued.gain_krw)
-        if loss_krw > 0 and not valued.without_bid:
+        if loss_krw > 0 and not pair.stranded:
             yield pair_id, loss_krw
 
 

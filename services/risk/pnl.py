@@ -3,15 +3,16 @@
 Owns invariant I7 on our side. An order's fill state only grows, so facts merge by maximum: late,
 doubled and reordered events change nothing. What was earned is cash flow: sales less purchases less
 commission and tax as the broker reports them. Shares still held keep their average cost; what they are
-worth at a bid is marked apart.
+worth at a bid is marked apart. Shares sold and never bought are owed: what they brought is no profit.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from services.contracts.envelope import Part
 from services.contracts.messages.orders import OrderFacts
+from services.contracts.messages.pairs import PairClosed
 from services.contracts.terms import Side, Symbol, Venue
 
 
@@ -65,7 +66,11 @@ Tallies = Mapping[str, OrderTally]
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """What a pair bought and sold so far, KRW and shares."""
+    """What a pair bought and sold so far, KRW and shares.
+
+    `claimed_shares` are what a person sold of it by hand (negative: bought back) and `claimed_krw` what
+    that brought.
+    """
 
     bought_shares: int = 0
     bought_krw: int = 0
@@ -73,19 +78,27 @@ class Money:
     sold_krw: int = 0
     commission_krw: int = 0
     tax_krw: int = 0
+    claimed_shares: int = 0
+    claimed_krw: int = 0
 
     @property
     def cash_flow_krw(self) -> int:
-        return self.sold_krw - self.bought_krw - self.commission_krw - self.tax_krw
+        costs_krw = self.commission_krw + self.tax_krw
+        return self.sold_krw + self.claimed_krw - self.bought_krw - costs_krw
 
     @property
     def held_shares(self) -> int:
-        return max(0, self.bought_shares - self.sold_shares)
+        """Negative where more was sold than bought: so many are owed."""
+        return self.bought_shares - self.sold_shares - self.claimed_shares
 
     @property
     def held_cost_krw(self) -> int:
-        """What the shares still held were bought for, at the pair's average price, rounded down."""
-        return self.bought_krw * self.held_shares // self.bought_shares if self.held_shares else 0
+        """What the shares still held were bought for, at the pair's average price, rounded down; negative
+        what those brought that are owed."""
+        held = self.held_shares
+        if held > 0:
+            return self.bought_krw * held // self.bought_shares if self.bought_shares else 0
+        return self.sold_krw * held // self.sold_shares if self.sold_shares else 0
 
     @property
     def realised_krw(self) -> int:
@@ -133,38 +146,45 @@ def money_by_pair(orders: Tallies) -> dict[str, Money]:
     return {pair_id: money_of(tallies) for pair_id, tallies in by_pair(orders).items()}
 
 
-def claim(pair_id: str, symbol: Symbol, money: Money, realised_pnl_krw: int) -> OrderTally:
-    """What a person sold by hand of a pair, as the one order that makes it flat at the stated result.
+def stated_money(stated: PairClosed) -> Money:
+    """What the executor's statement of a closed pair says of its orders; nothing where it had no fill."""
+    if not stated.trip:
+        return Money()
+    return Money(
+        stated.bought_shares, stated.bought_krw, stated.sold_shares, stated.sold_krw, stated.commission_krw,
+        stated.tax_krw,
+    )  # fmt: skip
 
-    The amount is after the person's own costs, so it carries none; its venue is of no consequence.
+
+def with_stated(own: Money, stated: PairClosed) -> Money:
+    """What orders and the executor's statement say together: either may be heard first.
+
+    Both are sums over the broker's own facts. The statement counts as far as our facts lag behind it.
     """
-    return OrderTally(
-        pair_id=pair_id,
-        symbol=symbol,
-        venue=Venue.KRX,
-        side=Side.SELL,
-        qty_shares=money.held_shares,
-        cum_qty_shares=money.held_shares,
-        cum_amount_krw=max(0, realised_pnl_krw - money.cash_flow_krw),
-        closed=True,
-    )
+    said = stated_money(stated)
+    bought = max((own.bought_shares, own.bought_krw), (said.bought_shares, said.bought_krw), key=_shares)
+    sold = max((own.sold_shares, own.sold_krw), (said.sold_shares, said.sold_krw), key=_shares)
+    if not lags(own, stated):
+        return replace(own, bought_shares=bought[0], sold_shares=sold[0])
+    commission_krw = max(own.commission_krw, said.commission_krw)
+    return Money(*bought, *sold, commission_krw, max(own.tax_krw, said.tax_krw))
 
 
-@dataclass(frozen=True, slots=True)
-class Marked:
-    """What held shares gain at a bid over their cost, KRW; `without_bid` could not be valued."""
-
-    gain_krw: int
-    without_bid: tuple[Symbol, ...]
+def lags(own: Money, stated: PairClosed) -> bool:
+    """Whether the executor has heard of fills that our facts do not show yet."""
+    said = stated_money(stated)
+    return own.bought_shares < said.bought_shares or own.sold_shares < said.sold_shares
 
 
-def marked(held: Iterable[tuple[Symbol, Money]], bids_krw: Mapping[Symbol, int]) -> Marked:
-    """Value what is held at the better bid of both venues; a symbol without any bid is named, not guessed."""
-    gain_krw, unknown = 0, []
-    for symbol, money in held:
-        bid_krw = bids_krw.get(symbol)
-        if bid_krw is None:
-            unknown.append(symbol)
-        else:
-            gain_krw += money.held_shares * bid_krw - money.held_cost_krw
-    return Marked(gain_krw, tuple(unknown))
+def claimed_krw(own: Money, stated: PairClosed) -> int:
+    """What a person's own trade brought, in a statement's result beyond what the pair's orders did."""
+    said = stated_money(stated)
+    return stated.realised_pnl_krw - (said if lags(own, stated) or _agree(own, said) else own).cash_flow_krw
+
+
+def _agree(own: Money, said: Money) -> bool:
+    return (own.bought_krw, own.sold_krw) == (said.bought_krw, said.sold_krw)
+
+
+def _shares(side: tuple[int, int]) -> int:
+    return side[0]

@@ -1,7 +1,7 @@
 """What risk knows. All of it is durable but the books, the heartbeats and when it last spoke."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar
 
@@ -11,13 +11,14 @@ from services.contracts.envelope import Part
 from services.contracts.in_force import Reference
 from services.contracts.messages.control import LimitProposal
 from services.contracts.messages.orders import AccountReported, ForeignOrderSeen, ReconciliationCompleted
+from services.contracts.messages.pairs import PairClosed, PairOutcome
 from services.contracts.messages.status import Heartbeat, NotifierStatus
 from services.contracts.step import State
 from services.contracts.terms import Latch, Symbol, TradingDate, TradingState, Venue
 from services.market.books import Books
 from services.market.venue_view import VenueView
 from services.risk.observed import FilesRead
-from services.risk.pnl import OrderTally
+from services.risk.pnl import Money, OrderTally, money_of, with_stated
 
 
 class LatchHeld(Part):
@@ -40,7 +41,13 @@ class Trading(Part):
 
 
 class PairHeld(Part):
-    """An approved pair until it is closed: what is reserved for it. A stranded one buys nothing more."""
+    """A pair, approved or brought back by one of its orders: what is reserved for it, and how it ended.
+
+    `stated` is the executor's last statement of its close, None before there is one. A pair that is
+    `ending` buys nothing more than what already works: it is stranded, was opened again by a fill told
+    late, or its approval was lost. `claimed_shares` are what a person sold of it by hand (negative:
+    bought back), `claimed_krw` what that brought. `before_krw` is what it had realised on earlier dates.
+    """
 
     symbol: Symbol
     trading_date: TradingDate
@@ -53,6 +60,27 @@ class PairHeld(Part):
     clip_shares: int = 0
     quoted_at_ns: int = 0
     """When the newer of the two quotes behind it came, to measure the whole way of an order; 0: not known."""
+    ending: bool = False
+    stated: PairClosed | None = None
+    claimed_shares: int = 0
+    claimed_krw: int = 0
+    trip_counted: bool = False
+    looked_at: bool = False
+    """Whether a person lifted the latch of losing pairs after it."""
+    before_krw: int = 0
+
+    def money(self, orders: Iterable[OrderTally]) -> Money:
+        """What it bought and sold, as far as its orders and its statement say."""
+        own = money_of(orders)
+        known = own if self.stated is None else with_stated(own, self.stated)
+        if not self.claimed:
+            return known
+        return replace(known, claimed_shares=self.claimed_shares, claimed_krw=self.claimed_krw)
+
+    @property
+    def claimed(self) -> bool:
+        """Whether a person answers for what is left of it."""
+        return self.stated is not None and self.stated.outcome is PairOutcome.CLAIMED
 
 
 class Account(Part):
@@ -75,6 +103,8 @@ class Day(Part):
     """Closed pairs that lost money since one that did not, or since a person looked at them."""
     best_krw: int = 0
     """The best result of the day, realised and marked."""
+    carried_cost_krw: int = 0
+    """What the shares had cost that were held when it began: no cash of this date."""
 
 
 class ErrorKind(StrEnum):
@@ -117,8 +147,8 @@ class RiskState(State):
     DURABLE: ClassVar[frozenset[str]] = frozenset(
         {
             "trading", "venue", "reference", "reference_hash", "files", "overrides", "day", "pairs", "orders",
-            "settled", "settled_krw", "account", "reconciled", "verdicts", "approved_at_ns", "paused",
-            "foreign", "errors", "held_since_ns", "proposals", "files_bad", "told",
+            "closed", "settled", "settled_krw", "account", "reconciled", "verdicts", "approved_at_ns",
+            "paused", "foreign", "errors", "held_since_ns", "proposals", "files_bad", "told",
         }
     )  # fmt: skip
 
@@ -137,10 +167,12 @@ class RiskState(State):
     pairs: dict[str, PairHeld] = Field(default_factory=dict)
     orders: dict[str, OrderTally] = Field(default_factory=dict)
     """Orders of pairs that are not closed, by order id."""
+    closed: dict[str, PairHeld] = Field(default_factory=dict)
+    """Pairs that closed on this trading date, by pair id."""
     settled: dict[str, OrderTally] = Field(default_factory=dict)
     """Orders of pairs that closed on this trading date, by order id."""
     settled_krw: dict[str, int] = Field(default_factory=dict)
-    """What each pair that closed on this trading date brought, by pair id."""
+    """What each pair that closed on this trading date brought on it, by pair id; the last closed is last."""
     account: Account | None = None
     reconciled: ReconciliationCompleted | None = None
     verdicts: dict[str, int] = Field(default_factory=dict)
@@ -150,7 +182,7 @@ class RiskState(State):
     """Paused symbols, and why."""
     foreign: dict[str, ForeignOrderSeen] = Field(default_factory=dict)
     errors: dict[str, ErrorSeen] = Field(default_factory=dict)
-    """What went wrong with orders in the last minute, by what makes one error the same again."""
+    """What went wrong with orders, the newest ones, by what makes one error the same again."""
     held_since_ns: dict[str, int] = Field(default_factory=dict)
     """Pairs that hold shares which nobody has stranded, and since when."""
     proposals: dict[str, LimitProposal] = Field(default_factory=dict)
@@ -169,6 +201,8 @@ class RiskState(State):
     """Gates that were closed when the status was last said."""
     told: frozenset[str] = frozenset()
     """Gates and breaches that were alerted and are not over: who told of them has to tell their end."""
+    now_ns: int = 0
+    """When the last event was taken in: what is held is valued by this clock."""
     lease_at_ns: int = 0
     status_at_ns: int = 0
 

@@ -10,6 +10,7 @@ from services.risk.exposure import (
     cash_available_krw,
     exposure_by_symbol,
     marked_gain,
+    not_valued,
     realised_krw,
     total_exposure_krw,
     unhedged_worst_krw,
@@ -61,10 +62,10 @@ def cash(case: Case) -> str | None:
 
 
 def loss(case: Case) -> str | None:
-    """Realised and marked together; what is held without any bid cannot be valued and denies."""
-    valued = marked_gain(case.state)
-    if valued.without_bid:
-        return f"no_bid={','.join(valued.without_bid)}"
-    loss_krw = -(realised_krw(case.state) + valued.gain_krw)
+    """Realised and marked together; what is held without a bid of now cannot be valued and denies."""
+    unknown = not_valued(case.state)
+    if unknown:
+        return f"no_bid={','.join(unknown)}"
+    loss_krw = -(realised_krw(case.state) + marked_gain(case.state).gain_krw)
     limit_krw = case.limits.max_daily_loss_krw
     return f"loss_krw={loss_krw} limit_krw={limit_krw}" if loss_krw > 0 and loss_krw >= limit_krw else None

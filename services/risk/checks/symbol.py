@@ -3,7 +3,6 @@
 from services.contracts.limits import NS_PER_MS
 from services.contracts.terms import Side, Venue
 from services.risk.checks.case import Case
-from services.risk.exposure import commitments
 
 
 def known(case: Case) -> str | None:
@@ -29,11 +28,10 @@ def order_warning(case: Case) -> str | None:
 
 
 def pair_open(case: Case) -> str | None:
-    """A pair that is not closed, or shares and working orders of a pair that risk does not know."""
+    """A pair that is not closed, also one that was brought back by an order."""
     symbol = case.intent.symbol
-    pairs = {pair_id for pair_id, pair in case.state.pairs.items() if pair.symbol == symbol}
-    pairs |= {open_.pair_id for open_ in commitments(case.state) if open_.symbol == symbol}
-    return f"pairs={','.join(sorted(pairs))}" if pairs else None
+    pairs = sorted(pair_id for pair_id, pair in case.state.pairs.items() if pair.symbol == symbol)
+    return f"pairs={','.join(pairs)}" if pairs else None
 
 
 def repeated(case: Case) -> str | None:

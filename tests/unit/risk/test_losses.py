@@ -14,6 +14,7 @@ from services.contracts.messages.orders import CommandDenied, OrderRejected, Ord
 from services.contracts.messages.pairs import PairApproved, PairDenied, ResidualMarked, StrandReason
 from services.contracts.reasons import DenialReason, GateReason
 from services.contracts.terms import Latch, Side, TradingState, Venue
+from services.risk.core import ERRORS_KEPT
 from services.risk.losses import result_krw
 from services.runtime.parts import changed_parts, restore
 from tests.unit.detector import world
@@ -217,6 +218,39 @@ def test_unknown_outcomes_have_a_limit_of_their_own_and_name_the_venue() -> None
         desk.tell(OrderUnknown(facts=fact, reason="no reply"))
     (latch,) = of(desk.tick(20), LatchSet)
     assert "unknown outcome" in latch.detail and "1 on KRX" in latch.detail and "1 on NXT" in latch.detail
+
+
+@pytest.mark.parametrize("dated", [False, True])
+def test_what_is_told_again_hours_later_is_no_further_error(dated: bool) -> None:
+    """After a failover the gateway tells its refusals and its unknown orders again, also the next morning."""
+    desk = armed()
+    unknown = facts("P", Side.BUY, 5, 350_000, cum_qty_shares=0, cum_amount_krw=0, closed=False)
+    told = [denied(number, GateReason.COLLAR) for number in range(20)]
+    told += [
+        OrderUnknown(facts=unknown.model_copy(update={"order_id": f"P.1.b.{n}"}), reason="?")
+        for n in range(9)
+    ]
+    told += [
+        OrderRejected(facts=unknown.model_copy(update={"order_id": f"P.2.b.{n}"}), code="", text="no")
+        for n in range(9)
+    ]  # fmt: skip
+    for number, message in enumerate(told):
+        desk.tell(message, at_ms=120_000 * number)
+        desk.tick(120_000 * number)
+    if dated:
+        desk.tell(world.phase(Venue.KRX, date="2026-11-24"), at_ms=86_400_000)  # type: ignore[arg-type]
+    said = desk.tell(*told, *told, at_ms=86_400_000) + desk.tick(86_400_000)
+    assert Latch.REPEATED_ERRORS not in latches(said)
+    assert len(desk.state.errors) == len(told)
+    desk.tell(*(denied(number, GateReason.COLLAR) for number in range(100, 120)), at_ms=86_400_000)
+    assert Latch.REPEATED_ERRORS in latches(desk.tick(86_400_000)), "new ones are"
+
+
+def test_the_memory_of_errors_is_bounded() -> None:
+    desk = armed()
+    for number in range(ERRORS_KEPT + 30):
+        desk.tell(denied(number, GateReason.COLLAR), at_ms=120_000 * number)
+    assert len(desk.state.errors) == ERRORS_KEPT
 
 
 def test_kinds_do_not_add_up() -> None:

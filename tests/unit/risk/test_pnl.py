@@ -1,14 +1,16 @@
 """Money to the won: merging in any order and number, and the day's profit and loss against its cash."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.contracts.messages.control import LatchSet
 from services.contracts.messages.orders import OrderRejected, OrderResolved, OrderUnknown, Resolution
-from services.contracts.messages.pairs import PairApproved, PairOutcome
+from services.contracts.messages.pairs import PairApproved, PairDenied, PairOutcome
 from services.contracts.messages.status import RiskStatus
+from services.contracts.reasons import DenialReason
 from services.contracts.terms import Latch, Side, Symbol, TradingState
-from services.risk.exposure import cash_flow_krw, held, marked_gain, realised_krw
+from services.risk.exposure import Marked, cash_flow_krw, held, marked_gain, realised_krw
 from services.risk.pnl import OrderTally, merge, money_by_pair, money_of
 from tests.unit.detector import world
 from tests.unit.detector.world import SAMSUNG
@@ -71,7 +73,9 @@ def test_realised_and_cost_of_what_is_held_are_the_cash_flow(
     orders = dict(statements)
     money = money_of(orders.values())
     assert money.realised_krw - money.held_cost_krw == money.cash_flow_krw
-    assert 0 <= money.held_cost_krw <= money.bought_krw
+    assert -money.sold_krw <= money.held_cost_krw <= money.bought_krw
+    assert (money.held_cost_krw > 0) <= (money.held_shares > 0)
+    assert (money.held_cost_krw < 0) <= (money.held_shares < 0), "what is owed is no profit"
     if not money.held_shares:
         assert money.realised_krw == money.cash_flow_krw
     assert money_by_pair(orders) == {"P": money}
@@ -139,6 +143,40 @@ def test_what_is_held_without_a_bid_is_named_not_guessed() -> None:
     assert of(desk.tick(20), LatchSet) == []
 
 
+@pytest.mark.parametrize("old", ["feed", "age", "connection", "future"])
+def test_a_bid_that_is_not_of_now_hides_no_loss_and_is_no_gain(old: str) -> None:
+    desk = armed()
+    pair = pair_on(desk)
+    desk.tell(filled(facts(pair, Side.BUY, 5, 350_000)), world.quote(world.Venue.NXT, 70_500, 70_600))
+    at_ms = {"age": 3_000, "future": -3_000}.get(old, 20)
+    if old == "feed":
+        desk.tell(world.feed(world.Venue.NXT, alive=False))
+    if old == "connection":
+        desk.tell(world.connection(epoch=2))
+    epoch = 2 if old == "connection" else 1
+    desk.tell(world.quote(world.Venue.KRX, 69_000, 69_100, epoch=epoch), at_ms=at_ms)
+    assert marked_gain(desk.state) == Marked(5 * (69_000 - 70_000), ())
+    desk.state = desk.state.but(books={k: b for k, b in desk.state.books.items() if k[1] == world.Venue.NXT})
+    assert marked_gain(desk.state) == Marked(0, (SAMSUNG,))
+    desk.tell(world.quote(world.Venue.NXT, 68_000, 68_100, epoch=epoch))
+    desk.tell(world.feed(world.Venue.NXT, alive=False), at_ms=at_ms)
+    assert marked_gain(desk.state) == Marked(5 * (68_000 - 70_000), (SAMSUNG,))
+
+
+def test_what_cannot_be_valued_now_bars_entries_unless_a_person_works_on_it() -> None:
+    desk = armed()
+    pair = pair_on(desk)
+    desk.tell(filled(facts(pair, Side.BUY, 5, 350_000)))
+    beats = [heartbeat(service) for service in ("gateway", "executor")]
+    desk.tell(*beats, *world.crossing(world.HYNIX), at_ms=3_000)
+    verdict = desk.answer(intent(desk, at_ms=3_000, name="i2", symbol=world.HYNIX), at_ms=3_000)
+    assert isinstance(verdict, PairDenied) and verdict.reason is DenialReason.LOSS_LIMIT
+    held_pair = desk.state.pairs[pair].model_copy(update={"stranded": True, "ending": True})
+    desk.state = desk.state.but(pairs={pair: held_pair})
+    verdict = desk.answer(intent(desk, at_ms=3_000, name="i3", symbol=world.HYNIX), at_ms=3_000)
+    assert isinstance(verdict, PairApproved), verdict
+
+
 def test_a_loss_at_its_limit_is_latched_once() -> None:
     desk = armed(world.limits(max_daily_loss_krw=10_000))
     pair = pair_on(desk)
@@ -193,7 +231,7 @@ def test_a_new_day_forgets_what_is_closed_and_carries_what_is_held() -> None:
     desk.tell(filled(facts(kept, Side.BUY, 5, 350_000, symbol=world.HYNIX)))
     desk.tell(world.phase(world.Venue.KRX, date="2026-11-24"))  # type: ignore[arg-type]
     assert [symbol for symbol, _ in held(desk.state)] == [world.HYNIX]
-    assert realised_krw(desk.state) == -52
+    assert realised_krw(desk.state) == cash_flow_krw(desk.state) == 0, "that was yesterday's"
     assert desk.state.settled == {} and desk.state.day.trips == {}
     assert list(desk.state.pairs) == [kept]
 
