@@ -89,8 +89,8 @@ def _dispatch(turn: Turn, moment: Moment) -> None:
             _query_returned(turn, rqname, code)
         case Delivered(received):
             _delivered(turn, received)
-        case LeaseSeen(expires, reference_hash):
-            turn.set(lease=turn.state.lease.renewed(expires, reference_hash))
+        case LeaseSeen(expires, reference_hash, state_then):
+            turn.set(lease=turn.state.lease.renewed(expires, reference_hash, state_then))
         case SessionSignalled(value):
             clockwork.signalled(turn, value)
         case Interrupted(values):

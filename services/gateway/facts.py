@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from services.contracts.step import Received
-from services.contracts.terms import Symbol, Venue
+from services.contracts.terms import Symbol, TradingState, Venue
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,11 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class LeaseSeen:
-    """A renewal, with its end on this machine's monotonic clock."""
+    """A renewal, with its end on this machine's monotonic clock, and the state that was in force then."""
 
     expires_mono_ns: int
     reference_hash: str
+    state: TradingState = TradingState.ARMED
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,7 +227,7 @@ class Shell:
         if isinstance(envelope.body, LeaseRenewed):
             renewed_ns = self._clock.mono_of(entry_id_ns(entry.entry_id))
             expires_ns = renewed_ns + LEASE_MS * NS_PER_MS if renewed_ns else 0
-            self._feed_fact(LeaseSeen(expires_ns, envelope.body.reference_hash))
+            self._feed_fact(LeaseSeen(expires_ns, envelope.body.reference_hash, envelope.body.state))
             return
         self._handled += 1
         if self._figures is not None:

@@ -45,18 +45,26 @@ def decide(state: RiskState, event: Event) -> Step[RiskState]:
     if isinstance(event, Tick):
         return _on_tick(state, event)
     handler = _HANDLERS.get(type(event.message))
-    return Step(state) if handler is None else handler(state, event.message, event)
+    return Step(state) if handler is None else _renewed(state, handler(state, event.message, event))
+
+
+def _renewed(before: RiskState, step: Step[RiskState]) -> Step[RiskState]:
+    """A change of the trading state renews the lease at once: the gateway goes by whatever it reads first."""
+    if step.state.trading.state is before.trading.state:
+        return step
+    return Step(step.state, (*step.out, Outgoing(_lease(step.state))))
 
 
 def _on_tick(state: RiskState, tick: Tick) -> Step[RiskState]:
     out: list[Outgoing] = []
-    state = losses.with_best(with_held_since(state, tick.now_ns))
+    before, state = state, losses.with_best(with_held_since(state, tick.now_ns))
     for latch, detail in (*due(state, tick.now_ns), *losses.due(state)):
         step = set_latch(state, latch, detail, tick.now_ns)
         state, out = step.state, [*out, *step.out]
     expired = proposals.expired(state, tick.now_ns)
     state, out = expired.state, [*out, *expired.out]
-    if tick.now_ns - state.lease_at_ns >= LEASE_RENEW_MS * NS_PER_MS:
+    due_ns = state.lease_at_ns + LEASE_RENEW_MS * NS_PER_MS
+    if tick.now_ns >= due_ns or state.trading.state is not before.trading.state:
         out.append(Outgoing(_lease(state)))
         state = state.but(lease_at_ns=tick.now_ns)
     if tick.now_ns - state.status_at_ns >= HEARTBEAT_MS * NS_PER_MS:
