@@ -22,13 +22,13 @@ from services.contracts.terms import Side, Symbol, Venue
 from services.gateway.evidence import is_digits
 from services.gateway.exchange_time import smallest_apart_ns
 from services.market.books import sound
+from services.market.broker_lists import ASK_PRICE, ASK_QTY, BID_PRICE, BID_QTY, BOOK_TIME
 from services.market.market_clock import MarketClock
 from services.market.symbols import parse_feed_code
 
 BOOK_TYPE = "주식호가잔량"
 TRADE_TYPE = "주식체결"
-TIME_FID = 21
-_ASK_PRICE, _BID_PRICE, _ASK_QTY, _BID_QTY = 41, 51, 61, 71
+TIME_FID = BOOK_TIME
 
 ReadFid = Callable[[int], str]
 NO_BANDS: Final[Mapping[Symbol, PriceBand]] = MappingProxyType({})
@@ -36,7 +36,7 @@ NO_BANDS: Final[Mapping[Symbol, PriceBand]] = MappingProxyType({})
 
 def book_fids(levels: int) -> tuple[int, ...]:
     """Return the FIDs that a book of so many levels is read from."""
-    firsts = (_ASK_PRICE, _BID_PRICE, _ASK_QTY, _BID_QTY)
+    firsts = (ASK_PRICE, BID_PRICE, ASK_QTY, BID_QTY)
     return (TIME_FID, *(first + level for first in firsts for level in range(levels)))
 
 
@@ -87,8 +87,8 @@ class BookFeed:
         bids: tuple[Level, ...] = ()
         refused = None
         try:
-            asks = self._side(read, _ASK_PRICE, _ASK_QTY)
-            bids = self._side(read, _BID_PRICE, _BID_QTY)
+            asks = self._side(read, ASK_PRICE, ASK_QTY)
+            bids = self._side(read, BID_PRICE, BID_QTY)
         except ValueError:
             refused = RefusedBook(trouble=BookTrouble.UNREADABLE, bids=bids, asks=asks)
         seq = self._seq[symbol, venue] = self._seq.get((symbol, venue), 0) + 1

@@ -24,7 +24,7 @@ from services.contracts.step import Received
 from services.contracts.terms import Latch, Severity, TradingDate, TradingState
 from services.gateway import clockwork, link_desk, order_desk, order_kinds, reconcile, truth
 from services.gateway.effects import DropScreen
-from services.gateway.evidence import Unusable, from_chejan, is_of_account, order_no
+from services.gateway.evidence import Blank, Unusable, from_chejan, is_of_account, order_no
 from services.gateway.facts import (
     ORDER_EVENTS,
     Answered,
@@ -299,8 +299,11 @@ def _order_answered(turn: Turn, fact: Answered) -> None:
         return
     try:
         number = order_no(fact.single.get(ORDER_NO_FIELD, ""))
-    except Unusable:
-        if record.stage in (Stage.SENT, Stage.UNKNOWN) and not record.facts.broker_order_no:
+    except Unusable as problem:
+        if not isinstance(problem, Blank):
+            _unusable(turn, f"the answer of {fact.rqname}: {problem}")
+            truth.become_unknown(turn, fact.rqname, "its answer cannot be read")
+        elif record.stage in (Stage.SENT, Stage.UNKNOWN) and not record.facts.broker_order_no:
             turn.set(rejecting={**turn.state.rejecting, fact.rqname: turn.now_ns})
             if fact.rqname in turn.state.texts:
                 clockwork.reject_now(turn, fact.rqname)

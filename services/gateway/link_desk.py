@@ -39,11 +39,11 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.subscriptions import changes, chosen, plan
 from services.gateway.turn import Turn
 from services.gateway.words import note_strange
+from services.market.broker_lists import SERVERS, SESSION_FRAME, TRADE_FRAME
 from services.market.dates import time_of_day_ns
 
-SESSION_FIDS = (215, 20, 214)
-_TRADE_FIDS = (10, 15, 20)
-_SIMULATED = "1"
+SESSION_FIDS = tuple(SESSION_FRAME)
+_TRADE_FIDS = tuple(TRADE_FRAME)
 _FIRST_RETRY_NS = NS_PER_S // 5
 BLANK_NS = 2 * NS_PER_S
 """An answer that the control or the broker leaves blank counts when it has been so for this long."""
@@ -190,7 +190,7 @@ def next_epoch(before: int, now_ns: int) -> int:
 
 def account_of(settings: GatewaySettings, fact: LoggedIn) -> tuple[str, str]:
     """Return (account, "") or ("", why this login must not be used)."""
-    simulated = fact.server_gubun == _SIMULATED
+    simulated = SERVERS.get(fact.server_gubun) == "simulated"
     if settings.mode is GatewayMode.SIMULATED and not simulated:
         return "", "mode is simulated, and this is the real server"
     if settings.mode is GatewayMode.LIVE and simulated:

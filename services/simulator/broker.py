@@ -26,6 +26,8 @@ from services.simulator.sessions import MS, Sessions
 
 NOT_SENT, OVERFLOW, WRONG_INPUT, NO_CODE = -307, -308, -300, -500
 OTHER_ACCOUNT, OVER_2_BN, OVER_5_BN = -302, -303, -304
+OTHER_ACCOUNT_NO = "8099999911"
+"""Another account of the same login; the settings of a test may use any other."""
 
 
 @dataclass(slots=True)
@@ -171,7 +173,8 @@ class Broker:
         self._answer(order)
         if self.rng.random() < self.faults.late_reject_rate and not request.by_hand:
             self.happened["late_rejection"] += 1
-            self._close(order, order.remaining_shares, "rejected", "거부")
+            rest = order.remaining_shares if self._strikes("refusal_shows_rest_rate") else 0
+            self._close(order, order.remaining_shares, "rejected", "거부", shown_shares=rest)
             return
         self._frame(order, "접수")
         if not request.by_hand and self.rng.random() < self.faults.slow_match_rate:
@@ -241,14 +244,22 @@ class Broker:
         if left and not rests:
             self._close(order, left, "killed", "취소")
 
-    def _close(self, order: Order, qty_shares: int, why: str, status: str) -> None:
+    def _strikes(self, fault: str) -> bool:
+        """Whether a fault happens now; one that is off costs no chance, so that seeds keep their days."""
+        rate = getattr(self.faults, fault)
+        if not rate or self.rng.random() >= rate:
+            return False
+        self.happened[fault.removesuffix("_rate")] += 1
+        return True
+
+    def _close(self, order: Order, qty_shares: int, why: str, status: str, shown_shares: int = 0) -> None:
         """Nothing of the order is open any more; says so unless a fault keeps it silent."""
         self.account.release(order.money, qty_shares)
         order.closed, order.status = why, status
         if why == "killed" and self.rng.random() < self.faults.silent_close_rate:
             self.happened["silent_close"] += 1
             return
-        self._frame(order, status)
+        self._frame(order, status, shown_shares=shown_shares)
 
     # -- cancels and amendments ---------------------------------------------------------
 
@@ -282,8 +293,12 @@ class Broker:
         order = self._book_order(arrival, Action.CANCEL, original.venue, original.side, money)
         order.original, order.hoga = original.number, original.hoga
         money.open_shares = 0
-        order.closed, order.status = "done", "확인"
+        refused = not arrival.request.by_hand and self._strikes("cancel_reject_rate")
+        order.closed, order.status = "done", "거부" if refused else "확인"
         self._answer(order)
+        if refused:
+            self._frame(order, "거부")
+            return
         self._frame(order, "확인")
         self._reduce(original, qty_shares, "cancelled")
 
@@ -369,7 +384,7 @@ class Broker:
             session, *answer, out_of_order_ns=self.rng.randint(30, 300) * 1_000_000 if late else 0
         )
 
-    def _frame(self, order: Order, status: str, fill: Fill | None = None) -> None:
+    def _frame(self, order: Order, status: str, fill: Fill | None = None, *, shown_shares: int = 0) -> None:
         session = self.sessions.current
         if session is None or order.silent:
             return
@@ -377,7 +392,12 @@ class Broker:
         name = self.exchange.instruments[order.code].listing.name
         at = fill.hhmmss if fill else self.feed.clock()
         values = order_frame(account, name, order, status, at, touch, fill, self.faults.venue_fids)
+        if shown_shares:
+            values["902"] = str(shown_shares)
         events: list[Event] = [Chejan("0", values)]
+        if self._strikes("other_account_rate"):
+            other = {"9201": OTHER_ACCOUNT_NO, "9203": f"{9_000_000 + order.number % 1_000_000:07d}"}
+            events.append(Chejan("0", values | other))
         if fill is not None:
             holding = self.account.holding(order.code)
             events.append(Chejan("1", balance_frame(account, name, order, holding, touch)))

@@ -211,6 +211,10 @@ class Feed:
                 "1279": "+동적" if up else "-동적",
             },
         )
+        rate = self.faults.blank_vi_rate
+        if rate and self._sessions.rng.random() < rate:
+            self._sessions.happened["blank_vi"] += 1
+            frame = TextFrame(VI, frame.values | {"1223": " " * 6})
         for session in self._sessions.by_number.values():
             if session.logged_in and session.vi_on:
                 self._sessions.post(session, Ticked(suffixed(code, venue), frame))

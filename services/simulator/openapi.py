@@ -5,6 +5,7 @@ off comes as events. Before the login only `CommConnect` and `GetConnectState` m
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from services.contracts.terms import Market, Venue
@@ -256,7 +257,7 @@ class OpenApi:
                 session, Told(screen, rqname, trcode, f"[{TR_FAILED}] 조회할 수 없는 TR 입니다")
             )
             return
-        self.sessions.send(session, *self._page(session, rqname, trcode, more, screen, table))
+        self.sessions.send(session, *self._page(session, rqname, trcode, more, screen, self._blanked(table)))
         self._side_effects(session, trcode, screen, inputs)
 
     def _page(
@@ -271,6 +272,17 @@ class OpenApi:
             screen, rqname, trcode, table.record, end < len(table.rows), table.single, table.rows[start:end]
         )
         return answer, Told(screen, rqname, trcode, "[100000] 조회가 완료되었습니다.")
+
+    def _blanked(self, table: Table) -> Table:
+        """The answer, by chance with one row that says nothing."""
+        rate = self.broker.faults.blank_row_rate
+        if not rate or not table.rows or self._rng.random() >= rate:
+            return table
+        self.sessions.happened["blank_row"] += 1
+        rows = list(table.rows)
+        at = self._rng.randrange(len(rows))
+        rows[at] = dict.fromkeys(rows[at], "")
+        return replace(table, rows=rows)
 
     def _side_effects(self, session: Session, trcode: str, screen: str, inputs: Row) -> None:
         if trcode.upper() == "OPT10054":

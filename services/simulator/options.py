@@ -75,6 +75,16 @@ class FaultOptions:
     """The broker refuses a good new order: blank order number and a message."""
     late_reject_rate: float = 0.0
     """The order gets a number, then a frame with status 거부; nothing fills."""
+    refusal_shows_rest_rate: float = 0.0
+    """A frame with status 거부 shows the quantity as still open."""
+    cancel_reject_rate: float = 0.0
+    """A cancel gets a number, then a frame with status 거부; its order works on."""
+    other_account_rate: float = 0.0
+    """A frame of ours comes a second time for another account of the same login, under another number."""
+    blank_row_rate: float = 0.0
+    """One row of a query's answer comes blank."""
+    blank_vi_rate: float = 0.0
+    """A VI frame leaves out when the VI began."""
     fade_rate: float = 0.0
     """The liquidity an incoming order aims at shrinks before it arrives (partial or no fill)."""
     never_arrives_rate: float = 0.0

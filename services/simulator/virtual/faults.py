@@ -70,6 +70,11 @@ BROKER_RATES = {
     "disconnects_per_hour": 600.0,
     "freezes_per_hour": 480.0,
     "hand_orders_per_hour": 240.0,
+    "refusal_shows_rest_rate": 1.0,
+    "cancel_reject_rate": 0.3,
+    "other_account_rate": 0.5,
+    "blank_row_rate": 0.1,
+    "blank_vi_rate": 0.5,
 }
 """The most that a seed may draw of each of the broker's faults (a chance, or per hour where it says so)."""
 SERVICE_RATES = {
@@ -148,6 +153,7 @@ KINDS = (
     "lost_frames", "silent_close", "fill_against_cancel", "fade", "rejection", "late_rejection",
     "never_arrives", "late_arrival", "send_failed", "order_overflow", "query_overflow", "query_unanswered",
     "slow_query", "disconnect", "duplicate_connect", "nightly_cut", "frozen_feed", "silent_registration",
+    "refusal_shows_rest", "cancel_reject", "other_account", "blank_row", "blank_vi",
     "vi", "halt", "delisting", "hand_order", "hand_twin", "session_close_mid_pair",
     "crash_before_commit", "crash_after_commit", "crash_before_send", "crash_within_send", "pause",
     "second_instance", "stall", "bus_down", "bus_forgets", "bus_reorders", "bus_loses_reply",

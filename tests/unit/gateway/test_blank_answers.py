@@ -1,6 +1,6 @@
 """Blank is no evidence: a failed, blank or empty answer counts after two equal ones, 2 s apart."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -11,6 +11,7 @@ from services.contracts.messages.orders import (
     ForeignOrderSeen,
     OrderClosed,
     OrderFilled,
+    OrderRejected,
     OrderResolved,
     OrderUnknown,
     ReconciliationCompleted,
@@ -18,9 +19,10 @@ from services.contracts.messages.orders import (
 )
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.terms import OrderKind
+from services.gateway.control_calls import Slots
 from services.gateway.effects import Query
 from services.gateway.evidence import Blank, Unusable, from_chejan, from_row
-from services.gateway.facts import Answered, Connected
+from services.gateway.facts import Answered, Connected, Garbled, Told
 from services.gateway.order_table import Stage
 from services.gateway.replies import FIELDS, holdings
 
@@ -207,6 +209,34 @@ class TestFrames:
         names = {900: "qty_shares", 901: "price_krw", 902: "remaining_shares", 903: "cum_amount_krw",
                  911: "cum_qty_shares"}  # fmt: skip
         assert getattr(seen, names[fid]) is None
+
+
+class TestAnswers:
+    @pytest.mark.parametrize("text", ["0000000", "12a", "１２"])
+    def test_an_answer_that_is_no_number_refuses_nothing(self, text: str) -> None:
+        desk = ready(fresh())
+        send = sent(desk)
+        desk.feed(Told(send.args[0], "[100000] done"))
+        desk.answer(send, text)
+        assert not desk.told(OrderRejected)
+        assert len(desk.told(OrderUnknown)) == 1
+
+    def test_an_event_in_a_word_that_no_list_has_is_no_answer(self) -> None:
+        slots = Slots(Silent(), lambda code, read: None, lambda code, read: None)  # type: ignore[arg-type]
+        for event, args in (
+            ("OnReceiveTrData", ("6000", "q1", "OPT10075", "", "7")), ("OnReceiveChejanData", ("9", 0, "")),
+        ):  # fmt: skip
+            Silent.slots[event](*args)
+        assert [type(fact) for fact in slots.facts] == [Garbled, Garbled]
+
+
+class Silent:
+    """A control whose events a test makes."""
+
+    slots: ClassVar[dict[str, Any]] = {}
+
+    def on(self, event: str, slot: Any) -> None:
+        self.slots[event] = slot
 
 
 class TestWords:

@@ -252,6 +252,47 @@ def test_a_vi_frame_may_come_again_under_the_combined_code() -> None:
     assert shown[0][1223] == shown[1][1223]
 
 
+def test_a_vi_frame_may_leave_out_when_it_began() -> None:
+    desk = faulty(blank_vi_rate=1.0)
+    desk.query("OPT10054", {})
+    desk.world.inject(desk.now_ns, "vi", {"code": CODE, "venue": "KRX"})
+    desk.run(100)
+    assert [fids[1223].strip() for _, kind, fids in desk.reals if kind == "VI발동/해제"] == [""]
+
+
+def test_a_refusal_may_show_its_quantity_as_open() -> None:
+    desk = faulty(late_reject_rate=1.0, refusal_shows_rest_rate=1.0)
+    desk.traded(1, CODE, 3, ASK)
+    assert (desk.chejans[0][913].strip(), desk.chejans[0][902]) == ("거부", "3")
+    assert desk.truth["orderable_krw"] == 100_000_000
+
+
+def test_a_cancel_may_be_refused_by_a_frame_and_its_order_works_on() -> None:
+    desk = faulty(cancel_reject_rate=1.0)
+    number = desk.traded(1, CODE, 3, 190_000)
+    assert desk.order(3, CODE, 0, 0, original=number) == 0
+    desk.run(300)
+    assert [frame[913].strip() for frame in desk.chejans] == ["접수", "거부"]
+    assert desk.chejans[-1][904] == number
+    assert desk.truth["orders"][0]["closed"] == ""
+
+
+def test_another_account_of_the_login_may_have_frames_too() -> None:
+    desk = faulty(other_account_rate=1.0)
+    number = desk.traded(1, CODE, 1, 190_000)
+    own, other = desk.chejans
+    assert (own[9203], other[9203] != number) == (number, True)
+    assert other[9201] not in ("", own[9201])
+    assert len(desk.truth["orders"]) == 1
+
+
+def test_one_row_of_an_answer_may_come_blank() -> None:
+    desk = faulty(blank_row_rate=1.0)
+    desk.traded(1, CODE, 1, 190_000)
+    (row,) = desk.query("OPT10075", {"체결구분": "0"})["rows"]
+    assert set(row.values()) == {""}
+
+
 def test_a_registration_may_stay_silent_until_it_is_made_again() -> None:
     desk = faulty(silent_registration_rate=0.5)
     codes = ("005930", "000660", "247540", "005930_NX", "000660_NX", "247540_NX")
