@@ -2,9 +2,10 @@
 
 import redis
 
-from services.contracts.envelope import decode
+from services.contracts.envelope import Message, decode
+from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.pairs import ResidualMarked, StrandReason
-from services.contracts.streams import ORDERS, PAIRS, key_of
+from services.contracts.streams import ALERTS, ORDERS, PAIRS, Stream, key_of
 from services.executor.core import decide
 from services.executor.phases import PairPhase
 from services.executor.state import ExecutorState
@@ -13,6 +14,10 @@ from services.runtime.clock import RedisClock
 from services.runtime.loop import ServiceLoop
 from services.runtime.service import Service
 from tests.unit.executor.desk import OTHER, Desk
+
+
+def bodies(bus: RedisBus, stream: Stream) -> list[Message]:
+    return [decode(entry.text).body for entry in bus.tail(key_of(stream), 10)]
 
 
 def test_a_fill_that_cannot_be_read_strands_its_pair_and_only_it(client: "redis.Redis") -> None:
@@ -26,7 +31,9 @@ def test_a_fill_that_cannot_be_read_strands_its_pair_and_only_it(client: "redis.
     client.xadd(orders, {"m": '{"type":"OrderFilled","version":99,"body":{"facts":{"pair_id":"P1"}}}'})
     loop = ServiceLoop(service, bus, RedisClock(bus.time_ns))
     loop.turn()
-    told = [decode(entry.text).body for entry in bus.tail(key_of(PAIRS), 10)]
+    (alert,) = [m for m in bodies(bus, ALERTS) if isinstance(m, AlertRaised) and m.code == "dead_letter"]
+    assert alert.pair_id == "P1"
+    told = bodies(bus, PAIRS)
     (marked,) = [message for message in told if isinstance(message, ResidualMarked)]
     assert (marked.pair_id, marked.reason) == ("P1", StrandReason.AMBIGUOUS)
     assert {pair_id: pair.phase for pair_id, pair in loop.state.pairs.items()} == {
