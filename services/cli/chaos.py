@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from services.cli.chaos_day import ChaosDay, DayOptions
 from services.cli.chaos_report import ChaosDayReport, ChaosReport, report_of
+from services.cli.date_checks import findings_in, provisional_in
 from services.cli.faults import EXIT_INTERRUPTED, Fault
 from services.cli.surroundings import schedule_for
 
@@ -81,7 +82,9 @@ class Chaos:
         clean = not any(day.verdict.violations for day in self.days)
         if clean and not self.options.keep:
             shutil.rmtree(folder, ignore_errors=True)
-        return report_of(self.days, self.options.seed, str(folder) if folder.exists() else "")
+        found = findings_in(self.options.config_dir, schedule.trading_date)
+        kept = str(folder) if folder.exists() else ""
+        return report_of(self.days, self.options.seed, kept, provisional_in(found))
 
     @property
     def _kills(self) -> int:

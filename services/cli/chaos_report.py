@@ -9,7 +9,7 @@ from rich.text import Text
 
 from services.cli.chaos_judge import DayVerdict
 from services.cli.chaos_plan import FaultKind
-from services.cli.report_page import counted, prompt_rows, report_page
+from services.cli.report_page import counted, prompt_rows, provisional_lines, report_page
 from services.cli.wording import krw, signed_krw
 from services.simulator.promptness import PromptFigures, Spread
 
@@ -63,6 +63,8 @@ class ChaosReport(PromptFigures):
     max_queries_in_any_second: int
     latches: dict[str, int]
     violations: tuple[str, ...]
+    provisional: tuple[str, ...] = ()
+    """What the figures rest on that is only computed, because it is not published yet; a sentence each."""
     folder: str
     """Where days are kept: those that were not clean, or all on request; empty if none is."""
 
@@ -71,7 +73,9 @@ class ChaosReport(PromptFigures):
         return not self.violations
 
 
-def report_of(days: Sequence[ChaosDayReport], seed: int, folder: str) -> ChaosReport:
+def report_of(
+    days: Sequence[ChaosDayReport], seed: int, folder: str, provisional: Sequence[str] = ()
+) -> ChaosReport:
     """Add up the days."""
     verdicts = [day.verdict for day in days]
     faults: Counter[str] = Counter()
@@ -110,14 +114,14 @@ def report_of(days: Sequence[ChaosDayReport], seed: int, folder: str) -> ChaosRe
         max_queries_in_any_second=max((v.max_queries_in_any_second for v in verdicts), default=0),
         latches=dict(sorted(latches.items())),
         violations=tuple(f"day {day.day}: {words}" for day in days for words in day.verdict.violations),
-        folder=folder,
+        provisional=tuple(provisional), folder=folder,
     )  # fmt: skip
 
 
 def report_view(report: ChaosReport) -> RenderableType:
     """Return the report as a person reads it."""
     title = f"{report.kills} kills in {report.days} simulated days (seed {report.seed})"
-    return report_page(title, _rows(report), _verdict(report))
+    return report_page(title, _rows(report), [*_verdict(report), *provisional_lines(report.provisional)])
 
 
 def _rows(r: ChaosReport) -> list[tuple[str, str]]:

@@ -33,6 +33,12 @@ from services.cli.top import need_terminal, watch
 from services.contracts.terms import GatewayMode
 
 RUN_PANEL = "Run"
+DayOption = Annotated[
+    str, typer.Option(metavar="YYYY-MM-DD", help="Simulate this date, begun now; default: real time.")
+]
+AtOption = Annotated[
+    str, typer.Option(metavar="HH:MM", help="Begin a simulated day at this time of day, whatever time it is.")
+]
 
 
 def demo(
@@ -94,6 +100,7 @@ def up(
     day_plan: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A compressed day; default: real time.")
     ] = None,
+    day: DayOption = "", at: AtOption = "",
     metrics_port: Annotated[
         int, typer.Option(help="First Prometheus port, one for each process; 0: none.", min=0, max=65_000)
     ] = 0,
@@ -103,7 +110,9 @@ def up(
     Until then Ctrl-C or a closed terminal stops what was started; from then on they run by themselves,
     also without the terminal, until `arb down`; one that ends is started again.
     """
-    options = LaunchOptions(run, configuration(), redis, mode, gateway, seed, day_plan, metrics_port)
+    options = LaunchOptions(
+        run, configuration(), redis, mode, gateway, seed, day_plan, metrics_port, day, at
+    )  # fmt: skip
     with interrupted_by_signals():
         stack = launch(options, lambda text: console().print(text, soft_wrap=True))
     running = sum(process.state == "RUNNING" for process in managed(stack.folder))
@@ -139,6 +148,7 @@ def observe(
         bool, typer.Option("--gateway/--no-gateway", help="Whether a simulated gateway runs here too.")
     ] = True,
     seed: Annotated[int, typer.Option(help="Seed of the simulated market.", min=0)] = 1,
+    day: DayOption = "", at: AtOption = "",
 ) -> None:  # fmt: skip
     """Measure crosses while orders are impossible: start in observe mode and show the board.
 
@@ -150,7 +160,9 @@ def observe(
     with interrupted_by_signals():
         running = Stack.attach(run)
         if running is None or not running.alive:
-            options = LaunchOptions(run, configuration(), redis, GatewayMode.OBSERVE, gateway, seed)
+            options = LaunchOptions(
+                run, configuration(), redis, GatewayMode.OBSERVE, gateway, seed, day=day, at=at
+            )  # fmt: skip
             stack = launch(options, lambda text: console().print(text, soft_wrap=True))
         try:
             watch(open_desk(redis, run), "observing")
@@ -161,9 +173,14 @@ def observe(
         console().print("Everything is stopped." if stack is not None else "What runs goes on.")
 
 
-def doctor(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOption = False) -> None:
-    """Examine this machine: Python, packages, configuration, Redis, clock, disk."""
-    checks = tuple(examine(configuration(), address_in_use(redis, run), run))
+def doctor(
+    date: Annotated[
+        str, typer.Option(metavar="YYYY-MM-DD", help="Judge this date; default: the next one to trade on.")
+    ] = "",
+    redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Examine this machine: Python, packages, configuration, the trading date, Redis, clock, disk."""
+    checks = tuple(examine(configuration(), address_in_use(redis, run), run, date))
     print_checks(checks, as_json)
     if not is_clean(checks):
         raise typer.Exit(EXIT_FAILED)

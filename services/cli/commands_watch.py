@@ -273,10 +273,16 @@ def print_checks(checks: Sequence[Check], as_json: bool) -> None:
         print_json(checks_json(checks))
         return
     for check in checks:
-        mark = "[green]ok[/]     " if check.ok else "[bold red]not ok[/] "
+        mark = _mark(check)
         console().print(f"{mark} {check.name}: {escape(check.detail)}", soft_wrap=True)
-        if not check.ok and check.mend:
+        if (check.warns or not check.ok) and check.mend:
             console().print(f"         {escape(check.mend)}", soft_wrap=True)
+
+
+def _mark(check: Check) -> str:
+    if not check.ok:
+        return "[bold red]not ok[/] "
+    return "[yellow]look at[/]" if check.warns else "[green]ok[/]     "
 
 
 def checks_json(checks: Sequence[Check]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from uuid import uuid4
 
 from services.cli.board import BOARD_KEYS, Board, seen
 from services.cli.books import read_books
+from services.cli.date_checks import findings_in, provisional_in, warnings_of
 from services.cli.doctor import refuse_bad_configuration
 from services.cli.faults import EXIT_INTERRUPTED, Fault, UsageFault
 from services.cli.figures import FIGURE_KEYS, DayFigures
@@ -31,7 +32,7 @@ from services.cli.fleet import (
     simulator_address,
     socket_path,
 )
-from services.cli.link import Seen, open_link, with_database
+from services.cli.link import Seen, open_link, refuse_used, with_database
 from services.cli.preflight import is_clean, preflight
 from services.cli.report import DayReport, report_of
 from services.cli.stack import Stack, died
@@ -116,6 +117,9 @@ class Demo:
         """
         refuse_bad_configuration(self.options.config_dir)
         self._schedule = schedule_for(self.options.date, self.options.config_dir)
+        self._dates = findings_in(self.options.config_dir, self._schedule.trading_date)
+        for sentence in warnings_of(self._dates):
+            self.watcher.said(sentence)
         self.folder = Path(tempfile.mkdtemp(prefix="arb-demo-"))
         worth_keeping = True
         try:
@@ -143,7 +147,7 @@ class Demo:
         if given:
             url = with_database(given, DEMO_DATABASE)
             self._link = open_link(url)
-            self._refuse_used(url)
+            refuse_used(self._link)
             server: RedisServer = find_redis(url, self.folder / "redis")
         else:
             server = find_redis("", self.folder / "redis")
@@ -157,14 +161,6 @@ class Demo:
                 self._link.erase()
             self._link.close()
             server.stop()
-
-    def _refuse_used(self, url: str) -> None:
-        keys = self._link.own_keys()
-        if keys:
-            raise UsageFault(
-                f"{self._link.address} already holds {len(keys)} keys of a system like this ({keys[0]} ...)",
-                "Name an empty database of it (redis://HOST:PORT/DB), or leave --redis out.",
-            )
 
     @contextmanager
     def _stack(self, redis_url: str) -> Iterator[None]:
@@ -342,6 +338,7 @@ class Demo:
             self.figures, read_books(simulator_address(self.folder)), self._schedule,
             seconds=self.options.seconds, seed=self.options.seed, quotes=quotes,
             killed=self.options.kill if self._killed else "", troubles=self.troubles,
+            provisional=provisional_in(self._dates),
         )  # fmt: skip
 
     def _check_complete(self) -> None:

@@ -13,7 +13,7 @@ from services.cli.board_view import render
 from services.cli.demo import Watcher
 from services.cli.link import Seen
 from services.cli.report import DayReport
-from services.cli.report_page import counted, prompt_rows, report_page
+from services.cli.report_page import counted, prompt_rows, provisional_lines, report_page
 from services.cli.wording import krw, sentence, signed_krw
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import ArmRefused, LatchSet, TradingStateChanged
@@ -115,7 +115,7 @@ def _summary(board: Board) -> str:
 def report_view(report: DayReport) -> RenderableType:
     """Return a day's report as a person reads it: what was seen, done and earned, and whether it is true."""
     title = f"Simulated {report.trading_date} in {report.seconds} s (seed {report.seed})"
-    return report_page(title, _rows(report), _verdict(report))
+    return report_page(title, _rows(report), [*_verdict(report), *provisional_lines(report.provisional)])
 
 
 def _rows(r: DayReport) -> list[tuple[str, str]]:

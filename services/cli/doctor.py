@@ -15,16 +15,18 @@ from typing import Any, Final
 
 import redis
 
+from services.cli.date_checks import findings_in
 from services.cli.faults import Fault, UsageFault
 from services.cli.fleet import groups_of
 from services.cli.link import Link, open_link
-from services.cli.preflight import Check
+from services.cli.preflight import Check, checks_of
 from services.contracts.limits import LOSSLESS_ALARM, NS_PER_MS, NS_PER_S
 from services.contracts.streams import TABLE
 from services.contracts.threshold import ThresholdTable
 from services.contracts.trading_limits import TradingLimits
-from services.market.dates import KST, to_trading_date
-from services.market.errors import ConfigError, NotCovered
+from services.gateway.settings import GatewaySettings
+from services.market.dates import KST
+from services.market.errors import ConfigError
 from services.market.files import load_market, load_toml
 from services.risk.files import LIMITS_FILE, THRESHOLD_FILE
 from services.runtime.build import build_id
@@ -38,12 +40,16 @@ PACKAGES: Final = ("redis", "hiredis", "pydantic", "structlog", "rq", "slack_sdk
 SETTINGS: Final = ("gateway", "gateway.supervisor", "detector", "risk", "executor", "notifier")
 
 
-def examine(config_dir: Path, redis_url: str, run: Path) -> Iterator[Check]:
-    """Yield every check, Redis last."""
+def examine(config_dir: Path, redis_url: str, run: Path, date: str = "") -> Iterator[Check]:
+    """Yield every check, Redis last; `date` is the one to judge, by default the next one to trade on.
+
+    Raises:
+        UsageFault: `date` is no date, or one before the tables.
+    """
     yield _python()
     yield from (_package(name) for name in PACKAGES)
     yield _rules(config_dir)
-    yield _today(config_dir)
+    yield from _dates(config_dir, date)
     yield _symbols(config_dir)
     yield _limits(config_dir)
     yield _threshold(config_dir)
@@ -88,18 +94,13 @@ def _rules(config_dir: Path) -> Check:
     return Check("market tables", True, str(config_dir))
 
 
-def _today(config_dir: Path) -> Check:
-    today = to_trading_date(dt.datetime.now(dt.UTC).astimezone(KST).date())
+def _dates(config_dir: Path, date: str) -> Iterator[Check]:
+    """Judge a date for the mode of this machine's gateway. Files that cannot be used are named elsewhere."""
     try:
-        rules = load_market(config_dir)
-        trades_today = bool(rules.timetable.day(today).overlaps())
-        day = today if trades_today else rules.timetable.next_trading_day(today)
-        missing = rules.sessions_without_codes(day)
-    except (ConfigError, NotCovered) as error:
-        return Check("trading dates", False, str(error), "Bring the dated tables up to date.")
-    found = f"today, {day}" if trades_today else f"the next one is {day}"
-    return Check("trading dates", not missing, "; ".join(missing) or found,
-                 "Enter the order codes, or disable the session.")  # fmt: skip
+        mode = load_settings(GatewaySettings).mode
+        yield from checks_of(findings_in(config_dir, date, mode), mode)
+    except (ConfigError, SettingsError) as error:
+        yield Check("trading date", False, str(error), "Mend what it names.")
 
 
 def _symbols(config_dir: Path) -> Check:

@@ -34,6 +34,8 @@ class FleetPlan:
     day_plan: Path | None = None
     simulator_seed: int | None = 1
     simulator_options: Path | None = None
+    gateway_folder: str = GATEWAY
+    """Where in `folder` the gateway keeps its log of intentions."""
     metrics_port: int = 0
     """The first of the Prometheus ports, one for each process; 0 serves none."""
 
@@ -141,7 +143,7 @@ def _gateway(plan: FleetPlan, shared: Mapping[str, str]) -> Program:
         "ARB_GATEWAY_MODE": plan.mode.value,
         "ARB_GATEWAY_RECONNECT": "in_process",
         # Simulated orders must never stand in the log of intentions of a real gateway.
-        "ARB_GATEWAY_STATE_DIR": str(plan.folder / "gateway"),
+        "ARB_GATEWAY_STATE_DIR": str(plan.folder / plan.gateway_folder),
         "ARB_GATEWAY_HALT_FILE": str(plan.folder / "HALT"),
     }
     return _python(GATEWAY, ("services.simulator.host", "services.gateway"), env)

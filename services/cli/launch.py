@@ -5,29 +5,33 @@ pairs, open ones brought to their end as far as that takes seconds, then every p
 """
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from services.cli.commands_watch import board_now
+from services.cli.date_checks import findings_in, warnings_of
 from services.cli.doctor import refuse_bad_configuration
 from services.cli.faults import Fault, UsageFault
-from services.cli.fleet import FleetPlan, groups_of, heartbeats_of, programs, socket_path
-from services.cli.link import ADDRESS_VARIABLE, Link, open_link, without_password
+from services.cli.fleet import GATEWAY, FleetPlan, groups_of, heartbeats_of, programs, socket_path
+from services.cli.link import ADDRESS_VARIABLE, Link, open_link, refuse_used, without_password
 from services.cli.options import run_option
 from services.cli.requests import ask
 from services.cli.stack import REDIS, STOP_TIMEOUT_S, Death, Stack, died
 from services.cli.supervisord import MANAGER, managed, manager_program
+from services.cli.surroundings import day_at_any_hour
 from services.cli.targets import TARGETS_FILE, write_targets
 from services.contracts.messages.control import TradingStateRequested
 from services.contracts.messages.status import Heartbeat
 from services.contracts.streams import STATUS, key_of
 from services.contracts.terms import GatewayMode, TradingState
-from services.market.files import read_day_plan
+from services.market.files import read_day_plan, write_day_plan
+from services.market.market_clock import DayPlan
 from services.runtime.bus import BusUnavailable
 from services.runtime.redis_server import find_redis
 from services.runtime.settings import RuntimeSettings, load_settings
@@ -36,6 +40,9 @@ READY_TIMEOUT_S: Final = 60
 STOP_ALL_S: Final = 90.0
 """supervisord stops its processes one after the other."""
 SETTLE_POLL_S: Final = 0.2
+DAY_PLAN_FILE: Final = "day_plan.json"
+OF_A_DAY: Final = "-day"
+"""What a day at any hour leaves in a run folder is kept apart: a real day must not find its dates."""
 INTERRUPTS: Final = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 
 
@@ -51,6 +58,13 @@ class LaunchOptions:
     seed: int = 1
     day_plan: Path | None = None
     metrics_port: int = 0
+    day: str = ""
+    at: str = ""
+
+    @property
+    def at_any_hour(self) -> bool:
+        """Whether a simulated day is to begin now, whatever the time is."""
+        return bool(self.day or self.at)
 
 
 def launch(options: LaunchOptions, say: Callable[[str], None]) -> Stack:
@@ -68,9 +82,12 @@ def launch(options: LaunchOptions, say: Callable[[str], None]) -> Stack:
             'Use `arb up --no-gateway` here, and mode = "live" in gateway.toml there.',
         )
     refuse_bad_configuration(options.config_dir)
-    if options.day_plan is not None:
-        read_day_plan(options.day_plan)
+    day = _day_of(options)
+    for sentence in warnings_of(findings_in(options.config_dir, "" if day is None else day.trading_date)):
+        say(sentence)
     options.run.mkdir(parents=True, exist_ok=True)
+    if day is not None and options.at_any_hour:
+        options = _begun_now(options, day)
     plan = _plan(options)
     written = write_targets(plan)
     if written is not None:
@@ -173,11 +190,32 @@ def _refuse_running(run: Path) -> None:
                          "`--run`.")  # fmt: skip
 
 
+def _day_of(options: LaunchOptions) -> DayPlan | None:
+    """Return the plan of the day that is asked for, None in real time. Raises UsageFault and ConfigError."""
+    if not options.at_any_hour:
+        return None if options.day_plan is None else read_day_plan(options.day_plan)
+    if options.day_plan is not None or not options.gateway:
+        raise UsageFault("--day and --at make a simulated day that begins now",
+                         "Leave out --day-plan and --no-gateway.")  # fmt: skip
+    return day_at_any_hour(options.day, options.at, options.config_dir, time.time_ns())
+
+
+def _begun_now(options: LaunchOptions, day: DayPlan) -> LaunchOptions:
+    """Write the plan of a day that begins now. What an earlier such day left behind is removed: its date
+    may lie after this one."""
+    for name in (REDIS, GATEWAY):
+        shutil.rmtree(options.run / f"{name}{OF_A_DAY}", ignore_errors=True)
+    file = options.run / DAY_PLAN_FILE
+    write_day_plan(file, day)
+    return replace(options, day_plan=file)
+
+
 def _plan(options: LaunchOptions) -> FleetPlan:
     return FleetPlan(
         options.run.resolve(), options.config_dir, groups_of(options.config_dir), mode=options.mode,
         day_plan=None if options.day_plan is None else options.day_plan.resolve(),
         simulator_seed=options.seed if options.gateway else None, metrics_port=options.metrics_port,
+        gateway_folder=f"{GATEWAY}{OF_A_DAY if options.at_any_hour else ''}",
     )  # fmt: skip
 
 
@@ -186,14 +224,18 @@ def _with_redis(options: LaunchOptions, say: Callable[[str], None]) -> Stack:
     address = options.redis or configured_address(os.environ)
     run = options.run.resolve()
     if address:
-        open_link(address).close()
+        link = open_link(address)
+        if options.at_any_hour:
+            refuse_used(link)
+        link.close()
         say(f"Redis: {without_password(address)}")
         return Stack(run, address, cwd=Path.cwd())
     if not options.gateway:
         raise UsageFault("a gateway elsewhere needs a Redis that it can reach",
                          f"Set {ADDRESS_VARIABLE} in .env, or add --redis URL.")  # fmt: skip
-    socket_path(run / REDIS, "redis.sock")
-    server = find_redis("", run / REDIS)
+    folder = run / f"{REDIS}{OF_A_DAY if options.at_any_hour else ''}"
+    socket_path(folder, "redis.sock")
+    server = find_redis("", folder)
     say(f"Redis: {server.url} ({server.origin})")
     stack = Stack(run, server.url, cwd=Path.cwd())
     if server.process is not None:

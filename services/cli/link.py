@@ -104,6 +104,20 @@ class Link:
         return f"{ms}-{seq - 1}" if seq else f"{ms - 1}-{2**64 - 1}"
 
 
+def refuse_used(link: Link) -> None:
+    """See to it that a simulated day begins with a database that holds nothing of a system like this.
+
+    Raises:
+        UsageFault: it holds something.
+    """
+    keys = link.own_keys()
+    if keys:
+        raise UsageFault(
+            f"{link.address} already holds {len(keys)} keys of a system like this ({keys[0]} ...)",
+            "Name an empty database of it (redis://HOST:PORT/DB), or leave --redis out.",
+        )
+
+
 @dataclass
 class Follower:
     """Reads streams onward; what cannot be decoded is counted and passed over."""

@@ -4,10 +4,11 @@ Pure. Risk judges again when it is asked (its answer is `ArmRefused`); this says
 the next step, and names what risk cannot see of itself: that it is not there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from services.cli.board import Board
+from services.contracts.dated import DateFinding
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.terms import GatewayMode
 
@@ -16,12 +17,16 @@ NEEDED = ("gateway", "risk", "executor", "notifier")
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of a preflight. `detail` says what was found, `mend` what to do where it is not ok."""
+    """One line of a preflight. `detail` says what was found, `mend` what to do where it is not ok.
+
+    One that `warns` deserves a look although nothing is refused for it.
+    """
 
     name: str
     ok: bool
     detail: str
     mend: str = ""
+    warns: bool = False
 
 
 def preflight(board: Board, now_ns: int, services: Sequence[str] = NEEDED) -> tuple[Check, ...]:
@@ -33,9 +38,18 @@ def preflight(board: Board, now_ns: int, services: Sequence[str] = NEEDED) -> tu
         _connection(board),
         _reconciled(board),
         _reference(board, now_ns),
+        *_dates(board),
         _account(board),
         _latches(board),
         _residuals(board),
+    )
+
+
+def checks_of(found: Iterable[DateFinding], mode: GatewayMode) -> tuple[Check, ...]:
+    """Return a check for each subject of a date: not ok where it bars entries in `mode`."""
+    return tuple(
+        Check(item.subject.value, not item.bars(mode), item.detail, item.mend, warns=item.warns)
+        for item in found
     )
 
 
@@ -96,6 +110,11 @@ def _reference(board: Board, now_ns: int) -> Check:
         detail += f"; other data at {', '.join(others)}"
     return Check("reference data", not others and enabled > 0, detail,
                  "Wait a moment; if it stays so, `arb limits reload`.")  # fmt: skip
+
+
+def _dates(board: Board) -> tuple[Check, ...]:
+    """What the gateway says of the trading date; a gateway that says nothing is named by `_mode`."""
+    return () if board.gateway is None else checks_of(board.gateway.dates, board.gateway.mode)
 
 
 def _account(board: Board) -> Check:

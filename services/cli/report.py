@@ -54,6 +54,8 @@ class DayReport(PromptFigures):
     phases_missed: tuple[str, ...]
     killed: str
     errors: tuple[str, ...]
+    provisional: tuple[str, ...] = ()
+    """What the figures rest on that is only computed, because it is not published yet; a sentence each."""
 
     @property
     def is_clean(self) -> bool:
@@ -67,6 +69,7 @@ class DayReport(PromptFigures):
 def report_of(
     figures: DayFigures, books: Books, schedule: DaySchedule, *,
     seconds: int, seed: int, quotes: int, killed: str = "", troubles: Sequence[str] = (),
+    provisional: Sequence[str] = (),
 ) -> DayReport:  # fmt: skip
     """Return the report of a day; `troubles` are what the one who ran it saw go wrong."""
     closed = figures.closed.values()
@@ -94,6 +97,7 @@ def report_of(
         tax_krw=sum(pair.tax_krw for pair in closed),
         realised_pnl_krw=figures.realised_pnl_krw, account_cash_change_krw=books.cash_change_krw,
         phases_seen=tuple(sorted(figures.phases)), phases_missed=missed, killed=killed, errors=errors,
+        provisional=tuple(provisional),
         **dict(figures_of([figures.promptness])),
     )  # fmt: skip
 

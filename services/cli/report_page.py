@@ -20,6 +20,11 @@ def report_page(title: str, rows: Iterable[tuple[str, str]], verdict: Iterable[R
     return Group(Text(title, style="bold"), table, *verdict)
 
 
+def provisional_lines(sentences: Iterable[str]) -> list[Text]:
+    """Return the words that mark a report whose figures rest on what is not published yet."""
+    return [Text(f"Provisional: {sentence}.", style="yellow") for sentence in sentences]
+
+
 def counted(counts: dict[str, int]) -> str:
     """Return counts by name in words, `none` where there are none."""
     return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"

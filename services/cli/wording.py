@@ -79,7 +79,8 @@ def _pair_closed(message: PairClosed) -> str:
     if not message.trip:
         return f"{closed}: nothing filled"
     money = signed_krw(message.realised_pnl_krw)
-    return f"{closed}: {message.bought_shares} bought, {message.sold_shares} sold, {money} KRW"
+    mark = " (provisional)" if message.provisional else ""
+    return f"{closed}: {message.bought_shares} bought, {message.sold_shares} sold, {money} KRW{mark}"
 
 
 def _pair_approved(message: PairApproved) -> str:

@@ -36,6 +36,7 @@ class AlertCode(StrEnum):
     FEED_SILENT = "feed_silent", AlertKind.STALE_FEED
     EXCHANGE_TIME_APART = "exchange_time_apart", AlertKind.CLOCK
     MARKET_STATUS_STRANGE = "market_status_strange", AlertKind.SESSION
+    TABLE_ENDS = "table_ends", AlertKind.REFERENCE
     HALT_FILE = "halt_file", AlertKind.HALT
     HALT_FORGOTTEN = "halt_forgotten", AlertKind.HALT
     HALT_BY_SUPERVISOR = "halt_by_supervisor", AlertKind.DISCONNECT

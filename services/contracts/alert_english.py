@@ -94,6 +94,13 @@ WORDS: Final[Mapping[C, Words]] = {
     C.MARKET_STATUS_STRANGE: Words(
         "The broker sent market status {value}", "It is {reading:reading} at this time of day and changes nothing.",
         "Note the time; add its meaning to config/fid215.toml once it is known. `arb status` shows the phases."),
+    C.TABLE_ENDS: Words(
+        "{table} knows the rules only through {through}",
+        "Later dates are computed by the last known rules and marked provisional: observing and simulating go on, "
+        "live trading is refused.",
+        "Hold the coming dates against the published rules, extend and confirm the table on every machine, "
+        "`arb limits reload`, restart the gateway. `arb doctor --date` judges a date.",
+        "{table} was extended", "It knows the rules through {through}."),
     C.HALT_FILE: Words(
         "A HALT file lies beside the gateway", "Nothing but cancels is sent.",
         "Remove the file when you want to go on, then `arb arm`.",

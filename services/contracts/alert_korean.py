@@ -98,6 +98,13 @@ WORDS: Final[Mapping[C, Words]] = {
     C.MARKET_STATUS_STRANGE: Words(
         "장운영구분 {value} 수신", "이 시간대에 {reading:reading} 값이어서 반영하지 않았습니다.",
         "시각을 기록해 두고 의미가 확인되면 config/fid215.toml에 추가하십시오. 장 상태는 `arb status`에 표시됩니다."),
+    C.TABLE_ENDS: Words(
+        "{table}의 규정이 {through}까지만 확인됨",
+        "이후 날짜는 마지막으로 알려진 규정으로 계산하고 잠정치로 표시합니다. 관찰과 모의거래는 계속되지만 "
+        "실거래는 거부됩니다.",
+        "이후 날짜를 공시된 규정과 대조해 모든 장비의 파일에 추가하고 확인자를 기재한 뒤 `arb limits reload`를 "
+        "실행하고 게이트웨이를 다시 시작하십시오. 날짜별 점검은 `arb doctor --date`로 합니다.",
+        "{table} 갱신됨", "{through}까지의 규정이 확인되었습니다."),
     C.HALT_FILE: Words(
         "게이트웨이에 HALT 파일이 있음", "취소 주문 외에는 전송하지 않습니다.",
         "재개하려면 HALT 파일을 삭제한 뒤 `arb arm`을 실행하십시오.",

@@ -27,6 +27,11 @@ class Reference(Part):
         """A 20-character fingerprint of all of it."""
         return derive_id("reference", self.model_dump_json())
 
+    @property
+    def provisional(self) -> bool:
+        """Whether any costs are the last known ones, because those of the date are not published."""
+        return any(costs.provisional for costs in self.costs.values())
+
     def entry(self, symbol: Symbol) -> SymbolEntry | None:
         """Return the enabled entry of a symbol, or None."""
         return next((item for item in self.symbols if item.krx_code == symbol and item.enabled), None)

@@ -55,6 +55,18 @@ class CommissionRates(Frozen):
         return self.krx if venue is Venue.KRX else self.nxt
 
 
+class Checked(Frozen):
+    """How far rules by date were held against the published ones, and by whom for one date.
+
+    `through` is the last date whose rules are published: what is computed for a later one is provisional.
+    `by` and `on` name the person who confirmed the date asked for, and when; empty where nobody did.
+    """
+
+    through: TradingDate
+    by: str = ""
+    on: str = ""
+
+
 class TradeCosts(Frozen):
     """What buying and selling a share of one market costs on one trading date, and its ticks by venue.
 
@@ -69,6 +81,13 @@ class TradeCosts(Frozen):
     rural_tax_rate: Rate
     krx_ticks: TickGrid = SHARE_TICKS
     nxt_ticks: TickGrid = SHARE_TICKS
+    checked: Checked | None = None
+    """None where nobody said: an example, or a reader older than this field."""
+
+    @property
+    def provisional(self) -> bool:
+        """Whether the rates are the last known ones and not those of `trading_date`."""
+        return self.checked is not None and self.trading_date > self.checked.through
 
     def ticks(self, venue: Venue) -> TickGrid:
         """The price grid of one venue."""

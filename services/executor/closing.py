@@ -3,6 +3,7 @@
 from services.contracts.envelope import Message
 from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.pairs import ClipCompleted, PairClosed, PairOutcome
+from services.contracts.reference import TradeCosts
 from services.contracts.terms import Side
 from services.executor import notices
 from services.executor.move import Move
@@ -35,7 +36,7 @@ def close(pair: Pair, view: View, outcome: PairOutcome) -> Move:
     """Close the pair, with what a person's own sale brought where there was one."""
     turn = Turn.CLAIMED if outcome is PairOutcome.CLAIMED else Turn.ENDED
     ended = pair.turned(turn, exposure=pair.exposure.at(0, view.now_ns))
-    closed = closing_statement(ended, view.now_ns, outcome)
+    closed = closing_statement(ended, view.now_ns, outcome, view.costs)
     told = (notices.pair_closed(closed),) if closed.trip else ()
     return Move(ended.but(statement=closed), (closed, *_all_clear(pair), *told))
 
@@ -51,8 +52,13 @@ def _all_clear(pair: Pair) -> tuple[Message, ...]:
     return (*over, *(notices.order_settled_by_person(pair, order) for order in doubted))
 
 
-def closing_statement(pair: Pair, now_ns: int, outcome: PairOutcome) -> PairClosed:
-    """What a pair came to: sums over its orders of what the broker reported, and a claim on top."""
+def closing_statement(
+    pair: Pair, now_ns: int, outcome: PairOutcome, costs: TradeCosts | None = None
+) -> PairClosed:
+    """What a pair came to: sums over its orders of what the broker reported, and a claim on top.
+
+    `costs` are what it was traded by, as far as they are known: they say whether it is provisional.
+    """
     bought_krw, sold_krw = pair.bought_krw(), pair.sold_krw()
     costs_krw = pair.commission_krw + pair.tax_krw
     return PairClosed(
@@ -62,7 +68,7 @@ def closing_statement(pair: Pair, now_ns: int, outcome: PairOutcome) -> PairClos
         tax_krw=pair.tax_krw, realised_pnl_krw=sold_krw + pair.claimed_krw - bought_krw - costs_krw,
         residual_shares_max=pair.residual.shares_max, neutral_ms=pair.exposure.neutral_ms_max,
         uncovered_krw_ms=pair.exposure.krw_ms, opened_at_ns=pair.opened_at_ns, closed_at_ns=now_ns,
-        closings=pair.closings + 1,
+        closings=pair.closings + 1, provisional=costs is not None and costs.provisional,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from services.contracts.messages.venue_state import ConnectionState, FeedLivenes
 from services.contracts.reasons import GateReason
 from services.contracts.terms import OrderKind, Purpose, Severity, Side, TradingDate, Venue
 from services.gateway import (
+    date_desk,
     exchange_time,
     link_desk,
     order_desk,
@@ -71,6 +72,7 @@ def tick(turn: Turn, fact: Clocked) -> None:
 
 
 def _day(turn: Turn) -> None:
+    date_desk.look(turn)
     state = turn.state
     session, said = state.session.now(state.clock, state.rules, turn.now_ns)
     turn.set(session=session)

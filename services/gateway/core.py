@@ -22,7 +22,7 @@ from services.contracts.messages.venue_state import ConnectionChanged, Connectio
 from services.contracts.reasons import GateReason
 from services.contracts.step import Received
 from services.contracts.terms import Latch, Severity, TradingDate, TradingState
-from services.gateway import clockwork, link_desk, order_desk, order_kinds, reconcile, truth
+from services.gateway import clockwork, date_desk, link_desk, order_desk, order_kinds, reconcile, truth
 from services.gateway.effects import DropScreen
 from services.gateway.evidence import Blank, Unusable, from_chejan, is_of_account, order_no
 from services.gateway.facts import (
@@ -181,6 +181,7 @@ def _started(turn: Turn) -> None:
         desk=replace(state.desk, not_before_ns=turn.now_ns + LIMITER_WINDOW_NS),
         order_history=(turn.now_ns,) * len(state.order_history),
     )
+    date_desk.look(turn)
     session, _ = turn.state.session.now(turn.state.clock, turn.state.rules, turn.now_ns)
     turn.set(session=session)
     clockwork.note_carried(turn)

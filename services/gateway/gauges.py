@@ -10,6 +10,7 @@ from services.contracts.messages.market_data import BookTrouble
 from services.contracts.messages.venue_state import ConnectionState, HaltKind
 from services.contracts.metric import Reading, seconds, seconds_of_ms, states
 from services.contracts.terms import GatewayMode, SessionPhase, Symbol, Venue
+from services.gateway.date_desk import table_ends
 from services.gateway.limiter import ORDER_LADDER, QUERY_LADDER, History, Ladder, tokens
 from services.gateway.order_budget import exits_owed
 from services.gateway.order_table import Stage
@@ -75,6 +76,10 @@ def _day(state: GatewayState, now_ns: int) -> Iterable[Reading]:
     window = state.session.window
     yield m.WINDOW.at(window.open and now_ns < window.closes_at_ns)
     yield m.MARKET_TIME.at(seconds(state.clock.market_ns(now_ns)))
+    for file, end in table_ends(state).items():
+        yield m.TABLE_LEFT.at(end.days * 86_400, file)
+    for finding in state.dates.findings:
+        yield m.PROVISIONAL.at(finding.provisional, finding.subject)
 
 
 def _halted(state: GatewayState, venue: Venue, kind: HaltKind) -> list[Symbol]:

@@ -32,6 +32,7 @@ class WindowView:
     why: str = "not yet known"
     closes_at_ns: int = 0
     sweep: bool = False
+    barred: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class SessionDesk:
     market_ns: int = 0
     refused: frozenset[tuple[Venue, SessionPhase]] = frozenset()
     """Phases of today in which the broker refused an order as out of session."""
+    barred: str = ""
+    """Why the date itself stands against entries, empty where it does not: see `date_desk`."""
     steady: Window = NEVER
     """The market time for which phases and window stay as they are, unless the broker says something."""
 
@@ -62,6 +65,10 @@ class SessionDesk:
             return True
         ends = [s.end_ns for venue in Venue for s in self.schedule.segments(venue) if s.enabled]
         return not ends or self.market_ns >= max(ends)
+
+    def barred_by(self, why: str) -> "SessionDesk":
+        """Return the desk of a date that bars entries for that reason; empty bars none."""
+        return self if why == self.barred else replace(self, barred=why, steady=NEVER)
 
     def connected_anew(self) -> "SessionDesk":
         """Return the desk of a new connection: FID 215 has no history (Kiwoom sheet 3)."""
@@ -138,7 +145,9 @@ class SessionDesk:
 
     def _window(self, clock: MarketClock, phases: Mapping[Venue, SessionPhase], now_ns: int) -> WindowView:
         if self.schedule is None:
-            return WindowView(False, self.problem)
+            return WindowView(False, self.problem, barred=True)
+        if self.barred:
+            return WindowView(False, self.barred, 0, self._sweeping(), barred=True)
         windows = self.schedule.entry_windows()
         inside = next((window for window in windows if window.contains(self.market_ns)), None)
         if inside is None:
@@ -177,7 +186,7 @@ class SessionDesk:
         window = self.window
         return EntryWindowChanged(
             open=window.open, reason=window.why, trading_date=self.trading_date, market_time=time,
-            closes_at_ns=window.closes_at_ns, sweep=window.sweep,
+            closes_at_ns=window.closes_at_ns, sweep=window.sweep, barred=window.barred,
         )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
+from services.contracts.dated import DateFinding
 from services.contracts.in_force import Reference
 from services.contracts.messages.orders import CommandDenied
 from services.contracts.messages.venue_state import ConnectionState, PriceBand
@@ -21,7 +22,7 @@ from services.gateway.limiter import History
 from services.gateway.order_queue import Queue, Waiting
 from services.gateway.order_table import OrderRecord, OrderTable
 from services.gateway.query_desk import QueryDesk
-from services.gateway.session_desk import SessionDesk
+from services.gateway.session_desk import NO_DATE, SessionDesk
 from services.gateway.settings import GatewaySettings
 from services.gateway.subscriptions import Registration
 from services.gateway.vi_halts import HaltBoard, Interruptions
@@ -111,6 +112,17 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class DateView:
+    """How well a date is known, and what that was judged by."""
+
+    date: TradingDate = NO_DATE
+    rules: MarketRules | None = None
+    reference: Reference | None = None
+    nxt_eligible: frozenset[Symbol] | None = None
+    findings: tuple[DateFinding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Rhythm:
     """When things were last done, and what was last seen, for what repeats."""
 
@@ -136,7 +148,7 @@ class GatewayState(State):
     DURABLE: ClassVar[frozenset[str]] = frozenset(
         {"working", "queue", "control", "reference", "connection_epoch", "query_history", "order_history",
          "trading_date", "baseline", "difference", "facts", "carried",
-         "interruptions"}
+         "interruptions", "tables_told"}
     )  # fmt: skip
 
     settings: GatewaySettings
@@ -161,6 +173,10 @@ class GatewayState(State):
     carried: Mapping[str, int] = {}
     """Shares by pair that were bought on earlier dates and not sold when this one began."""
 
+    tables_told: frozenset[str] = frozenset()
+    """Dated tables whose coming end was told: who told of it has to tell that it is over."""
+
+    dates: DateView = DateView()
     orders: OrderTable = OrderTable()
     desk: QueryDesk = QueryDesk()
     link: Link = Link()

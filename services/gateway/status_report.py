@@ -34,7 +34,7 @@ def report(turn: Turn, fact: Clocked) -> None:
             orders_in_window_max=state.rhythm.orders_in_window_max,
             quotes_published=fact.quotes_published, quotes_conflated=fact.quotes_conflated,
             subscribed=sum(len(item.codes) for item in state.registered),
-            lease_left_ms=state.lease.left_ms(turn.mono_ns),
+            lease_left_ms=state.lease.left_ms(turn.mono_ns), dates=state.dates.findings,
         )
     )  # fmt: skip
 

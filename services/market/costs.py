@@ -2,7 +2,7 @@
 
 Owns the invariant that a rate is looked up by the date of the *sale* although the law dates it by
 settlement: the table's rows start at the first sale that settles in the new year (market rules 3.1).
-Past `covered_through` there is no rate and no guess: `NotCovered`.
+Past `covered_through` the last known rates go on, marked provisional; before the table there is none.
 """
 
 import datetime as dt
@@ -13,6 +13,7 @@ from pydantic import model_validator
 
 from services.contracts.reference import CommissionRates, Frozen, Rate, TradeCosts
 from services.contracts.terms import Market, TradingDate
+from services.market.confirmed import Confirmation, checked, refuse_strays
 from services.market.dates import parse_trading_date
 from services.market.errors import NotCovered
 
@@ -48,9 +49,11 @@ class CostTable(Frozen):
     covered_through: dt.date
     sell_tax: tuple[SellTaxRow, ...]
     commission: tuple[CommissionRow, ...]
+    confirmed: tuple[Confirmation, ...] = ()
 
     @model_validator(mode="after")
     def _rows_cover_every_date(self) -> Self:
+        refuse_strays(self.confirmed, self.covered_from, self.covered_through)
         for market in Market:
             rows = tuple(row.effective_from for row in self.sell_tax if row.market is market)
             self._check_dates(f"sell_tax of {market}", rows)
@@ -64,10 +67,10 @@ class CostTable(Frozen):
             raise ValueError(f"{what} rows must be in ascending order of effective_from, each date once")
 
     def costs_of(self, trading_date: TradingDate, market: Market) -> TradeCosts:
-        """What a trade on that date costs. Raises NotCovered outside the table's dates."""
+        """What a trade on that date costs, by the last known rates. Raises NotCovered before the table."""
         day = parse_trading_date(trading_date)
-        if not self.covered_from <= day <= self.covered_through:
-            raise NotCovered("costs.toml", trading_date, str(self.covered_from), str(self.covered_through))
+        if day < self.covered_from:
+            raise NotCovered("costs.toml", trading_date, str(self.covered_from))
         taxes = [row for row in self.sell_tax if row.market is market and row.effective_from <= day]
         commissions = [row for row in self.commission if row.effective_from <= day]
         return TradeCosts(
@@ -76,4 +79,5 @@ class CostTable(Frozen):
             commission=commissions[-1].rates,
             transaction_tax_rate=taxes[-1].transaction,
             rural_tax_rate=taxes[-1].rural,
+            checked=checked(day, self.covered_through, self.confirmed),
         )

@@ -29,13 +29,12 @@ class SymbolMapError(ConfigError):
 
 
 class NotCovered(Exception):
-    """A date lies outside a dated table: nothing may be traded on it until the table is extended."""
+    """A date lies before a dated table: what held then was never written down."""
 
-    def __init__(self, table: str, date: str, covered_from: str, covered_through: str) -> None:
+    def __init__(self, table: str, date: str, covered_from: str) -> None:
         self.table = table
         self.date = date
         super().__init__(
-            f"{table} covers {covered_from} to {covered_through}, not {date}: "
-            f"check the rules of that date against the exchange's and the broker's notices, "
-            f"add them to the file and move covered_through"
+            f"{table} begins on {covered_from} and says nothing of {date}: "
+            f"choose a later date, or add the rules of that one to the file and move covered_from"
         )

@@ -132,6 +132,19 @@ def real_day(trading_date: TradingDate) -> DayPlan:
     )
 
 
+def day_from(trading_date: TradingDate, market_ns: int, anchor_wall_ns: int) -> DayPlan:
+    """The rest of a date from `market_ns` on at its own pace, begun at any wall time.
+
+    Raises ValueError where nothing of the date is left.
+    """
+    left_ns = DAY_NS - market_ns
+    return DayPlan(
+        trading_date=trading_date,
+        anchor_wall_ns=anchor_wall_ns,
+        breakpoints=((0, market_ns), (left_ns, DAY_NS)),
+    )
+
+
 def compressed_day(
     schedule: DaySchedule,
     anchor_wall_ns: int,

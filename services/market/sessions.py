@@ -2,7 +2,8 @@
 
 Decides which windows a pair may be opened in: only where both venues trade continuously and both
 sessions are enabled. Every rule is keyed by date (regimes, special days), so that a replay of an old
-day stays right; a date past `covered_through` is refused, never guessed (market rules 1 and 7).
+day stays right. Past `covered_through` the last regime goes on and the closed dates follow from the
+yearly rules; what the exchanges have not announced yet is marked provisional (market rules 1 and 7).
 
 A session that is modelled but not enabled (its order codes are unknown) counts as closed: it is seen
 in `segments`, and nowhere else.
@@ -18,12 +19,13 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from services.contracts.reference import Frozen
+from services.contracts.reference import Checked, Frozen
 from services.contracts.terms import SessionPhase, TradingDate, Venue
+from services.market.confirmed import Confirmation, checked, refuse_strays
 from services.market.dates import SECOND_NS, parse_trading_date, time_of_day_ns, to_trading_date
 from services.market.errors import NotCovered
+from services.market.yearly import SATURDAY, YearlyClosing, closed_weekdays, first_weekday_open
 
-_SATURDAY = 5
 GUARD_AFTER_OPEN_S = 30
 GUARD_BEFORE_PAUSE_S = 60
 
@@ -124,6 +126,12 @@ class DaySchedule:
     kind: DayKind
     krx: tuple[Segment, ...]
     nxt: tuple[Segment, ...]
+    checked: Checked | None = None
+
+    @property
+    def provisional(self) -> bool:
+        """Whether the date is computed, because the exchanges have not announced it yet."""
+        return self.checked is not None and self.trading_date > self.checked.through
 
     def segments(self, venue: Venue) -> tuple[Segment, ...]:
         """All segments of a venue, in order, those not enabled included."""
@@ -185,24 +193,39 @@ class DaySchedule:
 
 
 class Timetable(Frozen):
-    """`sessions.toml`: regimes, closed and special dates, and how far they were checked."""
+    """`sessions.toml`: regimes, closed and special dates, and how far they are listed and announced.
+
+    `announced_through` is the last date that the exchanges' own notices speak of; without it, all that is
+    listed counts as announced. `yearly` makes the closed dates of the years that are not listed.
+    """
 
     covered_from: dt.date
     covered_through: dt.date
+    announced_through: dt.date | None = None
     closed: tuple[dt.date, ...]
     late_open: tuple[dt.date, ...]
     exam_shift: tuple[dt.date, ...]
+    yearly: tuple[YearlyClosing, ...] = ()
     custom: tuple[CustomDay, ...] = ()
+    confirmed: tuple[Confirmation, ...] = ()
     regime: tuple[Regime, ...]
+
+    @property
+    def known_through(self) -> dt.date:
+        """The last date that is announced: what is computed for a later one is provisional."""
+        return self.announced_through or self.covered_through
 
     @model_validator(mode="after")
     def _dates_are_consistent(self) -> Self:
         self._check_regimes()
+        if not self.covered_from <= self.known_through <= self.covered_through:
+            raise ValueError("announced_through lies outside covered_from and covered_through")
+        refuse_strays(self.confirmed, self.covered_from, self.known_through)
         special = [*self.closed, *self.late_open, *self.exam_shift, *(day.date for day in self.custom)]
         for day in special:
             if special.count(day) > 1:
                 raise ValueError(f"{day} is listed more than once among closed and special days")
-            if day.weekday() >= _SATURDAY:
+            if day.weekday() >= SATURDAY:
                 raise ValueError(f"{day} is a weekend, closed without being listed")
             if not self.covered_from <= day <= self.covered_through:
                 raise ValueError(f"{day} lies outside covered_from and covered_through")
@@ -218,36 +241,45 @@ class Timetable(Frozen):
     def day(self, trading_date: TradingDate) -> DaySchedule:
         """The schedule of a date, closed dates included.
 
-        Raises NotCovered outside the table's dates and ValueError for a misspelt date.
+        Raises NotCovered before the table and ValueError for a misspelt date.
         """
         day = parse_trading_date(trading_date)
-        if not self.covered_from <= day <= self.covered_through:
-            raise NotCovered("sessions.toml", trading_date, str(self.covered_from), str(self.covered_through))
+        if day < self.covered_from:
+            raise NotCovered("sessions.toml", trading_date, str(self.covered_from))
+        known = checked(day, self.known_through, self.confirmed)
         kind = self._kind(day)
         if kind is DayKind.CLOSED:
-            return DaySchedule(trading_date, kind, (), ())
+            return DaySchedule(trading_date, kind, (), (), known)
         hours = self._hours(day, kind)
-        return DaySchedule(trading_date, kind, hours.KRX, hours.NXT)
+        return DaySchedule(trading_date, kind, hours.KRX, hours.NXT, known)
 
     def is_trading_day(self, trading_date: TradingDate) -> bool:
         """Whether the exchanges open at all on that date. Raises NotCovered."""
         return self.day(trading_date).kind is not DayKind.CLOSED
 
     def next_trading_day(self, trading_date: TradingDate) -> TradingDate:
-        """The first trading day after that date. Raises NotCovered when the table ends before it."""
+        """The first trading day after that date. Raises NotCovered."""
         following = to_trading_date(parse_trading_date(trading_date) + dt.timedelta(days=1))
         while not self.is_trading_day(following):
             following = to_trading_date(parse_trading_date(following) + dt.timedelta(days=1))
         return following
 
     def _kind(self, day: dt.date) -> DayKind:
-        if day.weekday() >= _SATURDAY or day in self.closed:
+        if day.weekday() >= SATURDAY or day in self.closed:
             return DayKind.CLOSED
+        if day > self.covered_through:
+            return self._kind_by_rule(day)
         if any(custom.date == day for custom in self.custom):
             return DayKind.CUSTOM
         if day in self.late_open:
             return DayKind.LATE_OPEN
         return DayKind.EXAM_SHIFT if day in self.exam_shift else DayKind.NORMAL
+
+    def _kind_by_rule(self, day: dt.date) -> DayKind:
+        closed = closed_weekdays(self.yearly, day.year)
+        if day in closed:
+            return DayKind.CLOSED
+        return DayKind.LATE_OPEN if day == first_weekday_open(closed, day.year) else DayKind.NORMAL
 
     def _hours(self, day: dt.date, kind: DayKind) -> VenueSegments | CustomDay:
         if kind is DayKind.CUSTOM:

@@ -90,8 +90,11 @@ def _day(state: RiskState, now_ns: int) -> Iterator[str]:
         yield f"Reference data is of {state.reference.trading_date}, the trading date is {date}."
     if state.venue.facts is None:
         yield f"The broker's facts of {date} (eligible symbols, price bands) are not there yet."
-        return
-    for sentence in state.venue.facts.sessions_without_codes:
+    window = state.venue.window
+    if window is not None and window.barred:
+        yield f"The date itself bars entries: {window.reason}."
+    sentences = () if state.venue.facts is None else state.venue.facts.sessions_without_codes
+    for sentence in sentences:
         yield f"{sentence}."
 
 

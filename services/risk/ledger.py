@@ -166,6 +166,7 @@ def closing(state: RiskState, pair_id: str, now_ns: int) -> PairClosed:
         opened_at_ns=pair.approved_at_ns,
         closed_at_ns=now_ns,
         closings=1 if pair.stated is None else pair.stated.closings + 1,
+        provisional=state.reference is not None and state.reference.provisional,
     )
 
 

@@ -30,6 +30,7 @@ def status_of(state: RiskState, gates: tuple[Gate, ...]) -> RiskStatus:
         denials=state.day.denials,
         cash_krw=cash_krw,
         cash_change_krw=0 if state.account is None else cash_krw - opening_krw,
+        provisional=state.reference is not None and state.reference.provisional,
         proposals=tuple(state.proposals.values()),
     )
 

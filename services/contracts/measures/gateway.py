@@ -1,5 +1,6 @@
 """What the gateway measures: feed, sessions, connection, orders, limits, lease, reconciliation."""
 
+from services.contracts.dated import DateSubject
 from services.contracts.messages.market_data import BookTrouble
 from services.contracts.messages.venue_state import ConnectionState, HaltKind
 from services.contracts.metric import (
@@ -61,6 +62,17 @@ WINDOW = gauge(
 MARKET_TIME = gauge(
     "arb_market_time_seconds", Unit.SECONDS, "Time of day at the exchange, seconds since midnight KST."
 )
+
+TABLE_LEFT = gauge(
+    "arb_dated_table_left_seconds", Unit.SECONDS,
+    "How long the dates of a table are known for, from the trading date on; negative past its end.",
+    Label("table"),
+)  # fmt: skip
+PROVISIONAL = gauge(
+    "arb_date_provisional", Unit.FLAG,
+    "Whether costs or calendar of the trading date are computed by the last known rule.",
+    Label("subject", tuple(DateSubject)),
+)  # fmt: skip
 
 # -- the connection ----------------------------------------------------------------------
 

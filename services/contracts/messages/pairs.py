@@ -107,6 +107,7 @@ class PairClosed(Message):
     a fill. A `claimed` pair was made flat by a person: `bought_shares` then exceeds `sold_shares`.
     A fill told later opens a pair again, and costs told later only correct its money: `closings` counts, and
     the last statement replaces those before.
+    `provisional`: costs were computed by the last known rates, because those of the date are not published.
     """
 
     pair_id: str
@@ -127,6 +128,7 @@ class PairClosed(Message):
     opened_at_ns: int
     closed_at_ns: int
     closings: int = 1
+    provisional: bool = False
 
     @property
     def sold_at_rich_shares(self) -> int:

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from services.contracts.dated import DateFinding
 from services.contracts.envelope import Message, Part
 from services.contracts.messages.control import LimitProposal
 from services.contracts.messages.venue_state import ConnectionState
@@ -43,7 +44,10 @@ class KeysVanished(Message):
 
 
 class GatewayStatus(Message):
-    """`tokens` are orders and queries that could be sent now; ages in ms, -1 where nothing came yet."""
+    """`tokens` are orders and queries that could be sent now; ages in ms, -1 where nothing came yet.
+
+    `dates` says how well the trading date is known: its costs, calendar, order codes and NXT list.
+    """
 
     mode: GatewayMode
     connection: ConnectionState
@@ -64,6 +68,7 @@ class GatewayStatus(Message):
     quotes_conflated: int
     subscribed: int
     lease_left_ms: int
+    dates: tuple[DateFinding, ...] = ()
 
 
 class SpreadSeen(Part):
@@ -122,6 +127,8 @@ class RiskStatus(Message):
     denials: dict[str, int]
     cash_krw: int
     cash_change_krw: int
+    provisional: bool = False
+    """Whether the costs behind the money are the last known ones and not those of the date."""
     proposals: tuple[LimitProposal, ...] = ()
     """Loosened limits that wait for a second person."""
 

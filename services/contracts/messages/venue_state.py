@@ -32,7 +32,8 @@ class EntryWindowChanged(Message):
     """Whether entries are allowed by the clock: both venues continuous, guards taken off.
 
     `closes_at_ns` (Redis time) holds even if no further message comes. `sweep` asks for every
-    order left on a venue to be cancelled before its pause.
+    order left on a venue to be cancelled before its pause. `barred` says that the date itself stands
+    against entries until a person has seen to the dated tables: no hour of it opens the window.
     """
 
     open: bool
@@ -41,6 +42,7 @@ class EntryWindowChanged(Message):
     market_time: str
     closes_at_ns: int
     sweep: bool = False
+    barred: bool = False
 
 
 class HaltKind(StrEnum):

@@ -137,7 +137,7 @@ class TestSession:
         desk.tick()
         assert desk.state.session.phases == before
 
-    @pytest.mark.parametrize("date", ["2026-11-22", "2028-01-03"])
+    @pytest.mark.parametrize("date", ["2026-11-22", "2028-01-01", "2025-03-03"])
     def test_a_closed_or_unknown_date_never_opens(self, date: str) -> None:
         noon = int(dt.datetime.fromisoformat(f"{date}T12:00:00+09:00").timestamp()) * 1_000_000_000
         desk, _ = SessionDesk(PhaseTracker(RULES.fid215)).now(REAL_TIME, RULES, noon)

@@ -73,10 +73,53 @@ class TestTableByDate:
         found = rules.costs.costs_of(DAY, Market.KOSPI).commission
         assert found == CommissionRates(krx=Decimal("0.00015"), nxt=Decimal("0.000145"), truncate_to_krw=1)
 
-    @pytest.mark.parametrize("date", ["2022-12-31", "2026-12-29", "2027-01-04"])
-    def test_outside_the_table_there_is_no_rate(self, rules: MarketRules, date: str) -> None:
-        with pytest.raises(NotCovered, match=rf"costs\.toml covers .* not {date}.*covered_through"):
-            rules.costs.costs_of(TradingDate(date), Market.KOSPI)
+    def test_before_the_table_there_is_no_rate(self, rules: MarketRules) -> None:
+        with pytest.raises(NotCovered, match=r"costs\.toml begins on 2023-01-02 .* 2022-12-31.*covered_from"):
+            rules.costs.costs_of(TradingDate("2022-12-31"), Market.KOSPI)
+
+    @pytest.mark.parametrize("market", Market)
+    @pytest.mark.parametrize("date", ["2026-12-29", "2027-01-04", "2028-01-03", "2040-06-01"])
+    def test_past_the_table_the_last_known_rates_go_on_and_are_provisional(
+        self, rules: MarketRules, date: str, market: Market
+    ) -> None:
+        last = rules.costs.costs_of(TradingDate("2026-12-28"), market)
+        later = rules.costs.costs_of(TradingDate(date), market)
+        assert not last.provisional and later.provisional
+        assert later == last.model_copy(update={"trading_date": date})
+
+    def test_a_row_added_for_the_new_year_makes_its_dates_known(self, rules: MarketRules) -> None:
+        table = rules.costs.model_dump(by_alias=True)
+        new = {**table["sell_tax"][3], "effective_from": "2026-12-29", "transaction": "0.0010"}
+        by_market = sorted(
+            (*table["sell_tax"], new), key=lambda row: (row["market"], str(row["effective_from"]))
+        )
+        row = {"from": "2026-12-29", "through": "2027-12-28", "by": "Kim", "on": "2026-12-10"}
+        extended = CostTable.model_validate(
+            {**table, "sell_tax": by_market, "covered_through": "2027-12-28", "confirmed": [row]}
+        )
+        found = extended.costs_of(TradingDate("2027-01-04"), Market.KOSPI)
+        assert found.transaction_tax_rate == Decimal("0.0010") and not found.provisional
+        assert found.checked is not None and (found.checked.by, found.checked.on) == ("Kim", "2026-12-10")
+        before = extended.costs_of(TradingDate("2026-12-28"), Market.KOSPI)
+        assert before.transaction_tax_rate == Decimal("0.0005")
+        assert before.checked is not None and before.checked.by == ""
+
+    @pytest.mark.parametrize(
+        ("row", "complaint"),
+        [
+            ({"through": "2026-12-29"}, "the table knows .* to 2026-12-28"),
+            ({"from": "2022-12-30"}, "the table knows 2023-01-02"),
+            ({"by": "  "}, "at least 1 character"),
+            ({"through": "2025-12-31"}, "holds from 2026-01-02 on, not until 2025-12-31"),
+        ],
+    )
+    def test_nobody_confirms_what_the_table_does_not_know(
+        self, rules: MarketRules, row: dict[str, str], complaint: str
+    ) -> None:
+        whole = {"from": "2026-01-02", "through": "2026-12-28", "by": "Kim", "on": "2026-11-30"}
+        table = rules.costs.model_dump(by_alias=True)
+        with pytest.raises(ValidationError, match=complaint):
+            CostTable.model_validate({**table, "confirmed": [{**whole, **row}]})
 
     def test_the_table_ends_where_sales_begin_to_settle_in_an_unknown_year(self, rules: MarketRules) -> None:
         last_covered = TradingDate(str(rules.costs.covered_through))

@@ -6,15 +6,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from services.contracts.reference import Checked
 from services.contracts.terms import SessionPhase, TradingDate, Venue
 from services.market.dates import DAY_NS, time_of_day_ns
 from services.market.errors import NotCovered
 from services.market.files import MarketRules
 from services.market.sessions import DayKind, DaySchedule, Timetable, Window
+from services.market.yearly import closed_weekdays
 
 KRX, NXT = Venue.KRX, Venue.NXT
 P = SessionPhase
 NORMAL, FIRST_DAY, EXAM_DAY = TradingDate("2026-11-23"), TradingDate("2027-01-04"), TradingDate("2026-11-19")
+
+UNRULED = {
+    2026: {"02-16", "02-17", "02-18", "05-25", "06-03", "09-24", "09-25"},
+    2027: {"02-08", "02-09", "05-13", "09-14", "09-15", "09-16"},
+}
+"""Seollal, Buddha's birthday, an election and Chuseok of each year (market rules 1.5)."""
+CONFIRMED = {"from": "2026-01-02", "through": "2027-06-30", "by": "Kim", "on": "2026-11-30"}
 
 
 def at(clock: str) -> int:
@@ -161,15 +170,65 @@ class TestSpecialDays:
 
 
 class TestCoverage:
-    @pytest.mark.parametrize("date", ["2028-01-03", "2025-03-03", "2030-06-01"])
-    def test_a_date_outside_is_refused(self, rules: MarketRules, date: str) -> None:
+    def test_a_date_before_the_table_is_refused(self, rules: MarketRules) -> None:
         for ask in (rules.timetable.day, rules.timetable.is_trading_day):
-            with pytest.raises(NotCovered, match=rf"sessions\.toml covers .* not {date}: .* covered_through"):
-                ask(TradingDate(date))
+            with pytest.raises(NotCovered, match=r"sessions\.toml begins on 2025-03-04 .* 2025-03-03"):
+                ask(TradingDate("2025-03-03"))
 
-    def test_the_day_after_the_last_one_is_not_guessed(self, rules: MarketRules) -> None:
-        with pytest.raises(NotCovered):
-            rules.timetable.next_trading_day(TradingDate("2027-12-30"))
+    @pytest.mark.parametrize(
+        ("date", "kind"),
+        [
+            ("2028-01-01", DayKind.CLOSED),
+            ("2028-01-03", DayKind.LATE_OPEN),
+            ("2028-01-04", DayKind.NORMAL),
+            ("2028-03-01", DayKind.CLOSED),
+            ("2028-12-29", DayKind.CLOSED),  # the weekday before a 31st on a Sunday
+            ("2029-01-02", DayKind.LATE_OPEN),
+            ("2029-05-07", DayKind.CLOSED),  # for a 5th on a Saturday
+            ("2029-06-06", DayKind.CLOSED),
+            ("2032-05-03", DayKind.CLOSED),  # for a 1st on a Saturday
+            ("2038-10-04", DayKind.CLOSED),  # for a 3rd on a Sunday
+            ("2038-10-11", DayKind.CLOSED),  # for a 9th on the Saturday after it
+            ("2032-06-07", DayKind.NORMAL),  # Memorial Day moves nowhere
+        ],
+    )
+    def test_years_that_are_not_listed_follow_the_yearly_rules(
+        self, rules: MarketRules, date: str, kind: DayKind
+    ) -> None:
+        day = rules.timetable.day(TradingDate(date))
+        assert (day.kind, day.provisional) == (kind, True)
+
+    def test_an_unlisted_day_has_the_last_known_hours(self, rules: MarketRules) -> None:
+        for date, like in (("2028-01-04", "2026-11-23"), ("2028-01-03", "2027-01-04")):
+            later, known = (rules.timetable.day(TradingDate(each)) for each in (date, like))
+            assert (later.krx, later.nxt) == (known.krx, known.nxt) and later.overlaps()
+
+    @pytest.mark.parametrize(
+        ("date", "provisional"), [("2026-12-30", False), ("2026-12-31", False), ("2027-01-04", True)]
+    )
+    def test_what_the_exchange_has_not_announced_is_provisional(
+        self, rules: MarketRules, date: str, provisional: bool
+    ) -> None:
+        assert rules.timetable.day(TradingDate(date)).provisional is provisional
+
+    @pytest.mark.parametrize("year", [2026, 2027])
+    def test_the_yearly_rules_make_every_listed_closing_but_those_of_the_moon_and_of_elections(
+        self, rules: MarketRules, year: int
+    ) -> None:
+        listed = {day for day in rules.timetable.closed if day.year == year}
+        by_rule = closed_weekdays(rules.timetable.yearly, year)
+        assert by_rule <= listed
+        assert {f"{day:%m-%d}" for day in listed - by_rule} == UNRULED[year]
+
+    def test_a_named_person_is_told_with_the_dates_he_confirmed(self, rules: MarketRules) -> None:
+        row = {"from": "2026-11-30", "through": "2026-12-31", "by": " Kim ", "on": "2026-11-29"}
+        content = rules.timetable.model_dump(by_alias=True) | {"confirmed": [row]}
+        table = Timetable.model_validate(content)
+        assert table.day(TradingDate("2026-12-30")).checked == Checked(
+            through=TradingDate("2026-12-31"), by="Kim", on="2026-11-29"
+        )
+        unnamed = table.day(TradingDate("2026-11-27")).checked
+        assert unnamed is not None and unnamed.by == ""
 
     @pytest.mark.parametrize("text", ["20261123", "2026-W48-1", "23.11.2026", "2026-13-01", ""])
     def test_a_misspelt_date_is_refused(self, rules: MarketRules, text: str) -> None:
@@ -184,6 +243,8 @@ class TestCoverage:
             ("2026-12-30", "2027-01-04"),
             ("2026-09-23", "2026-09-28"),
             ("2026-02-13", "2026-02-19"),
+            ("2027-12-30", "2028-01-03"),
+            ("2028-12-28", "2029-01-02"),
         ],
     )
     def test_next_trading_day(self, rules: MarketRules, date: str, following: str) -> None:
@@ -214,6 +275,9 @@ class TestRefusedTables:
             ({"late_open": ["2028-01-03"]}, "outside covered_from"),
             ({"covered_from": "2025-03-03"}, "first regime must be in force"),
             ({"regime": []}, "first regime must be in force"),
+            ({"announced_through": "2028-01-03"}, "announced_through lies outside"),
+            ({"yearly": [{"month": 2, "day": 30, "why": "none"}]}, "2-30 is no date of every year"),
+            ({"confirmed": [CONFIRMED]}, "Kim confirms .* to 2027-06-30, but the table knows"),
         ],
     )
     def test_dates(self, rules: MarketRules, change: dict[str, Any], complaint: str) -> None:

@@ -22,9 +22,11 @@ from services.contracts.terms import Market, Symbol, TradingDate
 from services.market.market_clock import real_day
 from services.risk.files import FilesWatch
 from services.risk.observed import FilesRead, FilesRefused
+from services.risk.reference_data import on_files
 from services.risk.settings import RiskSettings
 from services.risk.shell import risk_service
 from services.risk.state import ReloadAsked, RiskState
+from services.risk.status import status_of
 from services.runtime.bus import RedisBus, Write
 from services.runtime.clock import RedisClock
 from services.runtime.loop import ServiceLoop
@@ -297,14 +299,24 @@ def test_what_is_wrong_with_a_file_is_named(
     assert all(any(word in problem for problem in refused.problems) for word in words)
 
 
-def test_a_missing_file_and_a_date_without_costs_are_refused(folder: Path) -> None:
+def test_a_missing_file_and_a_date_before_the_costs_are_refused(folder: Path) -> None:
     (folder / "limits.toml").unlink()
     (refused,) = watch_on(folder)(RiskState(), world.ms(0))
     assert isinstance(refused, FilesRefused) and "limits.toml" in refused.problems[0]
     (folder / "limits.toml").write_text("", encoding="utf-8")
-    later = FilesWatch(folder, ("g1", "g2"), lambda now_ns: TradingDate("2031-01-02"), 100)
-    (refused,) = later(RiskState(), world.ms(0))
-    assert isinstance(refused, FilesRefused) and "2031-01-02" in refused.problems[0]
+    early = FilesWatch(folder, ("g1", "g2"), lambda now_ns: TradingDate("2021-01-04"), 100)
+    (refused,) = early(RiskState(), world.ms(0))
+    assert isinstance(refused, FilesRefused) and "2021-01-04" in refused.problems[0]
+
+
+def test_past_the_costs_table_the_last_known_ones_are_in_force_and_marked(folder: Path) -> None:
+    later = FilesWatch(folder, ("g1", "g2"), lambda now_ns: TradingDate("2028-01-03"), 100)
+    (read,) = later(RiskState(), world.ms(0))
+    assert isinstance(read, FilesRead)
+    step = on_files(RiskState(), read, "cause")
+    assert step.state.reference is not None and step.state.reference.provisional
+    assert status_of(step.state, ()).provisional
+    assert not status_of(RiskState(), ()).provisional
 
 
 # -- the whole service on a bus --------------------------------------------------------------------

@@ -103,6 +103,15 @@ def test_a_window_that_has_not_opened_does_not_prevent_arming() -> None:
     assert desk.state.trading.state is ARMED
 
 
+def test_a_date_that_bars_entries_prevents_arming_and_says_why() -> None:
+    desk = opening_without(type(world.window()))
+    barred = {"open": False, "barred": True, "reason": "costs: 2026-12-29 is provisional"}
+    desk.tell(world.window().model_copy(update=barred))
+    (refused,) = of(desk.tell(ask(ARMED)), ArmRefused)
+    assert refused.problems == ("The date itself bars entries: costs: 2026-12-29 is provisional.",)
+    assert desk.state.trading.state is TradingState.DISARMED
+
+
 def test_a_silent_service_closes_its_gate_and_opens_it_again_by_itself() -> None:
     desk = armed()
     desk.tick(6_000)
