@@ -9,13 +9,14 @@ decided from what both say together (`_filed`): it is over once the executor has
 of it works, and no more was filled than the statement says.
 """
 
+from collections import Counter
 from collections.abc import Set
 
 from services.contracts.limits import APPROVAL_TTL_MS, NS_PER_MS
 from services.contracts.messages.orders import OrderFacts
 from services.contracts.messages.pairs import PairApproved, PairClosed, PairOutcome
 from services.contracts.terms import Side
-from services.risk.exposure import held_cost_krw
+from services.risk.exposure import open_money
 from services.risk.pnl import (
     Money,
     OrderTally,
@@ -42,10 +43,11 @@ def with_facts(
     """Take in one statement about an order; `definitely_over` where the message itself says so, `reopens`
     where it says that the order lives although it was told as over.
 
-    An order of another date whose pair is not known was settled on its own day: it is not today's money.
+    An order of an earlier date whose pair is not known was settled on its own day: it is not today's money.
+    One of a later date is taken in: that it has begun may be read after it.
     """
     pair = _pair(state, facts.pair_id)
-    if pair is None and state.day.trading_date not in ("", facts.trading_date):
+    if pair is None and facts.trading_date < state.day.trading_date:
         return state
     tally = OrderTally.of(facts)
     if definitely_over:
@@ -173,20 +175,23 @@ def closing(state: RiskState, pair_id: str, now_ns: int) -> PairClosed:
 def new_day(state: RiskState, day: Day) -> RiskState:
     """Begin a trading date: what is closed is forgotten, what is open is carried.
 
-    What a carried pair had realised by then was counted on the dates before. Orders are day orders (market
-    rules 4.4): those of others stay only for the person who has yet to say whose they were.
+    What a carried pair had realised by then was counted on the dates before. Pairs of the date itself, told
+    before it, are its own already. Orders are day orders (market rules 4.4): those of others stay only for
+    the person who has yet to say whose they were.
     """
-    orders = by_pair(state.orders)
-    pairs = {
-        pair_id: pair.model_copy(update={"before_krw": pair.money(orders.get(pair_id, [])).realised_krw})
-        for pair_id, pair in state.pairs.items()
-    }
+    carried_krw, pairs = 0, {}
+    for pair_id, pair, money in open_money(state):
+        earlier = pair.trading_date < day.trading_date
+        carried_krw += money.held_cost_krw if earlier else 0
+        pairs[pair_id] = pair.model_copy(update={"before_krw": money.realised_krw}) if earlier else pair
+    own = {key: pair for key, pair in state.closed.items() if pair.trading_date >= day.trading_date}
+    trips = Counter(pair.symbol for pair in own.values() if pair.trip_counted)
     carried: RiskState = state.but(
-        day=day.model_copy(update={"carried_cost_krw": held_cost_krw(state)}),
+        day=day.model_copy(update={"carried_cost_krw": carried_krw, "trips": dict(trips)}),
         pairs=pairs,
-        closed={},
-        settled={},
-        settled_krw={},
+        closed=own,
+        settled={key: tally for key, tally in state.settled.items() if tally.pair_id in own},
+        settled_krw={key: krw for key, krw in state.settled_krw.items() if key in own},
         account=None,
         approved_at_ns={},
         foreign={key: order for key, order in state.foreign.items() if order.symbol in state.paused},

@@ -18,7 +18,7 @@ from services.contracts.messages.pairs import (
 from services.contracts.messages.status import ExecutorStatus, OpenPairSeen, RiskStatus
 from services.contracts.reasons import DenialReason
 from services.contracts.terms import Latch, Side, TradingState, Venue
-from services.risk.exposure import realised_krw, total_exposure_krw
+from services.risk.exposure import cash_flow_krw, realised_krw, total_exposure_krw
 from services.risk.ledger import FORGOTTEN_NS
 from tests.unit.detector import world
 from tests.unit.detector.world import HYNIX, SAMSUNG
@@ -248,3 +248,19 @@ def test_a_gateway_that_connects_on_an_earlier_date_bars_entries_and_nothing_mor
     assert any("look at its clock" in gate for gate in status.gates)
     desk.tell(*world.morning())
     assert desk.state.venue.trading_date == world.DATE and realised_krw(desk.state) == before
+
+
+@pytest.mark.parametrize("known_date", [False, True])
+def test_orders_read_before_their_date_has_begun_are_of_that_date(known_date: bool) -> None:
+    """After Redis lost something the gateway tells all again, and the orders may be read first."""
+    desk = armed() if known_date else Desk()
+    date = "2026-11-24" if known_date else world.DATE
+    for pair_id in ("Pdone", "Popen"):
+        desk.tell(filled(facts(pair_id, Side.BUY, 5, 350_000, trading_date=date)))
+    desk.tell(filled(facts("Pdone", Side.SELL, 5, 352_500, trading_date=date)), closed("Pdone"))
+    before = realised_krw(desk.state)
+    desk.tell(world.phase(Venue.KRX, date=date))  # type: ignore[arg-type]
+    assert realised_krw(desk.state) == before == 1_693 - 52
+    assert total_exposure_krw(desk.state) == 350_000
+    assert cash_flow_krw(desk.state) == before - 350_000
+    assert desk.state.day.trips == {SAMSUNG: 1}
