@@ -1,9 +1,11 @@
 """Commission and tax may come in a frame or row of their own: they are told as soon as they are known."""
 
 from services.contracts.messages.orders import OrderClosed, OrderFilled
+from services.gateway.core import recovered
+from services.gateway.effects import Note, Send
 from services.gateway.facts import Connected
 
-from .desk import Desk, chejan
+from .desk import DATE, Desk, FakeBroker, chejan, fresh, ready
 from .test_order_truth import NO, row, sent
 
 
@@ -38,6 +40,20 @@ def test_a_row_of_the_brokers_list_tells_them_too(desk: Desk) -> None:
     desk.feed(Connected(0))
     desk.run(60)
     assert [m.facts.commission_krw for m in desk.told(OrderFilled)] == [0, 299]
+
+
+def test_costs_are_told_after_a_restart_too(desk: Desk) -> None:
+    """The log was written when the order closed, and knows of no costs."""
+    send = sent(desk)
+    filled(desk, f938="", f939="")
+    lines = [
+        e.intention if isinstance(e, Send) else e.line for e in desk.effects if isinstance(e, Send | Note)
+    ]
+    rows = [row(send, NO, cum=10, amount=1_995_000, remaining=0)]
+    again = Desk(recovered(fresh().state, lines, DATE), desk.now_ns, FakeBroker(rows, {"005930": 10}))
+    ready(again)
+    again.run(10)
+    assert [m.facts.commission_krw for m in again.told(OrderFilled)] == [299]
 
 
 def test_costs_of_an_order_that_filled_nothing_are_told_to_nobody(desk: Desk) -> None:
