@@ -159,6 +159,13 @@ def test_an_exit_waits_for_its_token_as_long_as_its_command_lives(desk: Desk) ->
     assert desk.told(OrderSent)[-1].waited_ms == 600
 
 
+def test_308_denies_an_entry_which_a_whole_window_would_make_late(desk: Desk) -> None:
+    desk.send_code = -308
+    entry(desk, 1)
+    desk.run(2)
+    assert (left(desk), late(desk)) == (["P1.1.b.1"], ["P1.1.b.1"])
+
+
 def test_an_entry_whose_disk_was_slow_is_denied_unsent(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     def withhold(self: Desk, effect: Effect) -> None:
         if isinstance(effect, Send):
@@ -238,15 +245,15 @@ def test_what_is_held_owes_an_exit_when_the_connection_takes_orders_again(desk: 
 
 
 class Slow:
-    """A control, or a disk, that takes its time over each call."""
+    """A control, or a disk, that takes its time over the first calls."""
 
-    def __init__(self, desk: Desk, took_ms: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, took_ms: int, monkeypatch: pytest.MonkeyPatch, calls: int = 100) -> None:
         self.calls: list[int] = []
         """When each order may last have reached the broker."""
         done: Callable[[Desk, Effect], None] = Desk._do
 
         def slowly(own: Desk, effect: Effect) -> None:
-            if isinstance(effect, Send | Query):
+            if isinstance(effect, Send | Query) and len(self.calls) < calls:
                 own.now_ns += took_ms * NS_PER_MS
             if isinstance(effect, Send):
                 self.calls.append(own.now_ns)
@@ -257,24 +264,24 @@ class Slow:
 
 @pytest.mark.parametrize("code", [0, -307, -308])
 def test_a_call_counts_from_when_it_came_back(desk: Desk, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    Slow(desk, 300, monkeypatch)
+    Slow(300, monkeypatch)
     desk.send_code = code
     entry(desk, 1)
     assert set(desk.state.order_history) == {desk.now_ns}
 
 
-def test_no_second_sees_a_sixth_order_however_slow_the_calls_are(
+def test_no_second_sees_a_sixth_order_though_a_call_was_slow(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for at in range(4):
         hold(desk, at)
         desk.run(2)
-    slow, bought = Slow(desk, 150, monkeypatch), len(desk.sends)
+    slow, bought = Slow(900, monkeypatch, calls=1), len(desk.sends)
     for attempt in (1, 2):
         for at in range(4):
             fields = {"order_id": f"P{at}.1.s.{attempt}", "pair_id": f"P{at}", "symbol": SYMBOLS[at]}
             desk.hear(exit_order(desk.now_ns, **fields), f"x{at}.{attempt}")
-        desk.run(0.5)
+        desk.run(0.1)
         for send in desk.sends[bought + 4 * attempt - 4 :]:
             number = f"{1000 + len(slow.calls) + desk.sends.index(send):07d}"
             desk.answer(send, number)
@@ -317,7 +324,7 @@ def test_orders_of_the_process_before_count_from_the_start(desk: Desk) -> None:
 
 
 def test_a_query_counts_from_when_its_call_came_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    Slow(desk, 300, monkeypatch)
+    Slow(300, monkeypatch)
     desk.broker.answers = False
     asked = len(desk.effects)
     desk.state = desk.state.but(rhythm=replace(desk.state.rhythm, account_ns=0))

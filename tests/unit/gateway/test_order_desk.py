@@ -1,5 +1,6 @@
 """Commands on their way to SendOrder: ranks, tokens, budget, cancels, and what the call returned."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from services.contracts.terms import (
 from services.gateway.control_calls import OrderPort
 from services.gateway.core import recovered
 from services.gateway.effects import Note, Send
-from services.gateway.facts import ELSEWHERE, SendReturned, SendWithheld
+from services.gateway.facts import ELSEWHERE, LATE, SendReturned, SendWithheld
 from services.gateway.intention_log import IntentionLog, Line, not_sent
 from services.gateway.state import GatewayState, initial_state
 
@@ -154,13 +155,6 @@ class TestSendReturned:
         desk.run(4)
         assert len(desk.sends[1:]) <= 2
         assert denials(desk) == [("P1.1.s.1", GateReason.ORDER_BUDGET)]
-
-    def test_308_denies_an_entry_which_a_whole_window_would_make_late(self, desk: Desk) -> None:
-        desk.send_code = -308
-        desk.hear(order(desk.now_ns), "o")
-        desk.run(2)
-        assert len(desk.sends) == 1
-        assert denials(desk) == [("P1.1.b.1", GateReason.ORDER_BUDGET)]
 
     def test_another_code_is_a_rejection(self, desk: Desk) -> None:
         desk.send_code = -303
@@ -427,6 +421,17 @@ class TestPort:
         port = OrderPort(control, IntentionLog(tmp_path), lambda: False)  # type: ignore[arg-type]
         assert port.send(self.effect(lease_until=1)) == SendWithheld("o", "lease", logged=True)
         assert control.lines_at_call == -1
+
+    @pytest.mark.parametrize(("synced_ns", "sent"), [(200, True), (201, False)])
+    def test_an_entry_whose_disk_took_too_long_is_withheld(
+        self, tmp_path: Path, synced_ns: int, sent: bool
+    ) -> None:
+        times = iter((0, synced_ns, 300))
+        effect = replace(self.effect(), leave_by_mono_ns=200)
+        control: Any = self.Control(tmp_path)
+        found = OrderPort(control, IntentionLog(tmp_path), lambda: False, lambda: next(times)).send(effect)
+        assert (found == SendWithheld("o", LATE, logged=True)) is not sent
+        assert (control.lines_at_call == -1) is not sent
 
     def test_a_halt_file_that_came_meanwhile_withholds(self, tmp_path: Path) -> None:
         control = self.Control(tmp_path)
