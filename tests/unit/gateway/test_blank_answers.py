@@ -149,6 +149,7 @@ class TestRows:
         desk.send_code = -307
         send = sent(desk)
         desk.broker.answers = False
+        desk.run(1)
         desk.feed(Connected(-106))
         desk.run(0.5)
         desk.broker.answers = True
