@@ -308,7 +308,8 @@ WORDS: Final[Mapping[C, Words]] = {
         "{symbol}: the residual is sold", "Pair {pair} holds nothing."),
     C.STRANDED: Words(
         "{symbol}: a position of {qty:shares} is stranded", "Pair {pair} paid {paid:krw}; {why:strand}. {problem}",
-        "Either run `arb flatten {symbol}` to try the ladder again, or sell by hand and run "
+        "It is tried again by itself, within limits: `arb residual list` says when. "
+        "Run `arb flatten {symbol}` to try now, or sell by hand and run "
         "`arb residual resolve {pair}`. Then `arb latch clear residual_stranded` and `arb arm`.",
         "{symbol}: no longer stranded", "Pair {pair}: {ended:ended}."),
     C.STRANDED_UNCERTAIN: Words(

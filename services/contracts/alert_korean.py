@@ -311,7 +311,8 @@ WORDS: Final[Mapping[C, Words]] = {
         "{symbol}: 잔량 매도 완료", "페어 {pair}의 보유 수량이 없습니다."),
     C.STRANDED: Words(
         "{symbol}: 청산하지 못한 포지션 {qty:shares}", "페어 {pair}, 매수 금액 {paid:krw}. {why:strand} {problem}",
-        "`arb flatten {symbol}` 명령으로 다시 청산을 시도하거나, 직접 매도한 뒤 `arb residual resolve {pair}` 명령을 실행하십시오. "
+        "한도 안에서 자동으로 다시 매도합니다. 시점은 `arb residual list`에서 확인하십시오. "
+        "지금 다시 시도하려면 `arb flatten {symbol}`을, 직접 매도한 뒤에는 `arb residual resolve {pair}`를 실행하십시오. "
         "이후 `arb latch clear residual_stranded`, `arb arm`을 차례로 실행하십시오.",
         "{symbol}: 청산하지 못한 포지션 해소", "페어 {pair}: {ended:ended}"),
     C.STRANDED_UNCERTAIN: Words(

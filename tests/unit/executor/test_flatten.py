@@ -237,6 +237,33 @@ def test_the_krx_closing_auction_takes_it_and_the_order_rests(desk: Desk) -> Non
     assert desk.last(PairClosed).sold_krw == 497_500
 
 
+@pytest.mark.parametrize("bid", [94_000, 95_500, 96_500, 98_000, 98_900, 99_500, 104_000])
+def test_in_the_closing_auction_no_order_leaves_the_last_gates_reach(desk: Desk, bid: int) -> None:
+    """It waits at the loss bound above the bid, but no further from it than the collar; else it strands."""
+    desk.close(desk.flattens[0])
+    desk.phase(Venue.NXT, SessionPhase.PAUSE)
+    desk.phase(Venue.KRX, SessionPhase.CLOSING_AUCTION)
+    desk.book(Venue.KRX, bid, bid + 100)
+    desk.live(60_000)
+    rungs = {rung.order_id: rung for rung in desk.flattens[1:]}
+    for rung in rungs.values():
+        away = TICKS.between(rung.reference_price_krw, rung.price_krw)
+        assert abs(away) <= desk.limits.collar_ticks and rung.price_krw >= 97_000
+    within = TICKS.step(bid, desk.limits.collar_ticks) >= 97_000
+    assert len(rungs) == within
+    if not within:
+        assert desk.last(ResidualMarked).reason is StrandReason.LOSS_BOUND
+
+
+def test_in_the_closing_auction_without_a_book_it_goes_by_what_was_paid(desk: Desk) -> None:
+    desk.close(desk.flattens[0])
+    desk.restart()
+    desk.phase(Venue.NXT, SessionPhase.PAUSE)
+    desk.phase(Venue.KRX, SessionPhase.CLOSING_AUCTION)
+    desk.tick(600)
+    assert desk.flattens[-1].price_krw == TICKS.step(100_000, -desk.limits.collar_ticks)
+
+
 def test_an_auction_order_that_never_ends_is_taken_back_when_there_is_trading_again(desk: Desk) -> None:
     desk.close(desk.flattens[0])
     desk.phase(Venue.NXT, SessionPhase.PAUSE)
