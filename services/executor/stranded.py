@@ -64,7 +64,7 @@ def refusal(pair: Pair, view: View) -> str:
     if pair.residual.by_hand:
         return "an order by hand was seen in its symbol"
     tries, most = pair.residual.tries.of_session(view.session), view.limits.stranded_attempts
-    if tries.orders >= most:
+    if tries.orders >= most and not _sold_wholly(_last(pair)):
         return f"its {most} attempts of this session are spent"
     if _may_lose_krw(pair, view) < 0:
         return "it has lost what a pair may lose in a day"

@@ -14,6 +14,7 @@ from services.contracts.terms import OrderKind, SessionPhase, Side, TradingState
 from services.executor.phases import PairPhase
 
 from .desk import BID, DATE, LIMITS, SYMBOL, Desk, ask_flatten, fail_rungs, holding
+from .test_what_is_held import late_fill_of_an_earlier_clip
 
 MORROW = "2026-11-24"
 
@@ -294,6 +295,22 @@ def test_one_order_at_a_time_and_none_beside_an_unknown_one(desk: Desk) -> None:
     desk.unknown(desk.flattens[-1])
     pass_by(desk, 60_000)
     assert len(desk.flattens) == 7
+
+
+def test_more_than_one_order_may_carry_goes_one_after_the_other() -> None:
+    """What sold wholly is no attempt spent: what is left of it goes on at once."""
+    desk = late_fill_of_an_earlier_clip()
+    desk.limit(stranded_interval_ms=10_000, stranded_attempts=1)
+    desk.level(BID)
+    desk.close(desk.sells[-1])
+    fail_rungs(desk, 6)
+    assert desk.pair.phase is PairPhase.STRANDED
+    pass_by(desk, 12_000)
+    assert [order.qty_shares for order in desk.flattens[6:]] == [50], "forty wait for it"
+    desk.fill(desk.flattens[-1])
+    pass_by(desk, 1_000)
+    desk.fill(desk.flattens[-1])
+    assert desk.last(PairClosed).sold_shares == 100
 
 
 def test_the_closing_auction_is_a_session_of_its_own(desk: Desk) -> None:

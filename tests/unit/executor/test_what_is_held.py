@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.contracts.limits import HARD_CLIP_SHARES, HARD_EXIT_KRW
+from services.contracts.limits import HARD_CLIP_SHARES, HARD_EXIT_KRW, NS_PER_MS
 from services.contracts.messages.orders import OrderFilled
 from services.contracts.messages.pairs import PairClosed, ResidualOpened
 from services.contracts.terms import Purpose, Side, Venue
@@ -115,6 +115,16 @@ def test_shares_that_come_late_are_sold_at_the_rich_venue(after_ms: int) -> None
     last = desk.sells[-1]
     assert (last.purpose, last.venue, last.qty_shares) == (Purpose.EXIT, Venue.NXT, 2)
     assert not desk.all(ResidualOpened)
+
+
+def test_a_slow_turn_does_not_give_up_a_rich_bid_that_is_there_again() -> None:
+    desk = Desk().open_day()
+    desk.approve()
+    desk.book(Venue.NXT, 0, 100_600)
+    desk.fill(desk.orders[-1])
+    desk.now_ns += 1_200 * NS_PER_MS
+    desk.book(Venue.NXT, 100_500, 100_600)
+    assert (desk.sells[-1].purpose, desk.sells[-1].venue) == (Purpose.EXIT, Venue.NXT)
 
 
 def test_shares_that_come_late_wait_a_while_for_a_bid_of_the_rich_venue() -> None:
