@@ -48,6 +48,8 @@ HARD_EXIT_KRW: Final = HARD_ORDER_KRW * 130 // 100
 HARD_TRIPS_PER_SYMBOL: Final = 20
 HARD_OPEN_PAIRS: Final = 4
 HARD_FLATTEN_ATTEMPTS: Final = 12
+HARD_STRANDED_ATTEMPTS: Final = 6
+"""Of one session; what is left after them only a person tries."""
 HARD_ORDERS_PER_DAY: Final = 20_000
 
 # Reading and keeping.

@@ -11,6 +11,7 @@ from services.contracts.limits import (
     HARD_OPEN_PAIRS,
     HARD_ORDER_KRW,
     HARD_ORDERS_PER_DAY,
+    HARD_STRANDED_ATTEMPTS,
     HARD_TRIPS_PER_SYMBOL,
 )
 
@@ -96,7 +97,7 @@ class TradingLimits(BaseModel):
     """How long a residual waits for a bid before it strands. A bid that is older than this is none."""
     max_loss_per_share_bps: int = Field(300, ge=10, le=2_900)
     """A flatten never sells below what was paid less this; what is left strands."""
-    stranded_attempts: int = Field(6, ge=0, le=HARD_FLATTEN_ATTEMPTS)
+    stranded_attempts: int = Field(6, ge=0, le=HARD_STRANDED_ATTEMPTS)
     """Orders of one session with which a stranded position is tried again by itself; 0: only by a person.
     They lose at most `max_pair_loss_krw` a day."""
     stranded_interval_ms: int = Field(60_000, ge=1_000, le=3_600_000)

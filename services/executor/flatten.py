@@ -61,8 +61,9 @@ def _on_ladder(pair: Pair, view: View, stopping: str, turn: Turn) -> Pair:
 
 
 def _next_rung(pair: Pair, view: View) -> Ask | Obstacle:
-    floor_krw = loss_floor(view.limits, pair.buy_price_krw)
-    found = rung(pair, view, Attempt(_taken(pair) + 1, view.limits.flatten_attempts, floor_krw))
+    number, floor_krw = _taken(pair) + 1, loss_floor(view.limits, pair.buy_price_krw)
+    market = number > max(1, view.limits.flatten_attempts - view.limits.market_attempts)
+    found = rung(pair, view, Attempt(number, floor_krw, market))
     if not isinstance(found, Obstacle) and _denials_in_row(pair) and _out_of_time(pair, view):
         return Obstacle(StrandReason.DENIED, "see the denials of its orders", 0)
     return found

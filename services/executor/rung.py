@@ -28,11 +28,14 @@ class Obstacle:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The `number`-th attempt of `last`, never below `floor_krw`, whether or not a tick lies there."""
+    """The `number`-th attempt, never below `floor_krw`, whether or not a tick lies there.
+
+    `market`: it may be a market order, whose price nothing bounds but the book.
+    """
 
     number: int
-    last: int
     floor_krw: int
+    market: bool = False
 
 
 def rung(pair: Pair, view: View, attempt: Attempt) -> Ask | Obstacle:
@@ -90,10 +93,8 @@ def _no_band(view: View) -> Obstacle:
 
 
 def _market(pair: Pair, view: View, venue: Venue, attempt: Attempt) -> Ask | None:
-    """A market order for the last attempts, where the book shows the whole quantity within the loss bound."""
-    if attempt.number == 1 or attempt.number <= attempt.last - view.limits.market_attempts:
-        return None
-    if not view.market_order_on(venue) or not view.fresh(venue):
+    """A market order, where the book shows the whole quantity within the loss bound."""
+    if not (attempt.market and view.market_order_on(venue) and view.fresh(venue)):
         return None
     ask = _ask(pair, venue, OrderKind.MARKET, 0, view.bids(venue)[0][0])
     shown = walk(view.bids(venue), ask.qty_shares)

@@ -85,7 +85,7 @@ def _again(pair: Pair, view: View) -> Move | None:
     if untold or pair.open_orders or pair.available_shares < 1:
         return None
     tries = pair.residual.tries.of_session(view.session)
-    found = rung(pair, view, Attempt(tries.orders + 1, view.limits.stranded_attempts, _floor_krw(pair, view)))
+    found = rung(pair, view, Attempt(tries.orders + 1, _floor_krw(pair, view)))
     if isinstance(found, Obstacle):
         return _obstructed(pair, found)
     last = _last(pair)

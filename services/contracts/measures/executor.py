@@ -29,7 +29,7 @@ PAIRS_CLOSED = counter(
 )
 CLIPS = counter("arb_clips_total", "Clips in which something was bought.")
 CLIPS_RECOMPUTED = counter(
-    "arb_clips_recomputed_total", "Looks at fresh quotes before a next clip: went on, or stopped.",
+    "arb_clips_recomputed_total", "Looks at fresh quotes before a clip: went on, or stopped.",
     Label("proceed", ("yes", "no")),
 )  # fmt: skip
 RESIDUALS = counter("arb_residuals_opened_total", "Times shares were bought and not sold in time.")

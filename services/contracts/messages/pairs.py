@@ -137,7 +137,7 @@ class PairClosed(Message):
 
 
 class ClipRecomputed(Message):
-    """The executor looked at fresh quotes before the next clip, and went on or stopped.
+    """The executor looked at fresh quotes before a clip, and went on or stopped.
 
     `threshold_krw` is what the net edge of the clip had to reach, None where it was not computed.
     """

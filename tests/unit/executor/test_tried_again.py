@@ -300,17 +300,26 @@ def test_one_order_at_a_time_and_none_beside_an_unknown_one(desk: Desk) -> None:
 def test_more_than_one_order_may_carry_goes_one_after_the_other() -> None:
     """What sold wholly is no attempt spent: what is left of it goes on at once."""
     desk = late_fill_of_an_earlier_clip()
-    desk.limit(stranded_interval_ms=10_000, stranded_attempts=1)
+    desk.limit(stranded_interval_ms=10_000, stranded_attempts=2)
     desk.level(BID)
     desk.close(desk.sells[-1])
     fail_rungs(desk, 6)
     assert desk.pair.phase is PairPhase.STRANDED
-    pass_by(desk, 12_000)
-    assert [order.qty_shares for order in desk.flattens[6:]] == [50], "forty wait for it"
+    pass_by(desk, 25_000)
+    tried = {order.order_id: order.qty_shares for order in desk.flattens[6:]}
+    assert list(tried.values()) == [50], "forty wait for it"
     desk.fill(desk.flattens[-1])
     pass_by(desk, 1_000)
     desk.fill(desk.flattens[-1])
     assert desk.last(PairClosed).sold_shares == 100
+
+
+def test_it_is_never_a_market_order(desk: Desk) -> None:
+    """What a try may lose is bounded, and nothing bounds the price of a market order."""
+    desk.book(Venue.KRX, BID + 100, BID + 200)
+    wait(desk, 80_000)
+    assert len(desk.flattens) == 12
+    assert {order.kind for order in desk.flattens[6:]} == {OrderKind.LIMIT_IOC}
 
 
 def test_the_closing_auction_is_a_session_of_its_own(desk: Desk) -> None:
