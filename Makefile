@@ -1,7 +1,7 @@
 # Everything here works from a fresh clone: `make setup` comes first by itself.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format types imports docs docs-check dashboards dashboards-check rules-test bench-halt bench-capacity bench-simulate lock lock-check check clean
+.PHONY: help setup demo test test-all lint format types imports docs docs-check dashboards dashboards-check rules-test bench-halt bench-capacity bench-simulate bench-threshold lock lock-check check clean
 
 PYTEST := .venv/bin/python -m pytest
 export QT_QPA_PLATFORM := offscreen
@@ -57,6 +57,9 @@ bench-halt: setup ## how long after `arb halt` the last entry leaves and all is 
 
 bench-simulate: setup ## how many virtual days a minute `arb simulate` runs, and what one costs
 	.venv/bin/python -m benchmarks.simulate
+
+bench-threshold: setup ## what simulated crosses earn by the expected edge, and the threshold row that follows
+	nice .venv/bin/python -m benchmarks.threshold
 
 bench-capacity: setup ## twice the peak of quotes through a real Redis, detectors and risk
 	.venv/bin/python -m benchmarks.capacity

@@ -11,6 +11,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
+from itertools import accumulate, repeat
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,11 +22,18 @@ from services.contracts.metric import Metric
 from services.contracts.metrics import EXPORTERS, SERVICES
 from services.contracts.metrics import TABLE as METRICS
 from services.contracts.reasons import DenialReason, GateReason
+from services.contracts.reference import TradeCosts
 from services.contracts.streams import TABLE, Stream
-from services.contracts.trading_limits import TradingLimits
+from services.contracts.terms import Market, TradingDate, Venue
+from services.contracts.threshold import ThresholdRow, ThresholdTable
+from services.contracts.tick_grid import SHARE_TICKS
+from services.contracts.trading_limits import BufferRule, TradingLimits
 from services.executor.phases import PairPhase, pair_rows
+from services.market.edge import Edge, edge
+from services.market.files import load_market, load_toml
 
 ROOT: Final = Path(__file__).resolve().parents[1]
+CONFIG: Final = ROOT / "config"
 DOCUMENTS: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 _REGION: Final = re.compile(
     r"<!-- generated:(?P<name>[a-z_]+) -->\n(?P<body>.*?)<!-- /generated -->", re.DOTALL
@@ -33,6 +41,12 @@ _REGION: Final = re.compile(
 _OPENING: Final = "<!-- generated:"
 SHOWN: Final = 9
 """More values of a label than this are not spelled out: they are a list of their own."""
+
+
+THRESHOLD_DATE: Final = TradingDate("2026-11-23")
+THRESHOLD_PRICES: Final = (
+    2_000, 3_000, 5_000, 10_000, 20_000, 50_000, 70_000, 100_000, 200_000, 300_000, 500_000,
+)  # fmt: skip
 
 
 class BadRegion(ValueError):
@@ -127,6 +141,46 @@ def bounds(field: FieldInfo) -> str:
     if isinstance(field.annotation, type) and issubclass(field.annotation, StrEnum):
         return " or ".join(f"`{item.value}`" for item in field.annotation)
     return f"{low} to {high}" if high else f"{low} or more"
+
+
+def threshold() -> str:
+    """Return what one share has to earn by its price, under the shipped rule and the plain one."""
+    market = load_market(CONFIG).costs_by_market(THRESHOLD_DATE)
+    costs, row = market[Market.KOSPI], load_toml(CONFIG / "threshold.toml", ThresholdTable).default
+    plain = TradingLimits(buffer_rule=BufferRule.MAX_OF_COST_PLUS_BP_AND_TICK)
+    heads = (
+        "price",
+        "cost",
+        "tick",
+        "plain rule asks for",
+        "threshold",
+        "spread needed",
+        "by the plain rule",
+    )
+    found = ((price, needed(costs, TradingLimits(), row, price)) for price in THRESHOLD_PRICES)
+    rows = (
+        (
+            f"{price:,}", f"{edge.cost_krw:,}", f"{edge.sell_tick_krw:,}", f"{edge.threshold_krw(plain):,}",
+            f"{edge.threshold_krw(TradingLimits(), row):,}", spread(edge),
+            spread(needed(costs, plain, row, price)),
+        )
+        for price, edge in found
+    )  # fmt: skip
+    return f"The default row is {row}: {row.source}.\n\n" + table(heads, rows)
+
+
+def needed(costs: TradeCosts, limits: TradingLimits, row: ThresholdRow, price_krw: int) -> Edge:
+    """Return the edge of one share at the narrowest spread that pays; the dearer venue bids."""
+    bids = accumulate(repeat(1), lambda bid, ticks: SHARE_TICKS.step(bid, ticks), initial=price_krw)
+    found = (edge(costs, Venue.KRX, ((price_krw, 1),), Venue.NXT, ((bid, 1),), 1) for bid in bids)
+    return next(item for item in found if item is not None and item.reaches(limits, row))
+
+
+def spread(edge: Edge) -> str:
+    """Return a gross edge in ticks, KRW and basis points of what is paid."""
+    ticks = SHARE_TICKS.between(edge.buy_price_worst_krw, edge.sell_price_worst_krw)
+    bps = edge.gross_krw * 10_000 / edge.buy_amount_krw
+    return f"{ticks} {'tick' if ticks == 1 else 'ticks'}, {edge.gross_krw:,} KRW, {bps:.1f} bps"
 
 
 def faults() -> str:
@@ -231,6 +285,7 @@ def lines(*parts: str) -> str:
 
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "streams": streams, "pair": pair, "reasons": reasons, "messages": messages, "limits": limits,
+    "threshold": threshold,
     "faults": faults, "controls": controls, "metrics": metrics,
 }  # fmt: skip
 

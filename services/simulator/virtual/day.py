@@ -78,13 +78,15 @@ class VirtualDay:
         seed: int,
         faults: DayFaults | None = None,
         note: Callable[[int, str], None] | None = None,
+        options: SimulatorOptions | None = None,
     ) -> None:
+        """`options` replace the market and the broker's faults of the seed; a benchmark brings its own."""
         rng = Random(seed)
         faults = faults if faults is not None else draw(rng)
         self._note = note
         self.time = VirtualTime(START_NS)
         self.plan = desk.plan(START_NS, SECONDS)
-        self.world = desk.world(self.plan, _options(desk, faults), seed, START_NS)
+        self.world = desk.world(self.plan, options or _options(desk, faults), seed, START_NS)
         self.bus = VirtualBus()
         hoga = desk.hoga(faults.terms.nxt_takes_ioc)
         self.gateway = VirtualGateway(

@@ -116,8 +116,8 @@ class Desk:
         )
 
 
-def build_desk(config_dir: Path) -> Desk:
-    """Read the configuration. Raises ConfigError."""
+def build_desk(config_dir: Path, more_limits: str = "") -> Desk:
+    """Read the configuration; `more_limits` are further lines of limits.toml. Raises ConfigError."""
     listing = load_listing(config_dir)[:SYMBOLS]
     home = Path(tempfile.mkdtemp(prefix="arb-virtual-"))
     pilot = "index,ticker\n" + "".join(f"{at},{share.code}\n" for at, share in enumerate(listing, 1))
@@ -128,7 +128,7 @@ def build_desk(config_dir: Path) -> Desk:
         (folder / "symbol_map.csv").write_text(symbols, encoding="utf-8")
         for name in (COSTS_FILE, INSTRUMENTS_FILE, THRESHOLD_FILE):
             (folder / name).write_bytes((config_dir / name).read_bytes())
-        (folder / LIMITS_FILE).write_text(LIMITS + CLIPS[clip_shares], encoding="utf-8")
+        (folder / LIMITS_FILE).write_text(LIMITS + CLIPS[clip_shares] + more_limits, encoding="utf-8")
     gateway = GatewaySettings(
         mode=GatewayMode.SIMULATED, reconnect="in_process", account_quiet_ms=1_500, reconcile_open_s=5,
         book_levels=2, ack_timeout_ms=1_000, query_timeout_ms=1_500, login_retry_s=1, login_timeout_s=5,
