@@ -118,3 +118,18 @@ def test_three_cores_give_one_answer(
         assert answered.detail == f"net_krw={found.net_krw} threshold_krw={found.threshold_krw(limits, own)}"
     refusal = clip_refusal(in_force, one, found.qty_shares)
     assert (refusal == "") is pays and (pays or "the edge is gone" in refusal)
+
+
+def test_row_of_the_symbol_decides_the_size_of_an_intent() -> None:
+    """Two shares at the best ask pay what the own row asks for; with those behind them the whole does not."""
+    quotes = (
+        world.quote(Venue.KRX, 74_900, 75_000).model_copy(update={"asks": ((75_000, 2), (75_400, 3))}),
+        world.quote(Venue.NXT, 75_700, 75_800),
+    )
+    sizes = []
+    for own in (row(0, 0, 0), row(50, 120, 0)):
+        table = ThresholdTable(default=row(0, 0, 0), symbol={SAMSUNG: own})
+        intent = spoken(world.reference(threshold=table), quotes)
+        assert intent is not None
+        sizes.append(intent.qty_shares)
+    assert sizes == [5, 2]

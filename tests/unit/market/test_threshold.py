@@ -106,6 +106,8 @@ def test_sell_price_decides_the_tick_at_the_edge_of_a_band() -> None:
     net_rule = limits(BufferRule.COST_PLUS_MAX_OF_BP_AND_TICK)
     found = edge(COSTS, Venue.KRX, ((199_000, 9),), Venue.NXT, ((200_500, 9),), 2)
     assert found is not None and found.threshold_krw(net_rule) == 2 * 500
+    wide = net_rule.model_copy(update={"buffer_bps": 100})
+    assert found.threshold_krw(wide) == 2 * 2_005, "the buffer too is of the dearer price"
 
 
 @settings(max_examples=60)

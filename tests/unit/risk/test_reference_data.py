@@ -258,6 +258,10 @@ def test_files_are_read_once_for_each_change(folder: Path) -> None:
     assert list(watch(state, world.ms(1_050))) == [], "not looked at again so soon"
     (read,) = watch(state, world.ms(1_200))
     assert isinstance(read, FilesRead) and read.limits.clip_shares == 3
+    table = (folder / "threshold.toml").read_text(encoding="utf-8")
+    touched(folder / "threshold.toml", table.replace("floor_krw = ", "floor_krw = 9"))
+    (read,) = watch(RiskState(files=read), world.ms(1_400))
+    assert isinstance(read, FilesRead) and str(read.threshold.default.floor_krw).startswith("9")
 
 
 def test_files_that_the_state_forgot_are_read_again(folder: Path) -> None:
