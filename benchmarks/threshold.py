@@ -14,7 +14,6 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from decimal import ROUND_CEILING, Decimal
 from functools import cache, partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,13 +31,13 @@ from services.simulator.virtual.desk import Desk, build_desk
 from services.simulator.virtual.faults import CALM
 
 SEEDS: Final = "1:121"
-CROSSES_PER_MIN: Final = 10.0
-"""Dislocations per symbol and minute: more than the preset has, as a virtual day trades for 15 s."""
+CROSSES_PER_MIN: Final = 25.0
+"""Dislocations per symbol and minute. A virtual day trades for 15 s, and in bursts five orders a second bind."""
 BUCKET_BPS: Final = 10
 MARGINAL_BPS: Final = 30
 """The row is made of clips that expected less than this: those about which the threshold decides."""
-FLOORS_KRW: Final = (10, 20, 50, 100, 200, 500)
-"""Floors to choose from. Below the first, the rounding of four charges decides what a clip earns."""
+FLOOR_KRW: Final = 10
+"""The rounding of four charges decides what less than this earns. A simulated pair has no other cost of its own."""
 PLAIN: Final = f'buffer_rule = "{BufferRule.MAX_OF_COST_PLUS_BP_AND_TICK}"\n'
 HEADS: Final = ("expected bps", "clips", "expected", "realised", "missed", "loss a miss")
 
@@ -209,23 +208,11 @@ def proposed(clips: Sequence[Clip], source: str) -> ThresholdRow:
     """
     marginal = [clip for clip in clips if clip.expected_bps < MARGINAL_BPS]
     found = group_of(f"below {MARGINAL_BPS}", marginal)
-    row = ThresholdRow(
+    return ThresholdRow(
         miss_rate=found.miss_rate.quantize(Decimal("0.01"), ROUND_CEILING),
         loss_bps=max(found.loss_bps, Decimal(0)).quantize(Decimal(1), ROUND_CEILING),
-        floor_krw=FLOORS_KRW[0], basis=Basis.SIMULATED, source=source,
+        floor_krw=FLOOR_KRW, basis=Basis.SIMULATED, source=source,
     )  # fmt: skip
-    return row.model_copy(update={"floor_krw": floor_of(kept_by(row, clips))})
-
-
-def floor_of(clips: Sequence[Clip]) -> int:
-    """The upper end of the highest band of expected won in which clips lost money, as did all below it."""
-    floor_krw = FLOORS_KRW[0]
-    for low_krw, high_krw in pairwise(FLOORS_KRW):
-        below = [clip for clip in clips if clip.expected_krw < high_krw]
-        band = [clip for clip in below if clip.expected_krw >= low_krw]
-        if max(sum(clip.realised_krw for clip in found) for found in (below, band)) < 0:
-            floor_krw = high_krw
-    return floor_krw
 
 
 def kept_by(row: ThresholdRow, clips: Iterable[Clip]) -> list[Clip]:

@@ -39,12 +39,6 @@ def test_row_is_made_of_small_edges_and_rounded_against_us() -> None:
     assert {c.expected_bps for c in kept_by(row, CLIPS)} == {20, 60}
 
 
-def test_floor_is_raised_over_small_amounts_that_lost_money() -> None:
-    small = [clip(20, -30, paid_krw=40_000) for _ in range(3)]
-    assert proposed(CLIPS, "the test").floor_krw == 10
-    assert proposed([*CLIPS, *small], "the test").floor_krw == 100
-
-
 def test_days_without_a_bought_clip_say_so() -> None:
     with pytest.raises(ValueError, match="no clip was bought"):
         proposed([], "the test")

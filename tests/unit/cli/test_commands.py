@@ -110,6 +110,8 @@ def test_arming_is_refused_by_the_preflight_before_anything_is_asked(link: Link,
 def test_a_limit_is_changed_and_shown(link: Link, risk: None) -> None:
     assert arb("limits", "set", "max_open_pairs", "1", "--reason", "first day", "--wait", "10").exit_code == 0
     shown = json.loads(arb("limits", "show", "--json").output)
+    assert shown["threshold"]["default"]["basis"] == "simulated"
+    assert "threshold default" in (printed := arb("limits", "show").output) and "(simulated)" in printed
     assert shown["max_open_pairs"] == 1
 
 
