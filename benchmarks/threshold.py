@@ -32,12 +32,12 @@ from services.simulator.virtual.faults import CALM
 
 SEEDS: Final = "1:121"
 CROSSES_PER_MIN: Final = 25.0
-"""Dislocations per symbol and minute. A virtual day trades for 15 s, and in bursts five orders a second bind."""
+"""Dislocations per symbol and minute. A day trades for 15 s, and in bursts five orders a second bind."""
 BUCKET_BPS: Final = 10
 MARGINAL_BPS: Final = 30
 """The row is made of clips that expected less than this: those about which the threshold decides."""
 FLOOR_KRW: Final = 10
-"""The rounding of four charges decides what less than this earns. A simulated pair has no other cost of its own."""
+"""Less than this the rounding of four charges decides; a simulated pair has no other cost of its own."""
 PLAIN: Final = f'buffer_rule = "{BufferRule.MAX_OF_COST_PLUS_BP_AND_TICK}"\n'
 HEADS: Final = ("expected bps", "clips", "expected", "realised", "missed", "loss a miss")
 
