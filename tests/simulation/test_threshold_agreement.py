@@ -9,15 +9,14 @@ from services.contracts.in_force import Reference
 from services.contracts.messages.control import ReferencePublished
 from services.contracts.messages.intents import IntentLeg, TradeIntent
 from services.contracts.messages.market_data import QuoteUpdated
-from services.contracts.messages.pairs import PairApproved, PairDenied
+from services.contracts.messages.pairs import ClipRecomputed, PairApproved, PairDenied
 from services.contracts.reasons import DenialReason
-from services.contracts.terms import Side, Symbol, TradingState, Venue
+from services.contracts.terms import Side, TradingState, Venue
 from services.contracts.threshold import Basis, ThresholdRow, ThresholdTable
 from services.contracts.tick_grid import SHARE_TICKS
 from services.contracts.trading_limits import BufferRule
 from services.detector.core import decide
 from services.detector.state import DetectorState
-from services.executor.recompute import recompute
 from services.market.edge import best_edge
 from tests.unit.detector import world
 from tests.unit.detector.world import HYNIX, SAMSUNG, ms
@@ -73,8 +72,8 @@ def quote_size(quote: QuoteUpdated) -> int:
     return (quote.asks if quote.venue is Venue.KRX else quote.bids)[0][1]
 
 
-def clip_refusal(in_force: Reference, quotes: Quotes, qty: int) -> str:
-    """Why the executor begins no clip of the whole size at these two quotes, empty if it does."""
+def first_clip(in_force: Reference, quotes: Quotes, qty: int) -> ClipRecomputed:
+    """What the executor finds before a first clip of the whole size at these two quotes."""
     desk = ExecutorDesk(in_force.limits).open_day()
     published = ReferencePublished(reference=in_force, reference_hash="h", by="risk", reason="test")
     desk.hear(published)
@@ -87,7 +86,9 @@ def clip_refusal(in_force: Reference, quotes: Quotes, qty: int) -> str:
         reference_hash="h",
     )  # fmt: skip
     desk.hear(approved)
-    return recompute(desk.pair, desk.state.view(Symbol(SAMSUNG), desk.now_ns), qty).refusal
+    found = desk.last(ClipRecomputed)
+    assert [order.qty_shares for order in desk.orders] == ([qty] if found.proceed else [])
+    return found
 
 
 @settings(max_examples=25)
@@ -95,7 +96,7 @@ def clip_refusal(in_force: Reference, quotes: Quotes, qty: int) -> str:
 def test_three_cores_give_one_answer(
     bid: int, asked: int, offered: int, rule: BufferRule, table: ThresholdTable, pct: int
 ) -> None:
-    limits = world.limits(buffer_rule=rule, max_displayed_share_pct=pct)
+    limits = world.limits(buffer_rule=rule, max_displayed_share_pct=pct, max_pair_shares=50, clip_shares=50)
     in_force = world.reference(limits, threshold=table)
     quotes = (
         world.quote(Venue.KRX, ASK_KRW - 100, ASK_KRW, qty=asked),
@@ -116,8 +117,9 @@ def test_three_cores_give_one_answer(
     if isinstance(answered, PairDenied):
         assert answered.reason is DenialReason.EDGE_GONE
         assert answered.detail == f"net_krw={found.net_krw} threshold_krw={found.threshold_krw(limits, own)}"
-    refusal = clip_refusal(in_force, one, found.qty_shares)
-    assert (refusal == "") is pays and (pays or "the edge is gone" in refusal)
+    clip = first_clip(in_force, one, found.qty_shares)
+    assert clip.proceed is pays and (pays or "the edge is gone" in clip.reason)
+    assert (clip.net_edge_krw, clip.threshold_krw) == (found.net_krw, found.threshold_krw(limits, own))
 
 
 def test_row_of_the_symbol_decides_the_size_of_an_intent() -> None:
