@@ -1,9 +1,11 @@
 """What a cross earns in simulated days by the edge that was expected, and the threshold row that follows.
 
-Days of the `demo` market run under the plain buffer rule, so that small edges are traded too. Each bought
+Days of the `demo` market run under the plain buffer rule, so that small edges are traded too. Orders and
+frames travel 80 to 400 ms: assumed, as nobody has measured it, and more than the demo's own. Each bought
 clip is one sample: what its quotes promised, and what the broker's books say that it brought. A clip whose
 pair opened a residual missed its sale. `python -m benchmarks.threshold [--seeds A:B] [--jobs N]
-[--crosses N] [--preset NAME] [--json FILE]`, or `make bench-threshold`. The seeds decide every figure.
+[--crosses N] [--delay-ms A:B] [--preset NAME] [--json FILE]`, or `make bench-threshold`. The seeds
+decide every figure.
 """
 
 import argparse
@@ -33,6 +35,7 @@ from services.simulator.virtual.faults import CALM
 SEEDS: Final = "1:121"
 CROSSES_PER_MIN: Final = 25.0
 """Dislocations per symbol and minute. A day trades for 15 s, and in bursts five orders a second bind."""
+DELAY_MS: Final = "80:400"
 BUCKET_BPS: Final = 10
 MARGINAL_BPS: Final = 30
 """The row is made of clips that expected less than this: those about which the threshold decides."""
@@ -72,10 +75,11 @@ def main() -> int:
     args = _arguments()
     configure_logs(LOG_LEVEL)
     seeds = parse_seeds(args.seeds)
-    options = market(args.preset, args.crosses)
+    options = market(args.preset, args.crosses, parse_delay(args.delay_ms))
     clips = [clip for day in run(options, seeds, args.jobs) for clip in day]
     source = f"python -m benchmarks.threshold --seeds {args.seeds} --crosses {args.crosses:g}"
-    row = proposed(clips, f"{source} --preset {args.preset}: {len(clips)} clips")
+    source += f" --delay-ms {args.delay_ms} --preset {args.preset}"
+    row = proposed(clips, f"{source}: {len(clips)} clips")
     print("\n".join(report(clips, row)))
     if args.json is not None:
         groups = [asdict(group) for group in (*buckets(clips), group_of("all", clips))]
@@ -89,6 +93,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", default=SEEDS, metavar="A:B")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--crosses", type=float, default=CROSSES_PER_MIN, metavar="PER_MINUTE")
+    parser.add_argument("--delay-ms", default=DELAY_MS, metavar="A:B", help="of an order, and of a frame")
     parser.add_argument("--preset", default="demo", help="the simulated market, by name or JSON file")
     parser.add_argument("--json", type=Path, metavar="FILE")
     return parser.parse_args()
@@ -97,11 +102,20 @@ def _arguments() -> argparse.Namespace:
 # -- the days ------------------------------------------------------------------------------
 
 
-def market(preset: str, crosses_per_min: float) -> SimulatorOptions:
+def parse_delay(text: str) -> tuple[int, int]:
+    """Return the least and the longest delay of `A:B`, in ms. Raises ValueError with what is wrong."""
+    first, colon, last = text.partition(":")
+    if not colon or not first.isdigit() or not last.isdigit() or int(first) > int(last):
+        raise ValueError(f"a delay is written A:B, whole ms with B not below A, not {text!r}")
+    return int(first), int(last)
+
+
+def market(preset: str, crosses_per_min: float, delay_ms: tuple[int, int]) -> SimulatorOptions:
     """The options of a preset, cut down to what a short day needs. Raises OptionsError."""
     options = load_options(preset)
+    faults = replace(options.faults, order_delay_ms=delay_ms, event_delay_ms=delay_ms)
     world = replace(options.world, levels=4, session_poll_ms=100, crosses_per_symbol_min=crosses_per_min)
-    return replace(options, world=world, account=AccountOptions(cash_krw=200_000_000))
+    return replace(options, world=world, faults=faults, account=AccountOptions(cash_krw=200_000_000))
 
 
 def run(options: SimulatorOptions, seeds: Sequence[int], jobs: int) -> Iterator[list[Clip]]:

@@ -45,7 +45,7 @@ def test_days_without_a_bought_clip_say_so() -> None:
 
 
 def test_day_gives_the_same_clips_again_and_its_report_can_be_pasted() -> None:
-    first, second = (clips_of_day(ROOT / "config", market("demo", 15.0), 4) for _ in range(2))
+    first, second = (clips_of_day(ROOT / "config", market("demo", 15.0, (80, 400)), 4) for _ in range(2))
     assert first == second and len(first) > 3
     assert all(found.paid_krw > 0 and abs(found.realised_krw) < found.paid_krw for found in first)
     row = proposed(CLIPS, "the test")
