@@ -49,7 +49,7 @@ def desk() -> Iterator[Desk]:
 
 @pytest.mark.parametrize("date", DATES)
 def test_a_demo_of_a_provisional_date_is_clean_and_marks_its_figures(desk: Desk, date: str) -> None:
-    done = desk.arb("demo", "--plain", "--seconds", "20", "--date", date, "--json", "day.json")
+    done = desk.arb("demo", "--plain", "--seconds", "45", "--date", date, "--json", "day.json")
     assert done.returncode == 0, done.stdout[-4_000:] + done.stderr[-4_000:]
     report = json.loads((desk.folder / "day.json").read_text())
     assert (report["trading_date"], report["errors"]) == (date, [])

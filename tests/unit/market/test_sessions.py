@@ -12,7 +12,7 @@ from services.market.dates import DAY_NS, time_of_day_ns
 from services.market.errors import NotCovered
 from services.market.files import MarketRules
 from services.market.sessions import DayKind, DaySchedule, Timetable, Window
-from services.market.yearly import closed_weekdays
+from services.market.yearly import Moved, YearlyClosing, closed_weekdays
 
 KRX, NXT = Venue.KRX, Venue.NXT
 P = SessionPhase
@@ -197,6 +197,11 @@ class TestCoverage:
     ) -> None:
         day = rules.timetable.day(TradingDate(date))
         assert (day.kind, day.provisional) == (kind, True)
+
+    def test_a_holiday_of_a_weekend_goes_to_the_next_weekday_that_is_no_other_holiday(self) -> None:
+        children = YearlyClosing(month=5, day=5, why="Children's Day", moved=Moved.ON)
+        buddha = YearlyClosing(month=5, day=7, why="a fixed one on the Monday after")
+        assert closed_weekdays((buddha, children), 2029) == {dt.date(2029, 5, 7), dt.date(2029, 5, 8)}
 
     def test_an_unlisted_day_has_the_last_known_hours(self, rules: MarketRules) -> None:
         for date, like in (("2028-01-04", "2026-11-23"), ("2028-01-03", "2027-01-04")):
