@@ -45,6 +45,10 @@ class AlertCode(StrEnum):
     ORDER_UNKNOWN = "order_unknown", AlertKind.ORDER_UNKNOWN
     ORDER_AMBIGUOUS = "order_ambiguous", AlertKind.ORDER_UNKNOWN
     FOREIGN_ORDER_SEEN = "foreign_order_seen", AlertKind.FOREIGN_ORDER
+    LOG_UNWRITTEN = "log_unwritten", AlertKind.API_ERROR
+    QUERIES_RESTRICTED = "queries_restricted", AlertKind.RATE_LIMIT
+    VENUE_SHUT = "venue_shut", AlertKind.SESSION
+    SWEEP_UNCONFIRMED = "sweep_unconfirmed", AlertKind.SESSION
     OLD_ORDERS = "old_orders", AlertKind.RECONCILIATION
     BOOKS_DIFFER = "books_differ", AlertKind.RECONCILIATION
     NOTHING_ACCEPTED = "nothing_accepted", AlertKind.RECONCILIATION

@@ -51,7 +51,9 @@ WORDS: Final[Mapping[C, Words]] = {
         "then restart the gateway."),
     C.REGISTRATION_REFUSED: Words(
         "The broker refused a real-time registration", "Screen {screen}: SetRealReg returned {error}.",
-        "Its symbols have no quotes (`arb symbols show`). Restart the gateway, outside 08:58 to 09:15."),
+        "It is tried again each minute; its symbols have no quotes until then (`arb symbols show`). "
+        "If it stays, restart the gateway, outside 08:58 to 09:15.",
+        "The broker took the real-time registration", "Screen {screen}."),
     C.ORDER_DATA_UNREADABLE: Words(
         "The broker sent what cannot be read about orders", "{problem}",
         "The broker is asked for all orders; see `arb status`. Keep the gateway's log for the vendor."),
@@ -128,11 +130,32 @@ WORDS: Final[Mapping[C, Words]] = {
     C.ORDER_AMBIGUOUS: Words(
         "Several of the broker's orders could be {order}",
         "{side:side} {qty:shares} of {symbol} on {venue} at {price:krw}: {problem}.",
-        "Compare `arb explain {pair}` with the broker's order screen.",
+        "Compare `arb explain {pair}` with the broker's order screen, then end the pair with what you found: "
+        "`arb residual resolve {pair}`.",
         "It is known what became of {order}", "{problem}"),
     C.FOREIGN_ORDER_SEEN: Words(
         "Order {broker_order} in the account is not ours", "{side:side} {qty:shares} of {symbol}.",
         "Find out whose it is, then `arb symbols resume {symbol}` with the answer."),
+    C.LOG_UNWRITTEN: Words(
+        "The gateway cannot write its log of intentions", "Nothing but cancels is sent ({order}).",
+        "Free or mend the disk of the gateway's state_dir; sells wait for it too. `arb halt` meanwhile.",
+        "The gateway writes its log of intentions again", "Orders are sent as before."),
+    C.QUERIES_RESTRICTED: Words(
+        "The broker restricts queries", "It returned {error}: what became of an unknown order cannot be asked.",
+        "No entry is sent until a query is answered; it is tried less and less often. See `arb status`.",
+        "The broker answers queries again", "Entries go on."),
+    C.VENUE_SHUT: Words(
+        "{venue} should trade now and counts as shut",
+        "By the broker's last market status it is in {phase}. No new pair meanwhile.",
+        "Look at the broker's screen and `arb status`. If its books move, it opens here after five minutes; `arb "
+        "halt` if it should not.",
+        "{venue} trades as the timetable says", "It is in {phase}."),
+    C.SWEEP_UNCONFIRMED: Words(
+        "{order} was not cancelled before the pause and may work in the next session",
+        "{side:side} {qty:shares} of {symbol} on {venue}. The gateway goes on cancelling it.",
+        "See `arb explain {pair}`. Cancel it on the broker's order screen if it is still there when {venue} "
+        "opens again.",
+        "{order} has closed", "It works no more."),
     C.OLD_ORDERS: Words(
         "Orders of an earlier day were never seen to close", "{orders}",
         "Compare with the broker's order history of that day, then `arb ack` this."),

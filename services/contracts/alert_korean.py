@@ -55,7 +55,9 @@ WORDS: Final[Mapping[C, Words]] = {
         "`arb halt`로 거래를 중지하고 계좌 비밀번호 등록과 증권사 공지를 확인한 뒤 게이트웨이를 재시작하십시오."),
     C.REGISTRATION_REFUSED: Words(
         "실시간 시세 등록 거부", "화면 {screen}: SetRealReg 반환값 {error}",
-        "해당 종목은 시세가 없습니다(`arb symbols show`). 08:58~09:15를 피해 게이트웨이를 재시작하십시오."),
+        "1분마다 다시 등록을 시도하며 그때까지 해당 종목은 시세가 없습니다(`arb symbols show`). "
+        "계속되면 08:58~09:15를 피해 게이트웨이를 재시작하십시오.",
+        "실시간 시세 등록 완료", "화면 {screen}."),
     C.ORDER_DATA_UNREADABLE: Words(
         "증권사의 주문 데이터를 해석할 수 없음", "내용: {problem}",
         "전체 주문을 다시 조회하고 있습니다. `arb status`를 확인하고 게이트웨이 로그를 보관하십시오."),
@@ -132,11 +134,31 @@ WORDS: Final[Mapping[C, Words]] = {
     C.ORDER_AMBIGUOUS: Words(
         "주문 {order}에 해당할 수 있는 증권사 주문이 여러 건임",
         "{venue} {symbol} {qty:shares} {side:side} {price:krw}. 내용: {problem}",
-        "`arb explain {pair}` 결과를 증권사 주문 화면과 대조하십시오.",
+        "`arb explain {pair}` 결과를 증권사 주문 화면과 대조한 뒤 확인한 내용으로 "
+        "`arb residual resolve {pair}`를 실행하십시오.",
         "주문 {order}의 결과 확인됨", "내용: {problem}"),
     C.FOREIGN_ORDER_SEEN: Words(
         "계좌에 시스템 외 주문 {broker_order} 발생", "{symbol} {qty:shares} {side:side}.",
         "누구의 주문인지 확인하고 사유와 함께 `arb symbols resume {symbol}` 명령을 실행하십시오."),
+    C.LOG_UNWRITTEN: Words(
+        "게이트웨이가 주문 의도 기록을 쓰지 못함", "취소 주문 외에는 전송하지 않습니다({order}).",
+        "게이트웨이 state_dir 디스크를 확보하거나 복구하십시오. 매도 주문도 대기합니다. 그동안 `arb halt`를 실행하십시오.",
+        "게이트웨이 주문 의도 기록 복구", "주문을 다시 전송합니다."),
+    C.QUERIES_RESTRICTED: Words(
+        "증권사가 조회를 제한함", "반환값 {error}: 결과가 확인되지 않은 주문을 조회할 수 없습니다.",
+        "조회가 다시 응답될 때까지 신규 진입을 보류하며 간격을 늘려 재시도합니다. `arb status`를 확인하십시오.",
+        "증권사 조회 제한 해제", "신규 진입을 재개합니다."),
+    C.VENUE_SHUT: Words(
+        "{venue}: 시간표상 거래 중이나 휴장으로 처리되고 있음",
+        "마지막 장운영구분에 따른 상태는 {phase}이며 그동안 신규 페어를 보류합니다.",
+        "증권사 화면과 `arb status`를 확인하십시오. 호가가 움직이면 5분 뒤 거래 가능으로 전환되며, 원하지 않으면 `arb "
+        "halt`를 실행하십시오.",
+        "{venue}: 시간표대로 거래 중", "현재 상태: {phase}."),
+    C.SWEEP_UNCONFIRMED: Words(
+        "휴장 전 취소가 확인되지 않아 다음 세션에 체결될 수 있는 주문: {order}",
+        "{venue} {symbol} {qty:shares} {side:side}. 게이트웨이가 계속 취소를 시도합니다.",
+        "`arb explain {pair}`로 확인하고, {venue} 재개 시에도 남아 있으면 증권사 주문 화면에서 취소하십시오.",
+        "주문 종료: {order}", "더 이상 유효하지 않습니다."),
     C.OLD_ORDERS: Words(
         "이전 거래일 주문의 종료가 확인되지 않음", "주문: {orders}",
         "해당 일자의 증권사 주문 내역과 대조한 뒤 `arb ack`로 확인 처리하십시오."),

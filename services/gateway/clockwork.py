@@ -4,7 +4,6 @@ Durations of the market (guards, sweeps, the nightly cut) go by market time; tim
 go by real time.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from services.contracts.alert_codes import AlertCode
@@ -12,34 +11,36 @@ from services.contracts.limits import NS_PER_MS, NS_PER_S, QUERIES_KEPT_FOR_EXIT
 from services.contracts.messages.alerts import Fact
 from services.contracts.messages.venue_state import ConnectionState, FeedLivenessChanged
 from services.contracts.reasons import GateReason
-from services.contracts.terms import OrderKind, Purpose, Severity, Side, TradingDate, Venue
+from services.contracts.terms import OrderKind, Purpose, SessionPhase, Severity, Side, TradingState, Venue
 from services.gateway import (
+    carry,
     date_desk,
     exchange_time,
+    feed_desk,
     link_desk,
     order_desk,
     order_kinds,
+    own_cancels,
     reconcile,
     status_report,
     truth,
 )
 from services.gateway.book_feed import silent_venues
-from services.gateway.effects import Note
 from services.gateway.facts import Clocked, Connected
-from services.gateway.intention_log import carried
 from services.gateway.limiter import tokens
-from services.gateway.order_table import OrderRecord, OrderTable, Stage
+from services.gateway.order_table import OrderRecord, Stage
 from services.gateway.query_desk import Round, RoundKind
+from services.gateway.recovery import of_new_date
 from services.gateway.replies import account_now, orders_of_day
-from services.gateway.state import Control, DayFacts, GatewayState
 from services.gateway.turn import Turn
-from services.gateway.vi_halts import HaltBoard
 from services.market.phases import ReadingKind
 
 TEXT_WAIT_NS = 150 * NS_PER_MS
 """How long a rejection waits for the broker's words (OnReceiveMsg comes after the answer)."""
 IOC_OVERDUE_NS = 1_200 * NS_PER_MS
 """An accepted IOC that has not closed by then is asked after: its last frame may be lost."""
+SHUT_TOLD_NS, SHUT_LONGEST_NS = 60 * NS_PER_S, 300 * NS_PER_S
+"""After so long a venue that is shut against the timetable is told, and open again if its books move."""
 ASK_AGAIN_NS = 3 * NS_PER_S
 OTHERS_TIMES = 4
 QUERY_PAUSE_NS = NS_PER_S
@@ -50,7 +51,8 @@ PATIENCE = ((25, 1), (QUERIES_KEPT_FOR_EXITS, 3), (0, 8))
 def tick(turn: Turn, fact: Clocked) -> None:
     """Everything that is due."""
     order_desk.end_call(turn)
-    _day(turn)
+    day(turn)
+    _shut(turn, fact)
     _halt_file(turn, fact)
     _connection(turn)
     _lease(turn)
@@ -63,6 +65,7 @@ def tick(turn: Turn, fact: Clocked) -> None:
     _wants(turn)
     link_desk.read_again(turn)
     _rotate(turn)
+    feed_desk.feeds(turn)
     _liveness(turn, fact)
     _exchange_time(turn, fact)
     status_report.report(turn, fact)
@@ -71,7 +74,8 @@ def tick(turn: Turn, fact: Clocked) -> None:
 # -- the day ------------------------------------------------------------------------------------
 
 
-def _day(turn: Turn) -> None:
+def day(turn: Turn) -> None:
+    """Bring date, phases and entry window to this moment."""
     date_desk.look(turn)
     state = turn.state
     session, said = state.session.now(state.clock, state.rules, turn.now_ns)
@@ -90,37 +94,9 @@ def new_date(turn: Turn) -> None:
     """Orders are of one date: what still works from an earlier one died with its day."""
     orders = turn.state.orders
     turn.state = of_new_date(turn.state, turn.state.session.trading_date, {**orders.done, **orders.working})
-    note_carried(turn)
+    carry.note(turn)
     say_stale(turn)
     link_desk.read_symbols(turn)
-
-
-def of_new_date(
-    state: GatewayState, trading_date: TradingDate, earlier: Mapping[str, OrderRecord]
-) -> GatewayState:
-    """Return the state of a new trading date: nothing of the old one holds, and nothing is armed.
-
-    `earlier` are the orders of the date before; those never seen to close are named to a person. What
-    pairs hold of it they may sell on this date.
-    """
-    before = OrderTable(carried=state.carried)
-    for record in earlier.values():
-        before = before.with_record(record)
-    held = before.still_held()
-    stale = sorted(r.order_id for r in earlier.values() if r.is_order and r.stage is not Stage.CLOSED)
-    begun: GatewayState = state.but(
-        trading_date=trading_date, orders=OrderTable(carried=held), carried=held, baseline=None,
-        difference=None, halts=HaltBoard(), interruptions=(), queue=(), superseded=frozenset(),
-        cancelling={}, rejecting={}, texts={}, stale_orders=tuple(stale), earlier=earlier,
-        facts=DayFacts(), control=Control(),
-    )  # fmt: skip
-    return begun
-
-
-def note_carried(turn: Turn) -> None:
-    """Remember it where a Redis that forgets does not matter."""
-    if turn.state.carried:
-        turn.do(Note(carried(turn.state.carried), turn.state.trading_date))
 
 
 def say_stale(turn: Turn) -> None:
@@ -138,7 +114,7 @@ def say_stale(turn: Turn) -> None:
 
 def signalled(turn: Turn, value: str) -> None:
     """A value of FID 215; one that is not understood changes nothing, and is told once."""
-    _day(turn)
+    day(turn)
     session, reading = turn.state.session.observe(value)
     turn.set(session=session)
     if reading.kind in (ReadingKind.UNKNOWN, ReadingKind.IMPLAUSIBLE):
@@ -146,6 +122,34 @@ def signalled(turn: Turn, value: str) -> None:
             f"fid215-{value}", AlertCode.MARKET_STATUS_STRANGE, Severity.WARNING,
             {"value": repr(value), "reading": reading.kind.value},
         )  # fmt: skip
+
+
+def _shut(turn: Turn, fact: Clocked) -> None:
+    """A venue that a value keeps shut against the timetable is told: the value that should have opened it may
+    be lost. In the end the venue's own books are the witness: where they move, the timetable decides again.
+    """
+    before, shut = turn.state.rhythm.shut_ns, turn.state.session.shut
+    if not shut and not before:
+        return
+    since = {venue: before.get(venue, turn.now_ns) for venue in sorted(shut)}
+    told = frozenset(venue for venue, at_ns in since.items() if turn.now_ns - at_ns >= SHUT_TOLD_NS)
+    for venue in sorted(told ^ turn.state.rhythm.shut_told):
+        _shut_alert(turn, venue, over=venue not in told)
+    turn.set(rhythm=replace(turn.state.rhythm, shut_ns=since, shut_told=told))
+    silence_ns = turn.state.settings.feed_silence_ms * NS_PER_MS
+    for venue, at_ns in since.items():
+        moves = turn.now_ns - fact.last_book_ns.get(venue, 0) <= silence_ns
+        if moves and turn.now_ns - at_ns >= SHUT_LONGEST_NS:
+            turn.set(session=turn.state.session.without_word(venue))
+            day(turn)
+
+
+def _shut_alert(turn: Turn, venue: Venue, *, over: bool) -> None:
+    phase = turn.state.session.phases.get(venue, SessionPhase.CLOSED)
+    turn.alert(
+        f"shut-{venue}", AlertCode.VENUE_SHUT, Severity.CRITICAL,
+        {"venue": venue.value, "phase": phase.value}, resolved=over,
+    )  # fmt: skip
 
 
 def _halt_file(turn: Turn, fact: Clocked) -> None:
@@ -177,7 +181,7 @@ def _connection(turn: Turn) -> None:
 
 def _facts_known(turn: Turn) -> bool:
     """The day's limits are there for every symbol, or there is no symbol yet."""
-    symbols = link_desk.symbols_of(turn)
+    symbols = feed_desk.symbols_of(turn)
     return not symbols or (bool(turn.state.facts.read) and bool(turn.state.facts.bands))
 
 
@@ -186,15 +190,19 @@ def _facts_known(turn: Turn) -> bool:
 
 def _lease(turn: Turn) -> None:
     if turn.state.lease.must_cancel(turn.mono_ns):
-        order_desk.cancel_open(turn, lambda r: r.facts.purpose is Purpose.ENTRY, "the lease has lapsed")
+        own_cancels.cancel_open(turn, lambda r: r.facts.purpose is Purpose.ENTRY, "the lease has lapsed")
 
 
 def stops(turn: Turn) -> None:
     state = turn.state
     if state.rhythm.halt_file:
-        order_desk.cancel_open(turn, lambda r: True, "a HALT file is there")
+        own_cancels.cancel_open(turn, lambda r: True, "a HALT file is there")
     elif state.control.halted:
-        order_desk.cancel_open(turn, lambda r: not _by_hand(turn, r), "halted")
+        own_cancels.cancel_open(turn, lambda r: not _by_hand(turn, r), "halted")
+    elif state.control.trading_state in (TradingState.DISARMED, TradingState.REDUCE_ONLY):
+        own_cancels.cancel_open(
+            turn, lambda r: r.facts.purpose is Purpose.ENTRY, f"the desk is {state.control.trading_state}"
+        )
 
 
 def _by_hand(turn: Turn, record: OrderRecord) -> bool:
@@ -205,7 +213,7 @@ def _by_hand(turn: Turn, record: OrderRecord) -> bool:
 def _oversold(turn: Turn) -> None:
     """A sell that lives after all, or shares that a person sold, may leave more on sale than a pair holds."""
     orders = turn.state.orders
-    order_desk.cancel_open(
+    own_cancels.cancel_open(
         turn,
         lambda r: r.facts.side is Side.SELL and orders.sellable_shares(r.facts.pair_id) < 0,
         "more is on sale than the pair holds",
@@ -213,10 +221,42 @@ def _oversold(turn: Turn) -> None:
 
 
 def _sweep(turn: Turn) -> None:
-    if turn.state.session.window.sweep:
-        order_desk.cancel_open(turn, order_desk.outlives_pause, "sweep before the pause")
-    elif not turn.state.session.window.open:
-        order_desk.cancel_open(turn, lambda r: r.facts.purpose is Purpose.ENTRY, "the entry window is closed")
+    """What outlives a pause is cancelled from its sweep on, until each cancel is confirmed."""
+    state = turn.state
+    own_cancels.cancel_open(
+        turn,
+        lambda r: own_cancels.outlives_pause(r) and state.session.swept(state.clock.market_ns(r.sent_ns)),
+        "sweep before the pause",
+    )
+    _left_over(turn)
+    if not state.session.window.open:
+        own_cancels.cancel_open(
+            turn, lambda r: r.facts.purpose is Purpose.ENTRY, "the entry window is closed"
+        )
+
+
+def _left_over(turn: Turn) -> None:
+    """Name what a sweep did not get back before its session ended, and when that has closed."""
+    state = turn.state
+    left = tuple(
+        order_id
+        for order_id, record in state.orders.working.items()
+        if record.is_order
+        and own_cancels.outlives_pause(record)
+        and state.session.outlived(state.clock.market_ns(record.sent_ns))
+    )
+    for record in (state.orders.get(order_id) for order_id in {*left} ^ {*state.left_over}):
+        if record is not None:
+            turn.alert(
+                f"left-over-{record.order_id}", AlertCode.SWEEP_UNCONFIRMED, Severity.CRITICAL,
+                {"order": record.order_id, "side": record.facts.side.value, "qty": record.open_shares,
+                 "symbol": record.facts.symbol, "venue": record.facts.venue.value,
+                 "pair": record.facts.pair_id},
+                symbol=record.facts.symbol, pair_id=record.facts.pair_id,
+                resolved=record.order_id not in left,
+            )  # fmt: skip
+    if left != state.left_over:
+        turn.set(left_over=left)
 
 
 # -- answers that are due --------------------------------------------------------------------------
@@ -362,12 +402,12 @@ def _rotate(turn: Turn) -> None:
     rhythm, reference = turn.state.rhythm, turn.state.reference
     if reference is None or sum(e.enabled for e in reference.symbols) <= turn.state.settings.max_symbols:
         return
-    if turn.now_ns - rhythm.rotated_ns < turn.state.settings.rotate_s * NS_PER_S or link_desk.stands_still(
+    if turn.now_ns - rhythm.rotated_ns < turn.state.settings.rotate_s * NS_PER_S or feed_desk.stands_still(
         turn
     ):
         return
     turn.set(rhythm=replace(rhythm, rotated_ns=turn.now_ns, turn=rhythm.turn + 1))
-    link_desk.subscribe(turn)
+    feed_desk.subscribe(turn)
 
 
 def _liveness(turn: Turn, fact: Clocked) -> None:

@@ -82,14 +82,15 @@ class OrderPort:
         self._ocx, self._log, self._halt_file, self._mono_ns = ocx, log, halt_file, mono_ns
 
     def send(self, effect: Send) -> Fact:
-        """Sync the intention, look at clock, lease and HALT file once more, then call SendOrder."""
+        """Sync the intention, look at clock, lease and HALT file once more, then call SendOrder.
+
+        A cancel does no harm twice: it leaves though the disk refuses its line, or another gateway has it.
+        """
         began_ns = self._mono_ns()
-        try:
-            self._log.append(effect.trading_date, effect.intention, sync=True)
-        except OSError:
-            structlog.get_logger().exception("intention not written", order_id=effect.order_id)
+        logged = self._written(effect)
+        if not (logged or effect.cancels):
             return SendWithheld(effect.order_id, "log", logged=False)
-        if self._written_elsewhere(effect):
+        if not effect.cancels and self._written_elsewhere(effect):
             return SendWithheld(effect.order_id, ELSEWHERE, logged=False)
         synced_ns = self._mono_ns()
         if effect.lease_until_mono_ns and synced_ns >= effect.lease_until_mono_ns:
@@ -99,7 +100,16 @@ class OrderPort:
         if effect.stopped_by_halt_file and self._halt_file():
             return SendWithheld(effect.order_id, "halt_file", logged=True)
         code = self._ocx.send_order(list(effect.args))
-        return SendReturned(effect.order_id, code, synced_ns - began_ns, self._mono_ns() - synced_ns)
+        call_ns = self._mono_ns() - synced_ns
+        return SendReturned(effect.order_id, code, synced_ns - began_ns, call_ns, logged=logged)
+
+    def _written(self, effect: Send) -> bool:
+        try:
+            self._log.append(effect.trading_date, effect.intention, sync=True)
+        except OSError:
+            structlog.get_logger().exception("intention not written", order_id=effect.order_id)
+            return False
+        return True
 
     def _written_elsewhere(self, effect: Send) -> bool:
         """Whether another gateway may have sent this order; where that cannot be told, it may."""

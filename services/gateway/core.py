@@ -4,25 +4,35 @@ Pure, like every core; beyond messages it returns effects, calls on the control 
 order on the Qt thread. Each fact goes to the desk that owns it.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from services.contracts.alert_codes import AlertCode
-from services.contracts.limits import BROKER_ORDERS_PER_SECOND, LIMITER_WINDOW_NS
+from services.contracts.limits import LIMITER_WINDOW_NS
 from services.contracts.messages.commands import AmendOrder, CancelOrder, PlaceOrder
 from services.contracts.messages.control import (
     FlattenRequested,
     LatchCleared,
     ReferencePublished,
+    ResidualClaimed,
     TradingStateChanged,
     TradingStateRequested,
 )
 from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState, FeedLivenessChanged
 from services.contracts.reasons import GateReason
 from services.contracts.step import Received
-from services.contracts.terms import Latch, Severity, TradingDate, TradingState
-from services.gateway import clockwork, date_desk, link_desk, order_desk, order_kinds, reconcile, truth
+from services.contracts.terms import Latch, Severity, TradingState
+from services.gateway import (
+    carry,
+    clockwork,
+    date_desk,
+    feed_desk,
+    link_desk,
+    order_desk,
+    order_kinds,
+    reconcile,
+    truth,
+)
 from services.gateway.effects import DropScreen
 from services.gateway.evidence import Blank, Unusable, from_chejan, is_of_account, order_no
 from services.gateway.facts import (
@@ -47,17 +57,18 @@ from services.gateway.facts import (
     Started,
     Told,
 )
-from services.gateway.intention_log import Line, baseline_of, carried_of, replay
-from services.gateway.limiter import History
-from services.gateway.order_table import OrderRecord, OrderTable, Stage
+from services.gateway.order_table import Stage
 from services.gateway.query_desk import MAX_PAGES, Round, RoundKind
+from services.gateway.recovery import by_this_clock
+from services.gateway.recovery import recovered as recovered
 from services.gateway.replies import ORDER_NO_FIELD, account_now, orders_of_day
-from services.gateway.state import Control, DayFacts, GatewayState, GatewayStep
+from services.gateway.state import Control, GatewayState, GatewayStep
 from services.gateway.turn import Turn
-from services.gateway.vi_halts import interrupted
 from services.gateway.words import note_strange, of_another_date
 from services.market.broker_lists import VI_KINDS
 
+QUERIES_RESTRICTED = (-209, -211)
+"""The broker restricts queries (Kiwoom sheet 6): asking on makes it last, and what is unknown stays so."""
 REPUBLISHED = 200
 """After a restart the newest orders that are over are told once more: their last word may be lost."""
 
@@ -106,68 +117,10 @@ def _dispatch(turn: Turn, moment: Moment) -> None:
         case MasterRead() as fact:
             link_desk.master_read(turn, fact)
         case Registered(screen, code):
-            _registered(turn, screen, code)
+            feed_desk.screen_registered(turn, screen, code)
 
 
 # -- start ----------------------------------------------------------------------------------------
-
-
-def recovered(
-    state: GatewayState, log: list[Line], trading_date: TradingDate, log_before: Sequence[Line] = ()
-) -> GatewayState:
-    """Return the stored state joined with the log of intentions of `trading_date`.
-
-    What was stored as working stays so until evidence closes it, because its last message may
-    never have been written. What only the log knows is taken from there; what it knows waits no longer,
-    because it was sent after the queue had been stored. Of the day's facts the limits hold on, and of what
-    stops a symbol the VIs: the control tells the rest anew, and without a query. What was stored on an
-    earlier date died with its day, but for what its pairs still hold; what may have left then, `log_before`
-    included, is kept apart to be answered for.
-    """
-    same_day = state.trading_date == trading_date
-    orders = OrderTable(carried=carried_of(log, state.carried if same_day else {}))
-    for record in (*replay(log).values(), *(state.working.values() if same_day else ())):
-        orders = orders.with_record(_joined(orders.get(record.order_id), record))
-    desk = replace(state.desk, history=state.query_history)
-    held = baseline_of(log, state.baseline if same_day else None)
-    queue = tuple(waiting for waiting in state.queue if orders.get(waiting.command.order_id) is None)
-    joined: GatewayState = state.but(
-        orders=orders, working=orders.working, queue=queue, desk=desk, baseline=held,
-        order_history=_order_history(state, log), earlier=replay(log_before),
-        facts=DayFacts(bands=state.facts.bands, limits_ns=state.facts.limits_ns),
-        halts=interrupted(state.interruptions),
-        carried=orders.carried if same_day else carried_of(log_before, state.carried),
-    )  # fmt: skip
-    if same_day:
-        return joined
-    earlier = dict(joined.earlier)
-    for record in state.working.values():
-        logged = earlier.get(record.order_id)
-        if logged is None or logged.facts.cum_qty_shares < record.facts.cum_qty_shares:
-            earlier[record.order_id] = record
-    begun = clockwork.of_new_date(joined, trading_date, earlier)
-    carried = carried_of(log, begun.carried)
-    of_today: GatewayState = begun.but(
-        orders=replace(orders, carried=carried), carried=carried, baseline=held
-    )
-    return of_today
-
-
-def _order_history(state: GatewayState, log: list[Line]) -> History:
-    """When orders were sent, also those that were sent after the state was stored: only the log has them.
-
-    Two of one turn have one time, so that times are counted and not merged.
-    """
-    logged = Counter(record.sent_ns for record in replay(log).values())
-    return tuple(sorted((Counter(state.order_history) | logged).elements()))[-BROKER_ORDERS_PER_SECOND:]
-
-
-def _joined(logged: OrderRecord | None, stored: OrderRecord) -> OrderRecord:
-    if logged is None or logged is stored:
-        return replace(stored, stage=Stage.UNKNOWN) if stored.stage is Stage.SENT else stored
-    number = stored.facts.broker_order_no or logged.facts.broker_order_no
-    facts = stored.facts.model_copy(update={"broker_order_no": number})
-    return replace(stored, facts=facts, stage=Stage.ACCEPTED if number else Stage.UNKNOWN)
 
 
 def _started(turn: Turn) -> None:
@@ -176,6 +129,7 @@ def _started(turn: Turn) -> None:
     The last queries of the process before may be in no store: a window passes before the first one. Its last
     orders are known, but not when their calls came back: they count from now.
     """
+    turn.state = by_this_clock(turn.state, turn.now_ns)
     state = turn.state
     turn.set(
         desk=replace(state.desk, not_before_ns=turn.now_ns + LIMITER_WINDOW_NS),
@@ -184,7 +138,7 @@ def _started(turn: Turn) -> None:
     date_desk.look(turn)
     session, _ = turn.state.session.now(turn.state.clock, turn.state.rules, turn.now_ns)
     turn.set(session=session)
-    clockwork.note_carried(turn)
+    carry.note(turn)
     clockwork.say_stale(turn)
     order_kinds.say_all(turn)
     turn.say(
@@ -258,7 +212,7 @@ def _garbled(turn: Turn, fact: Garbled) -> None:
 
 def _unusable(turn: Turn, what: str) -> None:
     """Something unreadable about orders: the broker is asked for all of them."""
-    truth.want_orders(turn, RoundKind.RESOLVE)
+    truth.want_orders(turn, RoundKind.RESOLVE, everything=True)
     link_desk.unusable(turn, what)
 
 
@@ -266,6 +220,7 @@ def _answered(turn: Turn, fact: Answered) -> None:
     if turn.state.orders.get(fact.rqname) is not None:
         _order_answered(turn, fact)
         return
+    link_desk.queries_answered(turn)
     desk, done = turn.state.desk.answered(fact.rqname, fact.more, fact.single, fact.rows)
     turn.set(desk=desk)
     if desk.endless:
@@ -331,10 +286,12 @@ def _query_returned(turn: Turn, rqname: str, code: int) -> None:
     turn.set(desk=turn.state.desk.called(turn.now_ns))
     if code != 0:
         clockwork.query_failed(turn, f"the call returned {code}")
+    if code in QUERIES_RESTRICTED:
+        link_desk.queries_restricted(turn, code)
 
 
 def _interrupted(turn: Turn, values: Mapping[int, str]) -> None:
-    symbols = frozenset(link_desk.symbols_of(turn))
+    symbols = frozenset(feed_desk.symbols_of(turn))
     market_ns = turn.state.clock.market_ns(turn.now_ns)
     try:
         board, news = turn.state.halts.on_vi(values, symbols, market_ns)
@@ -349,17 +306,13 @@ def _interrupted(turn: Turn, values: Mapping[int, str]) -> None:
         turn.say(message)
 
 
-def _registered(turn: Turn, screen: str, code: int) -> None:
-    if code != 0:
-        link_desk.registration_failed(turn, screen, code)
-
-
 # -- what the streams say ---------------------------------------------------------------------------------
 
 
 def _delivered(turn: Turn, received: Received) -> None:
     match received.message:
         case PlaceOrder() | AmendOrder() | CancelOrder() as message:
+            clockwork.day(turn)
             envelope = received.envelope
             order_desk.command(turn, message, envelope.correlation_id, envelope.ts_event_ns)
         case TradingStateRequested(target=TradingState.HALTED):
@@ -372,10 +325,12 @@ def _delivered(turn: Turn, received: Received) -> None:
             turn.set(control=replace(control, flatten=control.flatten | {symbol}))
         case LatchCleared(latch=Latch.RECONCILIATION_DIFFERENCE):
             reconcile.accept_holdings(turn, received.envelope.ts_event_ns)
+        case ResidualClaimed() as message:
+            carry.claim(turn, message)
         case ReferencePublished(reference=reference):
             turn.set(reference=reference)
             link_desk.read_symbols(turn)
-            link_desk.subscribe(turn)
+            feed_desk.subscribe(turn)
 
 
 def _hold_halt(turn: Turn) -> None:
@@ -392,8 +347,8 @@ def _halt_known(turn: Turn, before: Control) -> None:
 
 
 def _halt(turn: Turn) -> None:
-    """A halt is obeyed at once, before risk confirms it."""
-    turn.set(control=replace(turn.state.control, halted=True, halt_confirmed=False))
+    """A halt is obeyed at once, before risk confirms it, and ends what was to be flattened by then."""
+    turn.set(control=replace(turn.state.control, halted=True, halt_confirmed=False, flatten=frozenset()))
     order_desk.deny_waiting(turn, GateReason.HALTED, lambda order: True)
     clockwork.stops(turn)
 
@@ -405,7 +360,12 @@ def _state_changed(turn: Turn, target: TradingState, person_spoke_ns: int) -> No
     if target is TradingState.HALTED:
         turn.set(
             control=replace(
-                control, trading_state=target, halted=True, halt_confirmed=True, halt_forgotten_ns=0
+                control,
+                trading_state=target,
+                halted=True,
+                halt_confirmed=True,
+                halt_forgotten_ns=0,
+                flatten=control.flatten if control.halted else frozenset(),
             )
         )
         _halt_known(turn, control)

@@ -78,6 +78,11 @@ class Send:
     stopped_by_halt_file: bool = True
     leave_by_mono_ns: int = 0
 
+    @property
+    def cancels(self) -> bool:
+        """Whether it takes an order back: that is stopped by nothing."""
+        return not self.stopped_by_halt_file
+
 
 @dataclass(frozen=True, slots=True)
 class Note:

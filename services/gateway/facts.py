@@ -148,12 +148,14 @@ class Garbled:
 
 @dataclass(frozen=True, slots=True)
 class SendReturned:
-    """SendOrder came back; 0 says only that the request left. How long its disk and the call took, ns."""
+    """SendOrder came back; 0 says only that the request left. How long its disk and the call took, ns, and
+    whether the intention had been written: a cancel leaves without."""
 
     order_id: str
     code: int
     sync_ns: int = 0
     call_ns: int = 0
+    logged: bool = True
 
 
 ELSEWHERE: Final = "another gateway wrote the same order into the log of intentions"

@@ -37,6 +37,8 @@ from services.market.hoga import HogaTable, NoSuchOrderKind
 from services.market.instruments import trades_in
 
 Denial = tuple[GateReason, str]
+CANCEL_TAKES_MS = 3_000
+"""An order may be without an answer for so long before it can be cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,10 @@ class GateView:
     hoga: HogaTable
     orders: OrderTable
     superseded: frozenset[str]
+    entries_barred: str = ""
+    """Why the broker's own restrictions let no entry leave; what is held is sold all the same."""
+    rests_until_ns: int = 0
+    """When (Redis time) the NXT session ends that the next sweep belongs to; 0 where none is left."""
 
     def flattens(self, symbol: Symbol) -> bool:
         return "" in self.flatten or symbol in self.flatten
@@ -121,6 +127,8 @@ def _lease(view: GateView, order: PlaceOrder) -> Denial | None:
 def _ready(view: GateView, order: PlaceOrder) -> Denial | None:
     if not view.ready:
         return GateReason.NOT_READY, view.not_ready_because
+    if order.purpose.adds_exposure and view.entries_barred:
+        return GateReason.NOT_READY, view.entries_barred
     blind = order.purpose.adds_exposure and not view.watched
     return (GateReason.NOT_READY, "interruptions are not told of yet") if blind else None
 
@@ -190,6 +198,15 @@ def _window(view: GateView, order: PlaceOrder) -> Denial | None:
     return None
 
 
+def _rest(view: GateView, order: PlaceOrder) -> Denial | None:
+    """What rests on NXT outlives the pause (market rules 4.3): none leaves that a cancel may not reach."""
+    rests = order.venue is Venue.NXT and order.kind is OrderKind.LIMIT and view.rests_until_ns
+    left_ms = (view.rests_until_ns - view.now_ns) // NS_PER_MS
+    if rests and left_ms < CANCEL_TAKES_MS:
+        return GateReason.WINDOW_CLOSED, f"its session ends in {left_ms} ms, too soon to be cancelled"
+    return None
+
+
 def _collar(view: GateView, order: PlaceOrder) -> Denial | None:
     """What sells goes also where the broker has not told the day's limits: near its reference price it loses
     nothing, and the exchange refuses a price beyond them."""
@@ -241,6 +258,6 @@ def _oversell(view: GateView, order: PlaceOrder) -> Denial | None:
 
 
 CHECKS: tuple[Check, ...] = (
-    _mode, _halt, _trading_state, _age, _superseded, _ready, _sides, _lease, _window, _known, _halts,
+    _mode, _halt, _trading_state, _age, _superseded, _ready, _sides, _lease, _window, _rest, _known, _halts,
     _warning, _size, _kind, _collar, _self_cross, _unacknowledged, _oversell,
 )  # fmt: skip

@@ -8,7 +8,7 @@ damaged, and nothing is traded until a person has looked.
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,12 @@ from pydantic import TypeAdapter
 from services.contracts.messages.orders import OrderFacts
 from services.contracts.terms import Symbol, TradingDate
 from services.gateway.order_table import OrderRecord, Stage
+from services.gateway.over_night import OverNight
 
 _RECORD: TypeAdapter[OrderRecord] = TypeAdapter(OrderRecord)
+_NIGHT: TypeAdapter[OverNight] = TypeAdapter(OverNight)
 Line = Mapping[str, Any]
-BASELINE, CARRIED = "baseline", "carried"
+BASELINE, CARRIED, CLAIMED = "baseline", "carried", "claimed"
 _STEM, _SUFFIX = "intentions-", ".jsonl"
 _NAMES = f"{_STEM}????-??-??{_SUFFIX}"
 
@@ -30,8 +32,8 @@ class LogDamaged(RuntimeError):
     """A line in the middle of the log cannot be read."""
 
 
-def intent(record: OrderRecord) -> dict[str, Any]:
-    return {"k": "intent", "record": _RECORD.dump_python(record, mode="json")}
+def intent(record: OrderRecord, account: str = "") -> dict[str, Any]:
+    return {"k": "intent", "record": _RECORD.dump_python(record, mode="json"), "account": account}
 
 
 def not_sent(order_id: str) -> dict[str, Any]:
@@ -51,20 +53,45 @@ def closed(facts: OrderFacts) -> dict[str, Any]:
     return {"k": "closed", "id": facts.order_id, "facts": facts.model_dump(mode="json")}
 
 
-def baseline(held: Mapping[Symbol, int]) -> dict[str, Any]:
+def baseline(held: Mapping[Symbol, int], account: str = "") -> dict[str, Any]:
     """What the account holds that no order of the day explains."""
-    return {"k": BASELINE, "held": dict(held)}
+    return {"k": BASELINE, "held": dict(held), "account": account}
 
 
-def carried(shares: Mapping[str, int]) -> dict[str, Any]:
+def carried(shares: Mapping[str, int], night: OverNight, account: str = "") -> dict[str, Any]:
     """What pairs of earlier dates still held when this one began."""
-    return {"k": CARRIED, "pairs": dict(shares)}
+    doubt = _NIGHT.dump_python(night, mode="json")
+    return {"k": CARRIED, "pairs": dict(shares), "night": doubt, "account": account}
 
 
-def carried_of(lines: Iterable[Line], stored: Mapping[str, int]) -> Mapping[str, int]:
+def claimed(pair_id: str, account: str = "") -> dict[str, Any]:
+    """A person sold by hand what a pair held."""
+    return {"k": CLAIMED, "pair": pair_id, "account": account}
+
+
+def lines_of_account(lines: Iterable[Line], account: str) -> list[Line]:
+    """Return the lines that are of this account, or name none."""
+    return [line for line in lines if line.get("account", "") in ("", account)]
+
+
+def account_of_lines(lines: Sequence[Line]) -> str:
+    """Return the account that was written last, empty where none was."""
+    return next((line["account"] for line in reversed(lines) if line.get("account")), "")
+
+
+def carried_of(
+    lines: Iterable[Line], stored: tuple[Mapping[str, int], OverNight]
+) -> tuple[Mapping[str, int], OverNight]:
     """Return what the log says was carried into its date, `stored` where it says nothing."""
-    logged = [line["pairs"] for line in lines if line["k"] == CARRIED]
-    return logged[-1] if logged else stored
+    logged = [line for line in lines if line["k"] == CARRIED]
+    if not logged:
+        return stored
+    return logged[-1]["pairs"], _NIGHT.validate_python(logged[-1].get("night", {}))
+
+
+def claimed_of(lines: Iterable[Line], stored: frozenset[str]) -> frozenset[str]:
+    """Return the pairs of which a person sold by hand what they held."""
+    return stored | {line["pair"] for line in lines if line["k"] == CLAIMED}
 
 
 def baseline_of(lines: Iterable[Line], stored: Mapping[Symbol, int] | None) -> Mapping[Symbol, int] | None:
@@ -85,7 +112,7 @@ def replay(lines: Iterable[Line]) -> dict[str, OrderRecord]:
             record = _RECORD.validate_python(line["record"])
             records.setdefault(record.order_id, replace(record, stage=Stage.UNKNOWN))
             continue
-        if line["k"] in (BASELINE, CARRIED):
+        if line["k"] in (BASELINE, CARRIED, CLAIMED):
             continue
         known = records.get(line["id"])
         if known is None:

@@ -36,6 +36,14 @@ def after_call(history: History, now_ns: int, ladder: Ladder) -> History:
     return (*(at for at in history if at > oldest_ns), now_ns)
 
 
+def shifted(history: History, now_ns: int) -> History:
+    """Return the history with nothing ahead of now: the newest is now, the distances stay."""
+    ahead_ns = max(history, default=now_ns) - now_ns
+    if ahead_ns <= 0:
+        return history
+    return tuple(sorted(at - ahead_ns if at > now_ns else at for at in history))
+
+
 def in_window(history: History, now_ns: int, window_ns: int = LIMITER_WINDOW_NS) -> int:
     """Return how many calls the window that ends now holds."""
     return sum(1 for at in history if at > now_ns - window_ns)
@@ -53,6 +61,7 @@ __all__ = [
     "Ladder",
     "after_call",
     "in_window",
+    "shifted",
     "tokens",
     "wait_needed",
 ]

@@ -1,14 +1,16 @@
 """The connection: login, what is read and registered after it, and what a loss means.
 
 Ready means: logged in to the server and account that the settings name, stream and broker compared.
-A loss in the hours of the broker's nightly cut is planned and wakes nobody (design, 6).
+A loss in the hours of the broker's nightly cut or on a closed day is planned and wakes nobody (design, 6).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from services.contracts.alert_codes import AlertCode
 from services.contracts.limits import NS_PER_S
+from services.contracts.messages.commands import PlaceOrder
+from services.contracts.messages.orders import OrderUnknown
 from services.contracts.messages.venue_state import (
     ConnectionChanged,
     ConnectionState,
@@ -17,7 +19,6 @@ from services.contracts.messages.venue_state import (
 )
 from services.contracts.terms import GatewayMode, Severity, Symbol, Venue
 from services.gateway import truth
-from services.gateway.book_feed import book_fids
 from services.gateway.effects import (
     EXIT_PLANNED_CUT,
     EXIT_RECONNECT,
@@ -27,23 +28,22 @@ from services.gateway.effects import (
     ReadLogin,
     ReadMaster,
     Register,
-    Unregister,
 )
 from services.gateway.facts import Connected, LoggedIn, MasterRead
+from services.gateway.feed_desk import SESSION_FIDS, subscribe, symbols_of
+from services.gateway.feed_desk import held_symbols as held_symbols
 from services.gateway.order_kinds import sessions_without_codes
 from services.gateway.order_table import Stage
 from services.gateway.query_desk import Round, RoundKind
+from services.gateway.recovery import of_account
 from services.gateway.replies import account_now, bands, interruptions, limits_of_day, orders_of_day
 from services.gateway.screens import SESSION_SCREEN
 from services.gateway.settings import GatewaySettings
-from services.gateway.subscriptions import changes, chosen, plan
 from services.gateway.turn import Turn
 from services.gateway.words import note_strange
-from services.market.broker_lists import SERVERS, SESSION_FRAME, TRADE_FRAME
+from services.market.broker_lists import SERVERS
 from services.market.dates import time_of_day_ns
 
-SESSION_FIDS = tuple(SESSION_FRAME)
-_TRADE_FIDS = tuple(TRADE_FRAME)
 _FIRST_RETRY_NS = NS_PER_S // 5
 BLANK_NS = 2 * NS_PER_S
 """An answer that the control or the broker leaves blank counts when it has been so for this long."""
@@ -51,6 +51,10 @@ UNBANDED_NS = 60 * NS_PER_S
 """Limits that two answers left out are asked for this often."""
 NXT_LIST = Symbol("")
 """Stands for the list of NXT among what is blank."""
+RESTRICTED_FIRST_NS, RESTRICTED_LATEST_NS = 30 * NS_PER_S, 300 * NS_PER_S
+"""A query after the broker restricted them waits so long, then twice as long each time, at most so long."""
+READ_AT_LATEST_NS = 5 * NS_PER_S
+"""However busy it is, so long after the last time the control is asked again."""
 HALTED_AT_ONCE = 20
 """Halted symbols asked for every second; more only where the whole market stands still."""
 
@@ -98,7 +102,7 @@ def connected(turn: Turn, fact: Connected) -> None:
 
 
 def _login_failed(turn: Turn, detail: str) -> None:
-    change(turn, ConnectionState.DISCONNECTED, detail, planned=in_nightly_cut(turn))
+    change(turn, ConnectionState.DISCONNECTED, detail, planned=planned_now(turn))
     tries = turn.state.link.login_tries
     wait_ns = _FIRST_RETRY_NS if tries <= 1 else turn.state.settings.login_retry_s * NS_PER_S
     turn.set(link=replace(turn.state.link, connect_at_ns=turn.now_ns + wait_ns))
@@ -108,7 +112,7 @@ def _login_failed(turn: Turn, detail: str) -> None:
 
 def lost(turn: Turn, detail: str) -> None:
     """The connection is gone: what was on its way is unknown, books are of an old epoch."""
-    planned = in_nightly_cut(turn)
+    planned = planned_now(turn)
     change(turn, ConnectionState.CLOSED if planned else ConnectionState.DISCONNECTED, detail, planned=planned)
     for record in list(turn.state.orders.working.values()):
         if record.stage is Stage.SENT:
@@ -128,13 +132,19 @@ def lost(turn: Turn, detail: str) -> None:
     if not planned:
         turn.alert("disconnect", AlertCode.DISCONNECTED, Severity.CRITICAL, {"problem": detail})
     if turn.state.settings.reconnect == "exit":
-        turn.do(Exit(EXIT_PLANNED_CUT if planned else EXIT_RECONNECT, detail))
+        turn.do(Exit(EXIT_PLANNED_CUT if in_nightly_cut(turn) else EXIT_RECONNECT, detail))
 
 
 def say_restored(turn: Turn) -> None:
     """Take back what was told of the connection; whoever was told nothing hears nothing."""
     for alert_id, code in (("disconnect", AlertCode.DISCONNECTED), ("login", AlertCode.LOGIN_FAILED)):
         turn.alert(alert_id, code, Severity.INFO, {}, resolved=True)
+
+
+def planned_now(turn: Turn) -> bool:
+    """Whether a loss now wakes nobody: in the broker's night, and on days on which no exchange opens, when it
+    maintains its servers at any hour (Kiwoom sheet 5.3)."""
+    return in_nightly_cut(turn) or turn.state.session.closed_day
 
 
 def in_nightly_cut(turn: Turn) -> bool:
@@ -156,6 +166,7 @@ def logged_in(turn: Turn, fact: LoggedIn) -> None:
         change(turn, ConnectionState.DISCONNECTED, problem)
         turn.do(Exit(EXIT_REFUSED, problem))
         return
+    _settle_account(turn, account)
     turn.set(
         connection_epoch=next_epoch(turn.state.connection_epoch, turn.now_ns),
         link=replace(
@@ -169,6 +180,7 @@ def logged_in(turn: Turn, fact: LoggedIn) -> None:
         desk=turn.state.desk.forget(),
         facts=replace(turn.state.facts, read=frozenset()),
         registered=(),
+        refused={},
     )
     change(turn, ConnectionState.SYNCHRONISING)
     for message in turn.state.halts.everything():
@@ -177,6 +189,22 @@ def logged_in(turn: Turn, fact: LoggedIn) -> None:
     compared = turn.state.desk.want(RoundKind.FULL, (*orders_of_day(account), *account_now(account)))
     turn.set(desk=compared.want(RoundKind.WATCH, interruptions()))
     read_symbols(turn)
+
+
+def _settle_account(turn: Turn, account: str) -> None:
+    """Order truth of another account is put aside: its orders are answered for, and are never sent again."""
+    state, before = turn.state, turn.state.orders
+    if state.account not in ("", account):
+        turn.state = of_account(state, account, state.session.trading_date)
+        put_aside = {**before.done, **before.working, **state.earlier}
+        turn.set(earlier={**put_aside, **turn.state.earlier})
+        for record in before.working.values():
+            if record.is_order:
+                reason = f"it was sent in account {state.account}, and the login is of {account}"
+                turn.say(OrderUnknown(facts=record.facts, reason=reason), record.facts.pair_id)
+        for record in turn.state.orders.working.values():
+            truth.retell(turn, record)
+    turn.set(account=account, logs=((), ()))
 
 
 def next_epoch(before: int, now_ns: int) -> int:
@@ -208,12 +236,6 @@ def account_of(settings: GatewaySettings, fact: LoggedIn) -> tuple[str, str]:
 # -- symbols ------------------------------------------------------------------------------------
 
 
-def symbols_of(turn: Turn) -> tuple[Symbol, ...]:
-    """All symbols of the map; those switched off may still hold something to sell."""
-    reference = turn.state.reference
-    return () if reference is None else tuple(entry.krx_code for entry in reference.symbols)
-
-
 def read_symbols(turn: Turn) -> None:
     """Ask the control and the broker for what is not yet known of the symbols in force."""
     unread = tuple(s for s in symbols_of(turn) if s not in turn.state.facts.read)
@@ -230,10 +252,10 @@ def read_again(turn: Turn) -> None:
     for each time, so that its sells go on soon after the halt.
     """
     state, rhythm = turn.state, turn.state.rhythm
-    calm = not state.queue and all(r.stage is not Stage.SENT for r in state.orders.working.values())
-    due = turn.now_ns - rhythm.facts_ns >= NS_PER_S
+    since_ns = turn.now_ns - rhythm.facts_ns
+    due = since_ns >= NS_PER_S and (_calm(turn) or since_ns >= READ_AT_LATEST_NS)
     symbols = [symbol for symbol in symbols_of(turn) if symbol in state.facts.read]
-    if state.link.state is not ConnectionState.READY or not (due and calm and symbols):
+    if state.link.state is not ConnectionState.READY or not (due and symbols):
         return
     count = -(-len(symbols) // state.settings.facts_every_s)
     begin = rhythm.facts_turn % len(symbols)
@@ -279,6 +301,12 @@ def _tell_blank(turn: Turn, before: Mapping[Symbol, int], after: Mapping[Symbol,
         "blank", AlertCode.QUERY_UNANSWERED, Severity.WARNING,
         {"query": "the control's master data", "problem": f"{names} blank"}, resolved=not now,
     )  # fmt: skip
+
+
+def _calm(turn: Turn) -> bool:
+    """Whether nothing is about to be sent or answered. A cancel may wait long for its order's number."""
+    waits = any(isinstance(waiting.command, PlaceOrder) for waiting in turn.state.queue)
+    return not waits and all(r.stage is not Stage.SENT for r in turn.state.orders.working.values())
 
 
 def master_read(turn: Turn, fact: MasterRead) -> None:
@@ -388,39 +416,29 @@ def publish_facts(turn: Turn) -> None:
     )  # fmt: skip
 
 
-def subscribe(turn: Turn) -> None:
-    """Bring the registrations in line with the symbols whose turn it is."""
-    reference, settings = turn.state.reference, turn.state.settings
-    connected_ = turn.state.link.state in (ConnectionState.SYNCHRONISING, ConnectionState.READY)
-    if reference is None or not connected_ or (turn.state.registered and stands_still(turn)):
-        return
-    held = held_symbols(turn)
-    wanting = [entry.krx_code for entry in reference.symbols if entry.enabled or entry.krx_code in held]
-    symbols = chosen(wanting, settings.max_symbols, turn.state.rhythm.turn, held)
-    wanted = plan(symbols, turn.state.facts.nxt_eligible)
-    dropped, registered = changes(turn.state.registered, wanted)
-    for screen in dropped:
-        turn.do(Unregister(screen))
-    for item in registered:
-        turn.do(Register(item.screen, item.codes, _fids(settings)))
-    turn.set(registered=wanted)
+def queries_restricted(turn: Turn, code: int) -> None:
+    """No query for a while, longer each time; no entry until one is answered again."""
+    first = not turn.state.link.queries_pause_ns
+    pause_ns = min(2 * turn.state.link.queries_pause_ns or RESTRICTED_FIRST_NS, RESTRICTED_LATEST_NS)
+    turn.set(
+        link=replace(turn.state.link, queries_pause_ns=pause_ns),
+        desk=replace(turn.state.desk, not_before_ns=turn.now_ns + pause_ns),
+    )
+    if first:
+        _restricted_alert(turn, code, over=False)
 
 
-def _fids(settings: GatewaySettings) -> tuple[int, ...]:
-    return (*book_fids(settings.book_levels), *(_TRADE_FIDS if settings.publish_trades else ()))
+def queries_answered(turn: Turn) -> None:
+    if turn.state.link.queries_pause_ns:
+        turn.set(link=replace(turn.state.link, queries_pause_ns=0))
+        _restricted_alert(turn, 0, over=True)
 
 
-def held_symbols(turn: Turn) -> frozenset[Symbol]:
-    """Symbols that keep their feed: something of them is working, or bought and not sold."""
-    orders = turn.state.orders
-    working = {record.facts.symbol for record in orders.working.values()}
-    owing: Sequence[str] = tuple(orders.pairs_owing_an_exit())
-    return frozenset(working | {r.facts.symbol for pair_id in owing for r in orders.of_pair(pair_id)})
-
-
-def stands_still(turn: Turn) -> bool:
-    settings, market_ns = turn.state.settings, turn.state.session.market_ns
-    return time_of_day_ns(settings.still_from) <= market_ns < time_of_day_ns(settings.still_to)
+def _restricted_alert(turn: Turn, code: int, *, over: bool) -> None:
+    turn.alert(
+        "queries-restricted", AlertCode.QUERIES_RESTRICTED, Severity.CRITICAL, {"error": str(code)},
+        resolved=over,
+    )  # fmt: skip
 
 
 # -- trouble ------------------------------------------------------------------------------------------
@@ -428,10 +446,3 @@ def stands_still(turn: Turn) -> bool:
 
 def unusable(turn: Turn, what: str) -> None:
     turn.alert("unusable", AlertCode.ORDER_DATA_UNREADABLE, Severity.CRITICAL, {"problem": what})
-
-
-def registration_failed(turn: Turn, screen: str, code: int) -> None:
-    turn.alert(
-        f"register-{screen}", AlertCode.REGISTRATION_REFUSED, Severity.CRITICAL,
-        {"screen": screen, "error": str(code)},
-    )  # fmt: skip

@@ -31,10 +31,6 @@ from services.gateway.words import note_strange
 from services.market.broker_lists import RESTRICTED, RETURN_CODES, Sent, meaning, sent_by
 from services.market.hoga import OrderAction, order_type
 
-CANCEL_AGAIN_NS = 1_500 * NS_PER_MS
-CANCEL_TRIES = 5
-CANCEL_LATER_NS = 30_000 * NS_PER_MS
-"""An order that has outlived so many cancels is tried again this often, for as long as it must not work."""
 ASK_OTHERS_NS = 2_100 * NS_PER_MS
 """Two lists further apart than this end an order that neither shows."""
 ENTRY_WAIT_NS = ENTRY_WAIT_MS * NS_PER_MS
@@ -42,7 +38,7 @@ NO_TOKEN = "no order token"
 DENIED_KEPT = 500
 DENIED_RETOLD = 50
 """Many more than can be refused within the last second, which is what Redis may lose."""
-_OWN_CANCEL = ".x"
+OWN_CANCEL = ".x"
 """Marks the id of a cancel that the gateway itself decided on; nobody waits for its denial."""
 _DENIED_BY_WITHHOLDING = {
     "lease": GateReason.LEASE, "halt_file": GateReason.HALT_FILE, "log": GateReason.LOG_FAILED,
@@ -98,7 +94,7 @@ def _remove_queued(turn: Turn, cancel: CancelOrder) -> bool:
 def deny(turn: Turn, message: Command, reason: GateReason, detail: str) -> None:
     """Our own refusal: nothing of this id was sent or will be."""
     turn.set(queue=without(turn.state.queue, message.order_id))
-    if isinstance(message, CancelOrder) and _OWN_CANCEL in message.order_id:
+    if isinstance(message, CancelOrder) and OWN_CANCEL in message.order_id:
         return
     target = "" if isinstance(message, PlaceOrder) else message.target_order_id
     denial = CommandDenied(
@@ -271,7 +267,8 @@ def gate_view(turn: Turn) -> GateView:
         not_ready_because=problem, watched=state.link.watched, entry_window=_entry_window(turn),
         phases=state.session.phases, halts=state.halts, reference=state.reference,
         warnings=state.facts.warnings, bands=state.facts.bands, hoga=state.rules.hoga, orders=state.orders,
-        superseded=state.superseded,
+        superseded=state.superseded, rests_until_ns=state.session.rests_until_ns(state.clock, turn.now_ns),
+        entries_barred=_entries_barred(turn),
     )  # fmt: skip
 
 
@@ -281,7 +278,14 @@ def not_ready_because(turn: Turn) -> str:
         return f"connection is {link.state}"
     if not link.reconciled:
         return "not reconciled since the connection began"
-    return "the broker restricts orders" if link.orders_restricted else ""
+    return ""
+
+
+def _entries_barred(turn: Turn) -> str:
+    link = turn.state.link
+    if link.orders_restricted:
+        return "the broker restricts orders"
+    return "the broker restricts queries" if link.queries_pause_ns else ""
 
 
 def _entry_window(turn: Turn) -> bool:
@@ -358,8 +362,8 @@ def _send(
     )
     turn.do(
         Send(
-            record.order_id, args, intent(record), record.facts.trading_date, lease_until_mono_ns,
-            stopped_by_halt_file, leave_by_mono_ns,
+            record.order_id, args, intent(record, turn.state.link.account), record.facts.trading_date,
+            lease_until_mono_ns, stopped_by_halt_file, leave_by_mono_ns,
         )
     )  # fmt: skip
 
@@ -370,11 +374,22 @@ def _send(
 def returned(turn: Turn, fact: SendReturned) -> None:
     """SendOrder came back (Kiwoom sheet 6): from now on the broker may have counted it, whatever it says."""
     turn.set(order_history=(*turn.state.order_history[:-1], turn.now_ns))
+    _log_alert(turn, fact.order_id, failed=not fact.logged)
     record = turn.state.orders.working.get(fact.order_id)
     if record is not None:
         _outcome(turn, record, fact)
     turn.set(calling=None)
     pump(turn)
+
+
+def _log_alert(turn: Turn, order_id: str, *, failed: bool) -> None:
+    """Tell once that the log of intentions takes no line, and when it does again."""
+    if failed is turn.state.rhythm.log_fails:
+        return
+    turn.set(rhythm=replace(turn.state.rhythm, log_fails=failed))
+    turn.alert(
+        "intention-log", AlertCode.LOG_UNWRITTEN, Severity.CRITICAL, {"order": order_id}, resolved=not failed
+    )
 
 
 def end_call(turn: Turn) -> None:
@@ -412,6 +427,8 @@ def _waited_ms(turn: Turn, fact: SendReturned) -> int | None:
 def withheld(turn: Turn, fact: SendWithheld) -> None:
     """The shell did not make the call: lease, HALT file or disk stood against it at the last moment."""
     turn.set(calling=None)
+    if fact.why == "log":
+        _log_alert(turn, fact.order_id, failed=True)
     record = turn.state.orders.working.get(fact.order_id)
     if record is None:
         return
@@ -454,44 +471,8 @@ def _restrict(turn: Turn, code: int) -> None:
     )  # fmt: skip
 
 
-# -- own cancels ----------------------------------------------------------------------------------
-
-
-def cancel_open(turn: Turn, wanted: Callable[[OrderRecord], bool], reason: str) -> None:
-    """Take back every working order that `wanted` picks; asked again until it is closed."""
-    for record in list(turn.state.orders.working.values()):
-        if not record.is_order or not wanted(record) or _cancel_pending(turn, record):
-            continue
-        tries, last_ns = turn.state.cancelling.get(record.order_id, (0, 0))
-        if turn.now_ns - last_ns < (CANCEL_AGAIN_NS if tries < CANCEL_TRIES else CANCEL_LATER_NS):
-            continue
-        turn.set(cancelling={**turn.state.cancelling, record.order_id: (tries + 1, turn.now_ns)})
-        cancel = CancelOrder(
-            order_id=f"{record.order_id}{_OWN_CANCEL}{turn.state.connection_epoch}.{tries + 1}",
-            target_order_id=record.order_id, pair_id=record.facts.pair_id, reason=reason,
-        )  # fmt: skip
-        command(turn, cancel, record.facts.pair_id)
-
-
-def _cancel_pending(turn: Turn, record: OrderRecord) -> bool:
-    queued_ = any(
-        isinstance(w.command, CancelOrder) and w.command.target_order_id == record.order_id
-        for w in turn.state.queue
-    )
-    sent = any(
-        r.action is OrderAction.CANCEL and r.target_id == record.order_id and r.unacknowledged
-        for r in turn.state.orders.working.values()
-    )
-    return queued_ or sent
-
-
 def deny_waiting(turn: Turn, reason: GateReason, wanted: Callable[[PlaceOrder], bool]) -> None:
     """Deny at once what waits and may not go any more."""
     for waiting in turn.state.queue:
         if isinstance(waiting.command, PlaceOrder) and wanted(waiting.command):
             deny(turn, waiting.command, reason, "")
-
-
-def outlives_pause(record: OrderRecord) -> bool:
-    """Whether a sweep takes it: every entry, and every order on NXT (market rules 4.3)."""
-    return record.facts.venue is Venue.NXT or record.facts.purpose is Purpose.ENTRY

@@ -14,12 +14,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
 
 from services.contracts.messages.orders import OrderFacts
 from services.contracts.terms import Side, Symbol, Venue
 from services.gateway.evidence import Evidence
+from services.gateway.foreign_orders import meets, merge_foreign, progress
 from services.market.broker_lists import OrderState
 from services.market.hoga import OrderAction
+
+NOT_COUNTED: Final[Mapping[str, int]] = MappingProxyType({})
+"""In place of `unsold`: count it anew from the orders."""
 
 
 class Stage(StrEnum):
@@ -220,7 +226,9 @@ class OrderTable:
     where it was none of ours, None before the first. That it echoes is not certain (Kiwoom sheet 1.3): where
     it is false, none is judged by it.
     `contradicted` are orders that closed and that a query shows as open, since the query began.
-    `carried` are the shares that a pair bought on earlier dates and had not sold when this one began.
+    `carried` are the shares that a pair bought on earlier dates and had not sold when this one began, of
+    `carried_symbols`; what a person has `claimed` is nobody's to sell any more. `unsold` is what each pair
+    may sell, where that is not 0: counted with each order, so that what is over costs nothing all day.
     `foreign_absent` says since which query (its begin) the broker's list does not show a foreign order.
     """
 
@@ -235,7 +243,15 @@ class OrderTable:
     contradicted: Mapping[str, int] = field(default_factory=dict)
     screens_echoed: bool | None = None
     carried: Mapping[str, int] = field(default_factory=dict)
+    carried_symbols: Mapping[str, Symbol] = field(default_factory=dict)
+    claimed: frozenset[str] = frozenset()
+    unsold: Mapping[str, int] = field(default_factory=lambda: NOT_COUNTED)
     foreign_absent: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.unsold is NOT_COUNTED:
+            shares = {pair_id: self.sellable_shares(pair_id) for pair_id in {*self.by_pair, *self.carried}}
+            object.__setattr__(self, "unsold", {pair_id: qty for pair_id, qty in shares.items() if qty})
 
     # -- reading ----------------------------------------------------------------------
 
@@ -249,8 +265,15 @@ class OrderTable:
         found = (self.get(order_id) for order_id in self.by_pair.get(pair_id, ()))
         return (record for record in found if record is not None)
 
+    def symbol_of(self, pair_id: str) -> Symbol | None:
+        """Return the symbol of a pair of which an order is known, or that was carried."""
+        symbols = (record.facts.symbol for record in self.of_pair(pair_id))
+        return next(symbols, self.carried_symbols.get(pair_id))
+
     def sellable_shares(self, pair_id: str) -> int:
         """What a pair bought, less what it sold and what working or unknown sells may still sell."""
+        if pair_id in self.claimed:
+            return 0
         free = self.carried.get(pair_id, 0)
         for record in self.of_pair(pair_id):
             if not record.is_order:
@@ -263,15 +286,21 @@ class OrderTable:
 
     def still_held(self) -> dict[str, int]:
         """Return what each pair has bought and not sold."""
-        pairs = sorted({*self.by_pair, *self.carried})
-        held = {pair_id: self.sellable_shares(pair_id) for pair_id in pairs}
-        return {pair_id: qty for pair_id, qty in held.items() if qty > 0}
+        return {pair_id: qty for pair_id, qty in sorted(self.unsold.items()) if qty > 0}
 
     def pairs_owing_an_exit(self) -> frozenset[str]:
         """Pairs that hold shares not yet on sale, or whose entry may still fill."""
         owing = {r.facts.pair_id for r in self.working.values() if r.is_order and r.facts.side is Side.BUY}
-        pairs = {pair_id for pair_id in self.by_pair if pair_id not in owing}
-        return frozenset(owing | {pair_id for pair_id in pairs if self.sellable_shares(pair_id) > 0})
+        return frozenset(owing - self.claimed) | {
+            pair_id for pair_id, qty in self.unsold.items() if qty > 0 and pair_id in self.by_pair
+        }
+
+    def unsettled_symbols(self) -> set[Symbol]:
+        """Return the symbols of which an order may still change or is in question, ours or others'."""
+        ours = {record.facts.symbol for record in self.working.values()}
+        doubted = (self.get(order_id) for order_id in self.contradicted)
+        ours |= {record.facts.symbol for record in doubted if record is not None}
+        return ours | {seen.symbol for seen in self.others_working()}
 
     def works_against(self, symbol: Symbol, venue: Venue, side: Side, limit_krw: int | None = None) -> str:
         """Return an order in the account that could meet one of `side` on that venue, or empty.
@@ -285,7 +314,7 @@ class OrderTable:
                 return record.order_id
         for seen in self.others_working():
             same = seen.symbol == symbol and seen.side is side.opposite and seen.venue in (None, venue)
-            if same and _meets(seen, limit_krw):
+            if same and meets(seen, limit_krw):
                 return f"foreign {seen.broker_order_no}"
         return ""
 
@@ -330,9 +359,40 @@ class OrderTable:
             numbers = {**numbers, no: order_id}
         if order_id not in by_pair.get(pair_id, ()):
             by_pair = {**by_pair, pair_id: (*by_pair.get(pair_id, ()), order_id)}
-        return replace(
+        table = replace(
             self, working=working, done=done, numbers=numbers, by_pair=by_pair, numberless=numberless
         )
+        return table._counted(pair_id)
+
+    def _counted(self, pair_id: str) -> "OrderTable":
+        shares = self.sellable_shares(pair_id)
+        if shares == self.unsold.get(pair_id, 0):
+            return self
+        rest = {key: qty for key, qty in self.unsold.items() if key != pair_id}
+        return replace(self, unsold={**rest, pair_id: shares} if shares else rest)
+
+    def with_records(self, records: Iterable[OrderRecord]) -> "OrderTable":
+        """Return the table with many records added or replaced, each known once."""
+        working, done, numbers = dict(self.working), dict(self.done), dict(self.numbers)
+        by_pair, numberless = dict(self.by_pair), set(self.numberless)
+        for record in records:
+            order_id, pair_id, no = record.order_id, record.facts.pair_id, record.facts.broker_order_no
+            closed = record.stage is Stage.CLOSED
+            (working if closed else done).pop(order_id, None)
+            (done if closed else working)[order_id] = record
+            (numberless.add if closed and not no else numberless.discard)(order_id)
+            if no:
+                numbers[no] = order_id
+            if order_id not in by_pair.get(pair_id, ()):
+                by_pair[pair_id] = (*by_pair.get(pair_id, ()), order_id)
+        return replace(
+            self, working=working, done=done, numbers=numbers, by_pair=by_pair,
+            numberless=frozenset(numberless), unsold=NOT_COUNTED,
+        )  # fmt: skip
+
+    def with_claimed(self, pairs: frozenset[str]) -> "OrderTable":
+        """Return the table in which persons answer for what those pairs hold."""
+        return replace(self, claimed=pairs, unsold=NOT_COUNTED)
 
     def without_unsent(self, order_id: str) -> "OrderTable":
         """Return the table without an order that definitely never left (it may be sent once more)."""
@@ -340,7 +400,8 @@ class OrderTable:
         pair_id = record.facts.pair_id
         rest = tuple(item for item in self.by_pair[pair_id] if item != order_id)
         working = {key: value for key, value in self.working.items() if key != order_id}
-        return replace(self, working=working, by_pair={**self.by_pair, pair_id: rest})
+        table = replace(self, working=working, by_pair={**self.by_pair, pair_id: rest})
+        return table._counted(pair_id)
 
     def may_be(self, record: OrderRecord, seen: Evidence) -> bool:
         """Whether an order without a number may be what was seen.
@@ -410,8 +471,8 @@ class OrderTable:
     def with_foreign(self, seen: Evidence) -> tuple["OrderTable", bool]:
         """Return the table with a foreign order's newest state, and whether that is news."""
         before = self.foreign.get(seen.broker_order_no)
-        merged = _merge_foreign(before, replace(seen, remaining_shares=0) if seen.rejected else seen)
-        if before is not None and _progress(before) == _progress(merged):
+        merged = merge_foreign(before, replace(seen, remaining_shares=0) if seen.rejected else seen)
+        if before is not None and progress(before) == progress(merged):
             return self, False
         return replace(self, foreign={**self.foreign, seen.broker_order_no: merged}), True
 
@@ -428,31 +489,3 @@ class OrderTable:
         kept = {no: since_ns for no, since_ns in absent.items() if no not in over}
         table = self if kept == self.foreign_absent else replace(self, foreign_absent=kept)
         return table, [replace(self.foreign[no], remaining_shares=0, by_query=True) for no in over]
-
-
-def _meets(seen: Evidence, limit_krw: int | None) -> bool:
-    """Whether an order of the other side with this limit could trade with what was seen."""
-    if not limit_krw or not seen.price_krw:
-        return True
-    return seen.price_krw >= limit_krw if seen.side is Side.BUY else seen.price_krw <= limit_krw
-
-
-def _merge_foreign(before: Evidence | None, seen: Evidence) -> Evidence:
-    if before is None:
-        return seen
-    remaining = [n for n in (before.remaining_shares, seen.remaining_shares) if n is not None]
-    return replace(
-        before,
-        venue=before.venue or seen.venue,
-        qty_shares=before.qty_shares if before.qty_shares is not None else seen.qty_shares,
-        price_krw=before.price_krw if before.price_krw is not None else seen.price_krw,
-        remaining_shares=min(remaining) if remaining else None,
-        cum_qty_shares=max(before.cum_qty_shares or 0, seen.cum_qty_shares or 0),
-        cum_amount_krw=max(before.cum_amount_krw or 0, seen.cum_amount_krw or 0),
-        commission_krw=max(before.commission_krw, seen.commission_krw),
-        tax_krw=max(before.tax_krw, seen.tax_krw),
-    )
-
-
-def _progress(seen: Evidence) -> tuple[int, int, int | None]:
-    return seen.cum_qty_shares or 0, seen.cum_amount_krw or 0, seen.remaining_shares

@@ -18,8 +18,10 @@ from services.gateway.screens import WATCH_SCREEN, query_screen
 
 ROUTINE_KEPT = 16
 MAX_TRIES = 3
-MAX_PAGES = 60
-"""More pages than an account's orders and holdings can fill: the broker repeats itself."""
+MAX_PAGES = 450
+"""More pages than an account's orders can fill, the hard ceiling and a cancel of each: the broker repeats."""
+MANY_PAGES = 10
+"""Where all orders of the day fill more, the list of fills, which says the same of them, is left out."""
 
 
 class RoundKind(IntEnum):
@@ -173,7 +175,10 @@ class QueryDesk:
         page = Reply(flight.page.trcode, {**flight.page.single, **single}, (*flight.page.rows, *rows))
         if more:
             return replace(self, flight=replace(flight, page=page, due=True, pages=flight.pages + 1)), None
-        done = replace(round_, left=round_.left[1:], replies=(*round_.replies, page), tries=0)
+        left = round_.left[1:]
+        if flight.pages > MANY_PAGES and page.trcode == "OPT10075":
+            left = tuple(ask for ask in left if ask.trcode != "OPT10076")
+        done = replace(round_, left=left, replies=(*round_.replies, page), tries=0)
         if done.left:
             return replace(self, flight=None, round=done), None
         return replace(self, flight=None, round=None), done

@@ -16,13 +16,20 @@ from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.orders import AccountReported, ReconciliationCompleted
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.terms import Severity, Side, Symbol
-from services.gateway import truth
+from services.gateway import carry, matching, truth
 from services.gateway.effects import Note
 from services.gateway.evidence import Blank, Evidence, Unusable, from_row, is_of_account
 from services.gateway.intention_log import baseline
 from services.gateway.order_table import OrderRecord, OrderTable, Stage
 from services.gateway.query_desk import Reply, Round, RoundKind
-from services.gateway.replies import ACCOUNT_FIELD, account_now, cash, holdings, orders_of_day
+from services.gateway.replies import (
+    ACCOUNT_FIELD,
+    account_now,
+    asked_symbols,
+    cash,
+    holdings,
+    orders_of_day,
+)
 from services.gateway.state import Difference, Look
 from services.gateway.turn import Turn
 from services.gateway.words import of_another_date
@@ -33,6 +40,8 @@ APART_NS = 2_000 * NS_PER_MS
 """Two equal answers that are blank or empty count only when their queries began this far apart."""
 LOOKS = 3
 """So many looks in a row that differ, each in another way, are told as the last one has it."""
+SURELY_THERE_NS = 10_000 * NS_PER_MS
+"""So long after it was sent an order is in the broker's list, or none of it will be."""
 QUIET_NS = 300 * NS_PER_MS
 RESOLVE_AGAIN_NS = 2_100 * NS_PER_MS
 
@@ -129,10 +138,11 @@ def _orders(turn: Turn, round_: Round) -> tuple[list[str], bool]:
             truth.observe(turn, item)
             _contradiction(turn, item, round_.begun_ns)
     counts = whole and _of_ready_session(turn, round_.begun_ns)
+    asked = asked_symbols(round_.asks)
     if counts:
         _end_blank(turn, seen, round_.begun_ns)
     unclaimed = [item for item in seen if turn.state.orders.by_number(item.broker_order_no) is None]
-    _resolve(turn, unclaimed, round_.begun_ns, absence_counts=counts)
+    _resolve(turn, unclaimed, round_.begun_ns, absence_counts=counts, asked=asked)
     for item in unclaimed:
         if turn.state.orders.by_number(item.broker_order_no) is None and not truth.in_flight(turn, item):
             if item.broker_order_no not in turn.state.orders.foreign and truth.revive(turn, item):
@@ -143,10 +153,19 @@ def _orders(turn: Turn, round_: Round) -> tuple[list[str], bool]:
                 truth.foreign(turn, each)
     if counts:
         listed = {item.broker_order_no for item in seen}
+        table = turn.state.orders
+        if asked is not None:
+            listed |= {no for no, item in table.foreign.items() if item.symbol not in asked}
+            listed |= {no for no in table.numbers if _symbol_of(turn, no) not in asked}
         problems += _missing(turn, listed, round_.begun_ns)
         _end_unlisted(turn, listed, round_.begun_ns)
     turn.set(rhythm=replace(turn.state.rhythm, reconciled_ns=turn.now_ns))
     return problems, blank
+
+
+def _symbol_of(turn: Turn, broker_order_no: str) -> str:
+    record = turn.state.orders.by_number(broker_order_no)
+    return "" if record is None else record.facts.symbol
 
 
 def _of_ready_session(turn: Turn, begun_ns: int) -> bool:
@@ -201,7 +220,10 @@ def evidence_of(replies: tuple[Reply, ...], account: str) -> tuple[list[Evidence
     return seen, problems, blank
 
 
-def _resolve(turn: Turn, unclaimed: list[Evidence], begun_ns: int, *, absence_counts: bool) -> None:
+def _resolve(
+    turn: Turn, unclaimed: list[Evidence], begun_ns: int, *, absence_counts: bool,
+    asked: frozenset[str] | None,
+) -> None:  # fmt: skip
     numbers = set(turn.state.orders.foreign)
     for record in list(turn.state.orders.working.values()):
         if record.stage is not Stage.UNKNOWN or record.facts.broker_order_no:
@@ -209,7 +231,7 @@ def _resolve(turn: Turn, unclaimed: list[Evidence], begun_ns: int, *, absence_co
         found = {
             s.broker_order_no: s
             for s in unclaimed
-            if s.broker_order_no not in numbers and truth.fits(turn, record, s)
+            if s.broker_order_no not in numbers and matching.fits(turn, record, s)
         }
         if len(found) == 1:
             ((no, seen),) = found.items()
@@ -219,11 +241,27 @@ def _resolve(turn: Turn, unclaimed: list[Evidence], begun_ns: int, *, absence_co
             if known is not None:
                 truth.apply(turn, known, seen)
         elif found:
-            truth.ambiguous(turn, record, sorted(found))
-        elif alike := truth.alike_but_for_screen(turn, record, unclaimed):
-            truth.ambiguous(turn, record, alike)
-        elif absence_counts:
+            _several(turn, record, found, begun_ns)
+        elif alike := matching.alike_but_for_screen(turn, record, unclaimed):
+            _several(turn, record, alike, begun_ns)
+        elif absence_counts and (asked is None or record.facts.symbol in asked):
             _absent(turn, record, begun_ns)
+
+
+def _several(turn: Turn, record: OrderRecord, alike: Mapping[str, Evidence], begun_ns: int) -> None:
+    """Only a person can tell which of several it is, unless all of them are over and none filled: then it
+    does not matter. The question is told first, and answered when nothing more can be on its way."""
+    late = begun_ns - record.sent_ns >= SURELY_THERE_NS
+    if record.ambiguous and late and all(map(_over_unfilled, alike.values())):
+        numbers = ", ".join(sorted(alike))
+        truth.never_arrived(turn, record, f"orders {numbers} are over, and none of them filled")
+    else:
+        truth.ambiguous(turn, record, sorted(alike))
+
+
+def _over_unfilled(seen: Evidence) -> bool:
+    """Whether it is over and never filled; the broker leaves the quantity of no fill blank."""
+    return seen.remaining_shares == 0 and not seen.cum_qty_shares and seen.cum_amount_krw == 0
 
 
 def _contradiction(turn: Turn, seen: Evidence, begun_ns: int) -> None:
@@ -319,6 +357,8 @@ def _account(turn: Turn, round_: Round, money: Reply, stock: Reply) -> Account:
     if not _quiet(turn, round_.begun_ns):
         _compare_when_quiet(turn)
         return Account() if problems and not stock.rows else Account(report)
+    if turn.state.over_night.doubtful:
+        _settle_over_night(turn, unexplained, empty=not stock.rows)
     if known is None:
         _take_baseline(turn, unexplained)
     if problems and round_.kind is not RoundKind.FULL:
@@ -326,6 +366,14 @@ def _account(turn: Turn, round_: Round, money: Reply, stock: Reply) -> Account:
         return Account()
     empty = bool(problems) and not stock.rows
     return Account(report, problems, unexplained, agrees=not problems, blank=empty)
+
+
+def _settle_over_night(turn: Turn, held: Mapping[Symbol, int], *, empty: bool) -> None:
+    """An answer without a row counts as the second of its kind."""
+    looks = turn.state.rhythm.empty_accounts + 1 if empty else 0
+    turn.set(rhythm=replace(turn.state.rhythm, empty_accounts=looks))
+    if not empty or looks > 1:
+        carry.settle(turn, held)
 
 
 def _report(turn: Turn, account: Account) -> None:
@@ -343,7 +391,7 @@ def _agree_again(turn: Turn, kind: RoundKind) -> None:
 def _take_baseline(turn: Turn, held: Mapping[Symbol, int]) -> None:
     """Remember it where a Redis that forgets does not matter."""
     turn.set(baseline=held)
-    turn.do(Note(baseline(held), turn.state.session.trading_date))
+    turn.do(Note(baseline(held, turn.state.account), turn.state.session.trading_date))
 
 
 def _name(turn: Turn, unexplained: Mapping[Symbol, int]) -> None:

@@ -1,6 +1,6 @@
 """Which fields of each answer are read, and the queries that the gateway asks (Kiwoom sheet 7)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.contracts.messages.venue_state import PriceBand
@@ -11,6 +11,8 @@ from services.gateway.query_desk import Ask
 ORDER_NO_FIELD = "주문번호"
 ACCOUNT_FIELD = "계좌번호"
 CODES_PER_REQUEST = 100
+SYMBOLS_AT_ONCE = 3
+"""Orders of more symbols than these are asked for with the whole day's."""
 _ORDER_FIELDS = (
     "주문번호", "종목코드", "주문상태", "주문수량", "주문가격", "미체결수량", "체결누계금액", "원주문번호",
     "주문구분", "매매구분", "시간", "체결량", "당일매매수수료", "당일매매세금", "거래소구분",
@@ -34,14 +36,32 @@ FIELDS: Mapping[str, Fields] = {
 }
 
 
-def orders_of_day(account: str) -> tuple[Ask, ...]:
-    """All orders of the day, dead ones included, and all fills."""
+def orders_of_day(account: str, symbol: str = "") -> tuple[Ask, ...]:
+    """All orders of the day, dead ones included, and all fills; those of one symbol where it is named."""
+    only = "1" if symbol else "0"
     return (
-        Ask("OPT10075", (("계좌번호", account), ("전체종목구분", "0"), ("매매구분", "0"),
-                         ("종목코드", ""), ("체결구분", "0"), ("거래소구분", "0"))),
-        Ask("OPT10076", (("종목코드", ""), ("조회구분", "0"), ("매도수구분", "0"), ("계좌번호", account),
-                         ("비밀번호", ""), ("주문번호", ""), ("체결구분", "0"), ("거래소구분", "0"))),
+        Ask("OPT10075", (("계좌번호", account), ("전체종목구분", only), ("매매구분", "0"),
+                         ("종목코드", symbol), ("체결구분", "0"), ("거래소구분", "0"))),
+        Ask("OPT10076", (("종목코드", symbol), ("조회구분", only), ("매도수구분", "0"),
+                         ("계좌번호", account), ("비밀번호", ""), ("주문번호", ""), ("체결구분", "0"),
+                         ("거래소구분", "0"))),
     )  # fmt: skip
+
+
+def orders_of_symbols(account: str, symbols: Collection[str]) -> tuple[Ask, ...]:
+    """The orders of a few symbols, one after the other; of many, or of none in particular, all of the day.
+
+    A page holds 100 rows: on a busy day all of them take minutes at the broker's pace (Kiwoom sheet 5.1).
+    """
+    if not 0 < len(symbols) <= SYMBOLS_AT_ONCE:
+        return orders_of_day(account)
+    return tuple(ask for symbol in sorted(symbols) for ask in orders_of_day(account, symbol))
+
+
+def asked_symbols(asks: Iterable[Ask]) -> frozenset[str] | None:
+    """Return the symbols whose orders were asked for, None where it was all of them."""
+    named = {dict(ask.inputs)["종목코드"] for ask in asks if ask.trcode == "OPT10075"}
+    return None if "" in named else frozenset(named)
 
 
 def account_now(account: str) -> tuple[Ask, ...]:

@@ -17,10 +17,10 @@ from services.market.errors import NotCovered
 from services.market.files import MarketRules
 from services.market.market_clock import MarketClock
 from services.market.phases import PhaseTracker, Reading
-from services.market.sessions import DaySchedule, Window
+from services.market.sessions import GUARD_AFTER_OPEN_S, GUARD_BEFORE_PAUSE_S, DayKind, DaySchedule, Window
 
 NO_DATE: Final = TradingDate("")
-SWEEP_NS: Final = 60 * SECOND_NS
+USUAL_OPEN_NS: Final = 9 * 3600 * SECOND_NS
 NEVER: Final = Window(0, 0)
 
 
@@ -40,6 +40,8 @@ class SessionDesk:
     """`now` recomputes everything from the clock; what changed becomes messages."""
 
     tracker: PhaseTracker
+    guard_after_open_s: int = GUARD_AFTER_OPEN_S
+    guard_before_pause_s: int = GUARD_BEFORE_PAUSE_S
     trading_date: TradingDate = NO_DATE
     schedule: DaySchedule | None = None
     problem: str = ""
@@ -69,6 +71,55 @@ class SessionDesk:
     def barred_by(self, why: str) -> "SessionDesk":
         """Return the desk of a date that bars entries for that reason; empty bars none."""
         return self if why == self.barred else replace(self, barred=why, steady=NEVER)
+
+    @property
+    def shut(self) -> frozenset[Venue]:
+        """Venues that the timetable has in continuous trading and the broker's last word keeps shut."""
+        schedule = self.schedule
+        if schedule is None:
+            return frozenset()
+        due = {venue for venue in Venue if schedule.phase(venue, self.market_ns).matches_continuously}
+        return frozenset(due - self.continuous)
+
+    def without_word(self, venue: Venue) -> "SessionDesk":
+        """Return the desk in which the timetable decides for a venue until the broker's next word."""
+        return replace(self, tracker=self.tracker.without(venue), steady=NEVER)
+
+    @property
+    def opens_later_ns(self) -> int:
+        """How much later than at 09:00 KRX begins to trade continuously today, ns of market time."""
+        segments = () if self.schedule is None else self.schedule.segments(Venue.KRX)
+        opens = [s.start_ns for s in segments if s.phase is SessionPhase.CONTINUOUS]
+        return opens[0] - USUAL_OPEN_NS if opens else 0
+
+    @property
+    def sweeps(self) -> tuple[Window, ...]:
+        """The spans before a pause in which what outlives it is cancelled; each ends with its session."""
+        if self.schedule is None:
+            return ()
+        before_ns = self.guard_before_pause_s * SECOND_NS
+        times = self.schedule.sweep_times(self.guard_before_pause_s)
+        return tuple(Window(at_ns, at_ns + before_ns) for at_ns in times)
+
+    def swept(self, sent_market_ns: int) -> bool:
+        """Whether what was sent at that market time should be gone by a sweep that has begun."""
+        return any(
+            sweep.start_ns <= self.market_ns and sent_market_ns < sweep.end_ns for sweep in self.sweeps
+        )
+
+    def outlived(self, sent_market_ns: int) -> bool:
+        """Whether the session in which it was sent has ended with a sweep."""
+        return any(sent_market_ns < sweep.end_ns <= self.market_ns for sweep in self.sweeps)
+
+    def rests_until_ns(self, clock: MarketClock, now_ns: int) -> int:
+        """Return when (Redis time) the session ends that the next sweep belongs to; 0 where none is left."""
+        ends_ns = [sweep.end_ns for sweep in self.sweeps if sweep.end_ns > self.market_ns]
+        return clock.plan_at(now_ns).wall_ns(ends_ns[0]) if ends_ns else 0
+
+    @property
+    def closed_day(self) -> bool:
+        """Whether the timetable has the date, and no exchange opens on it."""
+        return self.schedule is not None and self.schedule.kind is DayKind.CLOSED
 
     def connected_anew(self) -> "SessionDesk":
         """Return the desk of a new connection: FID 215 has no history (Kiwoom sheet 3)."""
@@ -129,8 +180,8 @@ class SessionDesk:
         schedule = self.schedule
         if schedule is None:
             return NEVER
-        guards = (edge for window in schedule.entry_windows() for edge in (window.start_ns, window.end_ns))
-        sweeps = (edge for at_ns in schedule.sweep_times() for edge in (at_ns, at_ns + SWEEP_NS))
+        guards = (edge for window in self._entry_windows() for edge in (window.start_ns, window.end_ns))
+        sweeps = (edge for sweep in self.sweeps for edge in (sweep.start_ns, sweep.end_ns))
         edges = sorted({0, DAY_NS, *schedule.boundaries_ns(), *guards, *sweeps})
         stretches = (Window(start_ns, end_ns) for start_ns, end_ns in pairwise(edges))
         return next((window for window in stretches if window.contains(self.market_ns)), NEVER)
@@ -148,7 +199,7 @@ class SessionDesk:
             return WindowView(False, self.problem, barred=True)
         if self.barred:
             return WindowView(False, self.barred, 0, self._sweeping(), barred=True)
-        windows = self.schedule.entry_windows()
+        windows = self._entry_windows()
         inside = next((window for window in windows if window.contains(self.market_ns)), None)
         if inside is None:
             return WindowView(False, self._closed_because(windows), 0, self._sweeping())
@@ -162,6 +213,11 @@ class SessionDesk:
             return WindowView(False, why, 0, self._sweeping())
         return WindowView(True, "both venues trade", clock.plan_at(now_ns).wall_ns(inside.end_ns))
 
+    def _entry_windows(self) -> tuple[Window, ...]:
+        if self.schedule is None:
+            return ()
+        return self.schedule.entry_windows(self.guard_after_open_s, self.guard_before_pause_s)
+
     def _closed_because(self, windows: tuple[Window, ...]) -> str:
         later = [window for window in windows if window.start_ns > self.market_ns]
         if not later:
@@ -170,11 +226,7 @@ class SessionDesk:
 
     def _sweeping(self) -> bool:
         """From a sweep time until the session it belongs to has ended."""
-        if self.schedule is None:
-            return False
-        return any(
-            sweep_ns <= self.market_ns < sweep_ns + SWEEP_NS for sweep_ns in self.schedule.sweep_times()
-        )
+        return any(sweep.contains(self.market_ns) for sweep in self.sweeps)
 
     def _phase_message(self, venue: Venue, time: str) -> SessionPhaseChanged:
         return SessionPhaseChanged(

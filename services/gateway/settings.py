@@ -11,9 +11,13 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from services.contracts.limits import CODES_PER_SCREEN
 from services.contracts.streams import DEFAULT_GATEWAY
 from services.contracts.terms import GatewayMode
 from services.runtime.settings import SectionSettings
+
+FEED_SCREENS = 120
+"""Of the control's 200 (Kiwoom sheet 5.2); the others are for orders and queries."""
 
 
 class GatewaySettings(SectionSettings):
@@ -60,9 +64,27 @@ class GatewaySettings(SectionSettings):
     nightly_cut_from: dt.time = dt.time(4, 30)
     nightly_cut_to: dt.time = dt.time(7, 0)
     """The broker cuts everybody off in these hours: planned, nobody is woken."""
+    guard_after_open_s: int = Field(30, ge=5, le=1_800)
+    guard_before_pause_s: int = Field(60, ge=10, le=1_800)
+    """New pairs wait so long after both venues have opened, and end so long before one pauses, when what
+    rests on NXT is cancelled too (market rules 9). Market time."""
+    codes_per_screen: int = Field(CODES_PER_SCREEN, ge=1, le=CODES_PER_SCREEN)
+    mixed_screens: bool = False
+    """Whether codes of KRX and NXT share screens: not known to work (Kiwoom sheet 4.2)."""
     still_from: dt.time = dt.time(8, 58)
     still_to: dt.time = dt.time(9, 15)
-    """No registration is changed in these hours (Kiwoom sheet 8.2)."""
+    """No registration is changed in these hours (Kiwoom sheet 8.2), those of a day that opens at 09:00: on
+    another they move with the open."""
+
+    @model_validator(mode="after")
+    def _screens_suffice(self) -> Self:
+        screens = 2 * -(-self.max_symbols // self.codes_per_screen)
+        if screens > FEED_SCREENS:
+            raise ValueError(
+                f"max_symbols {self.max_symbols} at {self.codes_per_screen} codes a screen need {screens} "
+                f"screens, {FEED_SCREENS} are there for books: raise codes_per_screen or lower max_symbols"
+            )
+        return self
 
     @model_validator(mode="after")
     def _live_needs_two(self) -> Self:

@@ -5,7 +5,7 @@ history, the connection's epoch, the day's limits. Orders that are over live in 
 intentions and at the broker; books live nowhere.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -17,14 +17,16 @@ from services.contracts.step import Outgoing, State
 from services.contracts.terms import GatewayMode, Symbol, TradingDate, TradingState, Venue
 from services.gateway.effects import Effect
 from services.gateway.exchange_time import Doubt
+from services.gateway.intention_log import Line
 from services.gateway.lease import Lease
 from services.gateway.limiter import History
 from services.gateway.order_queue import Queue, Waiting
 from services.gateway.order_table import OrderRecord, OrderTable
+from services.gateway.over_night import OverNight
 from services.gateway.query_desk import QueryDesk
 from services.gateway.session_desk import NO_DATE, SessionDesk
 from services.gateway.settings import GatewaySettings
-from services.gateway.subscriptions import Registration
+from services.gateway.subscriptions import Refused, Registration
 from services.gateway.vi_halts import HaltBoard, Interruptions
 from services.market.files import MarketRules
 from services.market.phases import PhaseTracker
@@ -82,6 +84,8 @@ class Link:
     connect_at_ns: int = 0
     login_tries: int = 0
     orders_restricted: bool = False
+    queries_pause_ns: int = 0
+    """How long no query is asked because the broker restricts them; 0 where it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,11 @@ class Rhythm:
     turn: int = 0
     facts_ns: int = 0
     facts_turn: int = 0
+    shut_ns: Mapping[Venue, int] = field(default_factory=dict)
+    shut_told: frozenset[Venue] = frozenset()
+    log_fails: bool = False
+    feeds_wait: bool = False
+    empty_accounts: int = 0
     halt_file: bool = False
     queries_scarce: bool = False
     alive: Mapping[Venue, bool] = field(default_factory=dict)
@@ -148,6 +157,7 @@ class GatewayState(State):
     DURABLE: ClassVar[frozenset[str]] = frozenset(
         {"working", "queue", "control", "reference", "connection_epoch", "query_history", "order_history",
          "trading_date", "baseline", "difference", "facts", "carried",
+         "over_night", "claimed", "account",
          "interruptions", "tables_told"}
     )  # fmt: skip
 
@@ -170,8 +180,15 @@ class GatewayState(State):
 
     look: Look | None = None
     interruptions: Interruptions = ()
+    account: str = ""
+    """Whose order truth this is; empty before the first login."""
+    logs: tuple[Sequence[Line], Sequence[Line]] = ((), ())
+    """The logs of intentions of this date and of the one before, until the login says of which account."""
     carried: Mapping[str, int] = {}
     """Shares by pair that were bought on earlier dates and not sold when this one began."""
+    over_night: OverNight = OverNight()
+    claimed: frozenset[str] = frozenset()
+    """Pairs of which a person sold by hand what they held."""
 
     tables_told: frozenset[str] = frozenset()
     """Dated tables whose coming end was told: who told of it has to tell that it is over."""
@@ -184,6 +201,8 @@ class GatewayState(State):
     halts: HaltBoard = HaltBoard()
     facts: DayFacts = DayFacts()
     registered: tuple[Registration, ...] = ()
+    refused: Mapping[str, Refused] = {}
+    """Screens whose registration the control refused: they have no feed until it takes them."""
     calling: Waiting | None = None
     """The command whose SendOrder is being made, one at a time: it comes back to the queue after -308."""
     superseded: frozenset[str] = frozenset()
@@ -191,6 +210,8 @@ class GatewayState(State):
     """The newest orders we refused: an id that was refused once is never sent."""
     cancelling: Mapping[str, tuple[int, int]] = {}
     """Own cancels of the gateway by target: (how many, when last)."""
+    left_over: tuple[str, ...] = ()
+    """Orders that a sweep did not get back before their session ended."""
     rejecting: Mapping[str, int] = {}
     """Orders whose answer had no number, waiting for the broker's text since then."""
     texts: Mapping[str, str] = {}
@@ -219,6 +240,7 @@ def initial_state(settings: GatewaySettings, rules: MarketRules, clock: Any) -> 
     """Return the state before the first moment. Live, only confirmed kinds of order are used."""
     if settings.mode is GatewayMode.LIVE:
         rules = replace(rules, hoga=rules.hoga.confirmed())
-    return GatewayState(
-        settings=settings, rules=rules, clock=clock, session=SessionDesk(PhaseTracker(rules.fid215))
+    session = SessionDesk(
+        PhaseTracker(rules.fid215), settings.guard_after_open_s, settings.guard_before_pause_s
     )
+    return GatewayState(settings=settings, rules=rules, clock=clock, session=session)

@@ -1,18 +1,22 @@
 """Which codes are registered on which screen, and whose turn it is when there are too many.
 
-KRX codes and `_NX` codes never share a screen (whether one call may mix them is not known, Kiwoom
-sheet 4.2), a screen holds at most 100. Registrations stand still around the open, and a symbol
+KRX codes and `_NX` codes share no screen unless the settings say so (whether one call may mix them is not
+known, Kiwoom sheet 4.2), a screen holds at most 100. Registrations stand still around the open, and a symbol
 with an open pair keeps its feed.
 """
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Final
 
-from services.contracts.limits import CODES_PER_SCREEN
+from services.contracts.limits import CODES_PER_SCREEN, NS_PER_S
 from services.contracts.terms import Symbol, Venue
 from services.gateway.screens import krx_screen, nxt_screen
 from services.market.symbols import feed_code
+
+REGISTER_AGAIN_NS: Final = 5 * NS_PER_S
+REGISTER_LATEST_NS: Final = 60 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,18 @@ class Registration:
 
     screen: str
     codes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """When (Redis time, ns) a screen that was refused is asked for again, after which pause."""
+
+    pause_ns: int = REGISTER_AGAIN_NS
+    again_ns: int = 0
+
+    def asked(self, now_ns: int) -> "Refused":
+        """Return it as asked for now: the next pause is twice as long, up to a minute."""
+        return Refused(min(2 * self.pause_ns, REGISTER_LATEST_NS), now_ns + self.pause_ns)
 
 
 def chosen(symbols: Sequence[Symbol], limit: int, turn: int, held: AbstractSet[Symbol]) -> tuple[Symbol, ...]:
@@ -36,13 +52,21 @@ def chosen(symbols: Sequence[Symbol], limit: int, turn: int, held: AbstractSet[S
     return tuple(symbol for symbol in symbols if symbol in wanted)
 
 
-def plan(symbols: Sequence[Symbol], nxt_symbols: AbstractSet[Symbol]) -> tuple[Registration, ...]:
-    """Return the screens for these symbols; those NXT does not trade are registered on KRX only."""
+def plan(
+    symbols: Sequence[Symbol], nxt_symbols: AbstractSet[Symbol],
+    per_screen: int = CODES_PER_SCREEN, *, mixed: bool = False,
+) -> tuple[Registration, ...]:  # fmt: skip
+    """Return the screens for these symbols; those NXT does not trade are registered on KRX only.
+
+    With `mixed` the codes of both venues share screens, else each venue has its own.
+    """
     krx = [feed_code(symbol, Venue.KRX) for symbol in symbols]
     nxt = [feed_code(symbol, Venue.NXT) for symbol in symbols if symbol in nxt_symbols]
+    if mixed:
+        krx, nxt = [*krx, *nxt], []
     return (
-        *(Registration(krx_screen(page), codes) for page, codes in enumerate(_pages(krx))),
-        *(Registration(nxt_screen(page), codes) for page, codes in enumerate(_pages(nxt))),
+        *(Registration(krx_screen(page), codes) for page, codes in enumerate(_pages(krx, per_screen))),
+        *(Registration(nxt_screen(page), codes) for page, codes in enumerate(_pages(nxt, per_screen))),
     )
 
 
@@ -54,5 +78,5 @@ def changes(
     return tuple(sorted(dropped)), tuple(item for item in new if item not in old)
 
 
-def _pages(codes: Sequence[str]) -> list[tuple[str, ...]]:
-    return [tuple(codes[at : at + CODES_PER_SCREEN]) for at in range(0, len(codes), CODES_PER_SCREEN)]
+def _pages(codes: Sequence[str], size: int) -> list[tuple[str, ...]]:
+    return [tuple(codes[at : at + size]) for at in range(0, len(codes), size)]

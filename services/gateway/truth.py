@@ -20,14 +20,14 @@ from services.contracts.messages.orders import (
     OrderUnknown,
     Resolution,
 )
-from services.contracts.terms import OrderKind, Severity, Venue
-from services.gateway import order_kinds
+from services.contracts.terms import OrderKind, Severity, Symbol, Venue
+from services.gateway import matching, order_kinds
 from services.gateway.effects import Note
 from services.gateway.evidence import Evidence
 from services.gateway.intention_log import closed, numbered, reopened
 from services.gateway.order_table import Growth, OrderRecord, Stage, merge
 from services.gateway.query_desk import RoundKind
-from services.gateway.replies import orders_of_day
+from services.gateway.replies import orders_of_day, orders_of_symbols
 from services.gateway.screens import is_order_screen
 from services.gateway.turn import Turn
 from services.gateway.words import note_strange
@@ -35,12 +35,6 @@ from services.market.hoga import OrderAction
 
 PARKED_NS = 3_000_000_000
 """How long evidence for a number nobody claims waits before the order counts as foreign."""
-CLOCKS_PART_NS = 30_000_000_000
-"""The broker stamps whole seconds of another clock: a row this much older than ours may still be ours.
-
-Too little would take an order that works for one that never arrived; too much only asks a person."""
-LATE_NS = 300_000_000_000
-"""An order that no query showed may still have reached the broker so much later, and not after it."""
 
 
 def observe(turn: Turn, seen: Evidence) -> None:
@@ -62,7 +56,7 @@ def observe(turn: Turn, seen: Evidence) -> None:
         apply(turn, record, seen)
     elif seen.broker_order_no in table.foreign:
         foreign(turn, seen)
-    elif in_flight(turn, seen) or arrived_late(turn, seen):
+    elif in_flight(turn, seen) or matching.arrived_late(turn, seen):
         turn.set(orders=table.park(seen, turn.now_ns))
     else:
         _not_ours(turn, seen)
@@ -172,7 +166,7 @@ def _standing(record: OrderRecord) -> Message:
             return OrderUnknown(facts=facts, reason="still not known")
         case Stage.CLOSED if record.rejected and facts.cum_qty_shares == 0:
             return OrderRejected(facts=facts, code="", text="told again")
-        case Stage.CLOSED if not facts.broker_order_no:
+        case Stage.CLOSED if not facts.broker_order_no and not record.ambiguous:
             return OrderResolved(facts=facts, resolution=Resolution.NEVER_ARRIVED, evidence="told again")
         case Stage.CLOSED:
             return OrderClosed(facts=facts, reason="by_query")
@@ -346,15 +340,16 @@ def become_unknown(turn: Turn, order_id: str, reason: str) -> None:
     want_orders(turn, RoundKind.RESOLVE)
 
 
-def never_arrived(turn: Turn, record: OrderRecord) -> None:
-    """Two queries apart do not show it: it closes with nothing filled."""
+def never_arrived(
+    turn: Turn, record: OrderRecord, evidence: str = "two queries of all orders, apart, do not show it"
+) -> None:
+    """The broker's records say that it never worked: it closes with nothing filled."""
     facts = record.facts.model_copy(update={"closed": True})
     gone = replace(record, facts=facts, stage=Stage.CLOSED, moved_ns=turn.now_ns)
     turn.set(orders=turn.state.orders.with_record(gone))
     turn.do(Note(closed(facts), facts.trading_date))
     if not record.is_order:
         return
-    evidence = "two queries of all orders, apart, do not show it"
     turn.say(
         OrderResolved(facts=facts, resolution=Resolution.NEVER_ARRIVED, evidence=evidence), facts.pair_id
     )
@@ -372,6 +367,18 @@ def ambiguous(turn: Turn, record: OrderRecord, candidates: list[str]) -> None:
         record.facts.pair_id,
     )
     _unknown_alert(turn, record, evidence, resolved=False, ambiguous=True)
+
+
+def end_by_person(turn: Turn, record: OrderRecord, by: str) -> None:
+    """A person answers for its pair: an order that nobody else could tell from others is over. What is like
+    it is told as a stranger's."""
+    facts = record.facts.model_copy(update={"closed": True})
+    over = replace(record, facts=facts, stage=Stage.CLOSED)
+    turn.set(orders=turn.state.orders.with_record(over), rhythm=_moved(turn))
+    turn.do(Note(closed(facts), facts.trading_date))
+    turn.say(OrderClosed(facts=facts, reason=f"{by} answers for its pair"), facts.pair_id)
+    _unknown_alert(turn, over, f"{by} answers for its pair", resolved=True, ambiguous=True)
+    want_orders(turn, RoundKind.ORDERS, facts.symbol)
 
 
 def foreign(turn: Turn, seen: Evidence) -> None:
@@ -411,44 +418,12 @@ def _foreign_alert(turn: Turn, seen: Evidence, *, resolved: bool) -> None:
     )  # fmt: skip
 
 
-def fits(turn: Turn, record: OrderRecord, seen: Evidence) -> bool:
-    """The same order by symbol, venue, side, kind, quantity and price, and not older than ours."""
-    return turn.state.orders.may_be(record, seen) and _since(turn, record, seen)
-
-
-def _since(turn: Turn, record: OrderRecord, seen: Evidence) -> bool:
-    return not seen.hhmmss or seen.hhmmss >= turn.state.clock.hhmmss(record.sent_ns - CLOCKS_PART_NS)
-
-
-def alike_but_for_screen(turn: Turn, record: OrderRecord, rows: list[Evidence]) -> list[str]:
-    """Return the numbers of orders that only their screen tells from ours, while nothing has shown yet that
-    the broker echoes screens: nobody but a person can tell."""
-    table = turn.state.orders
-    if table.screens_echoed is not None:
-        return []
-    return sorted(s.broker_order_no for s in rows if table.is_like(record, s) and _since(turn, record, s))
-
-
-def arrived_late(turn: Turn, seen: Evidence) -> list[OrderRecord]:
-    """Return the orders that no query had shown and that evidence of an unknown number fits: one is ours,
-    several are a question. One that the broker refused is known by answer or screen alone."""
-    if not seen.hhmmss:
-        return []
-    return [
-        record
-        for record in turn.state.orders.gone()
-        if not record.rejected
-        and fits(turn, record, seen)
-        and seen.hhmmss <= turn.state.clock.hhmmss(record.sent_ns + LATE_NS)
-    ]
-
-
 def revive(turn: Turn, seen: Evidence) -> bool:
     """Give evidence that nobody claims to the order that was thought never to have arrived, if there is one.
 
     Of several of one pair it is the newest: what the pair may sell is the same. Of several pairs it is none.
     """
-    late = sorted(arrived_late(turn, seen), key=lambda record: record.sent_ns)
+    late = sorted(matching.arrived_late(turn, seen), key=lambda record: record.sent_ns)
     if len({record.facts.pair_id for record in late}) != 1:
         return False
     order_id = late[-1].order_id
@@ -479,9 +454,14 @@ def in_flight(turn: Turn, seen: Evidence) -> bool:
     return any(r.unacknowledged and like(r, seen) for r in table.working.values())
 
 
-def want_orders(turn: Turn, kind: RoundKind) -> None:
-    asks = orders_of_day(turn.state.link.account)
-    turn.set(desk=turn.state.desk.want(kind, asks))
+def want_orders(turn: Turn, kind: RoundKind, *also: Symbol, everything: bool = False) -> None:
+    """Ask the broker for the orders of the symbols in question, and of those `also` named; `everything` where
+    nobody knows which they are."""
+    account, desk = turn.state.link.account, turn.state.desk
+    if desk.wanted.get(kind) == orders_of_day(account):
+        return
+    symbols = set() if everything else {*turn.state.orders.unsettled_symbols(), *also}
+    turn.set(desk=desk.want(kind, orders_of_symbols(account, symbols)))
 
 
 def _unknown_alert(

@@ -116,12 +116,15 @@ class PhaseTracker:
     def observe(self, value: str, market_ns: int) -> tuple["PhaseTracker", Reading]:
         """The tracker after a value was received at a market time, and what became of the value.
 
-        A known value outside its hours is believed only where it makes the venue less open.
+        A known value outside its hours is believed only where it makes the venue less open. One that belongs
+        before the last telling value of its venue is that value told late or twice: it changes nothing.
         """
         meanings = self.codes.meanings(value)
         if not meanings:
             return self, Reading(value, ReadingKind.UNKNOWN, None)
         believed = [code for code in meanings if code.believable_at(market_ns)]
+        if self._is_past((believed or meanings)[0]):
+            return self, Reading(value, ReadingKind.IMPLAUSIBLE, (believed or meanings)[0])
         if not believed:
             return self._doubt(meanings[0])
         code = believed[0]
@@ -136,13 +139,21 @@ class PhaseTracker:
     def last(self, venue: Venue) -> MarketStatusCode | None:
         return self.krx if venue is Venue.KRX else self.nxt
 
+    def without(self, venue: Venue) -> "PhaseTracker":
+        """The tracker that has heard nothing of a venue: the timetable decides for it."""
+        return self._with(venue, None)
+
+    def _is_past(self, code: MarketStatusCode) -> bool:
+        last = None if code.venue is None else self.last(code.venue)
+        return last is not None and code.phase is not None and code.earliest < last.earliest
+
     def _doubt(self, code: MarketStatusCode) -> tuple["PhaseTracker", Reading]:
         reading = Reading(code.value, ReadingKind.IMPLAUSIBLE, code)
         if code.venue is None or code.phase is None or code.phase.matches_continuously:
             return self, reading
         return self._with(code.venue, code), reading
 
-    def _with(self, venue: Venue, code: MarketStatusCode) -> "PhaseTracker":
+    def _with(self, venue: Venue, code: MarketStatusCode | None) -> "PhaseTracker":
         if venue is Venue.KRX:
             return PhaseTracker(self.codes, krx=code, nxt=self.nxt)
         return PhaseTracker(self.codes, krx=self.krx, nxt=code)

@@ -2,16 +2,21 @@
 
 import dataclasses
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.contracts.alert_codes import AlertCode
 from services.contracts.limits import NS_PER_S, QUERY_LADDER
 from services.contracts.messages.alerts import AlertRaised
-from services.gateway.facts import Clocked
-from services.gateway.limiter import ORDER_LADDER, after_call, tokens, wait_needed
+from services.contracts.messages.venue_state import ConnectionState
+from services.gateway.core import recovered
+from services.gateway.effects import Note, Send
+from services.gateway.facts import Clocked, Connected, Started
+from services.gateway.limiter import ORDER_LADDER, after_call, shifted, tokens, wait_needed
+from services.runtime.parts import changed_parts, restore
 
-from .desk import S, fresh, ready
+from .desk import DATE, Desk, S, fresh, order, ready, reference
 
 GAPS = st.lists(st.integers(0, 900_000_000), max_size=120)
 
@@ -91,3 +96,56 @@ def test_queries_that_run_out_are_told_once_and_taken_back_when_there_is_room_ag
     assert said() == [False], "it does not flap"
     spend(500)
     assert said() == [False, True]
+
+
+@given(st.lists(st.integers(0, 10_000), max_size=60), st.integers(0, 10_000))
+def test_a_history_ahead_of_the_clock_is_shifted_and_never_dropped(times: list[int], now: int) -> None:
+    history = tuple(sorted(times))
+    moved = shifted(history, now)
+    assert len(moved) == len(history)
+    assert list(moved) == sorted(moved)
+    if max(times, default=now) <= now:
+        assert moved == history
+    else:
+        assert moved[-1] == now
+        back = [at - (history[-1] - now) for at in history if at > now]
+        assert not back or set(back) <= set(moved)
+
+
+class TestClockSetBack:
+    """Redis's clock was set back by ten minutes, and then the gateway was started again."""
+
+    def back(self, *, redis: bool) -> Desk:
+        desk = ready(fresh())
+        for number in range(4):
+            pair = f"P{number}"
+            buy = order(
+                desk.now_ns, order_id=f"{pair}.1.b.1", pair_id=pair,
+                symbol=reference().symbols[number].krx_code,
+            )  # fmt: skip
+            desk.hear(buy, pair)
+        lines = [
+            e.intention if isinstance(e, Send) else e.line for e in desk.effects if isinstance(e, Send | Note)
+        ]
+        assert len(desk.sends) >= 2
+        stored = restore(fresh().state, changed_parts(None, desk.state)) if redis else fresh().state
+        again = Desk(recovered(stored, lines, DATE), desk.now_ns - 600 * S)
+        again.feed(Started())
+        return again
+
+    @pytest.mark.parametrize("redis", [True, False], ids=["stored", "known to the log alone"])
+    def test_it_is_ready_soon_and_knows_what_became_of_its_orders(self, redis: bool) -> None:
+        again = self.back(redis=redis)
+        again.feed(Connected(0))
+        again = ready(again)
+        again.run(8)
+        assert again.state.link.state is ConnectionState.READY
+        assert again.state.orders.working == {}, "two queries apart do not show them"
+
+    @pytest.mark.parametrize("redis", [True, False], ids=["stored", "known to the log alone"])
+    def test_what_was_sent_counts_as_sent_now(self, redis: bool) -> None:
+        again = self.back(redis=redis)
+        now_ns = again.now_ns
+        assert max(again.state.order_history) == now_ns
+        assert wait_needed(again.state.desk.history, now_ns, QUERY_LADDER) <= QUERY_LADDER[1][1]
+        assert all(record.sent_ns <= now_ns for record in again.state.orders.working.values())

@@ -1,0 +1,44 @@
+"""Which of our orders without a number may be one that the broker shows."""
+
+from services.gateway.evidence import Evidence
+from services.gateway.order_table import OrderRecord
+from services.gateway.turn import Turn
+
+CLOCKS_PART_NS = 30_000_000_000
+"""The broker stamps whole seconds of another clock: a row this much older than ours may still be ours.
+
+Too little would take an order that works for one that never arrived; too much only asks a person."""
+LATE_NS = 300_000_000_000
+"""An order that no query showed may still have reached the broker so much later, and not after it."""
+
+
+def fits(turn: Turn, record: OrderRecord, seen: Evidence) -> bool:
+    """The same order by symbol, venue, side, kind, quantity and price, and not older than ours."""
+    return turn.state.orders.may_be(record, seen) and _since(turn, record, seen)
+
+
+def _since(turn: Turn, record: OrderRecord, seen: Evidence) -> bool:
+    return not seen.hhmmss or seen.hhmmss >= turn.state.clock.hhmmss(record.sent_ns - CLOCKS_PART_NS)
+
+
+def alike_but_for_screen(turn: Turn, record: OrderRecord, rows: list[Evidence]) -> dict[str, Evidence]:
+    """Return the orders that only their screen tells from ours, by number, while nothing has shown yet that
+    the broker echoes screens: nobody but a person can tell."""
+    table = turn.state.orders
+    if table.screens_echoed is not None:
+        return {}
+    return {s.broker_order_no: s for s in rows if table.is_like(record, s) and _since(turn, record, s)}
+
+
+def arrived_late(turn: Turn, seen: Evidence) -> list[OrderRecord]:
+    """Return the orders that no query had shown and that evidence of an unknown number fits: one is ours,
+    several are a question. One that the broker refused is known by answer or screen alone."""
+    if not seen.hhmmss:
+        return []
+    return [
+        record
+        for record in turn.state.orders.gone()
+        if not (record.rejected or record.ambiguous)
+        and fits(turn, record, seen)
+        and seen.hhmmss <= turn.state.clock.hhmmss(record.sent_ns + LATE_NS)
+    ]

@@ -1,0 +1,189 @@
+"""What the next process, the next date or another account takes over of order truth.
+
+Order truth is of one date and one account: records, baseline and what is carried of another account of the
+same folder or the same Redis are never merged into it (design, 4.3).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from services.contracts.limits import BROKER_ORDERS_PER_SECOND
+from services.contracts.terms import Side, Symbol, TradingDate
+from services.gateway.intention_log import (
+    Line,
+    account_of_lines,
+    baseline_of,
+    carried_of,
+    claimed_of,
+    lines_of_account,
+    replay,
+)
+from services.gateway.limiter import History, shifted
+from services.gateway.order_table import OrderRecord, OrderTable, Stage
+from services.gateway.over_night import OverNight
+from services.gateway.state import Control, DayFacts, GatewayState
+from services.gateway.vi_halts import HaltBoard, interrupted
+
+
+def recovered(
+    state: GatewayState, log: Sequence[Line], trading_date: TradingDate, log_before: Sequence[Line] = ()
+) -> GatewayState:
+    """Return the stored state joined with the log of intentions of `trading_date`.
+
+    What was stored as working stays so until evidence closes it, because its last message may
+    never have been written. What only the log knows is taken from there; what it knows waits no longer,
+    because it was sent after the queue had been stored. Of the day's facts the limits hold on, and of what
+    stops a symbol the VIs: the control tells the rest anew, and without a query. What was stored on an
+    earlier date died with its day, but for what its pairs still hold; what may have left then, `log_before`
+    included, is kept apart to be answered for.
+
+    Of which account it is, the settings say, or else what was stored or logged last; the logs are kept until
+    the login names another.
+    """
+    account = state.settings.account or state.account or account_of_lines(log) or account_of_lines(log_before)
+    logged: GatewayState = state.but(logs=(tuple(log), tuple(log_before)))
+    return of_account(logged, account, trading_date)
+
+
+def of_account(state: GatewayState, account: str, trading_date: TradingDate) -> GatewayState:
+    """Return the state with the order truth of `account`, from what was stored of it and from the logs."""
+    if state.account not in ("", account):
+        state = state.but(
+            working={}, orders=OrderTable(), queue=(), baseline=None, difference=None, carried={},
+            over_night=OverNight(), claimed=frozenset(), earlier={}, cancelling={}, rejecting={}, texts={},
+        )  # fmt: skip
+    log, log_before = (lines_of_account(lines, account) for lines in state.logs)
+    return _joined_with(state.but(account=account), log, trading_date, log_before)
+
+
+def _joined_with(
+    state: GatewayState, log: Sequence[Line], trading_date: TradingDate, log_before: Sequence[Line]
+) -> GatewayState:
+    if state.trading_date == trading_date:
+        earlier = replay(log_before)
+    else:
+        state = _after_the_night(state, log_before, trading_date)
+        earlier = dict(state.earlier)
+    carried, night = carried_of(log, (state.carried, state.over_night))
+    claimed = claimed_of(log, state.claimed)
+    records = replay(log)
+    records.update({r.order_id: _joined(records.get(r.order_id), r) for r in state.working.values()})
+    orders = OrderTable(carried=carried, carried_symbols=night.symbols, claimed=claimed)
+    orders = orders.with_records(records.values())
+    queue = tuple(waiting for waiting in state.queue if orders.get(waiting.command.order_id) is None)
+    joined: GatewayState = state.but(
+        orders=orders, working=orders.working, queue=queue, claimed=claimed, carried=carried,
+        over_night=night, desk=replace(state.desk, history=state.query_history),
+        baseline=baseline_of(log, state.baseline), order_history=_order_history(state, log),
+        earlier=earlier, facts=DayFacts(bands=state.facts.bands, limits_ns=state.facts.limits_ns),
+        halts=interrupted(state.interruptions),
+    )  # fmt: skip
+    return joined
+
+
+def _after_the_night(
+    state: GatewayState, log_before: Sequence[Line], trading_date: TradingDate
+) -> GatewayState:
+    """Return the stored state of an earlier date as that of a new one, with what the log of then knows."""
+    earlier = replay(log_before)
+    for record in state.working.values():
+        logged = earlier.get(record.order_id)
+        if logged is None or logged.facts.cum_qty_shares < record.facts.cum_qty_shares:
+            earlier[record.order_id] = record
+    carried, night = carried_of(log_before, (state.carried, state.over_night))
+    before: GatewayState = state.but(
+        carried=carried, over_night=night, claimed=claimed_of(log_before, state.claimed),
+        baseline=baseline_of(log_before, state.baseline),
+    )  # fmt: skip
+    return of_new_date(before, trading_date, earlier)
+
+
+def of_new_date(
+    state: GatewayState, trading_date: TradingDate, earlier: Mapping[str, OrderRecord]
+) -> GatewayState:
+    """Return the state of a new trading date: nothing of the old one holds, and nothing is armed.
+
+    `earlier` are the orders of the date before; those never seen to close are named to a person. What
+    pairs hold of it they may sell on this date; what was under a sell that was never seen to close, only
+    once the account shows that it is still there (`carry.settle`).
+    """
+    before = OrderTable(
+        carried=state.carried, carried_symbols=state.over_night.symbols, claimed=state.claimed
+    ).with_records(earlier.values())
+    held = before.still_held()
+    stale = sorted(r.order_id for r in earlier.values() if r.is_order and r.stage is not Stage.CLOSED)
+    begun: GatewayState = state.but(
+        trading_date=trading_date, carried=held, over_night=_over_night(state, before, held),
+        orders=OrderTable(carried=held, carried_symbols=_symbols(before, held)), working={},
+        claimed=frozenset(), baseline=None, difference=None, halts=HaltBoard(), interruptions=(), queue=(),
+        superseded=frozenset(), cancelling={}, rejecting={}, texts={}, stale_orders=tuple(stale),
+        earlier=earlier, left_over=(), facts=DayFacts(), control=Control(),
+    )  # fmt: skip
+    return begun
+
+
+def _over_night(state: GatewayState, before: OrderTable, held: Mapping[str, int]) -> OverNight:
+    doubtful = dict(state.over_night.doubtful)
+    for record in before.working.values():
+        facts = record.facts
+        if record.is_order and facts.side is Side.SELL and facts.pair_id not in before.claimed:
+            doubtful[facts.pair_id] = doubtful.get(facts.pair_id, 0) + record.open_shares
+    others = state.over_night.others
+    if state.baseline is not None:
+        others = dict(state.baseline)
+        for seen in state.orders.foreign.values():
+            filled = seen.cum_qty_shares or 0
+            others[seen.symbol] = others.get(seen.symbol, 0) + (filled if seen.side is Side.BUY else -filled)
+    return OverNight(_symbols(before, {**held, **doubtful}), doubtful, others)
+
+
+def _symbols(table: OrderTable, pairs: Iterable[str]) -> dict[str, Symbol]:
+    found = {pair_id: table.symbol_of(pair_id) for pair_id in pairs}
+    return {pair_id: symbol for pair_id, symbol in found.items() if symbol is not None}
+
+
+def _order_history(state: GatewayState, log: Iterable[Line]) -> History:
+    """When orders were sent, also those that were sent after the state was stored: only the log has them.
+
+    Two of one turn have one time, so that times are counted and not merged.
+    """
+    logged = Counter(record.sent_ns for record in replay(log).values())
+    return tuple(sorted((Counter(state.order_history) | logged).elements()))[-BROKER_ORDERS_PER_SECOND:]
+
+
+def _joined(logged: OrderRecord | None, stored: OrderRecord) -> OrderRecord:
+    if logged is None or logged is stored:
+        return replace(stored, stage=Stage.UNKNOWN) if stored.stage is Stage.SENT else stored
+    number = stored.facts.broker_order_no or logged.facts.broker_order_no
+    facts = stored.facts.model_copy(update={"broker_order_no": number})
+    return replace(stored, facts=facts, stage=Stage.ACCEPTED if number else Stage.UNKNOWN)
+
+
+def by_this_clock(state: GatewayState, now_ns: int) -> GatewayState:
+    """Return the state with no time ahead of `now_ns` (Redis time).
+
+    Redis's clock may have been set back since: what was done then is taken to have been done just now, with
+    its distances kept. Left ahead it would bar every call until its time comes, dropped it would let as many
+    calls leave at once.
+    """
+    records = {
+        order_id: replace(
+            record, sent_ns=min(record.sent_ns, now_ns), absent_ns=min(record.absent_ns, now_ns)
+        )
+        for order_id, record in state.orders.working.items()
+        if max(record.sent_ns, record.absent_ns) > now_ns
+    }
+    orders = state.orders.with_records(records.values()) if records else state.orders
+    told = state.difference
+    if told is not None and told.told_ns > now_ns:
+        told = replace(told, told_ns=now_ns)
+    forgotten_ns = min(state.control.halt_forgotten_ns, now_ns)
+    moved: GatewayState = state.but(
+        orders=orders, working=orders.working, difference=told,
+        control=replace(state.control, halt_forgotten_ns=forgotten_ns),
+        order_history=shifted(state.order_history, now_ns),
+        query_history=shifted(state.query_history, now_ns),
+        desk=replace(state.desk, history=shifted(state.desk.history, now_ns)),
+    )  # fmt: skip
+    return moved

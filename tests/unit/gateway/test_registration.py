@@ -1,0 +1,135 @@
+"""What is needed is registered in the end: after the still hours, after a refusal, before an order."""
+
+import pytest
+
+from services.contracts.alert_codes import AlertCode
+from services.contracts.messages.alerts import AlertRaised
+from services.contracts.messages.control import ReferencePublished
+from services.contracts.terms import Symbol, TradingDate
+from services.gateway.core import recovered
+from services.gateway.effects import Effect, Register
+from services.gateway.facts import Registered
+from services.gateway.settings import GatewaySettings
+from services.gateway.subscriptions import REGISTER_LATEST_NS, plan
+from services.market.dates import midnight_wall_ns
+from services.market.files import load_symbol_map
+from services.runtime.settings import config_dir
+
+from .desk import Desk, S, at, chejan, fresh, order, ready, reference
+
+
+def codes(desk: Desk) -> set[str]:
+    return {code for item in desk.state.registered for code in item.codes}
+
+
+def six_symbols(desk: Desk) -> None:
+    symbols = load_symbol_map(config_dir(), ("g1", "g2"))[:6]
+    more = reference().model_copy(update={"symbols": symbols})
+    desk.hear(ReferencePublished(reference=more, reference_hash=more.hash, by="t", reason="t"), "more")
+
+
+class TestStillHours:
+    def test_a_map_that_came_meanwhile_is_registered_when_they_end(self) -> None:
+        desk = ready(fresh(now_ns=at(8, 50)))
+        desk.now_ns = at(9, 0)
+        desk.tick(0)
+        six_symbols(desk)
+        desk.run(5)
+        assert len(codes(desk)) == 8
+        desk.now_ns = at(9, 15, 1)
+        desk.run(2)
+        assert len(codes(desk)) == 12
+
+    def test_a_symbol_that_nxt_took_back_meanwhile_gets_its_book(self) -> None:
+        desk = fresh(now_ns=at(8, 50))
+        desk.unlisted = frozenset({Symbol("005930")})
+        desk = ready(desk)
+        desk.now_ns, desk.unlisted = at(9, 5), frozenset()
+        desk.run(90)
+        assert "005930_NX" not in codes(desk)
+        desk.now_ns = at(9, 16)
+        desk.run(2)
+        assert "005930_NX" in codes(desk)
+
+    @pytest.mark.parametrize(
+        ("date", "hour", "still"),
+        [("2026-11-23", 9, True), ("2026-11-23", 10, False), ("2026-11-19", 9, False),
+         ("2026-11-19", 10, True), ("2026-01-02", 9, False), ("2026-01-02", 10, True)],
+    )  # fmt: skip
+    def test_they_move_with_the_open_of_the_day(self, date: str, hour: int, still: bool) -> None:
+        day = TradingDate(date)
+        desk = Desk(recovered(fresh().state, [], day), midnight_wall_ns(day) + hour * 3600 * S - 110 * S)
+        desk = ready(desk)
+        assert len(codes(desk)) == 8
+        six_symbols(desk)
+        desk.run(1)
+        assert len(codes(desk)) == (8 if still else 12)
+
+
+class Refusing(Desk):
+    """A control that refuses the screens of books while `refuses`."""
+
+    refuses = True
+
+    def _do(self, effect: Effect) -> None:
+        super()._do(effect)
+        if isinstance(effect, Register):
+            self.feed(Registered(effect.screen, -200 if self.refuses else 0))
+
+
+class TestRefused:
+    def desk(self) -> Refusing:
+        plain = fresh()
+        return ready(Refusing(plain.state, plain.now_ns))  # type: ignore[return-value]
+
+    def asked(self, desk: Desk) -> list[str]:
+        return [effect.screen for effect in desk.effects if isinstance(effect, Register)]
+
+    def told(self, desk: Desk) -> list[bool]:
+        found = [m for m in desk.told(AlertRaised) if m.code == AlertCode.REGISTRATION_REFUSED]
+        return [bool(m.resolved) for m in found]
+
+    def test_each_screen_is_asked_for_again_until_it_is_taken(self) -> None:
+        desk = self.desk()
+        assert sorted(desk.state.refused) == ["1000", "2000", "3000"]
+        desk.run(10)
+        desk.refuses = False
+        desk.run(30)
+        assert desk.state.refused == {}
+        assert self.told(desk) == [False] * 3 + [True] * 3
+        before = len(self.asked(desk))
+        desk.run(120)
+        assert len(self.asked(desk)) == before
+
+    def test_it_is_asked_for_ever_less_often(self) -> None:
+        desk = self.desk()
+        desk.run(300)
+        assert 6 <= self.asked(desk).count("1000") <= 10
+        assert self.told(desk) == [False] * 3
+        assert all(item.pause_ns == REGISTER_LATEST_NS for item in desk.state.refused.values())
+
+
+def test_a_symbol_in_turn_whose_order_leaves_gets_its_feed_back() -> None:
+    desk = ready(fresh(max_symbols=2))
+    while "005930" in codes(desk):
+        desk.run(0.2)
+    desk.lease()
+    desk.hear(order(desk.now_ns), "o")
+    desk.tick(0.1)
+    assert {"005930", "005930_NX"} <= codes(desk)
+    desk.answer(desk.sends[-1], "0000500")
+    desk.frame(**chejan(desk.sends[-1], "0000500", "체결", remaining=0, cum=10, amount=1_995_000))
+    desk.run(130)
+    assert {"005930", "005930_NX"} <= codes(desk)
+
+
+def test_screens_are_grouped_as_the_settings_say() -> None:
+    symbols = [Symbol(f"{number:06d}") for number in range(3)]
+    mixed = plan(symbols, frozenset(symbols), 4, mixed=True)
+    assert [(item.screen, len(item.codes)) for item in mixed] == [("1000", 4), ("1001", 2)]
+    apart = plan(symbols, frozenset(symbols), 2)
+    assert [(item.screen, len(item.codes)) for item in apart] == [
+        ("1000", 2), ("1001", 1), ("2000", 2), ("2001", 1),
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="raise codes_per_screen"):
+        GatewaySettings(max_symbols=200, codes_per_screen=3)
