@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.models import dashboard
 
 from deploy.dashboards import addresses, glance, panels
-from deploy.dashboards.board import GROUP, VENUE, Section, board
+from deploy.dashboards.board import GROUP, VENUE, Panel, Section, board
 from deploy.dashboards.panels import GREEN, ORANGE, RED, YELLOW
 from deploy.dashboards.promql import code_of, increase, least, most, of, or_zero, rate, total
 from services.contracts.measures import detector, every, gateway
@@ -153,7 +153,25 @@ def _sessions() -> Section:
         {"{{kind}} {{venue}}": total(of(gateway.HALTED_SYMBOLS, venue="$venue"), ("kind", "venue"))},
         panels.COUNT,
     )
-    return Section("Sessions and connection", 7, [(12, phases), (12, connection), (12, losses), (12, halts)])
+    first = [(12, phases), (12, connection), (12, losses), (12, halts)]
+    return Section("Sessions and connection", 7, [*first, *_dates()])
+
+
+def _dates() -> list[tuple[int, Panel]]:
+    left = panels.line_panel(
+        "Dated tables",
+        "How long each is known for, from the trading date on. From 30 days on somebody is told.",
+        {"{{table}}": least(of(gateway.TABLE_LEFT), ("table",))},
+        panels.SECONDS,
+    )
+    provisional = panels.timeline_panel(
+        "Trading date",
+        "Whether it is computed by the last known rules: live trading takes no entry then.",
+        most(of(gateway.PROVISIONAL), ("subject",)),
+        {0: ("known", GREEN), 1: ("PROVISIONAL", YELLOW)},
+        legend="{{subject}}",
+    )
+    return [(12, left), (12, provisional)]
 
 
 def _limits() -> Section:
