@@ -10,7 +10,7 @@ from services.contracts.envelope import Part
 from services.contracts.ids import order_id_of
 from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.pairs import PairApproved, PairClosed, StrandReason
-from services.contracts.terms import Purpose, Side, Symbol, TradingDate
+from services.contracts.terms import Purpose, Side, Symbol, TradingDate, Venue
 from services.executor.order import Order
 from services.executor.phases import OrderLife, PairPhase, Turn, next_phase
 
@@ -158,6 +158,12 @@ class Pair(Part):
 
     def order(self, order_id: str) -> Order | None:
         return next((order for order in self.orders if order.order_id == order_id), None)
+
+    @property
+    def refused_at(self) -> Venue | None:
+        """The venue of the newest sell, where the gateway denied it; None where it did not."""
+        sells = [order for order in self.orders if order.side is Side.SELL]
+        return sells[-1].venue if sells and sells[-1].life is OrderLife.DENIED else None
 
     def exit_sells(self, clip: int) -> int:
         """How many sells of a clip were sent at the rich venue."""

@@ -3,7 +3,8 @@
 NXT takes no market order, nor does the KRX after-market (market rules 4.2). So: a marketable limit a
 widening number of ticks through the better living bid; a market order only on KRX in its regular session
 as the last attempts, where KRX bids more; the KRX closing auction where that is what trades; in a VI the
-other venue. A fresh book goes before a quiet one, and only a fresh one backs a market order.
+other venue. A venue where nothing was refused goes before one that has just refused, a fresh book before a
+quiet one, and only a fresh one backs a market order.
 """
 
 from dataclasses import dataclass, replace
@@ -64,7 +65,10 @@ def _continuous(pair: Pair, view: View, attempt: Attempt) -> Ask | Obstacle:
     paying = [venue for venue in bids if bids[venue] >= attempt.floor_krw]
     if not paying:
         return _below_floor(view, max(bids.values()), attempt)
-    venue = max(paying, key=lambda v: (view.fresh(v), bids[v], v is pair.approval.sell_venue))
+    refusing = pair.refused_at
+    venue = max(
+        paying, key=lambda v: (v is not refusing, view.fresh(v), bids[v], v is pair.approval.sell_venue)
+    )
     return _market(pair, view, venue, attempt) or _limit(pair, view, venue, attempt)
 
 

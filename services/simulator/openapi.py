@@ -33,6 +33,8 @@ class OpenApi:
         self.guard = LoadGuard(options.broker.sustained_queries)
         self.closed_until_ns = 0
         self._rng = broker.rng
+        self._blank: set[str] = set()
+        """Queries whose last answer had a blank row."""
         self._methods: dict[str, Callable[..., Any]] = {
             "CommConnect": self._comm_connect,
             "CommTerminate": lambda session: None,
@@ -257,7 +259,9 @@ class OpenApi:
                 session, Told(screen, rqname, trcode, f"[{TR_FAILED}] 조회할 수 없는 TR 입니다")
             )
             return
-        self.sessions.send(session, *self._page(session, rqname, trcode, more, screen, self._blanked(table)))
+        self.sessions.send(
+            session, *self._page(session, rqname, trcode, more, screen, self._blanked(trcode.upper(), table))
+        )
         self._side_effects(session, trcode, screen, inputs)
 
     def _page(
@@ -273,11 +277,14 @@ class OpenApi:
         )
         return answer, Told(screen, rqname, trcode, "[100000] 조회가 완료되었습니다.")
 
-    def _blanked(self, table: Table) -> Table:
-        """The answer, by chance with one row that says nothing."""
-        rate = self.broker.faults.blank_row_rate
-        if not rate or not table.rows or self._rng.random() >= rate:
+    def _blanked(self, trcode: str, table: Table) -> Table:
+        """The answer, by chance with one row that says nothing; never twice in a row: a row that stays blank
+        is a difference."""
+        rate, again = self.broker.faults.blank_row_rate, trcode in self._blank
+        self._blank.discard(trcode)
+        if again or not rate or not table.rows or self._rng.random() >= rate:
             return table
+        self._blank.add(trcode)
         self.sessions.happened["blank_row"] += 1
         rows = list(table.rows)
         at = self._rng.randrange(len(rows))

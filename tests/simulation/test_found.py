@@ -19,7 +19,7 @@ from services.contracts.messages.pairs import PairClosed, PairOutcome
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.reasons import GateReason
 from services.contracts.terms import TradingState
-from services.gateway import core, order_desk
+from services.gateway import core, order_desk, own_cancels
 from services.simulator.virtual.checkers import no_entry_after_a_stop, only_in_the_windows, violations
 from services.simulator.virtual.day import VirtualDay
 from services.simulator.virtual.desk import Desk, build_desk
@@ -205,9 +205,9 @@ def test_what_rests_as_its_venue_pauses_is_found(
             obeyed(turn, message, *rest)
 
     if not cancels:
-        monkeypatch.setattr(order_desk, "cancel_open", lambda turn, wanted, reason: None)
+        monkeypatch.setattr(own_cancels, "cancel_open", lambda turn, wanted, reason: None)
         monkeypatch.setattr(order_desk, "command", no_cancel)
-    day = VirtualDay(desk, 1, RESTING)
+    day = VirtualDay(desk, 2, RESTING)
     day.run()
     left = [sentence for sentence in only_in_the_windows(day.witness) if "open across a pause" in sentence]
     assert bool(left) is not cancels

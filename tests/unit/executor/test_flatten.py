@@ -430,3 +430,18 @@ def test_after_a_start_nothing_is_decided_before_what_was_missed_is_read() -> No
     assert not desk.orders and not desk.cancels
     assert [a.kind for a in desk.all(AlertRaised)] == [AlertKind.PAIR_CLOSED]
     assert desk.last(PairClosed).sold_shares == 5
+
+
+def test_a_venue_that_refused_goes_after_the_other_one(desk: Desk) -> None:
+    desk.book(Venue.NXT, BID + 100, BID + 200)
+    first = desk.flattens[-1]
+    desk.hear(o.CommandDenied(
+        order_id=first.order_id, pair_id="P1", symbol=SYMBOL, reason=GateReason.WINDOW_CLOSED, detail=""
+    ))  # fmt: skip
+    desk.live(500)
+    desk.tick(600)
+    assert [rung.venue for rung in desk.flattens] == [Venue.NXT, Venue.KRX]
+    desk.close(desk.flattens[-1])
+    desk.live(500)
+    desk.tick(600)
+    assert desk.flattens[-1].venue is Venue.NXT
