@@ -17,7 +17,7 @@ from services.simulator.promptness import Promptness, figures_of
 from services.simulator.virtual.day import SECONDS, DayResult, run_day
 from services.simulator.virtual.desk import SYMBOLS, Desk, build_desk
 
-CHUNK = 4
+CHUNK = 2
 LATE_MS = 300
 """A first sell that waited longer at the gateway for a token counts as late."""
 LOG_LEVEL = "WARNING"

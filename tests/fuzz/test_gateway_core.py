@@ -213,7 +213,7 @@ STEPS_NS = (0, 10**6, 10**8, 4 * 10**8, 2 * 10**9, 4 * 10**9, 10**11)
 
 @pytest.mark.parametrize("where", BEGINNINGS)
 @given(data=st.data())
-@examples(40)
+@examples(25)
 def test_nothing_the_broker_or_a_stream_says_makes_the_gateway_fail(where: str, data: st.DataObject) -> None:
     gateway = begun(where)
     for _ in range(data.draw(st.integers(3, 12))):
