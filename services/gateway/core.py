@@ -33,6 +33,7 @@ from services.gateway import (
     reconcile,
     truth,
 )
+from services.gateway.comparison import after_garbled, compare
 from services.gateway.effects import DropScreen
 from services.gateway.evidence import Blank, Unusable, from_chejan, is_of_account, order_no
 from services.gateway.facts import (
@@ -61,7 +62,7 @@ from services.gateway.order_table import Stage
 from services.gateway.query_desk import MAX_PAGES, Round, RoundKind
 from services.gateway.recovery import by_this_clock
 from services.gateway.recovery import recovered as recovered
-from services.gateway.replies import ORDER_NO_FIELD, account_now, orders_of_day
+from services.gateway.replies import ORDER_NO_FIELD
 from services.gateway.state import Control, GatewayState, GatewayStep
 from services.gateway.turn import Turn
 from services.gateway.words import note_strange, of_another_date
@@ -156,6 +157,9 @@ def _retell_orders(turn: Turn) -> None:
         truth.retell(turn, record)
     for record in turn.state.orders.working.values():
         truth.retell(turn, record)
+    strangers = list(turn.state.orders.foreign.values())
+    for seen in [s for s in strangers[:-REPUBLISHED] if s.works] + strangers[-REPUBLISHED:]:
+        truth.tell_foreign(turn, seen)
 
 
 def _forgotten(turn: Turn) -> None:
@@ -175,10 +179,8 @@ def _forgotten(turn: Turn) -> None:
     for venue, alive in state.rhythm.alive.items():
         turn.say(FeedLivenessChanged(venue=venue, alive=alive, last_event_ns=turn.now_ns))
     _retell_orders(turn)
-    account = state.link.account
-    if account and state.link.state in (ConnectionState.SYNCHRONISING, ConnectionState.READY):
-        asks = (*orders_of_day(account), *account_now(account))
-        turn.set(desk=turn.state.desk.want(RoundKind.FULL, asks))
+    if state.link.account and state.link.state in (ConnectionState.SYNCHRONISING, ConnectionState.READY):
+        compare(turn)
 
 
 # -- what the broker says ------------------------------------------------------------------------------
@@ -211,8 +213,8 @@ def _garbled(turn: Turn, fact: Garbled) -> None:
 
 
 def _unusable(turn: Turn, what: str) -> None:
-    """Something unreadable about orders: the broker is asked for all of them."""
-    truth.want_orders(turn, RoundKind.RESOLVE, everything=True)
+    """Something unreadable about orders: the broker is asked for what is open and what is in question."""
+    after_garbled(turn)
     link_desk.unusable(turn, what)
 
 

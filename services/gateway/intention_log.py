@@ -17,13 +17,15 @@ from pydantic import TypeAdapter
 
 from services.contracts.messages.orders import OrderFacts
 from services.contracts.terms import Symbol, TradingDate
+from services.gateway.evidence import Evidence
 from services.gateway.order_table import OrderRecord, Stage
 from services.gateway.over_night import OverNight
 
 _RECORD: TypeAdapter[OrderRecord] = TypeAdapter(OrderRecord)
 _NIGHT: TypeAdapter[OverNight] = TypeAdapter(OverNight)
+_SEEN: TypeAdapter[Evidence] = TypeAdapter(Evidence)
 Line = Mapping[str, Any]
-BASELINE, CARRIED, CLAIMED = "baseline", "carried", "claimed"
+BASELINE, CARRIED, CLAIMED, STRANGER = "baseline", "carried", "claimed", "stranger"
 _STEM, _SUFFIX = "intentions-", ".jsonl"
 _NAMES = f"{_STEM}????-??-??{_SUFFIX}"
 
@@ -53,9 +55,14 @@ def closed(facts: OrderFacts) -> dict[str, Any]:
     return {"k": "closed", "id": facts.order_id, "facts": facts.model_dump(mode="json")}
 
 
-def baseline(held: Mapping[Symbol, int], account: str = "") -> dict[str, Any]:
-    """What the account holds that no order of the day explains."""
-    return {"k": BASELINE, "held": dict(held), "account": account}
+def baseline(held: Mapping[Symbol, int], account: str = "", at_ns: int = 0) -> dict[str, Any]:
+    """What the account holds that no order of the day explains, as first taken at `at_ns` (Redis time)."""
+    return {"k": BASELINE, "held": dict(held), "account": account, "at": at_ns}
+
+
+def stranger(seen: Evidence, account: str = "") -> dict[str, Any]:
+    """How far an order that is not ours has got: the broker is not asked for it again once it is over."""
+    return {"k": STRANGER, "seen": _SEEN.dump_python(seen, mode="json"), "account": account}
 
 
 def carried(shares: Mapping[str, int], night: OverNight, account: str = "") -> dict[str, Any]:
@@ -100,6 +107,24 @@ def baseline_of(lines: Iterable[Line], stored: Mapping[Symbol, int] | None) -> M
     return logged[-1] if logged else stored
 
 
+def baseline_ns_of(lines: Iterable[Line], stored_ns: int) -> int:
+    """Return when the newest baseline of the log was first taken, `stored_ns` where there is none in it."""
+    logged = [int(line.get("at", 0)) for line in lines if line["k"] == BASELINE]
+    return logged[-1] if logged else stored_ns
+
+
+def strangers_of(lines: Iterable[Line]) -> dict[str, Evidence]:
+    """Return what is known of each order that is not ours, by the broker's number."""
+    found: dict[str, Evidence] = {}
+    for line in lines:
+        if line["k"] == STRANGER:
+            seen = _SEEN.validate_python(line["seen"])
+            found[seen.broker_order_no] = seen
+        elif line["k"] == "number":
+            found.pop(line["no"], None)
+    return found
+
+
 def replay(lines: Iterable[Line]) -> dict[str, OrderRecord]:
     """Return every order that may have left, by id, as far as the log knows it.
 
@@ -112,7 +137,7 @@ def replay(lines: Iterable[Line]) -> dict[str, OrderRecord]:
             record = _RECORD.validate_python(line["record"])
             records.setdefault(record.order_id, replace(record, stage=Stage.UNKNOWN))
             continue
-        if line["k"] in (BASELINE, CARRIED, CLAIMED):
+        if line["k"] in (BASELINE, CARRIED, CLAIMED, STRANGER):
             continue
         known = records.get(line["id"])
         if known is None:

@@ -19,6 +19,7 @@ from services.contracts.messages.venue_state import (
 )
 from services.contracts.terms import GatewayMode, Severity, Symbol, Venue
 from services.gateway import truth
+from services.gateway.comparison import compare
 from services.gateway.effects import (
     EXIT_PLANNED_CUT,
     EXIT_RECONNECT,
@@ -36,7 +37,7 @@ from services.gateway.order_kinds import sessions_without_codes
 from services.gateway.order_table import Stage
 from services.gateway.query_desk import Round, RoundKind
 from services.gateway.recovery import of_account
-from services.gateway.replies import account_now, bands, interruptions, limits_of_day, orders_of_day
+from services.gateway.replies import bands, interruptions, limits_of_day
 from services.gateway.screens import SESSION_SCREEN
 from services.gateway.settings import GatewaySettings
 from services.gateway.turn import Turn
@@ -186,8 +187,8 @@ def logged_in(turn: Turn, fact: LoggedIn) -> None:
     for message in turn.state.halts.everything():
         turn.say(message)
     turn.do(Register(SESSION_SCREEN, (), SESSION_FIDS))
-    compared = turn.state.desk.want(RoundKind.FULL, (*orders_of_day(account), *account_now(account)))
-    turn.set(desk=compared.want(RoundKind.WATCH, interruptions()))
+    compare(turn)
+    turn.set(desk=turn.state.desk.want(RoundKind.WATCH, interruptions()))
     read_symbols(turn)
 
 

@@ -21,6 +21,17 @@ def _since(turn: Turn, record: OrderRecord, seen: Evidence) -> bool:
     return not seen.hhmmss or seen.hhmmss >= turn.state.clock.hhmmss(record.sent_ns - CLOCKS_PART_NS)
 
 
+def over_before_baseline(turn: Turn, seen: Evidence) -> bool:
+    """Whether a row that nobody has heard of was over before the baseline was taken: the baseline holds what
+    it filled. The newest orders were read with it, so that one which is not older by more than the clocks may
+    part is new."""
+    baseline_ns = turn.state.baseline_ns
+    if not (baseline_ns and seen.by_query and seen.hhmmss) or seen.works:
+        return False
+    latest: str = turn.state.clock.hhmmss(baseline_ns - CLOCKS_PART_NS)
+    return seen.hhmmss < latest
+
+
 def alike_but_for_screen(turn: Turn, record: OrderRecord, rows: list[Evidence]) -> dict[str, Evidence]:
     """Return the orders that only their screen tells from ours, by number, while nothing has shown yet that
     the broker echoes screens: nobody but a person can tell."""

@@ -295,12 +295,15 @@ class OrderTable:
             pair_id for pair_id, qty in self.unsold.items() if qty > 0 and pair_id in self.by_pair
         }
 
+    def unsettled_symbols_of_ours(self) -> set[Symbol]:
+        """Return the symbols of which an order of ours may still change or is in question."""
+        doubted = (self.get(order_id) for order_id in self.contradicted)
+        records = (*self.working.values(), *doubted)
+        return {record.facts.symbol for record in records if record is not None}
+
     def unsettled_symbols(self) -> set[Symbol]:
         """Return the symbols of which an order may still change or is in question, ours or others'."""
-        ours = {record.facts.symbol for record in self.working.values()}
-        doubted = (self.get(order_id) for order_id in self.contradicted)
-        ours |= {record.facts.symbol for record in doubted if record is not None}
-        return ours | {seen.symbol for seen in self.others_working()}
+        return self.unsettled_symbols_of_ours() | {seen.symbol for seen in self.others_working()}
 
     def works_against(self, symbol: Symbol, venue: Venue, side: Side, limit_krw: int | None = None) -> str:
         """Return an order in the account that could meet one of `side` on that venue, or empty.

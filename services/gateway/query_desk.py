@@ -47,11 +47,25 @@ _READS_ORDERS = (RoundKind.RESOLVE, RoundKind.FULL, RoundKind.ORDERS)
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One query of a round, before it has a name and a screen."""
+    """One query of a round, before it has a name and a screen.
+
+    Of a list with `pages` no more of them are read, and what it leaves out is asked for by what is marked
+    `instead`. A page whose rows have nothing in the column `while_any` is the last: the broker lists what was
+    not asked for.
+    """
 
     trcode: str
     inputs: tuple[tuple[str, str], ...] = ()
     codes: tuple[str, ...] = ()
+    pages: int = 0
+    instead: bool = False
+    while_any: str = ""
+
+    def goes_on(self, pages: int, rows: tuple[Mapping[str, str], ...]) -> bool:
+        """Whether another page is read after so many, the newest with these rows. A blank may be anything."""
+        if pages == self.pages:
+            return False
+        return not self.while_any or any(row.get(self.while_any, "").strip() != "0" for row in rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +79,25 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Round:
+    """`read` are those of its queries whose answer is whole."""
+
     kind: RoundKind
     asks: tuple[Ask, ...]
     left: tuple[Ask, ...]
     begun_ns: int = 0
     replies: tuple[Reply, ...] = ()
     tries: int = 0
+    read: tuple[Ask, ...] = ()
+
+    def answered(self, page: Reply, pages: int, *, whole: bool) -> "Round":
+        """Return the round without the query that was answered, in so many pages, and what that spares."""
+        ask, left = self.left[0], self.left[1:]
+        if ask.pages and whole:
+            left = tuple(other for other in left if not other.instead)
+        elif ask.pages or (pages > MANY_PAGES and ask.trcode == "OPT10075"):
+            left = tuple(other for other in left if other.instead or other.trcode != "OPT10076")
+        read = (*self.read, ask) if whole else self.read
+        return replace(self, left=left, replies=(*self.replies, page), tries=0, read=read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +200,10 @@ class QueryDesk:
         if flight is None or round_ is None or flight.due or flight.query.rqname != rqname:
             return self, None
         page = Reply(flight.page.trcode, {**flight.page.single, **single}, (*flight.page.rows, *rows))
-        if more:
-            return replace(self, flight=replace(flight, page=page, due=True, pages=flight.pages + 1)), None
-        left = round_.left[1:]
-        if flight.pages > MANY_PAGES and page.trcode == "OPT10075":
-            left = tuple(ask for ask in left if ask.trcode != "OPT10076")
-        done = replace(round_, left=left, replies=(*round_.replies, page), tries=0)
+        pages = flight.pages + 1
+        if more and round_.left[0].goes_on(pages, rows):
+            return replace(self, flight=replace(flight, page=page, due=True, pages=pages)), None
+        done = round_.answered(page, flight.pages, whole=not more)
         if done.left:
             return replace(self, flight=None, round=done), None
         return replace(self, flight=None, round=None), done

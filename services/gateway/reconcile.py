@@ -17,6 +17,7 @@ from services.contracts.messages.orders import AccountReported, ReconciliationCo
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.terms import Severity, Side, Symbol
 from services.gateway import carry, matching, truth
+from services.gateway.comparison import compare
 from services.gateway.effects import Note
 from services.gateway.evidence import Blank, Evidence, Unusable, from_row, is_of_account
 from services.gateway.intention_log import baseline
@@ -24,11 +25,10 @@ from services.gateway.order_table import OrderRecord, OrderTable, Stage
 from services.gateway.query_desk import Reply, Round, RoundKind
 from services.gateway.replies import (
     ACCOUNT_FIELD,
-    account_now,
     asked_symbols,
     cash,
     holdings,
-    orders_of_day,
+    named_symbols,
 )
 from services.gateway.state import Difference, Look
 from services.gateway.turn import Turn
@@ -59,6 +59,9 @@ def finish(turn: Turn, round_: Round) -> bool:
         account = _account(turn, round_, replies["OPW00001"], replies["OPW00018"])
         differences += account.problems
         blank = blank or account.blank
+    if account.unread:
+        compare(turn, *account.unread)
+        return False
     if blank and not _seen_twice(turn, round_, tuple(differences)):
         return False
     _report(turn, account)
@@ -84,13 +87,15 @@ def _seen_twice(turn: Turn, round_: Round, differences: tuple[str, ...]) -> bool
     if before is not None and round_.begun_ns - before.begun_ns < APART_NS:
         if before.differences == differences:
             return before.looks > 1 and before.told
-        before = replace(before, begun_ns=round_.begun_ns, differences=differences, told=False)
+        before = replace(
+            before, begun_ns=round_.begun_ns, differences=differences, told=False, asks=round_.asks
+        )
         turn.set(look=before)
         return False
     equal = before is not None and before.differences == differences
     looks = 1 if before is None else before.looks + 1
     told = equal or looks >= LOOKS
-    turn.set(look=Look(round_.begun_ns, turn.state.connection_epoch, differences, looks, told=told))
+    turn.set(look=Look(round_.begun_ns, turn.state.connection_epoch, differences, looks, told, round_.asks))
     return told
 
 
@@ -98,7 +103,7 @@ def look_again(turn: Turn) -> None:
     """Take the second look at a difference when it is due."""
     look = turn.state.look
     if look is not None and not look.told and turn.now_ns - look.begun_ns >= APART_NS:
-        _compare_all(turn)
+        turn.set(desk=turn.state.desk.want(RoundKind.FULL, look.asks))
 
 
 def _say_completed(turn: Turn, differences: tuple[str, ...]) -> None:
@@ -138,7 +143,7 @@ def _orders(turn: Turn, round_: Round) -> tuple[list[str], bool]:
             truth.observe(turn, item)
             _contradiction(turn, item, round_.begun_ns)
     counts = whole and _of_ready_session(turn, round_.begun_ns)
-    asked = asked_symbols(round_.asks)
+    asked = asked_symbols(round_.read)
     if counts:
         _end_blank(turn, seen, round_.begun_ns)
     unclaimed = [item for item in seen if turn.state.orders.by_number(item.broker_order_no) is None]
@@ -154,8 +159,9 @@ def _orders(turn: Turn, round_: Round) -> tuple[list[str], bool]:
     if counts:
         listed = {item.broker_order_no for item in seen}
         table = turn.state.orders
-        if asked is not None:
+        if asked is not None and "" not in named_symbols(round_.read):
             listed |= {no for no, item in table.foreign.items() if item.symbol not in asked}
+        if asked is not None:
             listed |= {no for no in table.numbers if _symbol_of(turn, no) not in asked}
         problems += _missing(turn, listed, round_.begun_ns)
         _end_unlisted(turn, listed, round_.begun_ns)
@@ -329,13 +335,15 @@ def _missing(turn: Turn, numbers: set[str], begun_ns: int) -> list[str]:
 @dataclass(frozen=True, slots=True)
 class Account:
     """What a round said of the account. `agrees` is whether it was compared and holds no difference,
-    `blank` whether its problems rest on a blank or an empty answer."""
+    `blank` whether its problems rest on a blank or an empty answer, `unread` are the symbols that differ and
+    whose orders have to be read before that counts."""
 
     report: AccountReported | None = None
     problems: tuple[str, ...] = ()
     unexplained: Mapping[Symbol, int] = field(default_factory=dict)
     agrees: bool = False
     blank: bool = False
+    unread: frozenset[Symbol] = frozenset()
 
 
 def _account(turn: Turn, round_: Round, money: Reply, stock: Reply) -> Account:
@@ -361,9 +369,10 @@ def _account(turn: Turn, round_: Round, money: Reply, stock: Reply) -> Account:
         _settle_over_night(turn, unexplained, empty=not stock.rows)
     if known is None:
         _take_baseline(turn, unexplained)
-    if problems and round_.kind is not RoundKind.FULL:
-        _compare_all(turn)
-        return Account()
+    differing = differing_symbols(held, known or {}, ours) if problems else frozenset()
+    asked = asked_symbols(round_.read)
+    if problems and (round_.kind is not RoundKind.FULL or not (asked is None or differing <= asked)):
+        return Account(unread=differing)
     empty = bool(problems) and not stock.rows
     return Account(report, problems, unexplained, agrees=not problems, blank=empty)
 
@@ -389,9 +398,12 @@ def _agree_again(turn: Turn, kind: RoundKind) -> None:
 
 
 def _take_baseline(turn: Turn, held: Mapping[Symbol, int]) -> None:
-    """Remember it where a Redis that forgets does not matter."""
-    turn.set(baseline=held)
-    turn.do(Note(baseline(held, turn.state.account), turn.state.session.trading_date))
+    """Remember it where a Redis that forgets does not matter. One that a person corrects is as old as it
+    was: of others' orders it still holds what was over when it was first taken."""
+    state = turn.state
+    at_ns = turn.now_ns if state.baseline is None else state.baseline_ns
+    turn.set(baseline=held, baseline_ns=at_ns)
+    turn.do(Note(baseline(held, state.account, at_ns), state.session.trading_date))
 
 
 def _name(turn: Turn, unexplained: Mapping[Symbol, int]) -> None:
@@ -399,12 +411,6 @@ def _name(turn: Turn, unexplained: Mapping[Symbol, int]) -> None:
     before = turn.state.difference
     if before is None or before.unexplained != unexplained:
         turn.set(difference=Difference(turn.now_ns, unexplained))
-
-
-def _compare_all(turn: Turn) -> None:
-    account = turn.state.link.account
-    asks = (*orders_of_day(account), *account_now(account))
-    turn.set(desk=turn.state.desk.want(RoundKind.FULL, asks))
 
 
 def accept_holdings(turn: Turn, asked_ns: int) -> None:
@@ -417,7 +423,7 @@ def accept_holdings(turn: Turn, asked_ns: int) -> None:
     else:
         turn.alert("nothing-accepted", AlertCode.NOTHING_ACCEPTED, Severity.INFO, {})
     if turn.state.link.state in (ConnectionState.SYNCHRONISING, ConnectionState.READY):
-        _compare_all(turn)
+        compare(turn)
 
 
 def _quiet(turn: Turn, begun_ns: int) -> bool:
@@ -460,9 +466,19 @@ def holding_differences(
     held: Mapping[Symbol, int], baseline: Mapping[Symbol, int], net: Mapping[Symbol, int]
 ) -> list[str]:
     """Return a sentence for each symbol whose holding our orders of the day do not explain."""
-    problems = []
-    for symbol in sorted({*held, *baseline, *net}):
-        expected = baseline.get(symbol, 0) + net.get(symbol, 0)
-        if held.get(symbol, 0) != expected:
-            problems.append(f"{symbol}: the broker holds {held.get(symbol, 0)}, our fills make {expected}")
-    return problems
+    return [
+        f"{symbol}: the broker holds {held.get(symbol, 0)}, our fills make "
+        f"{baseline.get(symbol, 0) + net.get(symbol, 0)}"
+        for symbol in sorted(differing_symbols(held, baseline, net))
+    ]
+
+
+def differing_symbols(
+    held: Mapping[Symbol, int], baseline: Mapping[Symbol, int], net: Mapping[Symbol, int]
+) -> frozenset[Symbol]:
+    """Return the symbols whose holding our orders of the day do not explain."""
+    return frozenset(
+        symbol
+        for symbol in {*held, *baseline, *net}
+        if held.get(symbol, 0) != baseline.get(symbol, 0) + net.get(symbol, 0)
+    )

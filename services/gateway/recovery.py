@@ -13,11 +13,13 @@ from services.contracts.terms import Side, Symbol, TradingDate
 from services.gateway.intention_log import (
     Line,
     account_of_lines,
+    baseline_ns_of,
     baseline_of,
     carried_of,
     claimed_of,
     lines_of_account,
     replay,
+    strangers_of,
 )
 from services.gateway.limiter import History, shifted
 from services.gateway.order_table import OrderRecord, OrderTable, Stage
@@ -50,8 +52,9 @@ def of_account(state: GatewayState, account: str, trading_date: TradingDate) -> 
     """Return the state with the order truth of `account`, from what was stored of it and from the logs."""
     if state.account not in ("", account):
         state = state.but(
-            working={}, orders=OrderTable(), queue=(), baseline=None, difference=None, carried={},
-            over_night=OverNight(), claimed=frozenset(), earlier={}, cancelling={}, rejecting={}, texts={},
+            working={}, orders=OrderTable(), queue=(), baseline=None, baseline_ns=0, difference=None,
+            carried={}, over_night=OverNight(), claimed=frozenset(), earlier={}, cancelling={}, rejecting={},
+            texts={},
         )  # fmt: skip
     log, log_before = (lines_of_account(lines, account) for lines in state.logs)
     return _joined_with(state.but(account=account), log, trading_date, log_before)
@@ -71,11 +74,14 @@ def _joined_with(
     records.update({r.order_id: _joined(records.get(r.order_id), r) for r in state.working.values()})
     orders = OrderTable(carried=carried, carried_symbols=night.symbols, claimed=claimed)
     orders = orders.with_records(records.values())
+    strangers = {no: seen for no, seen in strangers_of(log).items() if no not in orders.numbers}
+    orders = replace(orders, foreign=strangers)
     queue = tuple(waiting for waiting in state.queue if orders.get(waiting.command.order_id) is None)
     joined: GatewayState = state.but(
         orders=orders, working=orders.working, queue=queue, claimed=claimed, carried=carried,
         over_night=night, desk=replace(state.desk, history=state.query_history),
-        baseline=baseline_of(log, state.baseline), order_history=_order_history(state, log),
+        baseline=baseline_of(log, state.baseline), baseline_ns=baseline_ns_of(log, state.baseline_ns),
+        order_history=_order_history(state, log),
         earlier=earlier, facts=DayFacts(bands=state.facts.bands, limits_ns=state.facts.limits_ns),
         halts=interrupted(state.interruptions),
     )  # fmt: skip
@@ -95,6 +101,7 @@ def _after_the_night(
     before: GatewayState = state.but(
         carried=carried, over_night=night, claimed=claimed_of(log_before, state.claimed),
         baseline=baseline_of(log_before, state.baseline),
+        orders=OrderTable(foreign=strangers_of(log_before)),
     )  # fmt: skip
     return of_new_date(before, trading_date, earlier)
 
@@ -116,9 +123,9 @@ def of_new_date(
     begun: GatewayState = state.but(
         trading_date=trading_date, carried=held, over_night=_over_night(state, before, held),
         orders=OrderTable(carried=held, carried_symbols=_symbols(before, held)), working={},
-        claimed=frozenset(), baseline=None, difference=None, halts=HaltBoard(), interruptions=(), queue=(),
-        superseded=frozenset(), cancelling={}, rejecting={}, texts={}, stale_orders=tuple(stale),
-        earlier=earlier, left_over=(), facts=DayFacts(), control=Control(),
+        claimed=frozenset(), baseline=None, baseline_ns=0, difference=None, halts=HaltBoard(),
+        interruptions=(), queue=(), superseded=frozenset(), cancelling={}, rejecting={}, texts={},
+        stale_orders=tuple(stale), earlier=earlier, left_over=(), facts=DayFacts(), control=Control(),
     )  # fmt: skip
     return begun
 
@@ -178,9 +185,9 @@ def by_this_clock(state: GatewayState, now_ns: int) -> GatewayState:
     told = state.difference
     if told is not None and told.told_ns > now_ns:
         told = replace(told, told_ns=now_ns)
-    forgotten_ns = min(state.control.halt_forgotten_ns, now_ns)
+    forgotten_ns, baseline_ns = min(state.control.halt_forgotten_ns, now_ns), min(state.baseline_ns, now_ns)
     moved: GatewayState = state.but(
-        orders=orders, working=orders.working, difference=told,
+        orders=orders, working=orders.working, difference=told, baseline_ns=baseline_ns,
         control=replace(state.control, halt_forgotten_ns=forgotten_ns),
         order_history=shifted(state.order_history, now_ns),
         query_history=shifted(state.query_history, now_ns),

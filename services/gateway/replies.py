@@ -1,7 +1,7 @@
 """Which fields of each answer are read, and the queries that the gateway asks (Kiwoom sheet 7)."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.contracts.messages.venue_state import PriceBand
 from services.contracts.terms import Symbol
@@ -12,7 +12,11 @@ ORDER_NO_FIELD = "주문번호"
 ACCOUNT_FIELD = "계좌번호"
 CODES_PER_REQUEST = 100
 SYMBOLS_AT_ONCE = 3
-"""Orders of more symbols than these are asked for with the whole day's."""
+"""Orders of more symbols than these are asked for with the newest of the day."""
+NEWEST_PAGES = 3
+"""So many pages of the day's orders are read: what they leave out is asked for by what is in question."""
+_EVERY, _OPEN = "0", "1"
+"""체결구분: all orders, or what is open (Kiwoom sheet 7)."""
 _ORDER_FIELDS = (
     "주문번호", "종목코드", "주문상태", "주문수량", "주문가격", "미체결수량", "체결누계금액", "원주문번호",
     "주문구분", "매매구분", "시간", "체결량", "당일매매수수료", "당일매매세금", "거래소구분",
@@ -40,8 +44,7 @@ def orders_of_day(account: str, symbol: str = "") -> tuple[Ask, ...]:
     """All orders of the day, dead ones included, and all fills; those of one symbol where it is named."""
     only = "1" if symbol else "0"
     return (
-        Ask("OPT10075", (("계좌번호", account), ("전체종목구분", only), ("매매구분", "0"),
-                         ("종목코드", symbol), ("체결구분", "0"), ("거래소구분", "0"))),
+        _orders(account, symbol),
         Ask("OPT10076", (("종목코드", symbol), ("조회구분", only), ("매도수구분", "0"),
                          ("계좌번호", account), ("비밀번호", ""), ("주문번호", ""), ("체결구분", "0"),
                          ("거래소구분", "0"))),
@@ -49,19 +52,40 @@ def orders_of_day(account: str, symbol: str = "") -> tuple[Ask, ...]:
 
 
 def orders_of_symbols(account: str, symbols: Collection[str]) -> tuple[Ask, ...]:
-    """The orders of a few symbols, one after the other; of many, or of none in particular, all of the day.
-
-    A page holds 100 rows: on a busy day all of them take minutes at the broker's pace (Kiwoom sheet 5.1).
-    """
+    """The orders of a few symbols, one after the other; of many, or of none in particular, the newest."""
     if not 0 < len(symbols) <= SYMBOLS_AT_ONCE:
-        return orders_of_day(account)
+        return newest_orders(account, symbols)
     return tuple(ask for symbol in sorted(symbols) for ask in orders_of_day(account, symbol))
 
 
+def newest_orders(account: str, symbols: Collection[str]) -> tuple[Ask, ...]:
+    """All orders of the day where few pages hold them; else the newest, all that are open, and those of the
+    `symbols` in question.
+
+    A page holds 100 rows: on a busy day all of them take minutes at the broker's pace (Kiwoom sheet 5.1).
+    """
+    day, fills = orders_of_day(account)
+    open_ = replace(_orders(account, state=_OPEN), while_any="미체결수량")
+    in_question = (_orders(account, symbol) for symbol in sorted(symbols))
+    instead = (replace(ask, instead=True) for ask in (open_, *in_question))
+    return (replace(day, pages=NEWEST_PAGES), fills, *instead)
+
+
+def _orders(account: str, symbol: str = "", state: str = _EVERY) -> Ask:
+    only = "1" if symbol else "0"
+    return Ask("OPT10075", (("계좌번호", account), ("전체종목구분", only), ("매매구분", "0"),
+                            ("종목코드", symbol), ("체결구분", state), ("거래소구분", "0")))  # fmt: skip
+
+
+def named_symbols(asks: Iterable[Ask]) -> frozenset[str]:
+    """Return the symbols whose orders are asked for by name; the empty text for every symbol."""
+    return frozenset(dict(ask.inputs)["종목코드"] for ask in asks if ask.trcode == "OPT10075")
+
+
 def asked_symbols(asks: Iterable[Ask]) -> frozenset[str] | None:
-    """Return the symbols whose orders were asked for, None where it was all of them."""
-    named = {dict(ask.inputs)["종목코드"] for ask in asks if ask.trcode == "OPT10075"}
-    return None if "" in named else frozenset(named)
+    """Return the symbols all of whose orders were asked for, None where it was those of every symbol."""
+    named = named_symbols(ask for ask in asks if ("체결구분", _EVERY) in ask.inputs)
+    return None if "" in named else named
 
 
 def account_now(account: str) -> tuple[Ask, ...]:

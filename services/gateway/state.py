@@ -23,7 +23,7 @@ from services.gateway.limiter import History
 from services.gateway.order_queue import Queue, Waiting
 from services.gateway.order_table import OrderRecord, OrderTable
 from services.gateway.over_night import OverNight
-from services.gateway.query_desk import QueryDesk
+from services.gateway.query_desk import Ask, QueryDesk
 from services.gateway.session_desk import NO_DATE, SessionDesk
 from services.gateway.settings import GatewaySettings
 from services.gateway.subscriptions import Refused, Registration
@@ -105,7 +105,7 @@ class Look:
 
     Begun at `begun_ns` (Redis time).
 
-    `looks` counts those in a row; `told` is whether they count as differences.
+    `looks` counts those in a row; `told` is whether they count as differences, `asks` what it asked.
     """
 
     begun_ns: int
@@ -113,6 +113,7 @@ class Look:
     differences: tuple[str, ...]
     looks: int
     told: bool
+    asks: tuple[Ask, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,7 @@ class GatewayState(State):
 
     DURABLE: ClassVar[frozenset[str]] = frozenset(
         {"working", "queue", "control", "reference", "connection_epoch", "query_history", "order_history",
-         "trading_date", "baseline", "difference", "facts", "carried",
+         "trading_date", "baseline", "baseline_ns", "difference", "facts", "carried",
          "over_night", "claimed", "account",
          "interruptions", "tables_told"}
     )  # fmt: skip
@@ -175,6 +176,8 @@ class GatewayState(State):
     trading_date: TradingDate = TradingDate("")
     baseline: Mapping[Symbol, int] | None = None
     """Holdings of the account that our orders of the day do not explain."""
+    baseline_ns: int = 0
+    """When it was first taken (Redis time), 0 before. Of others' orders it holds what was over by then."""
     difference: Difference | None = None
     """What was last told of them as a difference, until a comparison finds none."""
 

@@ -24,10 +24,10 @@ from services.contracts.terms import OrderKind, Severity, Symbol, Venue
 from services.gateway import matching, order_kinds
 from services.gateway.effects import Note
 from services.gateway.evidence import Evidence
-from services.gateway.intention_log import closed, numbered, reopened
+from services.gateway.intention_log import closed, numbered, reopened, stranger
 from services.gateway.order_table import Growth, OrderRecord, Stage, merge
 from services.gateway.query_desk import RoundKind
-from services.gateway.replies import orders_of_day, orders_of_symbols
+from services.gateway.replies import named_symbols, newest_orders, orders_of_symbols
 from services.gateway.screens import is_order_screen
 from services.gateway.turn import Turn
 from services.gateway.words import note_strange
@@ -393,10 +393,18 @@ def foreign(turn: Turn, seen: Evidence) -> None:
         want_orders(turn, RoundKind.ORDERS)
     table, news = turn.state.orders.with_foreign(seen)
     first = seen.broker_order_no not in turn.state.orders.foreign
-    if not news:
+    if not news or (first and matching.over_before_baseline(turn, seen)):
         return
     turn.set(orders=table, rhythm=_moved(turn))
     known = table.foreign[seen.broker_order_no]
+    turn.do(Note(stranger(known, turn.state.account), turn.state.session.trading_date))
+    tell_foreign(turn, known)
+    if first:
+        _foreign_alert(turn, known, resolved=False)
+
+
+def tell_foreign(turn: Turn, known: Evidence) -> None:
+    """Say how far an order that is not ours has got."""
     turn.say(
         ForeignOrderSeen(
             broker_order_no=known.broker_order_no, symbol=known.symbol, venue=known.venue or Venue.KRX,
@@ -405,8 +413,6 @@ def foreign(turn: Turn, seen: Evidence) -> None:
             trading_date=turn.state.session.trading_date,
         )
     )  # fmt: skip
-    if first:
-        _foreign_alert(turn, known, resolved=False)
 
 
 def _foreign_alert(turn: Turn, seen: Evidence, *, resolved: bool) -> None:
@@ -454,14 +460,13 @@ def in_flight(turn: Turn, seen: Evidence) -> bool:
     return any(r.unacknowledged and like(r, seen) for r in table.working.values())
 
 
-def want_orders(turn: Turn, kind: RoundKind, *also: Symbol, everything: bool = False) -> None:
-    """Ask the broker for the orders of the symbols in question, and of those `also` named; `everything` where
-    nobody knows which they are."""
+def want_orders(turn: Turn, kind: RoundKind, *also: Symbol) -> None:
+    """Ask the broker for the orders of the symbols in question, and of those `also` named."""
     account, desk = turn.state.link.account, turn.state.desk
-    if desk.wanted.get(kind) == orders_of_day(account):
-        return
-    symbols = set() if everything else {*turn.state.orders.unsettled_symbols(), *also}
-    turn.set(desk=desk.want(kind, orders_of_symbols(account, symbols)))
+    before = named_symbols(desk.wanted.get(kind, ()))
+    symbols = {*turn.state.orders.unsettled_symbols(), *before, *also} - {""}
+    asks = newest_orders if "" in before else orders_of_symbols
+    turn.set(desk=desk.want(kind, asks(account, symbols)))
 
 
 def _unknown_alert(

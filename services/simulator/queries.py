@@ -66,13 +66,16 @@ class Queries:
 
     # -- orders --------------------------------------------------------------------------
 
-    def _orders(self, inputs: Inputs, side_key: str) -> list[Order]:
-        """Newest first, filtered by venue, side and symbol; `체결구분` 1 open, 2 filled, else all."""
+    def _orders(self, inputs: Inputs, side_key: str, scope_key: str = "") -> list[Order]:
+        """Newest first, filtered by venue, side and symbol; `체결구분` 1 open, 2 filled, else all.
+
+        Where `scope_key` is 0 the symbol counts for nothing (Kiwoom sheet 7).
+        """
         venues = {"1": Venue.KRX, "2": Venue.NXT, "KRX": Venue.KRX, "NXT": Venue.NXT}
         venue = venues.get(inputs.get("거래소구분", "") or inputs.get("거래소", ""))
         sides = {"1": Side.SELL, "2": Side.BUY}
         side = sides.get(inputs.get(side_key, ""))
-        code = unsuffixed(inputs.get("종목코드", ""))[0]
+        code = "" if inputs.get(scope_key) == "0" else unsuffixed(inputs.get("종목코드", ""))[0]
         state = inputs.get("체결구분", "0")
         found = []
         for order in reversed(self._broker.orders.values()):
@@ -121,12 +124,12 @@ class Queries:
         }
 
     def _open_orders(self, inputs: Inputs) -> Table:
-        rows = [self._order_row(order) for order in self._orders(inputs, "매매구분")]
+        rows = [self._order_row(order) for order in self._orders(inputs, "매매구분", "전체종목구분")]
         return Table("실시간미체결요청", rows=rows)
 
     def _filled_orders(self, inputs: Inputs) -> Table:
         before = inputs.get("주문번호", "")
-        orders = self._orders(inputs, "매도수구분")
+        orders = self._orders(inputs, "매도수구분", "조회구분")
         if before.isdigit():
             orders = [order for order in orders if order.number < int(before)]
         return Table("체결요청", rows=[self._order_row(order) for order in orders])

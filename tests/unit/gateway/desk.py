@@ -77,10 +77,21 @@ class FakeBroker:
     holdings: dict[str, int] = field(default_factory=dict)
     answers: bool = True
 
+    def listed(self, query: Query) -> list[dict[str, str]]:
+        """The orders that a query asks for: of the symbol that it names, and only what is open on demand."""
+        inputs = dict(query.inputs)
+        symbol, open_ = inputs.get("종목코드", ""), inputs.get("체결구분") == "1"
+        return [
+            row
+            for row in self.rows
+            if symbol in ("", row.get("종목코드", "").strip() or symbol)
+            and not (open_ and row.get("미체결수량", "").strip() == "0")
+        ]
+
     def reply(self, query: Query) -> Answered:
         tables: dict[str, tuple[dict[str, str], list[dict[str, str]]]] = {
-            "OPT10075": ({}, self.rows),
-            "OPT10076": ({}, self.rows),
+            "OPT10075": ({}, self.listed(query)),
+            "OPT10076": ({}, self.listed(query)),
             "OPW00001": ({"예수금": "000000100000000", "100%종목주문가능금액": "000000090000000"}, []),
             "OPW00018": (
                 {},

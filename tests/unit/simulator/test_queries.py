@@ -26,6 +26,10 @@ def test_orders_of_the_day_show_dead_and_open_ones_newest_first() -> None:
     desk.run(1_000)
     assert numbers(매매구분="1") == []
     assert numbers(종목코드="000660") == []
+    desk.run(1_000)
+    assert numbers(전체종목구분="1", 종목코드="000660", 체결구분="1") == []
+    assert numbers(전체종목구분="1", 종목코드=CODE, 체결구분="1") == [resting]
+    assert numbers(전체종목구분="0", 종목코드="000660") == [resting, filled, killed]
 
 
 def test_a_query_row_carries_what_the_frames_carried() -> None:
