@@ -25,7 +25,9 @@ _RECORD: TypeAdapter[OrderRecord] = TypeAdapter(OrderRecord)
 _NIGHT: TypeAdapter[OverNight] = TypeAdapter(OverNight)
 _SEEN: TypeAdapter[Evidence] = TypeAdapter(Evidence)
 Line = Mapping[str, Any]
-BASELINE, CARRIED, CLAIMED, STRANGER = "baseline", "carried", "claimed", "stranger"
+BASELINE, CARRIED, CLAIMED = "baseline", "carried", "claimed"
+STRANGER, SCREENS = "stranger", "screens"
+_OF_NO_ORDER = (BASELINE, CARRIED, CLAIMED, STRANGER, SCREENS)
 _STEM, _SUFFIX = "intentions-", ".jsonl"
 _NAMES = f"{_STEM}????-??-??{_SUFFIX}"
 
@@ -51,8 +53,18 @@ def reopened(order_id: str) -> dict[str, Any]:
     return {"k": "reopened", "id": order_id}
 
 
-def closed(facts: OrderFacts) -> dict[str, Any]:
-    return {"k": "closed", "id": facts.order_id, "facts": facts.model_dump(mode="json")}
+def closed(record: OrderRecord) -> dict[str, Any]:
+    """An order is over. Whether the broker refused it, and whether only a person could tell it from others,
+    says which evidence may open it again."""
+    return {
+        "k": "closed", "id": record.order_id, "facts": record.facts.model_dump(mode="json"),
+        "rejected": record.rejected, "ambiguous": record.ambiguous,
+    }  # fmt: skip
+
+
+def screens(*, echoed: bool, account: str = "") -> dict[str, Any]:
+    """What frames have shown of whether the broker echoes our screens."""
+    return {"k": SCREENS, "echoed": echoed, "account": account}
 
 
 def baseline(held: Mapping[Symbol, int], account: str = "", at_ns: int = 0) -> dict[str, Any]:
@@ -125,6 +137,11 @@ def strangers_of(lines: Iterable[Line]) -> dict[str, Evidence]:
     return found
 
 
+def screens_of(lines: Sequence[Line]) -> bool | None:
+    """Return whether the broker echoes our screens, None where the log does not say."""
+    return next((line["echoed"] for line in reversed(lines) if line["k"] == SCREENS), None)
+
+
 def replay(lines: Iterable[Line]) -> dict[str, OrderRecord]:
     """Return every order that may have left, by id, as far as the log knows it.
 
@@ -137,7 +154,7 @@ def replay(lines: Iterable[Line]) -> dict[str, OrderRecord]:
             record = _RECORD.validate_python(line["record"])
             records.setdefault(record.order_id, replace(record, stage=Stage.UNKNOWN))
             continue
-        if line["k"] in (BASELINE, CARRIED, CLAIMED, STRANGER):
+        if line["k"] in _OF_NO_ORDER:
             continue
         known = records.get(line["id"])
         if known is None:
@@ -153,7 +170,10 @@ def replay(lines: Iterable[Line]) -> dict[str, OrderRecord]:
             facts = OrderFacts.model_validate(line["facts"])
             if _knows_more(known.facts, facts):
                 continue
-            records[line["id"]] = replace(known, facts=facts, stage=Stage.CLOSED)
+            records[line["id"]] = replace(
+                known, facts=facts, stage=Stage.CLOSED, rejected=line.get("rejected", False),
+                ambiguous=line.get("ambiguous", False),
+            )  # fmt: skip
     return records
 
 
@@ -162,7 +182,8 @@ def _alive(record: OrderRecord, before: OrderRecord | None = None) -> OrderRecor
     if before is not None and before.stage is Stage.CLOSED and before.facts.broker_order_no:
         return before
     facts = record.facts.model_copy(update={"closed": False})
-    return replace(record, facts=facts, stage=Stage.ACCEPTED if facts.broker_order_no else Stage.UNKNOWN)
+    stage = Stage.ACCEPTED if facts.broker_order_no else Stage.UNKNOWN
+    return replace(record, facts=facts, stage=stage, rejected=False)
 
 
 def _knows_more(known: OrderFacts, told: OrderFacts) -> bool:

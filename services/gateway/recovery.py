@@ -19,6 +19,7 @@ from services.gateway.intention_log import (
     claimed_of,
     lines_of_account,
     replay,
+    screens_of,
     strangers_of,
 )
 from services.gateway.limiter import History, shifted
@@ -72,8 +73,9 @@ def _joined_with(
     claimed = claimed_of(log, state.claimed)
     records = replay(log)
     records.update({r.order_id: _joined(records.get(r.order_id), r) for r in state.working.values()})
-    orders = OrderTable(carried=carried, carried_symbols=night.symbols, claimed=claimed)
-    orders = orders.with_records(records.values())
+    orders = OrderTable(
+        carried=carried, carried_symbols=night.symbols, claimed=claimed, screens_echoed=screens_of(log)
+    ).with_records(records.values())
     strangers = {no: seen for no, seen in strangers_of(log).items() if no not in orders.numbers}
     orders = replace(orders, foreign=strangers)
     queue = tuple(waiting for waiting in state.queue if orders.get(waiting.command.order_id) is None)
@@ -163,6 +165,8 @@ def _joined(logged: OrderRecord | None, stored: OrderRecord) -> OrderRecord:
     if logged is None or logged is stored:
         return replace(stored, stage=Stage.UNKNOWN) if stored.stage is Stage.SENT else stored
     number = stored.facts.broker_order_no or logged.facts.broker_order_no
+    if logged.rejected and not number:
+        return logged
     facts = stored.facts.model_copy(update={"broker_order_no": number})
     return replace(stored, facts=facts, stage=Stage.ACCEPTED if number else Stage.UNKNOWN)
 

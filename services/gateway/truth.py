@@ -24,7 +24,7 @@ from services.contracts.terms import OrderKind, Severity, Symbol, Venue
 from services.gateway import matching, order_kinds
 from services.gateway.effects import Note
 from services.gateway.evidence import Evidence
-from services.gateway.intention_log import closed, numbered, reopened, stranger
+from services.gateway.intention_log import closed, numbered, reopened, screens, stranger
 from services.gateway.order_table import Growth, OrderRecord, Stage, merge
 from services.gateway.query_desk import RoundKind
 from services.gateway.replies import named_symbols, newest_orders, orders_of_symbols
@@ -77,6 +77,7 @@ def _learn_screen(turn: Turn, record: OrderRecord, seen: Evidence) -> None:
     echoed = seen.screen == record.screen or is_order_screen(seen.screen)
     if table.screens_echoed is not echoed:
         turn.set(orders=replace(table, screens_echoed=echoed))
+        turn.do(Note(screens(echoed=echoed, account=turn.state.account), record.facts.trading_date))
 
 
 def give_number(turn: Turn, order_id: str, broker_order_no: str) -> None:
@@ -88,14 +89,14 @@ def give_number(turn: Turn, order_id: str, broker_order_no: str) -> None:
     facts = record.facts.model_copy(update={"broker_order_no": broker_order_no})
     numbered_ = replace(record, facts=facts)
     table, waiting = turn.state.orders.with_record(numbered_).unpark(broker_order_no)
-    table, stranger = table.without_foreign(broker_order_no)
+    table, told = table.without_foreign(broker_order_no)
     turn.set(orders=table)
     turn.do(Note(numbered(order_id, broker_order_no), facts.trading_date))
     if record.stage is Stage.CLOSED:
         reopen(turn, numbered_, "the broker gave it a number")
-    if stranger is not None:
-        _no_stranger(turn, stranger)
-        waiting = (stranger, *waiting)
+    if told is not None:
+        _no_stranger(turn, told)
+        waiting = (told, *waiting)
     for seen in waiting:
         known = turn.state.orders.get(order_id)
         if known is not None:
@@ -236,14 +237,15 @@ def _refuse_change_of(turn: Turn, record: OrderRecord, seen: Evidence) -> None:
     action = OrderAction.CANCEL if seen.cancels else OrderAction.AMEND
     for change in list(turn.state.orders.working.values()):
         if change.target_id == record.order_id and change.action is action:
-            gone = replace(change, facts=change.facts.model_copy(update={"closed": True}), stage=Stage.CLOSED)
-            turn.set(orders=turn.state.orders.with_record(replace(gone, rejected=True)), rhythm=_moved(turn))
+            facts = change.facts.model_copy(update={"closed": True})
+            gone = replace(change, facts=facts, stage=Stage.CLOSED, rejected=True)
+            turn.set(orders=turn.state.orders.with_record(gone), rhythm=_moved(turn))
             _change_refused(turn, gone, seen.reason)
 
 
 def _change_refused(turn: Turn, change: OrderRecord, reason: str) -> None:
     """A frame or row refuses a cancel or an amendment: its order works on, as far as the broker says."""
-    turn.do(Note(closed(change.facts), change.facts.trading_date))
+    turn.do(Note(closed(change), change.facts.trading_date))
     target = turn.state.orders.get(change.target_id)
     if target is not None:
         text = reason or "the broker refused it"
@@ -252,7 +254,7 @@ def _change_refused(turn: Turn, change: OrderRecord, reason: str) -> None:
 
 
 def _confirm_cancel(turn: Turn, after: OrderRecord) -> None:
-    turn.do(Note(closed(after.facts), after.facts.trading_date))
+    turn.do(Note(closed(after), after.facts.trading_date))
     target = turn.state.orders.get(after.target_id)
     if target is not None and not target.cancel_confirmed:
         turn.set(orders=turn.state.orders.with_record(replace(target, cancel_confirmed=True)))
@@ -282,7 +284,7 @@ def _say_filled(turn: Turn, growth: Growth, seen: Evidence) -> None:
 
 def _say_closed(turn: Turn, record: OrderRecord, seen: Evidence) -> None:
     facts = record.facts
-    turn.do(Note(closed(facts), facts.trading_date))
+    turn.do(Note(closed(record), facts.trading_date))
     if record.rejected and facts.cum_qty_shares == 0:
         turn.say(
             OrderRejected(facts=facts, code="", text=seen.reason or "the broker refused it"), facts.pair_id
@@ -311,7 +313,7 @@ def refuse(turn: Turn, order_id: str, code: str, text: str) -> None:
     facts = record.facts.model_copy(update={"closed": True})
     gone = replace(record, facts=facts, stage=Stage.CLOSED, rejected=True, moved_ns=turn.now_ns)
     turn.set(orders=turn.state.orders.with_record(gone), rhythm=_moved(turn))
-    turn.do(Note(closed(facts), facts.trading_date))
+    turn.do(Note(closed(gone), facts.trading_date))
     if record.action is OrderAction.NEW:
         turn.say(OrderRejected(facts=facts, code=code, text=text), facts.pair_id)
         order_kinds.refused(turn, facts, f"{code} {text}".strip())
@@ -347,7 +349,7 @@ def never_arrived(
     facts = record.facts.model_copy(update={"closed": True})
     gone = replace(record, facts=facts, stage=Stage.CLOSED, moved_ns=turn.now_ns)
     turn.set(orders=turn.state.orders.with_record(gone))
-    turn.do(Note(closed(facts), facts.trading_date))
+    turn.do(Note(closed(gone), facts.trading_date))
     if not record.is_order:
         return
     turn.say(
@@ -375,7 +377,7 @@ def end_by_person(turn: Turn, record: OrderRecord, by: str) -> None:
     facts = record.facts.model_copy(update={"closed": True})
     over = replace(record, facts=facts, stage=Stage.CLOSED)
     turn.set(orders=turn.state.orders.with_record(over), rhythm=_moved(turn))
-    turn.do(Note(closed(facts), facts.trading_date))
+    turn.do(Note(closed(over), facts.trading_date))
     turn.say(OrderClosed(facts=facts, reason=f"{by} answers for its pair"), facts.pair_id)
     _unknown_alert(turn, over, f"{by} answers for its pair", resolved=True, ambiguous=True)
     want_orders(turn, RoundKind.ORDERS, facts.symbol)

@@ -1,0 +1,86 @@
+"""Orders that are not ours: what is known of them survives a restart, and hears what comes later."""
+
+import json
+
+import pytest
+
+from services.contracts.terms import OrderKind
+from services.gateway.core import recovered
+from services.gateway.effects import Note, Send
+from services.gateway.facts import Told
+from services.gateway.order_table import OrderTable, Stage
+from services.runtime.parts import changed_parts, restore
+
+from .desk import DATE, Desk, chejan, exit_order, fresh, log_in, ready
+from .test_order_truth import row
+
+OURS, THEIRS = "P1.1.s.1", "0000555"
+
+
+def restarted_with_log(desk: Desk) -> Desk:
+    """The next process, with all that the one before had stored and logged, as text."""
+    told = [effect for effect in desk.effects if isinstance(effect, Send | Note)]
+    logged = [each.intention if isinstance(each, Send) else each.line for each in told]
+    lines = [json.loads(json.dumps(line)) for line in logged]
+    state = recovered(restore(fresh().state, changed_parts(None, desk.state)), lines, DATE)
+    return log_in(Desk(state, desk.now_ns, desk.broker))
+
+
+def holding(desk: Desk, qty: int = 10) -> Desk:
+    desk.state = desk.state.but(orders=OrderTable(carried={"P1": qty}), carried={"P1": qty})
+    return desk
+
+
+class TestRestart:
+    @pytest.mark.parametrize("refused", [True, False])
+    def test_an_order_like_one_of_ours_that_is_over_stays_a_strangers(self, refused: bool) -> None:
+        desk = holding(ready(fresh()))
+        desk.hear(exit_order(desk.now_ns, kind=OrderKind.LIMIT), "s")
+        send = desk.sends[-1]
+        if refused:
+            desk.feed(Told(OURS, "잔고 부족"))
+            desk.answer(send, "")
+        desk.run(20)
+        now = desk.state.clock.hhmmss(desk.now_ns)
+        desk.frame(**chejan(send, THEIRS, "접수", remaining=10, screen="0101", f906="보통", f908=now))
+        desk.run(4)
+        desk.broker.rows = [row(send, THEIRS, cum=0, amount=0, remaining=10, 시간=now)]
+        after = restarted_with_log(desk)
+        after.run(8)
+        record = after.state.orders.get(OURS)
+        assert record is not None
+        assert record.stage is Stage.CLOSED
+        assert THEIRS in after.state.orders.foreign
+        assert not after.sends
+
+    def test_an_order_that_was_refused_lives_on_no_row_alone(self) -> None:
+        desk = holding(ready(fresh()))
+        desk.hear(exit_order(desk.now_ns, kind=OrderKind.LIMIT), "s")
+        send = desk.sends[-1]
+        desk.feed(Told(OURS, "잔고 부족"))
+        desk.answer(send, "")
+        desk.broker.rows = [row(send, THEIRS, cum=0, amount=0, remaining=10)]
+        after = restarted_with_log(desk)
+        after.run(8)
+        record = after.state.orders.get(OURS)
+        assert record is not None
+        assert record.rejected
+        assert THEIRS in after.state.orders.foreign
+
+    def test_whether_the_broker_echoes_screens_is_known_after_it(self) -> None:
+        desk = holding(ready(fresh()))
+        desk.hear(exit_order(desk.now_ns, kind=OrderKind.LIMIT), "s")
+        desk.answer(desk.sends[-1], "0000201")
+        desk.frame(**chejan(desk.sends[-1], "0000201", "접수", remaining=10, screen="0000"))
+        assert restarted_with_log(desk).state.orders.screens_echoed is False
+
+    def test_what_became_ours_is_no_strangers_after_it(self) -> None:
+        desk = holding(ready(fresh()))
+        desk.hear(exit_order(desk.now_ns, kind=OrderKind.LIMIT), "s")
+        send = desk.sends[-1]
+        desk.run(20)
+        desk.frame(**chejan(send, THEIRS, "접수", remaining=10, screen="0101"))
+        desk.answer(send, THEIRS)
+        after = restarted_with_log(desk)
+        assert THEIRS not in after.state.orders.foreign
+        assert after.state.orders.by_number(THEIRS) is not None
