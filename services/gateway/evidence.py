@@ -22,6 +22,7 @@ from services.market.broker_lists import (
 from services.market.hoga import OrderAction
 
 CHEJAN_FIDS = tuple(ORDER_FRAME)
+_FIGURES = ("주문수량", "주문가격", "미체결수량", "체결량", "체결누계금액", "당일매매수수료", "당일매매세금")
 MOST_DIGITS = 18
 """No figure of the broker has more; what has is garbage, and more than a stored whole number holds."""
 
@@ -134,16 +135,43 @@ def from_row(row: Mapping[str, str]) -> Evidence:
     A row whose quantity is blank cannot be held against an order of ours, so that it is not usable.
     """
     side, action = _side(_word(row, "주문구분"), "")
-    qty_shares = number(row.get("주문수량", ""))
-    if qty_shares is None:
+    if number(_word(row, "주문수량")) is None:
         raise Blank("주문수량 is blank")
+    return _of_row(row, side, action)
+
+
+def readings(row: Mapping[str, str]) -> tuple[Evidence, ...]:
+    """Return what a row that cannot be used may say of an order: nothing where it names no number or share.
+
+    A figure that cannot be read may be any, and a side that cannot be read may be either.
+    """
+    shown = {name: text for name, text in row.items() if name not in _FIGURES or _is_figure(text)}
+    try:
+        sides: tuple[tuple[Side, OrderAction], ...] = (_side(_word(row, "주문구분"), ""),)
+    except Unusable:
+        sides = tuple((side, OrderAction.NEW) for side in Side)
+    try:
+        return tuple(_of_row(shown, side, action) for side, action in sides)
+    except Unusable:
+        return ()
+
+
+def number_of_row(row: Mapping[str, str]) -> str:
+    """Return the order number that a row names, empty where it names none."""
+    try:
+        return order_no(_word(row, "주문번호"))
+    except Unusable:
+        return ""
+
+
+def _of_row(row: Mapping[str, str], side: Side, action: OrderAction) -> Evidence:
     return Evidence(
         broker_order_no=order_no(_word(row, "주문번호")),
         original_no=original_no(_word(row, "원주문번호")),
         symbol=plain_code(_word(row, "종목코드")),
         venue=VENUE_CODES.get(_word(row, "거래소구분")),
         side=side,
-        qty_shares=qty_shares,
+        qty_shares=number(_word(row, "주문수량")),
         price_krw=number(_word(row, "주문가격")),
         remaining_shares=number(_word(row, "미체결수량")),
         cum_qty_shares=number(_word(row, "체결량")),
@@ -228,6 +256,11 @@ def number(text: str) -> int | None:
     if not is_digits(digits):
         raise Unusable(f"{text!r} is not a whole number")
     return int(digits)
+
+
+def _is_figure(text: str) -> bool:
+    shown = text.strip().lstrip("+-")
+    return not text.strip() or is_digits(shown)
 
 
 def is_digits(text: str) -> bool:

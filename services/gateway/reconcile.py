@@ -16,15 +16,14 @@ from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.orders import AccountReported, ReconciliationCompleted
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.terms import Severity, Side, Symbol
-from services.gateway import carry, matching, truth
+from services.gateway import carry, matching, truth, unread_rows
 from services.gateway.comparison import compare
 from services.gateway.effects import Note
-from services.gateway.evidence import Blank, Evidence, Unusable, from_row, is_of_account
+from services.gateway.evidence import Blank, Evidence, Unusable
 from services.gateway.intention_log import baseline
 from services.gateway.order_table import OrderRecord, OrderTable, Stage
 from services.gateway.query_desk import Reply, Round, RoundKind
 from services.gateway.replies import (
-    ACCOUNT_FIELD,
     asked_symbols,
     cash,
     holdings,
@@ -130,8 +129,8 @@ def _alert(turn: Turn, detail: str, *, over: bool) -> None:
 
 def _orders(turn: Turn, round_: Round) -> tuple[list[str], bool]:
     """Return in what the rows differ from ours or cannot be read, and whether some are blank."""
-    seen, problems, blank = evidence_of(round_.replies, turn.state.link.account)
-    whole = not problems
+    seen, unread = unread_rows.evidence_of(round_.replies, turn.state.link.account)
+    problems, blank = [row.sentence for row in unread], any(row.blank for row in unread)
     seen = [item for item in seen if not of_another_date(turn, item)]
     for item in seen:
         known = turn.state.orders.by_number(item.broker_order_no)
@@ -142,12 +141,16 @@ def _orders(turn: Turn, round_: Round) -> tuple[list[str], bool]:
         elif known is not None:
             truth.observe(turn, item)
             _contradiction(turn, item, round_.begun_ns)
-    counts = whole and _of_ready_session(turn, round_.begun_ns)
+    ready = _of_ready_session(turn, round_.begun_ns)
     asked = asked_symbols(round_.read)
+    news = unread_rows.news(turn, unread, round_, APART_NS) if ready else unread
+    named = {row.broker_order_no for row in unread}
+    counts = ready and all(row.broker_order_no for row in news)
     if counts:
-        _end_blank(turn, seen, round_.begun_ns)
+        _end_blank(turn, [item for item in seen if item.broker_order_no not in named], round_.begun_ns)
     unclaimed = [item for item in seen if turn.state.orders.by_number(item.broker_order_no) is None]
-    _resolve(turn, unclaimed, round_.begun_ns, absence_counts=counts, asked=asked)
+    doubts = unread_rows.of_nobody_known(turn, unread)
+    _resolve(turn, unclaimed, round_.begun_ns, absence_counts=ready and not news, asked=asked, doubts=doubts)
     for item in unclaimed:
         if turn.state.orders.by_number(item.broker_order_no) is None and not truth.in_flight(turn, item):
             if item.broker_order_no not in turn.state.orders.foreign and truth.revive(turn, item):
@@ -157,7 +160,7 @@ def _orders(turn: Turn, round_: Round) -> tuple[list[str], bool]:
             for each in (*waiting, item):
                 truth.foreign(turn, each)
     if counts:
-        listed = {item.broker_order_no for item in seen}
+        listed = {item.broker_order_no for item in seen} | named
         table = turn.state.orders
         if asked is not None and "" not in named_symbols(round_.read):
             listed |= {no for no, item in table.foreign.items() if item.symbol not in asked}
@@ -207,29 +210,12 @@ def _end_unlisted(turn: Turn, listed: set[str], begun_ns: int) -> None:
         truth.foreign(turn, seen)
 
 
-def evidence_of(replies: tuple[Reply, ...], account: str) -> tuple[list[Evidence], list[str], bool]:
-    """Return the orders that the rows show, what is wrong with rows that show none, and whether any is blank.
-
-    Rows of another account are left out; OPT10076 names none.
-    """
-    seen, problems, blank = [], [], False
-    for reply in replies:
-        if reply.trcode not in ("OPT10075", "OPT10076"):
-            continue
-        for row in reply.rows:
-            try:
-                if is_of_account(row.get(ACCOUNT_FIELD, ""), account) is not False:
-                    seen.append(from_row(row))
-            except Unusable as problem:
-                blank = blank or isinstance(problem, Blank)
-                problems.append(f"a row of {reply.trcode} cannot be read: {problem}")
-    return seen, problems, blank
-
-
 def _resolve(
     turn: Turn, unclaimed: list[Evidence], begun_ns: int, *, absence_counts: bool,
-    asked: frozenset[str] | None,
+    asked: frozenset[str] | None, doubts: list[Evidence],
 ) -> None:  # fmt: skip
+    """Give orders without a number theirs, or end them. `doubts` are what rows may say that cannot be read:
+    where one fits only a person can tell."""
     numbers = set(turn.state.orders.foreign)
     for record in list(turn.state.orders.working.values()):
         if record.stage is not Stage.UNKNOWN or record.facts.broker_order_no:
@@ -250,6 +236,10 @@ def _resolve(
             _several(turn, record, found, begun_ns)
         elif alike := matching.alike_but_for_screen(turn, record, unclaimed):
             _several(turn, record, alike, begun_ns)
+        elif absence_counts and (
+            unread := {s.broker_order_no: s for s in doubts if matching.fits(turn, record, s)}
+        ):
+            truth.ambiguous(turn, record, sorted(unread))
         elif absence_counts and (asked is None or record.facts.symbol in asked):
             _absent(turn, record, begun_ns)
 

@@ -182,6 +182,9 @@ class GatewayState(State):
     """What was last told of them as a difference, until a comparison finds none."""
 
     look: Look | None = None
+    unread: Mapping[str, int] = {}
+    """Numbers of orders (empty for none) whose rows cannot be read in a ready session, since which query (its
+    begin, Redis time)."""
     interruptions: Interruptions = ()
     account: str = ""
     """Whose order truth this is; empty before the first login."""

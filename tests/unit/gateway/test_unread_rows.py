@@ -1,0 +1,90 @@
+"""One bad row in the broker's list of orders stops nothing but what it may speak of."""
+
+import pytest
+
+from services.contracts.terms import Side, Venue
+from services.gateway.evidence import readings
+from services.gateway.order_table import Stage
+
+from .desk import Desk, S, chejan, exit_order, fresh, order, ready
+from .test_order_truth import row
+
+BAD = [{"주문수량": ""}, {"주문구분": ""}, {"주문번호": ""}, {"미체결수량": "x"}, {"주문구분": "신용매도"}]
+STRANGER = "0000777"
+
+
+def bought(desk: Desk, pair_id: str, number: str) -> None:
+    desk.hear(order(desk.now_ns, order_id=f"{pair_id}.1.b.1", pair_id=pair_id), f"buy-{pair_id}")
+    send = desk.sends[-1]
+    desk.answer(send, number)
+    desk.frame(**chejan(send, number, "체결", remaining=0, cum=10, amount=1_995_000))
+    desk.broker.rows.append(row(send, number, cum=10, amount=1_995_000, remaining=0))
+
+
+def with_a_lost_sell() -> tuple[Desk, dict[str, str]]:
+    """Two pairs hold shares, and the sell of one was lost. Return its row as the broker would have it."""
+    desk = ready(fresh())
+    bought(desk, "P1", "0000101")
+    bought(desk, "P2", "0000102")
+    desk.hear(exit_order(desk.now_ns), "lost")
+    return desk, row(desk.sends[-1], STRANGER, cum=0, amount=0, remaining=10)
+
+
+def sells_for_the_other(desk: Desk) -> bool:
+    desk.lease()
+    count = len(desk.sends)
+    desk.hear(exit_order(desk.now_ns, order_id="P2.1.s.1", pair_id="P2"), "other")
+    return len(desk.sends) > count
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("other", [{"거래소구분": "1"}, {"주문가격": " 199100"}, {"시간": "093000"}])
+def test_a_bad_row_that_is_not_ours_keeps_no_lost_sell(bad: dict[str, str], other: dict[str, str]) -> None:
+    desk, lost = with_a_lost_sell()
+    desk.broker.rows.append({**lost, **other, **bad})
+    desk.run(12)
+    record = desk.state.orders.get("P1.1.s.1")
+    assert record is not None and record.stage is Stage.CLOSED
+    assert sells_for_the_other(desk)
+
+
+def test_a_bad_row_counts_at_the_second_look() -> None:
+    desk, lost = with_a_lost_sell()
+    for turn in range(200):
+        desk.broker.rows = [*desk.broker.rows[:2], {**lost, "주문번호": "", "주문수량": f"x{turn}"}]
+        record = desk.state.orders.get("P1.1.s.1")
+        if record is None or record.absences:
+            break
+        desk.run(0.1)
+    (since_ns,) = desk.state.unread.values()
+    assert record is not None and record.absent_ns - since_ns >= 2 * S
+
+
+@pytest.mark.parametrize("bad", [bad for bad in BAD if "주문번호" not in bad])
+def test_a_bad_row_that_may_be_ours_is_a_question_for_a_person(bad: dict[str, str]) -> None:
+    desk, lost = with_a_lost_sell()
+    desk.broker.rows.append({**lost, "시간": "", **bad})
+    desk.run(12)
+    record = desk.state.orders.get("P1.1.s.1")
+    assert record is not None and record.stage is Stage.UNKNOWN and record.ambiguous
+    desk.broker.rows[-1] = {**lost, "시간": ""}
+    desk.run(60)
+    record = desk.state.orders.get("P1.1.s.1")
+    assert record is not None and record.facts.broker_order_no == STRANGER
+
+
+def test_a_bad_row_of_our_own_number_does_not_miss_it() -> None:
+    desk = ready(fresh())
+    desk.hear(order(desk.now_ns, venue=Venue.NXT), "buy")
+    desk.answer(desk.sends[-1], "0000101")
+    desk.broker.rows = [{**row(desk.sends[-1], "0000101", cum=0, amount=0, remaining=10), "주문수량": ""}]
+    desk.run(30)
+    record = desk.state.orders.get("P1.1.b.1")
+    assert record is not None and (record.absences, record.stage) == (0, Stage.ACCEPTED)
+
+
+def test_a_bad_row_may_be_either_side() -> None:
+    _, lost = with_a_lost_sell()
+    both = readings({**lost, "주문구분": "", "주문수량": "x"})
+    assert {seen.side for seen in both} == set(Side) and {seen.qty_shares for seen in both} == {None}
+    assert readings({**lost, "주문번호": "", "주문수량": "x"}) == ()
