@@ -76,6 +76,7 @@ class GateReason(StrEnum):
     LOG_FAILED = "log_failed", "The intention could not be written to disk."
     REMOVED = "removed", "Cancelled while still queued in the gateway."
     NEVER_SENT = "never_sent", "Cancelled, and in no log of its date: it was never sent and never will be."
+    CORE_FAILED = "core_failed", "The gateway failed at it before its intention was logged: it was not sent."
     BUS_LOST = "bus_lost", "Redis lost its last second; who gave the command may not know of it any more."
 
     meaning: str

@@ -22,6 +22,7 @@ from services.gateway import (
     order_kinds,
     own_cancels,
     reconcile,
+    refusals,
     status_report,
     truth,
 )
@@ -164,7 +165,7 @@ def _halt_file(turn: Turn, fact: Clocked) -> None:
         Severity.CRITICAL if by_person else Severity.INFO, {"problem": fact.halt_why}, resolved=not present,
     )  # fmt: skip
     if present:
-        order_desk.deny_waiting(turn, GateReason.HALT_FILE, lambda order: True)
+        refusals.deny_waiting(turn, GateReason.HALT_FILE, lambda order: True)
 
 
 def _connection(turn: Turn) -> None:

@@ -31,6 +31,7 @@ from services.gateway import (
     order_desk,
     order_kinds,
     reconcile,
+    refusals,
     truth,
 )
 from services.gateway.comparison import after_garbled, compare
@@ -57,6 +58,7 @@ from services.gateway.facts import (
     SessionSignalled,
     Started,
     Told,
+    Unjudged,
 )
 from services.gateway.order_table import Stage
 from services.gateway.query_desk import MAX_PAGES, Round, RoundKind
@@ -101,6 +103,8 @@ def _dispatch(turn: Turn, moment: Moment) -> None:
             _query_returned(turn, rqname, code)
         case Delivered(received):
             _delivered(turn, received)
+        case Unjudged(message, problem):
+            order_desk.unjudged(turn, message, problem)
         case LeaseSeen(expires, reference_hash, state_then):
             turn.set(lease=turn.state.lease.renewed(expires, reference_hash, state_then))
         case SessionSignalled(value):
@@ -168,8 +172,8 @@ def _forgotten(turn: Turn) -> None:
     What waits here is refused: the executor may have forgotten that it asked for it.
     """
     _hold_halt(turn)
-    order_desk.retell_denied(turn)
-    order_desk.deny_waiting(turn, GateReason.BUS_LOST, lambda order: True)
+    refusals.retell(turn)
+    refusals.deny_waiting(turn, GateReason.BUS_LOST, lambda order: True)
     state = turn.state
     order_kinds.say_all(turn)
     link_desk.change(turn, state.link.state, "told again", planned=state.link.planned)
@@ -351,7 +355,7 @@ def _halt_known(turn: Turn, before: Control) -> None:
 def _halt(turn: Turn) -> None:
     """A halt is obeyed at once, before risk confirms it, and ends what was to be flattened by then."""
     turn.set(control=replace(turn.state.control, halted=True, halt_confirmed=False, flatten=frozenset()))
-    order_desk.deny_waiting(turn, GateReason.HALTED, lambda order: True)
+    refusals.deny_waiting(turn, GateReason.HALTED, lambda order: True)
     clockwork.stops(turn)
 
 
@@ -371,7 +375,7 @@ def _state_changed(turn: Turn, target: TradingState, person_spoke_ns: int) -> No
             )
         )
         _halt_known(turn, control)
-        order_desk.deny_waiting(turn, GateReason.HALTED, lambda order: True)
+        refusals.deny_waiting(turn, GateReason.HALTED, lambda order: True)
         clockwork.stops(turn)
         return
     forgotten_ns = control.halt_forgotten_ns

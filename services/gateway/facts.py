@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from services.contracts.messages.commands import AmendOrder, CancelOrder, PlaceOrder
 from services.contracts.step import Received
 from services.contracts.terms import Symbol, TradingState, Venue
 
@@ -42,6 +43,14 @@ class Delivered:
     """An entry of a stream that is read once."""
 
     received: Received
+
+
+@dataclass(frozen=True, slots=True)
+class Unjudged:
+    """A command at which the core failed; nothing of that step took place."""
+
+    command: PlaceOrder | AmendOrder | CancelOrder
+    problem: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +189,9 @@ class QueryReturned:
 
 
 Fact = (
-    Started | Forgotten | Garbled | Clocked | Delivered | LeaseSeen | Connected | LoggedIn | MasterRead
-    | Registered | Answered | Told | OrderFramed | SessionSignalled | Interrupted | SendReturned
-    | SendWithheld | QueryReturned
+    Started | Forgotten | Garbled | Clocked | Delivered | Unjudged | LeaseSeen | Connected | LoggedIn
+    | MasterRead | Registered | Answered | Told | OrderFramed | SessionSignalled | Interrupted
+    | SendReturned | SendWithheld | QueryReturned
 )  # fmt: skip
 
 

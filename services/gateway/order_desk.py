@@ -5,7 +5,6 @@ Owns design 4.1: an id that was ever logged is never sent again, except after de
 it never left the machine (-308, or the shell withheld it).
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from services.contracts.alert_codes import AlertCode
@@ -25,6 +24,7 @@ from services.gateway.order_budget import shortage
 from services.gateway.order_queue import Command, Waiting, find, queued, waits_for, without
 from services.gateway.order_table import OrderRecord, Stage
 from services.gateway.query_desk import RoundKind
+from services.gateway.refusals import deny, remember
 from services.gateway.screens import order_screen
 from services.gateway.turn import Turn
 from services.gateway.words import note_strange
@@ -35,11 +35,6 @@ ASK_OTHERS_NS = 2_100 * NS_PER_MS
 """Two lists further apart than this end an order that neither shows."""
 ENTRY_WAIT_NS = ENTRY_WAIT_MS * NS_PER_MS
 NO_TOKEN = "no order token"
-DENIED_KEPT = 500
-DENIED_RETOLD = 50
-"""Many more than can be refused within the last second, which is what Redis may lose."""
-OWN_CANCEL = ".x"
-"""Marks the id of a cancel that the gateway itself decided on; nobody waits for its denial."""
 _DENIED_BY_WITHHOLDING = {
     "lease": GateReason.LEASE, "halt_file": GateReason.HALT_FILE, "log": GateReason.LOG_FAILED,
     LATE: GateReason.ORDER_BUDGET,
@@ -51,19 +46,7 @@ _DENIED_BY_WITHHOLDING = {
 
 def command(turn: Turn, message: Command, correlation_id: str, asked_ns: int = 0) -> None:
     """A command was read, given at `asked_ns`. One whose id is known sends nothing: its truth is retold."""
-    known = turn.state.orders.get(message.order_id)
-    if known is not None:
-        truth.retell(turn, known)
-        return
-    if find(turn.state.queue, message.order_id) is not None:
-        return
-    earlier = turn.state.earlier.get(message.order_id)
-    if earlier is not None:
-        truth.retell_earlier(turn, earlier)
-        return
-    refused = turn.state.denied.get(message.order_id)
-    if refused is not None:
-        turn.say(refused, refused.pair_id)
+    if find(turn.state.queue, message.order_id) is not None or _retold(turn, message):
         return
     if isinstance(message, PlaceOrder):
         if message.supersedes:
@@ -73,6 +56,33 @@ def command(turn: Turn, message: Command, correlation_id: str, asked_ns: int = 0
     waiting = Waiting(message, correlation_id, turn.now_ns, asked_ns=asked_ns)
     turn.set(queue=queued(turn.state.queue, waiting))
     pump(turn)
+
+
+def _retold(turn: Turn, message: Command) -> bool:
+    """Say once more what is known of the id of a command, if anything is."""
+    known = turn.state.orders.get(message.order_id)
+    earlier = turn.state.earlier.get(message.order_id)
+    refused = turn.state.denied.get(message.order_id)
+    if known is not None:
+        truth.retell(turn, known)
+    elif earlier is not None:
+        truth.retell_earlier(turn, earlier)
+    elif refused is not None:
+        turn.say(refused, refused.pair_id)
+    return (known or earlier or refused) is not None
+
+
+def unjudged(turn: Turn, message: Command, problem: str) -> None:
+    """The core failed at a command: nobody may wait for its answer.
+
+    An intention is in the books before its order is sent. What is not in them never left and never will;
+    what is in them may have left, and the broker is asked.
+    """
+    record = turn.state.orders.get(message.order_id)
+    if record is not None and record.stage is Stage.SENT:
+        truth.become_unknown(turn, message.order_id, f"the gateway failed at it: {problem}")
+    elif not _retold(turn, message):
+        deny(turn, message, GateReason.CORE_FAILED, problem)
 
 
 def _supersede(turn: Turn, order_id: str) -> None:
@@ -91,34 +101,6 @@ def _remove_queued(turn: Turn, cancel: CancelOrder) -> bool:
     return True
 
 
-def deny(turn: Turn, message: Command, reason: GateReason, detail: str) -> None:
-    """Our own refusal: nothing of this id was sent or will be."""
-    turn.set(queue=without(turn.state.queue, message.order_id))
-    if isinstance(message, CancelOrder) and OWN_CANCEL in message.order_id:
-        return
-    target = "" if isinstance(message, PlaceOrder) else message.target_order_id
-    denial = CommandDenied(
-        order_id=message.order_id, pair_id=message.pair_id, symbol=_symbol_of(turn, message),
-        reason=reason, detail=detail, target_order_id=target,
-    )  # fmt: skip
-    turn.say(denial, message.pair_id)
-    if isinstance(message, PlaceOrder):
-        _remember_denied(turn, denial)
-
-
-def _remember_denied(turn: Turn, denial: CommandDenied) -> None:
-    """An id that was refused once is never sent by this process."""
-    kept = list(turn.state.denied.items())[-DENIED_KEPT:]
-    turn.set(denied={**dict(kept), denial.order_id: denial})
-
-
-def _symbol_of(turn: Turn, message: Command) -> Symbol:
-    if isinstance(message, PlaceOrder):
-        return message.symbol
-    target = turn.state.orders.get(message.target_order_id)
-    return Symbol("") if target is None else target.facts.symbol
-
-
 # -- the pump -----------------------------------------------------------------------------------
 
 
@@ -129,11 +111,29 @@ def pump(turn: Turn) -> None:
             return
         if find(turn.state.queue, waiting.command.order_id) is None:
             continue
-        message = waiting.command
-        if isinstance(message, PlaceOrder):
-            _pump_place(turn, waiting, message)
-        else:
-            _pump_change(turn, waiting, message)
+        before = turn.mark()
+        try:
+            _judge(turn, waiting)
+        except Exception as error:
+            turn.back_to(before)
+            _refuse_failing(turn, waiting.command, f"{type(error).__name__}: {error}")
+
+
+def _judge(turn: Turn, waiting: Waiting) -> None:
+    message = waiting.command
+    if isinstance(message, PlaceOrder):
+        _pump_place(turn, waiting, message)
+    else:
+        _pump_change(turn, waiting, message)
+
+
+def _refuse_failing(turn: Turn, message: Command, problem: str) -> None:
+    """One command at which the gateway fails is refused, and what waits behind it goes on."""
+    unjudged(turn, message, problem)
+    turn.alert(
+        "core-judge", AlertCode.GATEWAY_FAILED, Severity.CRITICAL,
+        {"what": f"{type(message).__name__} {message.order_id}", "problem": problem},
+    )  # fmt: skip
 
 
 def _pump_place(turn: Turn, waiting: Waiting, order: PlaceOrder) -> None:
@@ -232,14 +232,8 @@ def _tell_never_sent(turn: Turn, cancel: CancelOrder) -> None:
             order_id=target_id, pair_id=cancel.pair_id, symbol=Symbol(""), reason=GateReason.NEVER_SENT,
             detail="it is to be cancelled",
         )  # fmt: skip
-        _remember_denied(turn, denial)
+        remember(turn, denial)
     turn.say(denial, denial.pair_id)
-
-
-def retell_denied(turn: Turn) -> None:
-    """Say the newest refusals once more: Redis may have forgotten them."""
-    for denial in list(turn.state.denied.values())[-DENIED_RETOLD:]:
-        turn.say(denial, denial.pair_id)
 
 
 def _may_amend(turn: Turn, message: AmendOrder, target: OrderRecord) -> bool:
@@ -446,7 +440,7 @@ def withheld(turn: Turn, fact: SendWithheld) -> None:
     )  # fmt: skip
     turn.say(denial, denial.pair_id)
     if record.action is OrderAction.NEW:
-        _remember_denied(turn, denial)
+        remember(turn, denial)
 
 
 def _never_left(turn: Turn, record: OrderRecord, why: str) -> None:
@@ -469,10 +463,3 @@ def _restrict(turn: Turn, code: int) -> None:
         f"restricted-{turn.state.connection_epoch}", AlertCode.ORDERS_RESTRICTED, Severity.CRITICAL,
         {"error": str(code)},
     )  # fmt: skip
-
-
-def deny_waiting(turn: Turn, reason: GateReason, wanted: Callable[[PlaceOrder], bool]) -> None:
-    """Deny at once what waits and may not go any more."""
-    for waiting in turn.state.queue:
-        if isinstance(waiting.command, PlaceOrder) and wanted(waiting.command):
-            deny(turn, waiting.command, reason, "")

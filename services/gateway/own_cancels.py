@@ -5,8 +5,9 @@ from collections.abc import Callable
 from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.commands import CancelOrder
 from services.contracts.terms import Purpose, Venue
-from services.gateway.order_desk import OWN_CANCEL, command
+from services.gateway.order_desk import command
 from services.gateway.order_table import OrderRecord
+from services.gateway.refusals import OWN_CANCEL
 from services.gateway.turn import Turn
 from services.market.hoga import OrderAction
 

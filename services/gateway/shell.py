@@ -41,7 +41,7 @@ from services.gateway.effects import (
     Unregister,
 )
 from services.gateway.exchange_time import agrees
-from services.gateway.facts import Clocked, Delivered, Fact, Forgotten, LeaseSeen, Moment, Started
+from services.gateway.facts import Clocked, Delivered, Fact, Forgotten, LeaseSeen, Moment, Started, Unjudged
 from services.gateway.figures import Figures
 from services.gateway.intention_log import IntentionLog
 from services.gateway.lease import entry_id_ns
@@ -256,6 +256,9 @@ class Shell:
             if self._figures is not None:
                 self._figures.core_failed()
             self._put([self._write(Outgoing(_failure(fact, error)), cause_id, 0, now_ns)])
+            command = _command_of(fact)
+            if command is not None:
+                self._feed_fact(Unjudged(command, _named(error)), f"{cause_id}.unjudged")
             return False
         changed = step.state is not self.state
         self.state = step.state
@@ -381,13 +384,20 @@ class Shell:
         self._put([self._write(Outgoing(m), cause, at, now_ns) for at, m in enumerate(buried)])
 
 
+def _command_of(fact: Fact) -> PlaceOrder | AmendOrder | CancelOrder | None:
+    """Return the command that a fact delivers."""
+    message = fact.received.message if isinstance(fact, Delivered) else None
+    return message if isinstance(message, PlaceOrder | AmendOrder | CancelOrder) else None
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
 def _failure(fact: Fact, error: Exception) -> AlertRaised:
-    what = type(fact).__name__
-    if isinstance(fact, Delivered) and isinstance(
-        fact.received.message, PlaceOrder | AmendOrder | CancelOrder
-    ):
-        what = f"{type(fact.received.message).__name__} {fact.received.message.order_id}"
+    command = _command_of(fact)
+    what = type(fact).__name__ if command is None else f"{type(command).__name__} {command.order_id}"
     return raised(
         AlertCode.GATEWAY_FAILED, f"gateway-core-{type(fact).__name__}", Severity.CRITICAL,
-        {"what": what, "problem": f"{type(error).__name__}: {error}"},
+        {"what": what, "problem": _named(error)},
     )  # fmt: skip

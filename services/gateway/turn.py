@@ -29,6 +29,14 @@ class Turn:
         self.out: list[Outgoing] = []
         self.effects: list[Effect] = []
 
+    def mark(self) -> tuple[GatewayState, int, int]:
+        """Return what `back_to` needs to undo all that follows."""
+        return self.state, len(self.out), len(self.effects)
+
+    def back_to(self, mark: tuple[GatewayState, int, int]) -> None:
+        self.state, out, effects = mark
+        del self.out[out:], self.effects[effects:]
+
     def set(self, **changes: Any) -> None:
         """Put values into the state; those that are there already leave it the same object."""
         state = self.state
