@@ -54,6 +54,9 @@ class TradingLimits(BaseModel):
     """A cross that stands longer while nobody takes it is a stale feed until a person has looked."""
     cooldown_ms: int = Field(1_000, ge=0, le=600_000)
     """After a verdict or a closed pair, no intent of that symbol for this long."""
+    ghost_bar_ms: int = Field(10_000, ge=1_000, le=3_600_000)
+    """After a pair that had to be liquidated, no intent of that symbol and direction for this long; each
+    further loss of the day doubles it, a pair that sold there ends it. The bid has to move as well."""
     max_trips_per_symbol: int = Field(20, ge=0, le=HARD_TRIPS_PER_SYMBOL)
     max_pairs_per_symbol_window: int = Field(4, ge=1, le=20)
     """The next pair of a symbol within `repeat_window_ms` pauses it until a person resumes it."""
@@ -123,7 +126,7 @@ SMALLER_IS_TIGHTER: Final = frozenset(
     {name for name in TradingLimits.model_fields if name.startswith("max_")} - {"max_sells_per_clip"}
     | {"sanity_ceiling_bps", "clip_shares", "collar_ticks"}
 )
-LARGER_IS_TIGHTER: Final = frozenset({"buffer_bps", "cooldown_ms", "repeat_window_ms"})
+LARGER_IS_TIGHTER: Final = frozenset({"buffer_bps", "cooldown_ms", "ghost_bar_ms", "repeat_window_ms"})
 
 
 def tightens(name: str, before: TradingLimits, after: TradingLimits) -> bool:

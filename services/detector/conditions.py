@@ -9,6 +9,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from services.contracts.terms import Symbol
+from services.detector.ghosts import barred
 from services.detector.state import DetectorState, Said
 from services.market.books import Legs, fault_of
 
@@ -102,7 +103,7 @@ def _not_standing(state: DetectorState, symbol: Symbol, legs: Legs | None, now_n
 
 
 def _no_ghost(state: DetectorState, symbol: Symbol, legs: Legs | None, now_ns: int) -> bool:
-    return legs is not None and (symbol, legs.buy_venue) not in state.ghosts
+    return legs is not None and not barred(state, (symbol, legs.buy_venue), now_ns)
 
 
 def _trips_left(state: DetectorState, symbol: Symbol, legs: Legs | None, now_ns: int) -> bool:

@@ -13,12 +13,13 @@ from services.contracts.messages.market_data import QuoteUpdated, TradePrinted
 from services.contracts.messages.pairs import PairApproved, PairClosed, PairDenied
 from services.contracts.step import Event, Outgoing, Received, Step, Tick
 from services.contracts.terms import Symbol, Venue
+from services.detector import ghosts
 from services.detector.conditions import MARKET, SPEECH, missing
 from services.detector.crosses import measured
 from services.detector.intents import figures, intent_id_of, intent_of
 from services.detector.refused import watched
 from services.detector.spreads import status_of
-from services.detector.state import DetectorState, Direction, Ghost, OpenPair, Said
+from services.detector.state import DetectorState, Direction, OpenPair, Said
 from services.market.books import Legs, legs_of, seen, with_book
 from services.market.edge import Edge
 
@@ -58,7 +59,7 @@ def _on_quote(state: DetectorState, event: Received, quote: QuoteUpdated) -> Ste
         return Step(state)
     skipped = state.quotes_skipped + _skipped(state, quote)
     state = state.but(books=books, quotes=state.quotes + 1, quotes_skipped=skipped)
-    state = _without_ghost(state, (quote.symbol, quote.venue.other))
+    state = ghosts.after_book(state, (quote.symbol, quote.venue.other))
     return _look(state, [(quote.symbol, venue) for venue in Venue], event.now_ns)
 
 
@@ -153,35 +154,8 @@ def _on_closed(state: DetectorState, closed: PairClosed) -> DetectorState:
     if closed.sold_at_rich_shares:
         taken = dict.fromkeys(pair.directions, closed.closed_at_ns)
         state = state.but(taken_ns={**state.taken_ns, **taken})
-    if closed.residual_shares_max:
-        ghosts = {direction: _bid_of(state, direction) for direction in pair.directions}
-        state = state.but(ghosts={**state.ghosts, **ghosts})
+    state = ghosts.after_close(state, pair, closed)
     return _settled(state, closed.symbol, "", closed.closed_at_ns)
-
-
-def _bid_of(state: DetectorState, direction: Direction) -> Ghost:
-    """The bid of the venue to sell on, as it is now; a frame that was refused shows none."""
-    symbol, buy_venue = direction
-    book = state.books.get((symbol, buy_venue.other))
-    if book is None:
-        return Ghost(connection_epoch=-1, bid_krw=None)
-    bids = book.quote.bids
-    return Ghost(connection_epoch=book.quote.connection_epoch, bid_krw=bids[0][0] if bids else None)
-
-
-def _without_ghost(state: DetectorState, direction: Direction) -> DetectorState:
-    """Return the state after a book of the venue to sell on: its bid has moved, or the ghost stays."""
-    ghost = state.ghosts.get(direction)
-    if ghost is None:
-        return state
-    seen_now = _bid_of(state, direction)
-    if seen_now.bid_krw is None or seen_now == ghost:
-        return state
-    left = {known: kept for known, kept in state.ghosts.items() if known != direction}
-    if ghost.bid_krw is None:
-        left[direction] = seen_now
-    changed: DetectorState = state.but(ghosts=left)
-    return changed
 
 
 def _settled(state: DetectorState, symbol: Symbol, intent_id: str, at_ns: int) -> DetectorState:

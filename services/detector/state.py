@@ -57,10 +57,17 @@ class OpenPair(Part):
 
 
 class Ghost(Part):
-    """The rich venue's best bid when a pair that it had not taken all shares of was over; None for no bid."""
+    """The rich venue's best bid when a pair that it had not taken all shares of was over; None for no bid.
+
+    `moved` says whether another bid was seen since. `losses` counts such pairs of `trading_date`.
+    """
 
     connection_epoch: int
     bid_krw: int | None
+    moved: bool = False
+    trading_date: TradingDate = TradingDate("")
+    losses: int = 0
+    until_ns: int = 0
 
 
 class Said(Part):
@@ -130,7 +137,7 @@ class DetectorState(State):
     taken_ns: Times = Field(default_factory=dict)
     """When a pair last closed that had sold at the rich venue: the cross was no ghost until then."""
     ghosts: Ghosts = Field(default_factory=dict)
-    """Directions that a pair lost on: nothing more is said of one until the bid that failed it moves."""
+    """Directions that a pair lost on, and until when nothing more is said of one."""
     refused_ns: Mapping[tuple[Symbol, Venue], int] = Field(default_factory=dict)
     """Since when a book has been none, where its venue trades."""
     refused_told: frozenset[tuple[Symbol, Venue]] = frozenset()

@@ -50,15 +50,16 @@ def test_a_bid_that_failed_a_pair_is_not_believed_again_until_it_moves(
     assert detector.see([quote(Venue.NXT, 70_600, 70_700)], 20_100) != []
 
 
-def test_a_bid_that_left_and_came_back_is_believed() -> None:
+def test_a_bid_that_left_and_came_back_is_believed_later() -> None:
     detector = lost()
     assert detector.see([quote(Venue.NXT, 69_900, 70_000)], 1_000) == []
-    assert detector.see(world.crossing(), 1_100) != []
+    assert detector.see(world.crossing(), 10_800) == []
+    assert detector.see(world.crossing(), 10_900) != []
 
 
 def test_a_new_connection_shows_other_books_than_those_that_failed() -> None:
     detector = lost()
-    assert detector.see(world.crossing(epoch=2), 1_100) != []
+    assert detector.see(world.crossing(epoch=2), 10_900) != []
 
 
 def test_a_ghost_in_one_direction_bars_nothing_in_the_other() -> None:
@@ -71,15 +72,15 @@ def test_a_ghost_is_still_barred_after_a_restart() -> None:
     detector = lost()
     reborn = Detector()
     reborn.state = restore(DetectorState(group="g1"), changed_parts(None, detector.state))
-    assert reborn.see(world.crossing(), 1_000) == []
-    assert reborn.see([quote(Venue.NXT, 70_600, 70_700)], 1_100) != []
+    assert reborn.see(world.crossing(), 20_000) == []
+    assert reborn.see([quote(Venue.NXT, 70_600, 70_700)], 20_100) != []
 
 
 def test_a_close_that_is_read_before_any_book_bars_the_first_bid_that_is_seen() -> None:
     detector = Detector().morning(world.published(world.reference(world.limits(cooldown_ms=0))))
     detector.tell(*world.events([approved("i1", 0), closed(900, residual=1)], ms(900)))
-    assert detector.see(world.crossing(), 1_000) == []
-    assert detector.see([quote(Venue.NXT, 70_600, 70_700)], 1_100) != []
+    assert detector.see(world.crossing(), 20_000) == []
+    assert detector.see([quote(Venue.NXT, 70_600, 70_700)], 20_100) != []
 
 
 def test_what_was_taken_in_one_direction_makes_no_cross_of_the_other_new() -> None:
@@ -92,3 +93,51 @@ def test_what_was_taken_in_one_direction_makes_no_cross_of_the_other_new() -> No
     detector.tell(*world.events([closed(900)], ms(900)))
     (alert,) = only(detector.tell(world.tick(ms(1_100))), AlertRaised)
     assert isinstance(alert, AlertRaised) and alert.kind is AlertKind.SPREAD_ANOMALY
+
+
+FLICKERS = {"down a tick": 70_400, "up a tick": 70_600, "away": 69_900}
+STEP_MS = 500
+
+
+def traded_and_lost(detector: Detector, seconds: int, bid_krw: int = 70_400) -> list[int]:
+    """When (ms) pairs were lost, while the bid is another for a moment again and again."""
+    spoken: list[int] = []
+    for now_ms in range(0, seconds * 1_000, STEP_MS):
+        said = detector.see(world.crossing(), now_ms)
+        if said:
+            spoken.append(now_ms)
+            told = [approved(said[0].intent_id, now_ms), closed(now_ms, residual=1)]
+            detector.tell(*world.events(told, ms(now_ms)))
+        detector.see([quote(Venue.NXT, bid_krw, bid_krw + 100)], now_ms + STEP_MS // 2)
+    return spoken
+
+
+@pytest.mark.parametrize("bid_krw", FLICKERS.values(), ids=FLICKERS.keys())
+def test_each_loss_on_a_bid_that_flickers_bars_it_for_twice_as_long(bid_krw: int) -> None:
+    limits = world.limits(cooldown_ms=0, max_cross_ms=3_600_000)
+    detector = Detector().morning(world.published(world.reference(limits)))
+    spoken = traded_and_lost(detector, 160, bid_krw)
+    assert [at_ms // 10_000 for at_ms in spoken] == [0, 1, 3, 7, 15]
+
+
+def test_a_bar_and_the_losses_of_the_day_outlast_a_restart() -> None:
+    detector = Detector().morning(world.published(world.reference(world.limits(cooldown_ms=0))))
+    assert traded_and_lost(detector, 20) == [0, 10_000]
+    reborn = Detector()
+    reborn.state = restore(DetectorState(group="g1"), changed_parts(None, detector.state))
+    reborn.see([quote(Venue.NXT, 70_400, 70_500)], 29_500)
+    assert reborn.see(world.crossing(), 29_900) == []
+    assert reborn.see(world.crossing(), 30_000) != []
+
+
+def test_a_pair_that_sold_there_ends_the_count_of_losses() -> None:
+    detector = Detector().morning(world.published(world.reference(world.limits(cooldown_ms=0))))
+    assert traded_and_lost(detector, 20) == [0, 10_000]
+    (intent,) = detector.see(world.crossing(), 30_000)
+    detector.tell(*world.events([approved(intent.intent_id, 30_000), closed(30_500)], ms(30_500)))
+    (intent,) = detector.see(world.crossing(), 31_000)
+    told = [approved(intent.intent_id, 31_000), closed(31_500, residual=1)]
+    detector.tell(*world.events(told, ms(31_500)))
+    detector.see([quote(Venue.NXT, 70_400, 70_500)], 32_000)
+    assert detector.see(world.crossing(), 41_400) == []
+    assert detector.see(world.crossing(), 41_500) != []
