@@ -20,7 +20,7 @@ from typing import Final
 from services.contracts.messages.orders import OrderFacts
 from services.contracts.terms import Side, Symbol, Venue
 from services.gateway.evidence import Evidence
-from services.gateway.foreign_orders import meets, merge_foreign, progress
+from services.gateway.foreign_orders import meets, merge_foreign, merged, progress
 from services.market.broker_lists import OrderState
 from services.market.hoga import OrderAction
 
@@ -330,8 +330,9 @@ class OrderTable:
             if seen.works:
                 yield seen
         for parked in self.parked.values():
-            if not parked.seen[-1].cancels and all(seen.works for seen in parked.seen):
-                yield parked.seen[-1]
+            seen = merged(parked.seen)
+            if not parked.seen[-1].cancels and seen.works:
+                yield seen
 
     def unacknowledged(self, symbol: Symbol, venue: Venue, side: Side) -> str:
         """Return our order of that symbol, venue and side that has no number yet, or empty."""
@@ -474,10 +475,10 @@ class OrderTable:
     def with_foreign(self, seen: Evidence) -> tuple["OrderTable", bool]:
         """Return the table with a foreign order's newest state, and whether that is news."""
         before = self.foreign.get(seen.broker_order_no)
-        merged = merge_foreign(before, replace(seen, remaining_shares=0) if seen.rejected else seen)
-        if before is not None and progress(before) == progress(merged):
+        after = merge_foreign(before, seen)
+        if before is not None and progress(before) == progress(after):
             return self, False
-        return replace(self, foreign={**self.foreign, seen.broker_order_no: merged}), True
+        return replace(self, foreign={**self.foreign, seen.broker_order_no: after}), True
 
     def unlisted_foreign(
         self, numbers: AbstractSet[str], begun_ns: int, apart_ns: int

@@ -24,6 +24,7 @@ from services.contracts.terms import OrderKind, Severity, Symbol, Venue
 from services.gateway import matching, order_kinds
 from services.gateway.effects import Note
 from services.gateway.evidence import Evidence
+from services.gateway.foreign_orders import refused_beside
 from services.gateway.intention_log import closed, numbered, reopened, screens, stranger
 from services.gateway.order_table import Growth, OrderRecord, Stage, merge
 from services.gateway.query_desk import RoundKind
@@ -391,16 +392,19 @@ def foreign(turn: Turn, seen: Evidence) -> None:
         want_orders(turn, RoundKind.ORDERS)
     if seen.cancels:
         return
-    if seen.lacks_a_figure and not seen.by_query:
-        want_orders(turn, RoundKind.ORDERS)
+    before = turn.state.orders.foreign.get(seen.broker_order_no)
+    if (seen.lacks_a_figure and not seen.by_query) or refused_beside(before, seen):
+        want_orders(turn, RoundKind.ORDERS, seen.symbol)
     table, news = turn.state.orders.with_foreign(seen)
-    first = seen.broker_order_no not in turn.state.orders.foreign
+    first = before is None
     if not news or (first and matching.over_before_baseline(turn, seen)):
         return
     turn.set(orders=table, rhythm=_moved(turn))
     known = table.foreign[seen.broker_order_no]
     turn.do(Note(stranger(known, turn.state.account), turn.state.session.trading_date))
     tell_foreign(turn, known)
+    if before is not None and known.works and not before.works:
+        want_orders(turn, RoundKind.ORDERS)
     if first:
         _foreign_alert(turn, known, resolved=False)
 

@@ -1,18 +1,22 @@
 """Orders that are not ours: what is known of them survives a restart, and hears what comes later."""
 
 import json
+from typing import Any
 
 import pytest
 
+from services.contracts.messages.orders import ForeignOrderSeen
+from services.contracts.reasons import GateReason
 from services.contracts.terms import OrderKind
 from services.gateway.core import recovered
-from services.gateway.effects import Note, Send
+from services.gateway.effects import Note, Query, Send
 from services.gateway.facts import Told
-from services.gateway.order_table import OrderTable, Stage
+from services.gateway.order_table import Stage
 from services.runtime.parts import changed_parts, restore
 
-from .desk import DATE, Desk, chejan, exit_order, fresh, log_in, ready
+from .desk import ACCOUNT, DATE, Desk, chejan, exit_order, fresh, log_in, ready
 from .test_order_truth import row
+from .test_whose_order import HAND_NO, hand, holding, sell
 
 OURS, THEIRS = "P1.1.s.1", "0000555"
 
@@ -24,11 +28,6 @@ def restarted_with_log(desk: Desk) -> Desk:
     lines = [json.loads(json.dumps(line)) for line in logged]
     state = recovered(restore(fresh().state, changed_parts(None, desk.state)), lines, DATE)
     return log_in(Desk(state, desk.now_ns, desk.broker))
-
-
-def holding(desk: Desk, qty: int = 10) -> Desk:
-    desk.state = desk.state.but(orders=OrderTable(carried={"P1": qty}), carried={"P1": qty})
-    return desk
 
 
 class TestRestart:
@@ -84,3 +83,51 @@ class TestRestart:
         after = restarted_with_log(desk)
         assert THEIRS not in after.state.orders.foreign
         assert after.state.orders.by_number(THEIRS) is not None
+
+
+class TestLaterEvidence:
+    @pytest.mark.parametrize("names", [HAND_NO, "0000000"])
+    def test_a_refused_amendment_ends_no_order_whose_number_it_bears(self, names: str) -> None:
+        desk = holding(ready(fresh()))
+        hand(desk)
+        before = len(desk.effects)
+        hand(desk, status="거부", f905="매수정정", f904=names)
+        assert desk.state.orders.foreign[HAND_NO].works
+        desk.run(1)
+        assert "OPT10075" in [e.trcode for e in desk.effects[before:] if isinstance(e, Query)]
+
+    def test_a_refusal_of_what_has_filled_ends_nothing(self) -> None:
+        desk = holding(ready(fresh()))
+        hand(desk, status="체결", remaining=3, cum=2)
+        hand(desk, status="거부", remaining=0)
+        assert desk.state.orders.foreign[HAND_NO].works
+
+    @pytest.mark.parametrize(
+        "later", [{"status": "접수"}, {"status": "체결", "cum": 2, "remaining": 3},
+                  {"status": "체결", "cum": 2, "f902": ""}],
+    )  # fmt: skip
+    def test_one_that_two_lists_left_out_lives_on_a_frame(self, later: dict[str, Any]) -> None:
+        desk = holding(ready(fresh()))
+        hand(desk)
+        desk.run(120)
+        assert not desk.state.orders.foreign[HAND_NO].works
+        hand(desk, **later)
+        assert sell(desk) is GateReason.SELF_CROSS
+        assert desk.state.orders.foreign[HAND_NO].works
+
+    def test_one_that_two_lists_left_out_lives_on_a_row(self) -> None:
+        desk = holding(ready(fresh()))
+        hand(desk)
+        desk.run(120)
+        by_hand = Send("h", ("h", "0345", ACCOUNT, 1, "005930", 5, 199_500, "00", ""), {}, "2026-11-23")
+        desk.broker.rows = [row(by_hand, HAND_NO, cum=0, amount=0, remaining=5)]
+        desk.feed_forgotten()
+        assert [m.closed for m in desk.told(ForeignOrderSeen)][-1] is False
+
+    def test_a_frame_that_the_fills_have_overtaken_opens_nothing(self) -> None:
+        desk = holding(ready(fresh()))
+        hand(desk, status="체결", remaining=0, cum=5)
+        hand(desk)
+        hand(desk, status="체결", remaining=2, cum=3)
+        assert not desk.state.orders.foreign[HAND_NO].works
+        assert sell(desk) is None
