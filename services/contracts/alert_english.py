@@ -435,6 +435,7 @@ TERMS: Final[Mapping[str, Mapping[str, str]]] = {
         "trading_state": "the trading state allows no sell",
         "denied": "the gateway refused every attempt",
         "ambiguous": "it is not certain what the pair holds",
+        "settled": "it is certain again what the pair holds",
         "fault": "the executor failed at deciding for this pair",
     },
     "book": {

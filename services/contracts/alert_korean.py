@@ -434,6 +434,7 @@ TERMS: Final[Mapping[str, Mapping[str, str]]] = {
         "trading_state": "현재 거래 상태에서는 매도할 수 없습니다.",
         "denied": "게이트웨이가 모든 매도 시도를 거부했습니다.",
         "ambiguous": "실제 보유 수량이 확실하지 않습니다.",
+        "settled": "실제 보유 수량이 다시 확실해졌습니다.",
         "fault": "이 페어를 판단하는 중 프로그램 오류가 발생했습니다.",
     },
     "book": {

@@ -9,6 +9,7 @@ from services.contracts.limits import HARD_CLIP_SHARES, NS_PER_MS
 from services.contracts.messages.pairs import ClipRecomputed, PairOutcome
 from services.contracts.terms import Purpose, Side
 from services.executor import flatten
+from services.executor.certain import untold
 from services.executor.closing import clip_over, close, finish
 from services.executor.move import Ask, Move, place
 from services.executor.order import Order
@@ -28,11 +29,6 @@ def ready(pair: Pair, view: View) -> Move | None:
     move = _begin_or_end(pair, view)
     ends = move is not None and move.pair.phase is PairPhase.CLOSED
     return None if ends and untold(pair, view) else move
-
-
-def untold(pair: Pair, view: View) -> bool:
-    """Whether orders of the pair may be lost to us that the gateway is about to tell of."""
-    return view.may_have_forgotten(pair.moved_ns, brought_back=pair.brought_back)
 
 
 def _begin_or_end(pair: Pair, view: View) -> Move | None:

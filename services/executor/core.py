@@ -18,12 +18,12 @@ from services.contracts.messages.market_data import QuoteUpdated
 from services.contracts.messages.pairs import ClipCompleted, PairApproved, PairClosed, StrandReason
 from services.contracts.step import Event, Outgoing, Step, Tick
 from services.executor import clip, failing, flatten, hearing, notices, stranded
+from services.executor.certain import doubt, untold
 from services.executor.deadlines import overdue
 from services.executor.hearing import Heard
 from services.executor.move import Move
-from services.executor.order import Order
 from services.executor.pair import Pair
-from services.executor.phases import OrderLife, PairPhase
+from services.executor.phases import PairPhase
 from services.executor.state import ExecutorState
 from services.executor.status import status_of
 from services.executor.view import View
@@ -118,18 +118,10 @@ def _uncertain(pair: Pair, view: View) -> Move | None:
     """What a pair holds must be certain before anything else is decided."""
     if pair.phase in (PairPhase.STRANDED, PairPhase.CLOSED):
         return None
-    unclear = next((order for order in pair.orders if order.life is OrderLife.AMBIGUOUS), None)
-    if unclear is not None:
-        return stranded.strand(pair, view, StrandReason.AMBIGUOUS, _unclear(unclear, view))
-    if pair.uncovered_shares < 0 and not clip.untold(pair, view):
-        return stranded.strand(pair, view, StrandReason.AMBIGUOUS, "more was sold than bought")
-    return None
-
-
-def _unclear(order: Order, view: View) -> str:
-    if order.trading_date < view.venues.trading_date:
-        return f"an order of {order.trading_date} was never seen to end, and no query shows it any more"
-    return "several broker orders match one of ours"
+    why = doubt(pair, view)
+    if not why or (not pair.ambiguous and untold(pair, view)):
+        return None
+    return stranded.strand(pair, view, StrandReason.AMBIGUOUS, why)
 
 
 def _ticked(state: ExecutorState, now_ns: int) -> Heard:

@@ -56,7 +56,14 @@ def flattening(pair: Pair, view: View) -> Move | None:
 
 def _on_ladder(pair: Pair, view: View, stopping: str, turn: Turn) -> Pair:
     run = pair.residual.ladder + 1
-    fresh = {"ladder": run, "started_ns": view.now_ns, "obstacle": None, "reason": None, "detail": ""}
+    fresh = {
+        "ladder": run,
+        "started_ns": view.now_ns,
+        "obstacle": None,
+        "reason": None,
+        "detail": "",
+        "unheard": (),
+    }
     return pair.turned(turn, residual=pair.residual.model_copy(update=fresh), stopping=stopping)
 
 

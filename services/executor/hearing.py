@@ -117,7 +117,7 @@ def order(state: ExecutorState, event: Received) -> Heard:
         pair = pair.but(stopping=pair.stopping or "an order was found that our state had lost")
     merged = known.merged(message, event.now_ns)
     merged, said = _told(pair, known, merged)
-    return Heard(state.with_pair(pair.with_order(merged)), (pair.pair_id,), said)
+    return Heard(state.with_pair(pair.with_order(merged).heard(merged)), (pair.pair_id,), said)
 
 
 def _told(pair: Pair, before: Order, after: Order) -> tuple[Order, tuple[Message, ...]]:
@@ -239,9 +239,16 @@ def buried(state: ExecutorState, event: Received) -> Heard:
     touched = tuple(pair_id for pair_id in state.pairs if _mentions(given_up.text, pair_id))
     for pair_id in touched:
         pair = state.pairs[pair_id]
+        pair = pair.unheard(_orders_in(given_up.text, pair))
         move = strand(pair, state.view(pair.symbol, event.now_ns), StrandReason.AMBIGUOUS, detail)
         state, said = state.with_pair(move.pair), said + move.out
     return Heard(state, touched, said)
+
+
+def _orders_in(text: str, pair: Pair) -> tuple[str, ...]:
+    """The orders of a pair that a text names; where it names none, those that are open, else every one."""
+    named = re.findall(rf"(?<!\w){re.escape(pair.pair_id)}\.[0-9]+\.[bs]\.[0-9]+(?!\w)", text)
+    return tuple(named) or tuple(order.order_id for order in pair.open_orders or pair.orders)
 
 
 def _mentions(text: str, pair_id: str) -> bool:

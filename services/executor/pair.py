@@ -4,6 +4,7 @@ Owns two invariants: money is the sum over orders of what the broker reported, a
 than was bought, where a sell that works or is unknown counts as sold in full (design 5, I2).
 """
 
+from collections.abc import Iterable
 from typing import Self
 
 from services.contracts.envelope import Part
@@ -80,7 +81,8 @@ class Residual(Part):
 
     `ladder` numbers the runs: a person's retry starts a new one. `started_ns` is 0 before the first.
     `marked_shares` is the quantity that the stranded position was last named with. `by_hand`: a sale that
-    is not ours was seen in its symbol, so a person is at work on it.
+    is not ours was seen in its symbol, so a person is at work on it. `unheard` are the ids of the orders
+    of which an event was given up and none that ends them was heard since.
     """
 
     ladder: int = 0
@@ -94,6 +96,7 @@ class Residual(Part):
     detail: str = ""
     tries: Tries = Tries()
     by_hand: bool = False
+    unheard: tuple[str, ...] = ()
 
 
 class Pair(Part):
@@ -262,6 +265,18 @@ class Pair(Part):
     def by_hand(self, yes: bool) -> Self:
         """Return the pair left to a sale by hand, or not: while it is, it is not tried again by itself."""
         return self.but(residual=self.residual.model_copy(update={"by_hand": yes}))
+
+    def unheard(self, order_ids: Iterable[str]) -> Self:
+        """Return the pair with an event given up of these orders: what they filled is not certain."""
+        ids = tuple(dict.fromkeys((*self.residual.unheard, *order_ids)))
+        return self.but(residual=self.residual.model_copy(update={"unheard": ids}))
+
+    def heard(self, order: Order) -> Self:
+        """Return the pair when an order was told of: one that has ended is told of in full."""
+        if order.open or order.order_id not in self.residual.unheard:
+            return self
+        ids = tuple(unheard for unheard in self.residual.unheard if unheard != order.order_id)
+        return self.but(residual=self.residual.model_copy(update={"unheard": ids}))
 
     def with_order(self, order: Order) -> Self:
         """Return the pair with an order added, or replaced by id."""

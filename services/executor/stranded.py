@@ -10,6 +10,7 @@ from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.pairs import ResidualMarked, StrandReason
 from services.contracts.terms import Purpose, Venue
 from services.executor import notices
+from services.executor.certain import doubt, untold
 from services.executor.closing import clip_over
 from services.executor.move import Ask, Move, place
 from services.executor.order import Order
@@ -51,10 +52,26 @@ def stranded(pair: Pair, view: View) -> Move | None:
     """Close what proves to be sold, name again what has changed, and try to sell the rest."""
     if pair.uncovered_shares == 0 and not pair.open_orders:
         return clip_over(pair, pair.stopping)
+    named = _named_truly(pair, view)
+    if named is not None:
+        return named
     if pair.uncovered_shares != pair.residual.marked_shares:
         reason = pair.residual.reason or StrandReason.NO_VENUE
         return strand(pair, view, reason, pair.residual.detail)
     return None if refusal(pair, view) else _again(pair, view)
+
+
+def _named_truly(pair: Pair, view: View) -> Move | None:
+    """Name it as uncertain once it is, and as certain once it is again: then it is tried again."""
+    reason = pair.residual.reason
+    if reason is StrandReason.FAULT or untold(pair, view):
+        return None
+    why, uncertain = doubt(pair, view), reason is StrandReason.AMBIGUOUS
+    if why and not uncertain:
+        return strand(pair, view, StrandReason.AMBIGUOUS, why)
+    if uncertain and not (why or pair.residual.unheard):
+        return strand(pair, view, StrandReason.SETTLED, "", obstructed=True)
+    return None
 
 
 def refusal(pair: Pair, view: View) -> str:
@@ -81,8 +98,7 @@ def outlook(pair: Pair, view: View) -> str:
 
 
 def _again(pair: Pair, view: View) -> Move | None:
-    untold = view.may_have_forgotten(pair.moved_ns, brought_back=pair.brought_back)
-    if untold or pair.open_orders or pair.available_shares < 1:
+    if untold(pair, view) or pair.open_orders or pair.available_shares < 1:
         return None
     tries = pair.residual.tries.of_session(view.session)
     found = rung(pair, view, Attempt(tries.orders + 1, _floor_krw(pair, view)))

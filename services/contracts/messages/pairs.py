@@ -76,6 +76,8 @@ class StrandReason(StrEnum):
     AMBIGUOUS = "ambiguous"
     """Several broker orders match one of ours, more was sold than bought, or an event of its orders could not
     be taken in: what is held is not known."""
+    SETTLED = "settled"
+    """It was stranded as ambiguous, and what is held is certain again."""
     FAULT = "fault"
     """The program failed at deciding for this pair: a mistake of ours, and only this pair waits for it."""
 

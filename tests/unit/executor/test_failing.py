@@ -6,7 +6,7 @@ from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.pairs import PairClosed, ResidualMarked, StrandReason
 from services.contracts.streams import ORDERS, TICKS, key_of
-from services.contracts.terms import Severity, Side, Venue
+from services.contracts.terms import Severity, Venue
 from services.executor import core
 from services.executor.move import Move
 from services.executor.pair import Pair
@@ -105,7 +105,7 @@ def test_the_next_event_of_a_buried_order_says_what_is_held() -> None:
     desk.hear(buried('{"pair_id":"P1"}'))
     desk.fill(desk.orders[0])
     assert desk.all(ResidualMarked)[-1].qty_shares == 5
-    assert not [order for order in desk.orders if order.side is Side.SELL]
+    assert [order.qty_shares for order in desk.sells] == [5]
 
 
 @pytest.mark.parametrize(
