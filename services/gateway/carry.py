@@ -13,8 +13,11 @@ from services.contracts.terms import Side, Symbol
 from services.gateway import truth
 from services.gateway.effects import Note
 from services.gateway.intention_log import carried, claimed
-from services.gateway.order_table import NOT_COUNTED, Stage
+from services.gateway.order_table import NOT_COUNTED, OrderRecord, Stage
 from services.gateway.turn import Turn
+
+UNLISTED = 2
+"""An order with a number that so many lists, apart, do not show is told as a difference."""
 
 
 def note(turn: Turn) -> None:
@@ -75,12 +78,13 @@ def _close_unsold(turn: Turn, pair_id: str) -> None:
 
 def claim(turn: Turn, word: ResidualClaimed) -> None:
     """A person sold what a pair holds: nothing of it is for sale any more, and an order of it that only a
-    person could tell from others is over. What the executor refuses (it says why) changes nothing here."""
+    person could tell from others, or that the broker does not list, is over. What the executor refuses (it
+    says why) changes nothing here."""
     orders, pair_id = turn.state.orders, word.pair_id
     doubtful = turn.state.over_night.doubtful
     known = pair_id in orders.by_pair or pair_id in orders.carried or pair_id in doubtful
     open_ = [r for r in orders.of_pair(pair_id) if r.is_order and r.stage is not Stage.CLOSED]
-    if not known or pair_id in orders.claimed or any(not record.ambiguous for record in open_):
+    if not known or pair_id in orders.claimed or not all(map(_only_a_person_can_tell, open_)):
         return
     uncertain = open_ or pair_id in doubtful
     if not uncertain and word.qty_shares != abs(orders.sellable_shares(pair_id)):
@@ -95,3 +99,7 @@ def claim(turn: Turn, word: ResidualClaimed) -> None:
         orders=turn.state.orders.with_claimed(now_claimed),
     )
     turn.do(Note(claimed(pair_id, turn.state.account), turn.state.session.trading_date))
+
+
+def _only_a_person_can_tell(record: OrderRecord) -> bool:
+    return record.ambiguous or record.absences >= UNLISTED

@@ -77,8 +77,9 @@ class Evidence:
 
     @property
     def works(self) -> bool:
-        """Whether shares may still fill: only a word that ends it says no."""
-        return not self.rejected and self.remaining_shares != 0
+        """Whether shares may still fill: only a word that ends it says no, or that all of it filled."""
+        filled = self.qty_shares is not None and 0 < self.qty_shares <= (self.cum_qty_shares or 0)
+        return not (self.rejected or filled) and self.remaining_shares != 0
 
     @property
     def amount_named_krw(self) -> int | None:

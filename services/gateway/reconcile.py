@@ -167,7 +167,8 @@ def _orders(turn: Turn, round_: Round) -> tuple[list[str], bool]:
         if asked is not None:
             listed |= {no for no in table.numbers if _symbol_of(turn, no) not in asked}
         problems += _missing(turn, listed, round_.begun_ns)
-        _end_unlisted(turn, listed, round_.begun_ns)
+        _end_unlisted(turn, listed - unread_rows.over_by_word(seen), round_.begun_ns)
+        _end_cancels(turn, round_.begun_ns)
     turn.set(rhythm=replace(turn.state.rhythm, reconciled_ns=turn.now_ns))
     return problems, blank
 
@@ -225,8 +226,9 @@ def _resolve(
             for s in unclaimed
             if s.broker_order_no not in numbers and matching.fits(turn, record, s)
         }
-        if len(found) == 1:
-            ((no, seen),) = found.items()
+        if len(found) == 1 or (found and not record.is_order):
+            # Cancels of one order are alike in all that matters: any of the numbers will do.
+            no, seen = min(found.items())
             numbers.add(no)
             truth.give_number(turn, record.order_id, no)
             known = turn.state.orders.get(record.order_id)
@@ -234,12 +236,11 @@ def _resolve(
                 truth.apply(turn, known, seen)
         elif found:
             _several(turn, record, found, begun_ns)
-        elif alike := matching.alike_but_for_screen(turn, record, unclaimed):
+        elif record.is_order and (alike := matching.alike_but_for_screen(turn, record, unclaimed)):
             _several(turn, record, alike, begun_ns)
-        elif absence_counts and (
-            unread := {s.broker_order_no: s for s in doubts if matching.fits(turn, record, s)}
-        ):
-            truth.ambiguous(turn, record, sorted(unread))
+        elif absence_counts and record.is_order and any(matching.fits(turn, record, s) for s in doubts):
+            fitting = {s.broker_order_no for s in doubts if matching.fits(turn, record, s)}
+            truth.ambiguous(turn, record, sorted(fitting))
         elif absence_counts and (asked is None or record.facts.symbol in asked):
             _absent(turn, record, begun_ns)
 
@@ -292,23 +293,15 @@ def _absent(turn: Turn, record: OrderRecord, begun_ns: int) -> None:
 
 
 def _missing(turn: Turn, numbers: set[str], begun_ns: int) -> list[str]:
-    """Orders of ours with a number that the broker does not list, twice apart.
-
-    A cancel that is not listed ends with what it was to cancel: nothing more will be told of it.
-    """
+    """Orders of ours with a number that the broker does not list, twice apart."""
     problems = []
     for record in list(turn.state.orders.working.values()):
         facts = record.facts
-        if not facts.broker_order_no or facts.broker_order_no in numbers:
-            continue
-        if not record.is_order and record.target_id in turn.state.orders.working:
+        if not record.is_order or not facts.broker_order_no or facts.broker_order_no in numbers:
             continue
         if begun_ns - record.sent_ns < SETTLE_NS or (
             record.absences and begun_ns - record.absent_ns < APART_NS
         ):
-            continue
-        if record.absences and not record.is_order:
-            truth.never_arrived(turn, record)
             continue
         if record.absences:
             problems.append(
@@ -317,6 +310,22 @@ def _missing(turn: Turn, numbers: set[str], begun_ns: int) -> list[str]:
         once = replace(record, absences=record.absences + 1, absent_ns=begun_ns)
         turn.set(orders=turn.state.orders.with_record(once))
     return problems
+
+
+def _end_cancels(turn: Turn, begun_ns: int) -> None:
+    """A cancel ends with what it was to cancel: what is told of it later changes nothing, and two looks,
+    apart, waited for a word."""
+    for record in list(turn.state.orders.working.values()):
+        if record.is_order or record.stage is Stage.SENT:
+            continue
+        since_ns = record.blank_ns or begun_ns
+        if record.target_id in turn.state.orders.working:
+            since_ns = 0
+        elif begun_ns - since_ns >= APART_NS:
+            truth.never_arrived(turn, record)
+            continue
+        if since_ns != record.blank_ns:
+            turn.set(orders=turn.state.orders.with_record(replace(record, blank_ns=since_ns)))
 
 
 # -- account ---------------------------------------------------------------------------------

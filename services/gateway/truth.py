@@ -415,7 +415,7 @@ def tell_foreign(turn: Turn, known: Evidence) -> None:
         ForeignOrderSeen(
             broker_order_no=known.broker_order_no, symbol=known.symbol, venue=known.venue or Venue.KRX,
             side=known.side, qty_shares=known.qty_shares or 0, cum_qty_shares=known.cum_qty_shares or 0,
-            cum_amount_krw=known.cum_amount_krw or 0, closed=known.remaining_shares == 0,
+            cum_amount_krw=known.cum_amount_krw or 0, closed=not known.works,
             trading_date=turn.state.session.trading_date,
         )
     )  # fmt: skip

@@ -19,6 +19,7 @@ from services.gateway.evidence import (
 from services.gateway.query_desk import Reply, Round
 from services.gateway.replies import ACCOUNT_FIELD, asked_symbols
 from services.gateway.turn import Turn
+from services.market.broker_lists import OrderState
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +76,10 @@ def of_nobody_known(turn: Turn, unread: Iterable[UnreadRow]) -> list[Evidence]:
         if row.broker_order_no not in orders.numbers and row.broker_order_no not in orders.foreign
         for each in row.may_say
     ]
+
+
+def over_by_word(seen: Iterable[Evidence]) -> set[str]:
+    """Return the numbers of orders that rows call cancelled, where none says what is left."""
+    rows = list(seen)
+    called = {row.broker_order_no for row in rows if row.state is OrderState.CANCELLED and not row.changes}
+    return called - {row.broker_order_no for row in rows if row.remaining_shares is not None}
