@@ -15,6 +15,14 @@ def meets(seen: Evidence, limit_krw: int | None) -> bool:
     return seen.price_krw >= limit_krw if seen.side is Side.BUY else seen.price_krw <= limit_krw
 
 
+def at_risk_shares(seen: Evidence) -> int | None:
+    """Return what an order has filled and may still fill, None where nobody knows how much that is."""
+    filled = seen.cum_qty_shares or 0
+    if not seen.works:
+        return filled
+    return seen.qty_shares if seen.remaining_shares is None else filled + seen.remaining_shares
+
+
 def refused_beside(before: Evidence | None, seen: Evidence) -> bool:
     """Whether a refusal ends nothing: of a change of the order it names, or of one that filled."""
     if before is None or not seen.rejected:

@@ -3,11 +3,6 @@
 An order is known by our id, and by the broker's number within one trading date and account. Its
 fill state is (cumulative quantity, cumulative amount, closed); evidence merges by maximum, so
 that frames and query rows may come twice, late, reordered or not at all. No fill is ever taken back.
-
-An order closes when it is filled, or when evidence with nothing remaining names an amount that
-our fills have reached: a closing frame that overtakes the last fill waits for it, and a closing word
-without an amount closes nothing. It lives again on positive evidence alone: a number where it was thought
-never to have arrived, or a fill beyond the amount that closed it with shares still open.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,8 +15,7 @@ from typing import Final
 from services.contracts.messages.orders import OrderFacts
 from services.contracts.terms import Side, Symbol, Venue
 from services.gateway.evidence import Evidence
-from services.gateway.foreign_orders import meets, merge_foreign, merged, progress
-from services.market.broker_lists import OrderState
+from services.gateway.foreign_orders import at_risk_shares, meets, merge_foreign, merged, progress
 from services.market.hoga import OrderAction
 
 NOT_COUNTED: Final[Mapping[str, int]] = MappingProxyType({})
@@ -128,94 +122,6 @@ class Parked:
 
 
 @dataclass(frozen=True, slots=True)
-class Growth:
-    """What evidence added to a record. `costs_krw` is commission and tax, which may come after all else."""
-
-    record: OrderRecord
-    accepted: bool = False
-    qty_shares: int = 0
-    amount_krw: int = 0
-    costs_krw: int = 0
-    closed: bool = False
-    reopened: bool = False
-
-    @property
-    def news(self) -> bool:
-        """Whether it is told in any case, with all that the record says by now."""
-        return self.accepted or self.qty_shares > 0 or self.closed
-
-
-def merge(record: OrderRecord, seen: Evidence) -> Growth:
-    """Return the record with evidence merged in by maximum, and what that added.
-
-    A quantity counts only together with its amount: they come from one frame or row.
-    """
-    if record.action is OrderAction.CANCEL:
-        return _merge_cancel(record, seen)
-    old = record.facts
-    cum_qty, cum_amount = old.cum_qty_shares, old.cum_amount_krw
-    amount_krw = seen.amount_named_krw
-    if seen.cum_qty_shares is not None and amount_krw is not None and seen.cum_qty_shares > cum_qty:
-        cum_qty, cum_amount = min(seen.cum_qty_shares, old.qty_shares), amount_krw
-    refused = seen.rejected and not (cum_qty or amount_krw)
-    closing = record.closing_amount_krw
-    reopened = old.closed and cum_qty > old.cum_qty_shares and bool(seen.remaining_shares)
-    if reopened:
-        closing = -1
-    if refused:
-        closing = 0
-    elif seen.remaining_shares == 0 and amount_krw is not None:
-        closing = max(closing, amount_krw)
-    closed = (old.closed and not reopened) or cum_qty == old.qty_shares or 0 <= closing <= cum_amount
-    facts = _with(
-        old,
-        cum_qty_shares=cum_qty,
-        cum_amount_krw=cum_amount,
-        commission_krw=max(old.commission_krw, seen.commission_krw),
-        tax_krw=max(old.tax_krw, seen.tax_krw),
-        closed=closed,
-    )
-    merged = replace(
-        record,
-        facts=facts,
-        stage=Stage.CLOSED if closed else Stage.ACCEPTED,
-        closing_amount_krw=closing,
-        rejected=record.rejected or refused,
-        absences=0,
-        blank_ns=0 if closed else record.blank_ns,
-    )
-    return Growth(
-        merged,
-        accepted=record.stage in (Stage.SENT, Stage.UNKNOWN),
-        qty_shares=cum_qty - old.cum_qty_shares,
-        amount_krw=cum_amount - old.cum_amount_krw,
-        costs_krw=facts.commission_krw + facts.tax_krw - old.commission_krw - old.tax_krw,
-        closed=closed and not old.closed,
-        reopened=reopened and not closed,
-    )
-
-
-def _merge_cancel(record: OrderRecord, seen: Evidence) -> Growth:
-    """A cancel is over when the broker confirms or refuses it; that it was received says neither."""
-    over = seen.state in (OrderState.CONFIRMED, OrderState.CANCELLED, OrderState.REJECTED)
-    stage = Stage.CLOSED if over or record.stage is Stage.CLOSED else Stage.ACCEPTED
-    merged = replace(
-        record,
-        facts=_with(record.facts, closed=stage is Stage.CLOSED),
-        stage=stage,
-        rejected=record.rejected or (seen.rejected and record.stage is not Stage.CLOSED),
-        absences=0,
-    )
-    return Growth(merged, closed=stage is Stage.CLOSED and record.stage is not Stage.CLOSED)
-
-
-def _with(facts: OrderFacts, **changes: object) -> OrderFacts:
-    if all(getattr(facts, name) == value for name, value in changes.items()):
-        return facts
-    return facts.model_copy(update=changes)
-
-
-@dataclass(frozen=True, slots=True)
 class OrderTable:
     """All orders of one trading date and account.
 
@@ -229,7 +135,9 @@ class OrderTable:
     `carried` are the shares that a pair bought on earlier dates and had not sold when this one began, of
     `carried_symbols`; what a person has `claimed` is nobody's to sell any more. `unsold` is what each pair
     may sell, where that is not 0: counted with each order, so that what is over costs nothing all day.
-    `foreign_absent` says since which query (its begin) the broker's list does not show a foreign order.
+    `taken_over` are foreign orders that a person made of one of ours by amending it, and its pair: what they
+    sell was that pair's. `foreign_absent` says since which query (its begin) the broker's list does not show
+    a foreign order.
     """
 
     working: Mapping[str, OrderRecord] = field(default_factory=dict)
@@ -247,6 +155,7 @@ class OrderTable:
     claimed: frozenset[str] = frozenset()
     unsold: Mapping[str, int] = field(default_factory=lambda: NOT_COUNTED)
     foreign_absent: Mapping[str, int] = field(default_factory=dict)
+    taken_over: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.unsold is NOT_COUNTED:
@@ -282,6 +191,11 @@ class OrderTable:
                 free += record.facts.cum_qty_shares
             else:
                 free -= record.facts.cum_qty_shares + record.open_shares
+        for no, pair in self.taken_over.items():
+            seen = self.foreign[no]
+            if pair == pair_id and seen.side is Side.SELL:
+                at_risk = at_risk_shares(seen)
+                free = min(free, 0) if at_risk is None else free - at_risk
         return free
 
     def still_held(self) -> dict[str, int]:
@@ -470,7 +384,8 @@ class OrderTable:
         if known is None:
             return self, None
         rest = {no: item for no, item in self.foreign.items() if no != broker_order_no}
-        return replace(self, foreign=rest), known
+        taken = {no: pair_id for no, pair_id in self.taken_over.items() if no != broker_order_no}
+        return replace(self, foreign=rest, taken_over=taken, unsold=NOT_COUNTED), known
 
     def with_foreign(self, seen: Evidence) -> tuple["OrderTable", bool]:
         """Return the table with a foreign order's newest state, and whether that is news."""
@@ -478,7 +393,19 @@ class OrderTable:
         after = merge_foreign(before, seen)
         if before is not None and progress(before) == progress(after):
             return self, False
-        return replace(self, foreign={**self.foreign, seen.broker_order_no: after}), True
+        table = replace(self, foreign={**self.foreign, seen.broker_order_no: after})
+        return table.with_taken_over((after,)), True
+
+    def with_taken_over(self, strangers: Iterable[Evidence]) -> "OrderTable":
+        """Return the table in which foreign orders that were made of one of ours count with its pair."""
+        taken = dict(self.taken_over)
+        for seen in strangers:
+            record = self.by_number(seen.original_no)
+            ours = record is not None and record.is_order and not record.contradicts(seen)
+            pair_id = record.facts.pair_id if record and ours else taken.get(seen.original_no, "")
+            if pair_id:
+                taken[seen.broker_order_no] = pair_id
+        return replace(self, taken_over=taken, unsold=NOT_COUNTED) if taken else self
 
     def unlisted_foreign(
         self, numbers: AbstractSet[str], begun_ns: int, apart_ns: int

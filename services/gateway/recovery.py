@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from services.contracts.limits import BROKER_ORDERS_PER_SECOND
 from services.contracts.terms import Side, Symbol, TradingDate
+from services.gateway.foreign_orders import at_risk_shares
 from services.gateway.intention_log import (
     Line,
     account_of_lines,
@@ -77,7 +78,7 @@ def _joined_with(
         carried=carried, carried_symbols=night.symbols, claimed=claimed, screens_echoed=screens_of(log)
     ).with_records(records.values())
     strangers = {no: seen for no, seen in strangers_of(log).items() if no not in orders.numbers}
-    orders = replace(orders, foreign=strangers)
+    orders = replace(orders, foreign=strangers).with_taken_over(strangers.values())
     queue = tuple(waiting for waiting in state.queue if orders.get(waiting.command.order_id) is None)
     joined: GatewayState = state.but(
         orders=orders, working=orders.working, queue=queue, claimed=claimed, carried=carried,
@@ -118,8 +119,12 @@ def of_new_date(
     once the account shows that it is still there (`carry.settle`).
     """
     before = OrderTable(
-        carried=state.carried, carried_symbols=state.over_night.symbols, claimed=state.claimed
+        carried=state.carried,
+        carried_symbols=state.over_night.symbols,
+        claimed=state.claimed,
+        foreign=state.orders.foreign,
     ).with_records(earlier.values())
+    before = before.with_taken_over(before.foreign.values())
     held = before.still_held()
     stale = sorted(r.order_id for r in earlier.values() if r.is_order and r.stage is not Stage.CLOSED)
     begun: GatewayState = state.but(
@@ -138,10 +143,16 @@ def _over_night(state: GatewayState, before: OrderTable, held: Mapping[str, int]
         facts = record.facts
         if record.is_order and facts.side is Side.SELL and facts.pair_id not in before.claimed:
             doubtful[facts.pair_id] = doubtful.get(facts.pair_id, 0) + record.open_shares
+    for no, pair_id in before.taken_over.items():
+        seen = before.foreign[no]
+        if seen.works and pair_id not in doubtful and pair_id not in before.claimed:
+            doubtful[pair_id] = (at_risk_shares(seen) or 0) - (seen.cum_qty_shares or 0)
     others = state.over_night.others
     if state.baseline is not None:
         others = dict(state.baseline)
-        for seen in state.orders.foreign.values():
+        for no, seen in before.foreign.items():
+            if no in before.taken_over:
+                continue
             filled = seen.cum_qty_shares or 0
             others[seen.symbol] = others.get(seen.symbol, 0) + (filled if seen.side is Side.BUY else -filled)
     return OverNight(_symbols(before, {**held, **doubtful}), doubtful, others)

@@ -26,7 +26,8 @@ from services.gateway.effects import Note
 from services.gateway.evidence import Evidence
 from services.gateway.foreign_orders import refused_beside
 from services.gateway.intention_log import closed, numbered, reopened, screens, stranger
-from services.gateway.order_table import Growth, OrderRecord, Stage, merge
+from services.gateway.merging import Growth, merge
+from services.gateway.order_table import OrderRecord, Stage
 from services.gateway.query_desk import RoundKind
 from services.gateway.replies import named_symbols, newest_orders, orders_of_symbols
 from services.gateway.screens import is_order_screen
@@ -91,7 +92,7 @@ def give_number(turn: Turn, order_id: str, broker_order_no: str) -> None:
     numbered_ = replace(record, facts=facts)
     table, waiting = turn.state.orders.with_record(numbered_).unpark(broker_order_no)
     table, told = table.without_foreign(broker_order_no)
-    turn.set(orders=table)
+    turn.set(orders=table.with_taken_over(table.foreign.values()))
     turn.do(Note(numbered(order_id, broker_order_no), facts.trading_date))
     if record.stage is Stage.CLOSED:
         reopen(turn, numbered_, "the broker gave it a number")
@@ -387,15 +388,19 @@ def end_by_person(turn: Turn, record: OrderRecord, by: str) -> None:
 def foreign(turn: Turn, seen: Evidence) -> None:
     """An order in the account that is not ours. A cancel of one is none itself, but it and an amendment may
     end the order that they name: the broker is asked what is left of that one."""
-    named = turn.state.orders.foreign.get(seen.original_no)
-    if seen.changes and not seen.by_query and named is not None and named.works:
-        want_orders(turn, RoundKind.ORDERS)
+    table = turn.state.orders
+    named, ours = table.foreign.get(seen.original_no), table.by_number(seen.original_no)
+    if seen.changes and not seen.by_query:
+        if ours is not None and ours.stage is not Stage.CLOSED:
+            want_orders(turn, RoundKind.RESOLVE)
+        elif named is not None and named.works:
+            want_orders(turn, RoundKind.ORDERS)
     if seen.cancels:
         return
-    before = turn.state.orders.foreign.get(seen.broker_order_no)
+    before = table.foreign.get(seen.broker_order_no)
     if (seen.lacks_a_figure and not seen.by_query) or refused_beside(before, seen):
         want_orders(turn, RoundKind.ORDERS, seen.symbol)
-    table, news = turn.state.orders.with_foreign(seen)
+    table, news = table.with_foreign(seen)
     first = before is None
     if not news or (first and matching.over_before_baseline(turn, seen)):
         return

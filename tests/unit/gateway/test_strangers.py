@@ -7,15 +7,16 @@ import pytest
 
 from services.contracts.messages.orders import ForeignOrderSeen
 from services.contracts.reasons import GateReason
-from services.contracts.terms import OrderKind
+from services.contracts.terms import OrderKind, TradingDate
 from services.gateway.core import recovered
 from services.gateway.effects import Note, Query, Send
 from services.gateway.facts import Told
 from services.gateway.order_table import Stage
+from services.gateway.recovery import of_new_date
 from services.runtime.parts import changed_parts, restore
 
 from .desk import ACCOUNT, DATE, Desk, chejan, exit_order, fresh, log_in, ready
-from .test_order_truth import row
+from .test_order_truth import facts_of, row
 from .test_whose_order import HAND_NO, hand, holding, sell
 
 OURS, THEIRS = "P1.1.s.1", "0000555"
@@ -131,3 +132,69 @@ class TestLaterEvidence:
         hand(desk, status="체결", remaining=2, cum=3)
         assert not desk.state.orders.foreign[HAND_NO].works
         assert sell(desk) is None
+
+
+class TestAmendmentsOfOurs:
+    """A person amends our resting sell: the broker ends our number, and another sells on."""
+
+    @staticmethod
+    def resting(filled: int = 0) -> tuple[Desk, Send]:
+        desk = holding(ready(fresh()))
+        desk.hear(exit_order(desk.now_ns, kind=OrderKind.LIMIT), "s")
+        send = desk.sends[-1]
+        desk.answer(send, "0000201")
+        desk.frame(**chejan(send, "0000201", "접수", remaining=10, f906="보통"))
+        if filled:
+            part = {"remaining": 10 - filled, "cum": filled, "amount": filled * 199_300}
+            desk.frame(**chejan(send, "0000201", "체결", **part, f906="보통"))
+        return desk, send
+
+    def amended(self, filled: int = 0) -> Desk:
+        desk, send = self.resting(filled)
+        left = str(10 - filled)
+        hand(desk, sell=True, number=THEIRS, status="확인", price=199_000, remaining=10 - filled, f900=left,
+             f905="-매도정정", f904="0000201", f2134="2")  # fmt: skip
+        amount = filled * 199_300
+        desk.frame(**chejan(send, "0000201", "확인", remaining=0, amount=amount, f906="보통"))
+        assert facts_of(desk, OURS).closed
+        return desk
+
+    @pytest.mark.parametrize("filled", [0, 6])
+    def test_what_it_may_sell_is_not_sold_again(self, filled: int) -> None:
+        desk = self.amended(filled)
+        assert desk.state.orders.sellable_shares("P1") == 0
+        assert sell(desk, qty_shares=10 - filled) is GateReason.OVERSELL
+        assert restarted_with_log(desk).state.orders.sellable_shares("P1") == 0
+
+    def test_what_it_sold_is_the_pairs_and_what_it_left_is_free(self) -> None:
+        desk = self.amended()
+        hand(desk, sell=True, number=THEIRS, status="체결", cum=3, remaining=7, f900="10", f2134="2")
+        hand(desk, sell=True, number="0000556", status="확인", remaining=7, f900="7", f905="-매도정정",
+             f904=THEIRS, f2134="2")  # fmt: skip
+        hand(desk, sell=True, number=THEIRS, status="확인", remaining=0, f900="10", f2134="2")
+        assert desk.state.orders.sellable_shares("P1") == 0
+        hand(desk, sell=True, number="0000556", status="체결", cum=5, remaining=0, f900="7", f2134="2")
+        assert desk.state.orders.sellable_shares("P1") == 2
+
+    def test_what_it_may_still_sell_is_in_doubt_on_the_next_date(self) -> None:
+        state = self.amended().state
+        begun = of_new_date(state, TradingDate("2026-11-24"), {**state.orders.done})
+        assert begun.over_night.doubtful == {"P1": 10}
+        assert not begun.carried
+
+    @pytest.mark.parametrize(("side", "rest"), [("매도취소", 0), ("-매도정정", 10)])
+    def test_a_change_of_ours_by_hand_has_the_broker_asked_at_once(self, side: str, rest: int) -> None:
+        desk, send = self.resting()
+        desk.broker.rows = [row(send, "0000201", cum=0, amount=0, remaining=0)]
+        hand(
+            desk,
+            sell=True,
+            number=THEIRS,
+            status="확인",
+            remaining=rest,
+            f905=side,
+            f904="0000201",
+            f2134="2",
+        )
+        desk.run(1)
+        assert facts_of(desk, OURS).closed
