@@ -36,7 +36,7 @@ from services.gateway.feed_desk import held_symbols as held_symbols
 from services.gateway.order_kinds import sessions_without_codes
 from services.gateway.order_table import Stage
 from services.gateway.query_desk import Round, RoundKind
-from services.gateway.recovery import of_account
+from services.gateway.recovery import by_this_clock, of_account
 from services.gateway.replies import bands, interruptions, limits_of_day
 from services.gateway.screens import SESSION_SCREEN
 from services.gateway.settings import GatewaySettings
@@ -196,7 +196,7 @@ def _settle_account(turn: Turn, account: str) -> None:
     """Order truth of another account is put aside: its orders are answered for, and are never sent again."""
     state, before = turn.state, turn.state.orders
     if state.account not in ("", account):
-        turn.state = of_account(state, account, state.session.trading_date)
+        turn.state = by_this_clock(of_account(state, account, state.session.trading_date), turn.now_ns)
         put_aside = {**before.done, **before.working, **state.earlier}
         turn.set(earlier={**put_aside, **turn.state.earlier})
         for record in before.working.values():

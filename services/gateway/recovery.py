@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from services.contracts.limits import BROKER_ORDERS_PER_SECOND
+from services.contracts.messages.commands import CancelOrder
 from services.contracts.terms import Side, Symbol, TradingDate
 from services.gateway.foreign_orders import at_risk_shares
 from services.gateway.intention_log import (
@@ -24,6 +25,7 @@ from services.gateway.intention_log import (
     strangers_of,
 )
 from services.gateway.limiter import History, shifted
+from services.gateway.order_queue import Waiting
 from services.gateway.order_table import OrderRecord, OrderTable, Stage
 from services.gateway.over_night import OverNight
 from services.gateway.state import Control, DayFacts, GatewayState
@@ -189,23 +191,47 @@ def by_this_clock(state: GatewayState, now_ns: int) -> GatewayState:
     its distances kept. Left ahead it would bar every call until its time comes, dropped it would let as many
     calls leave at once.
     """
-    records = {
-        order_id: replace(
-            record, sent_ns=min(record.sent_ns, now_ns), absent_ns=min(record.absent_ns, now_ns)
-        )
-        for order_id, record in state.orders.working.items()
-        if max(record.sent_ns, record.absent_ns) > now_ns
-    }
-    orders = state.orders.with_records(records.values()) if records else state.orders
+
+    def past(at_ns: int) -> int:
+        return min(at_ns, now_ns)
+
+    known = (*state.orders.done.values(), *state.orders.working.values())
+    records = [_record_by(record, now_ns) for record in known if max(_times(record)) > now_ns]
+    orders = state.orders.with_records(records) if records else state.orders
     told = state.difference
     if told is not None and told.told_ns > now_ns:
         told = replace(told, told_ns=now_ns)
-    forgotten_ns, baseline_ns = min(state.control.halt_forgotten_ns, now_ns), min(state.baseline_ns, now_ns)
+    refused = {screen: replace(item, again_ns=past(item.again_ns)) for screen, item in state.refused.items()}
     moved: GatewayState = state.but(
-        orders=orders, working=orders.working, difference=told, baseline_ns=baseline_ns,
-        control=replace(state.control, halt_forgotten_ns=forgotten_ns),
+        orders=orders, working=orders.working, difference=told, baseline_ns=past(state.baseline_ns),
+        queue=tuple(_waiting_by(waiting, now_ns) for waiting in state.queue),
+        control=replace(state.control, halt_forgotten_ns=past(state.control.halt_forgotten_ns)),
+        facts=replace(state.facts, limits_ns=past(state.facts.limits_ns)),
+        halts=state.halts.none_ahead_of(state.clock.market_ns(now_ns)),
         order_history=shifted(state.order_history, now_ns),
         query_history=shifted(state.query_history, now_ns),
         desk=replace(state.desk, history=shifted(state.desk.history, now_ns)),
+        refused=refused,
     )  # fmt: skip
     return moved
+
+
+def _times(record: OrderRecord) -> tuple[int, ...]:
+    return record.sent_ns, record.moved_ns, record.absent_ns, record.blank_ns
+
+
+def _record_by(record: OrderRecord, now_ns: int) -> OrderRecord:
+    sent_ns, moved_ns, absent_ns, blank_ns = (min(at_ns, now_ns) for at_ns in _times(record))
+    return replace(record, sent_ns=sent_ns, moved_ns=moved_ns, absent_ns=absent_ns, blank_ns=blank_ns)
+
+
+def _waiting_by(waiting: Waiting, now_ns: int) -> Waiting:
+    """Return what waits as having come just now; it expires as long after that as it would have."""
+    ahead_ns = waiting.arrived_ns - now_ns
+    if ahead_ns <= 0:
+        return waiting
+    command = waiting.command
+    if not isinstance(command, CancelOrder):
+        command = command.model_copy(update={"expires_at_ns": command.expires_at_ns - ahead_ns})
+    asked_ns = waiting.asked_ns and waiting.asked_ns - ahead_ns
+    return replace(waiting, command=command, arrived_ns=now_ns, asked_ns=asked_ns)

@@ -83,6 +83,11 @@ class HaltBoard:
                 news += change
         return board, tuple(news)
 
+    def none_ahead_of(self, market_ns: int) -> "HaltBoard":
+        """Return the board after the clock was set back: no VI began later than now."""
+        active = {vi: min(since, market_ns) for vi, since in self.active.items()}
+        return self if active == self.active else replace(self, active=active)
+
     def set(
         self, symbol: Symbol, venue: Venue, kind: HaltKind, halted: bool, detail: str = ""
     ) -> tuple["HaltBoard", tuple[SymbolHaltChanged, ...]]:
