@@ -400,8 +400,8 @@ def _give_up(turn: Turn, round_: Round, why: str) -> None:
 
 
 def _rotate(turn: Turn) -> None:
-    rhythm, reference = turn.state.rhythm, turn.state.reference
-    if reference is None or sum(e.enabled for e in reference.symbols) <= turn.state.settings.max_symbols:
+    rhythm = turn.state.rhythm
+    if len(feed_desk.symbols_wanting(turn)) <= turn.state.settings.max_symbols:
         return
     if turn.now_ns - rhythm.rotated_ns < turn.state.settings.rotate_s * NS_PER_S or feed_desk.stands_still(
         turn

@@ -8,6 +8,7 @@ registered when it was due is registered as soon as it may be.
 from dataclasses import replace
 
 from services.contracts.alert_codes import AlertCode
+from services.contracts.limits import NS_PER_S
 from services.contracts.messages.commands import PlaceOrder
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.terms import Severity, Symbol, Venue
@@ -23,6 +24,10 @@ from services.market.symbols import feed_code
 
 SESSION_FIDS = tuple(SESSION_FRAME)
 _TRADE_FIDS = tuple(TRADE_FRAME)
+BLANK_NS = 2 * NS_PER_S
+"""An answer that the control or the broker leaves blank counts when it has been so for this long."""
+NXT_LIST = Symbol("")
+"""Stands for the list of NXT among what is blank."""
 
 
 def symbols_of(turn: Turn) -> tuple[Symbol, ...]:
@@ -37,13 +42,11 @@ def subscribe(turn: Turn) -> None:
     connected_ = turn.state.link.state in (ConnectionState.SYNCHRONISING, ConnectionState.READY)
     if reference is None or not connected_:
         return
-    still = bool(turn.state.registered) and stands_still(turn)
+    still = stands_still(turn) and (bool(turn.state.registered) or not _venues_known(turn))
     turn.set(rhythm=replace(turn.state.rhythm, feeds_wait=still))
     if still:
         return
-    held = held_symbols(turn)
-    wanting = [entry.krx_code for entry in reference.symbols if entry.enabled or entry.krx_code in held]
-    symbols = chosen(wanting, settings.max_symbols, turn.state.rhythm.turn, held)
+    symbols = chosen(symbols_wanting(turn), settings.max_symbols, turn.state.rhythm.turn, held_symbols(turn))
     wanted = plan(
         symbols, turn.state.facts.nxt_eligible, settings.codes_per_screen, mixed=settings.mixed_screens
     )
@@ -53,6 +56,23 @@ def subscribe(turn: Turn) -> None:
     for item in registered:
         turn.do(Register(item.screen, item.codes, _fids(settings)))
     turn.set(registered=wanted)
+
+
+def symbols_wanting(turn: Turn) -> tuple[Symbol, ...]:
+    """Symbols of the map that are to have a feed: those switched off keep theirs while they are held."""
+    reference, held = turn.state.reference, held_symbols(turn)
+    if reference is None:
+        return ()
+    return tuple(entry.krx_code for entry in reference.symbols if entry.enabled or entry.krx_code in held)
+
+
+def _venues_known(turn: Turn) -> bool:
+    """Whether the control has said of every symbol if NXT trades it: what is registered on KRX alone around
+    the open stays so until the hours of the settings are over."""
+    facts = turn.state.facts
+    blank_ns = facts.blank.get(NXT_LIST)
+    blank_waits = blank_ns is not None and (not blank_ns or turn.now_ns - blank_ns < BLANK_NS)
+    return not blank_waits and facts.read.issuperset(symbols_wanting(turn))
 
 
 def _fids(settings: GatewaySettings) -> tuple[int, ...]:
@@ -122,7 +142,8 @@ def _register_refused(turn: Turn) -> None:
     wanted[SESSION_SCREEN] = ((), SESSION_FIDS)
     for screen, item in turn.state.refused.items():
         if screen not in wanted:
-            _taken(turn, screen)
+            if turn.state.registered:
+                _taken(turn, screen)
         elif turn.now_ns >= item.again_ns:
             turn.set(refused={**turn.state.refused, screen: item.asked(turn.now_ns)})
             turn.do(Register(screen, *wanted[screen]))

@@ -31,7 +31,7 @@ from services.gateway.effects import (
     Register,
 )
 from services.gateway.facts import Connected, LoggedIn, MasterRead
-from services.gateway.feed_desk import SESSION_FIDS, subscribe, symbols_of
+from services.gateway.feed_desk import BLANK_NS, NXT_LIST, SESSION_FIDS, subscribe, symbols_of
 from services.gateway.feed_desk import held_symbols as held_symbols
 from services.gateway.order_kinds import sessions_without_codes
 from services.gateway.order_table import Stage
@@ -46,12 +46,8 @@ from services.market.broker_lists import SERVERS
 from services.market.dates import time_of_day_ns
 
 _FIRST_RETRY_NS = NS_PER_S // 5
-BLANK_NS = 2 * NS_PER_S
-"""An answer that the control or the broker leaves blank counts when it has been so for this long."""
 UNBANDED_NS = 60 * NS_PER_S
 """Limits that two answers left out are asked for this often."""
-NXT_LIST = Symbol("")
-"""Stands for the list of NXT among what is blank."""
 RESTRICTED_FIRST_NS, RESTRICTED_LATEST_NS = 30 * NS_PER_S, 300 * NS_PER_S
 """A query after the broker restricted them waits so long, then twice as long each time, at most so long."""
 READ_AT_LATEST_NS = 5 * NS_PER_S
@@ -181,7 +177,6 @@ def logged_in(turn: Turn, fact: LoggedIn) -> None:
         desk=turn.state.desk.forget(),
         facts=replace(turn.state.facts, read=frozenset()),
         registered=(),
-        refused={},
     )
     change(turn, ConnectionState.SYNCHRONISING)
     for message in turn.state.halts.everything():

@@ -159,7 +159,7 @@ class GatewayState(State):
         {"working", "queue", "control", "reference", "connection_epoch", "query_history", "order_history",
          "trading_date", "baseline", "baseline_ns", "difference", "facts", "carried",
          "over_night", "claimed", "account",
-         "interruptions", "tables_told"}
+         "interruptions", "tables_told", "refused"}
     )  # fmt: skip
 
     settings: GatewaySettings
@@ -208,7 +208,8 @@ class GatewayState(State):
     facts: DayFacts = DayFacts()
     registered: tuple[Registration, ...] = ()
     refused: Mapping[str, Refused] = {}
-    """Screens whose registration the control refused: they have no feed until it takes them."""
+    """Screens whose registration the control refused: they have no feed until it takes them, on whichever
+    connection."""
     calling: Waiting | None = None
     """The command whose SendOrder is being made, one at a time: it comes back to the queue after -308."""
     superseded: frozenset[str] = frozenset()

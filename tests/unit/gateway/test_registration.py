@@ -7,15 +7,15 @@ from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import ReferencePublished
 from services.contracts.terms import Symbol, TradingDate
 from services.gateway.core import recovered
-from services.gateway.effects import Effect, Register
-from services.gateway.facts import Registered
+from services.gateway.effects import Effect, ReadMaster, Register
+from services.gateway.facts import Connected, MasterRead, Registered
 from services.gateway.settings import GatewaySettings
 from services.gateway.subscriptions import REGISTER_LATEST_NS, plan
 from services.market.dates import midnight_wall_ns
 from services.market.files import load_symbol_map
 from services.runtime.settings import config_dir
 
-from .desk import Desk, S, at, chejan, fresh, order, ready, reference
+from .desk import Desk, S, at, chejan, fresh, log_in, order, ready, reference, restarted
 
 
 def codes(desk: Desk) -> set[str]:
@@ -26,6 +26,14 @@ def six_symbols(desk: Desk) -> None:
     symbols = load_symbol_map(config_dir(), ("g1", "g2"))[:6]
     more = reference().model_copy(update={"symbols": symbols})
     desk.hear(ReferencePublished(reference=more, reference_hash=more.hash, by="t", reason="t"), "more")
+
+
+def send_map(desk: Desk, *, off: int = 0) -> None:
+    """The four symbols, the first `off` of them switched off."""
+    entries = reference().symbols
+    chosen = tuple(e.model_copy(update={"enabled": at >= off}) for at, e in enumerate(entries))
+    sent = reference().model_copy(update={"symbols": chosen})
+    desk.hear(ReferencePublished(reference=sent, reference_hash=sent.hash, by="t", reason="t"), f"map{off}")
 
 
 class TestStillHours:
@@ -64,6 +72,40 @@ class TestStillHours:
         six_symbols(desk)
         desk.run(1)
         assert len(codes(desk)) == (8 if still else 12)
+
+    def test_a_cold_start_within_them_registers_both_venues(self) -> None:
+        """The map comes after the login, and the control's word on NXT after the map."""
+        desk = log_in(Asked(fresh().state, at(9, 2)))
+        send_map(desk)
+        desk.run(1)
+        assert not desk.state.registered
+        desk.answer_control()
+        desk.run(1)
+        assert len(codes(desk)) == 8
+
+    def test_a_cold_start_within_them_waits_out_a_blank_list_of_nxt(self) -> None:
+        desk = log_in(Asked(fresh().state, at(9, 2)))
+        send_map(desk)
+        desk.answer_control(nxt_list_blank=True)
+        desk.run(3)
+        assert not desk.state.registered
+        desk.answer_control()
+        desk.run(1)
+        assert len(codes(desk)) == 8
+
+
+class Asked(Desk):
+    """A control that answers when the test says so."""
+
+    def _do(self, effect: Effect) -> None:
+        if not isinstance(effect, ReadMaster):
+            super()._do(effect)
+
+    def answer_control(self, *, nxt_list_blank: bool = False) -> None:
+        asked = frozenset(e.krx_code for e in reference().symbols)
+        listed = frozenset() if nxt_list_blank else asked
+        none: frozenset[Symbol] = frozenset()
+        self.feed(MasterRead(asked, listed, none, none, nxt_list_blank=nxt_list_blank))
 
 
 class Refusing(Desk):
@@ -107,6 +149,49 @@ class TestRefused:
         assert 6 <= self.asked(desk).count("1000") <= 10
         assert self.told(desk) == [False] * 3
         assert all(item.pause_ns == REGISTER_LATEST_NS for item in desk.state.refused.values())
+
+
+class TestRefusedBefore:
+    """A refusal is over when the screen is registered on the next connection, or by the next process."""
+
+    def refused(self) -> tuple[Desk, str]:
+        desk = ready(fresh(reconnect="in_process"))
+        screen = desk.state.registered[0].screen
+        desk.feed(Registered(screen, -200))
+        desk.run(1)
+        return desk, screen
+
+    def registers(self, desk: Desk, screen: str) -> list[bool]:
+        desk.said.clear()
+        desk.feed(Registered(screen, 0))
+        return [m.resolved for m in desk.told(AlertRaised) if m.alert_id == f"gateway-register-{screen}"]
+
+    def test_the_next_connection_resolves_it(self) -> None:
+        desk, screen = self.refused()
+        desk.feed(Connected(-106))
+        desk.run(2)
+        desk.feed(Connected(0))
+        assert self.registers(desk, screen) == [True]
+
+    def test_the_next_process_resolves_it(self) -> None:
+        desk, screen = self.refused()
+        after = ready(restarted(desk))
+        assert self.registers(after, screen) == [True]
+
+
+def test_a_held_symbol_that_is_switched_off_leaves_each_other_its_turn() -> None:
+    desk = ready(fresh(max_symbols=3))
+    desk.hear(order(desk.now_ns), "o")
+    desk.answer(desk.sends[-1], "0000101")
+    desk.frame(**chejan(desk.sends[-1], "0000101", "체결", remaining=0, cum=10, amount=1_995_000))
+    send_map(desk, off=1)
+    seen: set[str] = set()
+    for _ in range(10):
+        desk.run(1)
+        desk.now_ns += desk.state.settings.rotate_s * S
+        seen |= codes(desk)
+        assert "005930" in codes(desk)
+    assert seen >= {entry.krx_code for entry in reference().symbols}
 
 
 def test_a_symbol_in_turn_whose_order_leaves_gets_its_feed_back() -> None:
