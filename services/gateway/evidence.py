@@ -90,6 +90,11 @@ class Evidence:
         filled = self.state is OrderState.FILLED or bool(self.cum_qty_shares)
         return None if filled and self.cum_amount_krw == 0 else self.cum_amount_krw
 
+    def ends_below(self, filled_krw: int) -> bool:
+        """Whether it tells of an end at a smaller amount than is known to have filled: that cannot be."""
+        amount_krw = self.amount_named_krw
+        return self.remaining_shares == 0 and amount_krw is not None and amount_krw < filled_krw
+
     @property
     def lacks_a_figure(self) -> bool:
         """Whether it tells of a fill or an end and does not say of how much, or in a word nobody knows."""

@@ -2,8 +2,9 @@
 
 An order closes when it is filled, or when evidence with nothing remaining names an amount that
 our fills have reached: a closing frame that overtakes the last fill waits for it, and a closing word
-without an amount closes nothing. It lives again on positive evidence alone: a number where it was thought
-never to have arrived, or a fill beyond the amount that closed it with shares still open.
+without an amount, or with one below our fills, closes nothing. It lives again on positive evidence alone: a
+number where it was thought never to have arrived, or a fill beyond the amount that closed it with shares
+still open, or nobody knows how many.
 """
 
 from dataclasses import dataclass, replace
@@ -47,12 +48,12 @@ def merge(record: OrderRecord, seen: Evidence) -> Growth:
         cum_qty, cum_amount = min(seen.cum_qty_shares, old.qty_shares), amount_krw
     refused = seen.rejected and not (cum_qty or amount_krw)
     closing = record.closing_amount_krw
-    reopened = old.closed and cum_qty > old.cum_qty_shares and bool(seen.remaining_shares)
+    reopened = old.closed and cum_qty > old.cum_qty_shares and seen.remaining_shares != 0
     if reopened:
         closing = -1
     if refused:
         closing = 0
-    elif seen.remaining_shares == 0 and amount_krw is not None:
+    elif seen.remaining_shares == 0 and amount_krw is not None and not seen.ends_below(cum_amount):
         closing = max(closing, amount_krw)
     closed = (old.closed and not reopened) or cum_qty == old.qty_shares or 0 <= closing <= cum_amount
     facts = _with(
@@ -81,6 +82,13 @@ def merge(record: OrderRecord, seen: Evidence) -> Growth:
         closed=closed and not old.closed,
         reopened=reopened and not closed,
     )
+
+
+def is_in_question(record: OrderRecord, seen: Evidence, growth: Growth) -> bool:
+    """Whether it leaves out what it tells of, or contradicts how an order has ended or how far it has got."""
+    if record.stage is Stage.CLOSED:
+        return growth.qty_shares > 0
+    return seen.lacks_a_figure or seen.ends_below(record.facts.cum_amount_krw)
 
 
 def _merge_cancel(record: OrderRecord, seen: Evidence) -> Growth:

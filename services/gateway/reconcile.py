@@ -185,7 +185,8 @@ def _of_ready_session(turn: Turn, begun_ns: int) -> bool:
 
 
 def _end_blank(turn: Turn, seen: list[Evidence], begun_ns: int) -> None:
-    """End what two lists, apart, show as over without saying how much was filled, and no row contradicts."""
+    """End what two lists, apart, show as over without saying how much was filled, or less than is known, and
+    no row contradicts."""
     by_number: dict[str, list[Evidence]] = {}
     for item in seen:
         by_number.setdefault(item.broker_order_no, []).append(item)
@@ -193,7 +194,12 @@ def _end_blank(turn: Turn, seen: list[Evidence], begun_ns: int) -> None:
         record = turn.state.orders.by_number(no)
         if record is None or record.stage is Stage.CLOSED or not record.is_order:
             continue
-        named = any(item.amount_named_krw is not None or item.remaining_shares != 0 for item in rows)
+        known_krw = record.facts.cum_amount_krw
+        named = any(
+            item.remaining_shares != 0
+            or (item.amount_named_krw is not None and not item.ends_below(known_krw))
+            for item in rows
+        )
         if named or any((item.cum_qty_shares or 0) > record.facts.cum_qty_shares for item in rows):
             turn.set(orders=turn.state.orders.with_record(replace(record, blank_ns=0)))
         elif not record.blank_ns:

@@ -26,7 +26,7 @@ from services.gateway.effects import Note
 from services.gateway.evidence import Evidence
 from services.gateway.foreign_orders import refused_beside
 from services.gateway.intention_log import closed, numbered, reopened, screens, stranger
-from services.gateway.merging import Growth, merge
+from services.gateway.merging import Growth, is_in_question, merge
 from services.gateway.order_table import OrderRecord, Stage
 from services.gateway.query_desk import RoundKind
 from services.gateway.replies import named_symbols, newest_orders, orders_of_symbols
@@ -192,9 +192,9 @@ def apply(turn: Turn, record: OrderRecord, seen: Evidence) -> None:
     if seen.rejected and seen.changes and record.action is OrderAction.NEW:
         _refuse_change_of(turn, record, seen)
         return
-    if seen.lacks_a_figure and not seen.by_query and record.stage is not Stage.CLOSED:
-        want_orders(turn, RoundKind.RESOLVE)
     growth = merge(record, seen)
+    if not seen.by_query and is_in_question(record, seen, growth):
+        want_orders(turn, RoundKind.RESOLVE, record.facts.symbol)
     if growth.record == record:
         return
     after = replace(growth.record, moved_ns=turn.now_ns)
@@ -398,7 +398,8 @@ def foreign(turn: Turn, seen: Evidence) -> None:
     if seen.cancels:
         return
     before = table.foreign.get(seen.broker_order_no)
-    if (seen.lacks_a_figure and not seen.by_query) or refused_beside(before, seen):
+    below = before is not None and seen.ends_below(before.cum_amount_krw or 0)
+    if ((seen.lacks_a_figure or below) and not seen.by_query) or refused_beside(before, seen):
         want_orders(turn, RoundKind.ORDERS, seen.symbol)
     table, news = table.with_foreign(seen)
     first = before is None
