@@ -16,6 +16,8 @@ from services.contracts.streams import DEFAULT_GATEWAY
 from services.contracts.terms import GatewayMode
 from services.runtime.settings import SectionSettings
 
+MOST_FROZEN_MIN = 120
+"""What is not registered so long has no feed for the best part of a morning."""
 FEED_SCREENS = 120
 """Of the control's 200 (Kiwoom sheet 5.2); the others are for orders and queries."""
 
@@ -83,6 +85,16 @@ class GatewaySettings(SectionSettings):
             raise ValueError(
                 f"max_symbols {self.max_symbols} at {self.codes_per_screen} codes a screen need {screens} "
                 f"screens, {FEED_SCREENS} are there for books: raise codes_per_screen or lower max_symbols"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _freeze_is_short(self) -> Self:
+        start, end = (at.hour * 60 + at.minute for at in (self.still_from, self.still_to))
+        if not 0 < end - start <= MOST_FROZEN_MIN:
+            raise ValueError(
+                f"still_to {self.still_to} must follow still_from {self.still_from} within "
+                f"{MOST_FROZEN_MIN} minutes"
             )
         return self
 

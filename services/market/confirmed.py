@@ -7,10 +7,17 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Annotated, Self
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from services.contracts.reference import Checked, Frozen
 from services.market.dates import to_trading_date
+
+
+def a_person(name: str) -> str:
+    """Return the name. Raises ValueError where it names nobody."""
+    if not any(letter.isalpha() for letter in name):
+        raise ValueError(f"{name!r} names nobody: write who has looked")
+    return name
 
 
 class Confirmation(Frozen):
@@ -20,7 +27,7 @@ class Confirmation(Frozen):
 
     since: dt.date = Field(alias="from")
     through: dt.date
-    by: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+    by: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(a_person)]
     on: dt.date
 
     @model_validator(mode="after")
@@ -41,8 +48,11 @@ def refuse_strays(rows: Iterable[Confirmation], known_from: dt.date, known_throu
 
 
 def checked(day: dt.date, known_through: dt.date, rows: Iterable[Confirmation]) -> Checked:
-    """How well the rules of a date are known: the newest confirmation that holds it names its person."""
-    holding = [row for row in rows if row.since <= day <= row.through]
+    """How well the rules of a date are known: the newest confirmation that holds it names its person.
+
+    One that is dated after the date itself does not count: nobody has looked yet.
+    """
+    holding = [row for row in rows if row.since <= day <= row.through and row.on <= day]
     newest = max(holding, key=lambda row: row.on, default=None)
     through = to_trading_date(known_through)
     return Checked(through=through) if newest is None else Checked(

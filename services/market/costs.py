@@ -53,6 +53,10 @@ class CostTable(Frozen):
 
     @model_validator(mode="after")
     def _rows_cover_every_date(self) -> Self:
+        if self.covered_through < self.covered_from:
+            raise ValueError(
+                f"covered_through {self.covered_through} is before covered_from {self.covered_from}"
+            )
         refuse_strays(self.confirmed, self.covered_from, self.covered_through)
         for market in Market:
             rows = tuple(row.effective_from for row in self.sell_tax if row.market is market)

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from services.contracts.reference import SymbolEntry, TradeCosts
-from services.contracts.terms import Market, TradingDate, Venue
+from services.contracts.terms import Market, OrderKind, TradingDate, Venue
 from services.market.costs import CostTable
 from services.market.errors import ConfigError, Problem
 from services.market.hoga import HogaTable
@@ -36,6 +36,10 @@ LISTING_FILE = "listing.csv"
 PILOT_FILE = "Pilot_stocklist.csv"
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+LIMIT_KINDS = frozenset({OrderKind.LIMIT, OrderKind.LIMIT_IOC})
+"""Of these an entry and its sale are made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +64,9 @@ class MarketRules:
         day = self.timetable.day(trading_date)
         sessions = {(v, day.phase(v, window.start_ns)) for window in day.overlaps() for v in Venue}
         return tuple(
-            f"{venue} trades in {phase} on {trading_date}, but hoga.toml enables no order there"
+            f"{venue} trades in {phase} on {trading_date}, but hoga.toml enables no limit order there"
             for venue, phase in sorted(sessions)
-            if not self.hoga.kinds(venue, phase)
+            if not self.hoga.kinds(venue, phase) & LIMIT_KINDS
         )
 
 

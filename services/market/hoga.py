@@ -5,13 +5,15 @@ known and enabled: everything else is `NoSuchOrderKind`, in words a person can a
 """
 
 import datetime as dt
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from services.contracts.reference import Frozen
 from services.contracts.terms import OrderKind, SessionPhase, Side, Venue
+from services.market.confirmed import a_person
 
 
 class NoSuchOrderKind(Exception):
@@ -22,6 +24,14 @@ class OrderAction(StrEnum):
     NEW = "new"
     CANCEL = "cancel"
     AMEND = "amend"
+
+
+KNOWN_CODES: Final[Mapping[str, OrderKind | None]] = {
+    "00": OrderKind.LIMIT, "03": OrderKind.MARKET, "10": OrderKind.LIMIT_IOC,
+    **dict.fromkeys(["05", "06", "07", "13", "16", "20", "23", "26", "28", "29"]),
+    **dict.fromkeys(["30", "31", "61", "62", "81"]),
+}  # fmt: skip
+"""What the broker's codes mean, None for a kind that is never sent (Kiwoom sheet 4.4)."""
 
 
 class HogaRow(Frozen):
@@ -37,7 +47,7 @@ class HogaRow(Frozen):
     hoga: Annotated[str, Field(pattern=r"^[0-9]{2}$")] | None = None
     enabled: bool
     why: str = ""
-    confirmed_by: str = ""
+    confirmed_by: Annotated[str, StringConstraints(strip_whitespace=True)] = ""
     confirmed_on: dt.date | None = None
 
     @model_validator(mode="after")
@@ -48,6 +58,17 @@ class HogaRow(Frozen):
             raise ValueError(f"{self.venue} {self.kind} is not enabled: say why")
         if bool(self.confirmed_by) is not (self.confirmed_on is not None):
             raise ValueError(f"{self.venue} {self.kind}: give confirmed_by and confirmed_on, or neither")
+        if self.confirmed_by:
+            a_person(self.confirmed_by)
+        means = KNOWN_CODES.get(self.hoga or "", self.kind)
+        if means is not self.kind:
+            raise ValueError(
+                f"hoga {self.hoga} is the broker's code for {means or 'another kind'}, not {self.kind}"
+            )
+        if self.enabled and self.hoga not in KNOWN_CODES and not self.confirmed_by:
+            raise ValueError(
+                f"hoga {self.hoga} is no known code: try one share, then give confirmed_by and _on"
+            )
         return self
 
     def off(self, why: str) -> Self:

@@ -231,6 +231,22 @@ class Timetable(Frozen):
                 raise ValueError(f"{day} lies outside covered_from and covered_through")
         return self
 
+    @model_validator(mode="after")
+    def _covered_years_are_listed(self) -> Self:
+        """A year that counts as listed has its closed dates: the yearly rules do not hold for it any more."""
+        for year in range(self.covered_from.year, self.covered_through.year + 1):
+            due = [
+                d
+                for d in closed_weekdays(self.yearly, year)
+                if self.covered_from <= d <= self.covered_through
+            ]
+            if due and not any(day.year == year for day in self.closed):
+                raise ValueError(
+                    f"covered_through is {self.covered_through}, but no closed date of {year} is listed: "
+                    f"list them ({min(due)} would be the first), or move covered_through back"
+                )
+        return self
+
     def _check_regimes(self) -> None:
         starts = [regime.effective_from for regime in self.regime]
         if not starts or starts[0] > self.covered_from:
@@ -258,11 +274,15 @@ class Timetable(Frozen):
         return self.day(trading_date).kind is not DayKind.CLOSED
 
     def next_trading_day(self, trading_date: TradingDate) -> TradingDate:
-        """The first trading day after that date. Raises NotCovered."""
-        following = to_trading_date(parse_trading_date(trading_date) + dt.timedelta(days=1))
-        while not self.is_trading_day(following):
-            following = to_trading_date(parse_trading_date(following) + dt.timedelta(days=1))
-        return following
+        """The first trading day after that date. Raises NotCovered before the table or past the last year."""
+        following = trading_date
+        while True:
+            day = parse_trading_date(following)
+            if day.year >= dt.MAXYEAR:
+                raise NotCovered("sessions.toml", trading_date, str(self.covered_from))
+            following = to_trading_date(day + dt.timedelta(days=1))
+            if self.is_trading_day(following):
+                return following
 
     def _kind(self, day: dt.date) -> DayKind:
         if day.weekday() >= SATURDAY or day in self.closed:

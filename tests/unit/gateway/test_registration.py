@@ -1,5 +1,7 @@
 """What is needed is registered in the end: after the still hours, after a refusal, before an order."""
 
+import datetime as dt
+
 import pytest
 
 from services.contracts.alert_codes import AlertCode
@@ -218,3 +220,9 @@ def test_screens_are_grouped_as_the_settings_say() -> None:
     ]  # fmt: skip
     with pytest.raises(ValueError, match="raise codes_per_screen"):
         GatewaySettings(max_symbols=200, codes_per_screen=3)
+
+
+@pytest.mark.parametrize(("start", "end"), [("09:15", "08:58"), ("09:00", "09:00"), ("00:00", "23:59")])
+def test_a_freeze_that_is_none_or_lasts_all_day_is_refused(start: str, end: str) -> None:
+    with pytest.raises(ValueError, match="must follow still_from"):
+        GatewaySettings(still_from=dt.time.fromisoformat(start), still_to=dt.time.fromisoformat(end))

@@ -105,5 +105,40 @@ def test_an_enabled_session_without_codes_is_found(copy: Path) -> None:
     text = (copy / SESSIONS_FILE).read_text(encoding="utf-8")
     (copy / SESSIONS_FILE).write_text(text.replace(", enabled = false", ""), encoding="utf-8")
     assert load_market(copy).sessions_without_codes(DAY) == (
-        "KRX trades in after_market on 2026-11-23, but hoga.toml enables no order there",
+        "KRX trades in after_market on 2026-11-23, but hoga.toml enables no limit order there",
     )
+
+
+def test_a_session_with_market_orders_alone_has_no_codes(copy: Path) -> None:
+    sessions, hoga = copy / SESSIONS_FILE, copy / HOGA_FILE
+    sessions.write_text(
+        sessions.read_text(encoding="utf-8").replace(", enabled = false", ""), encoding="utf-8"
+    )
+    row = '[[code]]\nvenue = "KRX"\nphases = ["after_market"]\nkind = "market"\nhoga = "03"\nenabled = true\n'
+    hoga.write_text(hoga.read_text(encoding="utf-8") + row, encoding="utf-8")
+    assert len(load_market(copy).sessions_without_codes(DAY)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        (
+            SESSIONS_FILE,
+            "covered_through = 2027-12-31",
+            "covered_through = 2028-12-31",
+            "no closed date of 2028",
+        ),
+        (
+            COSTS_FILE,
+            "covered_through = 2026-12-28",
+            "covered_through = 2022-12-28",
+            "is before covered_from",
+        ),
+    ],
+)
+def test_a_table_moved_on_without_its_rows_is_refused(
+    copy: Path, name: str, old: str, new: str, said: str
+) -> None:
+    replace(copy / name, old, new)
+    with pytest.raises(ConfigError, match=said):
+        load_market(copy)

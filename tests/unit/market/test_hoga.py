@@ -127,3 +127,28 @@ def test_a_kind_taken_off_in_one_phase_stays_in_all_others(rules: MarketRules) -
                     if (k in rules.hoga.kinds(v, p)) is not (k in less.kinds(v, p))
                 }  # fmt: skip
                 assert changed == {(venue, phase, kind)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"confirmed_by": " ", "confirmed_on": "2026-12-01"},
+            "give confirmed_by and confirmed_on, or neither",
+        ),
+        ({"confirmed_by": "...", "confirmed_on": "2026-12-01"}, "'...' names nobody"),
+        ({"hoga": "03"}, "hoga 03 is the broker's code for market, not limit_ioc"),
+        ({"hoga": "20"}, "hoga 20 is the broker's code for another kind"),
+        ({"hoga": "99"}, "hoga 99 is no known code: try one share"),
+    ],
+)
+def test_a_row_that_nobody_can_mean_is_refused(changes: dict[str, str], said: str) -> None:
+    row = {"venue": "NXT", "phases": ["continuous"], "kind": "limit_ioc", "hoga": "10", "enabled": True}
+    with pytest.raises(ValidationError, match=said):
+        HogaTable.model_validate({"code": [{**row, **changes}]})
+
+
+def test_a_person_may_confirm_a_code_that_no_list_has() -> None:
+    row = {"venue": "KRX", "phases": ["after_market"], "kind": "limit", "hoga": "41", "enabled": True}
+    confirmed = {**row, "confirmed_by": "kim", "confirmed_on": "2026-12-01"}
+    assert HogaTable.model_validate({"code": [confirmed]}).hoga_code(KRX, P.AFTER_MARKET, K.LIMIT) == "41"

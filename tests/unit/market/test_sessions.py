@@ -321,3 +321,8 @@ def check_windows(day: DaySchedule) -> None:
             assert all(day.phase(venue, moment).matches_continuously for venue in Venue)
         assert not all(day.phase(venue, window_.end_ns).matches_continuously for venue in Venue)
     assert all(any(s - o.end_ns < 0 for o in day.overlaps()) for s in day.sweep_times()[:1])
+
+
+def test_the_last_date_of_all_has_no_next_trading_day(rules: MarketRules) -> None:
+    with pytest.raises(NotCovered):
+        rules.timetable.next_trading_day(TradingDate("9999-12-31"))

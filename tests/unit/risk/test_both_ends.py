@@ -216,7 +216,7 @@ def test_a_gate_closes_and_opens_by_itself_and_its_alert_ends(key: GateKey) -> N
 
 def test_a_session_without_order_codes_keeps_the_desk_from_arming() -> None:
     desk = d.ready()
-    sentence = "KRX trades in after_market on 2026-11-23, but hoga.toml enables no order there"
+    sentence = "KRX trades in after_market on 2026-11-23, but hoga.toml enables no limit order there"
     desk.tell(world.facts(sessions_without_codes=(sentence,)))
     assert arming_obstacles(desk.state, ms(d.NOW)) == (f"{sentence}.",)
     desk.tell(world.facts())
