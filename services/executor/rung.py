@@ -4,7 +4,8 @@ NXT takes no market order, nor does the KRX after-market (market rules 4.2). So:
 widening number of ticks through the better living bid; a market order only on KRX in its regular session
 as the last attempts, where KRX bids more; the KRX closing auction where that is what trades; in a VI the
 other venue. A venue where nothing was refused goes before one that has just refused, a fresh book before a
-quiet one, and only a fresh one backs a market order.
+quiet one, and only a fresh one backs a market order. A day whose price band nobody told bars no sale: the
+last gate lets it go near a living bid, and the exchange refuses a price beyond its limits.
 """
 
 from dataclasses import dataclass, replace
@@ -83,17 +84,11 @@ def _below_floor(view: View, bid_krw: int, attempt: Attempt) -> Obstacle:
     return Obstacle(StrandReason.LOSS_BOUND, detail, patience_ms)
 
 
-def _limit(pair: Pair, view: View, venue: Venue, attempt: Attempt) -> Ask | Obstacle:
-    if view.band is None:
-        return _no_band(view)
+def _limit(pair: Pair, view: View, venue: Venue, attempt: Attempt) -> Ask:
     bid_krw, kind, ticks = view.bids(venue)[0][0], view.marketable_kind(venue), view.ticks(venue)
     assert kind is not None, "only tradable venues are asked"
     price_krw = rung_price(view.limits, bid_krw, attempt.number, attempt.floor_krw, view.band, ticks)
     return _ask(pair, venue, kind, price_krw, bid_krw)
-
-
-def _no_band(view: View) -> Obstacle:
-    return Obstacle(StrandReason.NO_VENUE, "the day's price band is not known", view.limits.flatten_wait_ms)
 
 
 def _market(pair: Pair, view: View, venue: Venue, attempt: Attempt) -> Ask | None:
@@ -114,12 +109,11 @@ def _auction(pair: Pair, view: View, attempt: Attempt) -> Ask | Obstacle:
     buy, band, collar = pair.open_buy, view.band, view.limits.collar_ticks
     if buy is not None and buy.venue is Venue.KRX:
         return Obstacle(StrandReason.NO_VENUE, "the buy on KRX is not closed", view.limits.flatten_wait_ms)
-    if band is None:
-        return _no_band(view)
-    bids, ticks = view.bids(Venue.KRX), view.ticks(Venue.KRX)
-    reference_krw = ticks.snap_down(bids[0][0] if bids else pair.buy_price_krw)
+    bid_krw, ticks = view.auction_bid_krw(Venue.KRX), view.ticks(Venue.KRX)
+    reference_krw = ticks.snap_down(pair.buy_price_krw if bid_krw is None else bid_krw)
     price_krw = rung_price(view.limits, reference_krw, collar, attempt.floor_krw, band, ticks)
-    if price_krw > band.upper_krw or ticks.between(reference_krw, price_krw) > collar:
+    outside = band is not None and price_krw > band.upper_krw
+    if outside or ticks.between(reference_krw, price_krw) > collar:
         return _below_floor(view, reference_krw, attempt)
     return replace(_ask(pair, Venue.KRX, OrderKind.LIMIT, price_krw, reference_krw), rests=True)
 

@@ -6,8 +6,9 @@ Everything a decision reads is in here and in the pair, so that the same inputs 
 from dataclasses import dataclass
 from typing import Final
 
-from services.contracts.limits import NS_PER_MS
+from services.contracts.limits import CLOCK_SKEW_MS, NS_PER_MS
 from services.contracts.messages.intents import QuoteSeen
+from services.contracts.messages.market_data import BookTrouble
 from services.contracts.messages.venue_state import PriceBand
 from services.contracts.reference import TradeCosts
 from services.contracts.terms import OrderKind, SessionPhase, Symbol, TradingState, Venue
@@ -16,6 +17,7 @@ from services.contracts.tick_grid import SHARE_TICKS, TickGrid
 from services.contracts.trading_limits import TradingLimits
 from services.executor.settings import ExecutorSettings
 from services.market.books import BookFault, Books, Legs, fault_of, legs_of
+from services.market.edge import Levels
 from services.market.instruments import trades_in
 from services.market.venue_view import VenueView
 
@@ -25,6 +27,8 @@ RETOLD_NS: Final = 3_000 * NS_PER_MS
 _SESSIONS: Final = (
     SessionPhase.CONTINUOUS, SessionPhase.CLOSING_AUCTION, SessionPhase.PRE_MARKET, SessionPhase.AFTER_MARKET,
 )  # fmt: skip
+
+_AUCTION: Final = (BookTrouble.CROSSED, BookTrouble.LOCKED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,29 +71,53 @@ class View:
     def bids(self, venue: Venue) -> tuple[tuple[int, int], ...]:
         """The bids that what is held may be sold into, best first; empty where there is no living book.
 
-        A quiet book of a living feed still bids; one older than `quote_wait_ms`, or of a dead feed, does not.
+        A quiet book of a living feed still bids; one older than `quote_wait_ms`, stamped ahead of the clock,
+        or of a dead feed, does not.
         """
+        seen = self._living(venue)
+        return () if seen is None else _shown(seen.quote.bids)
+
+    def auction_bid_krw(self, venue: Venue) -> int | None:
+        """The best bid that an auction shows, None where no living frame tells one.
+
+        An auction shows itself crossed or locked: such a frame is no book, and its bid is all that is known.
+        """
+        seen = self._living(venue)
+        if seen is None:
+            return None
+        bids, refused = _shown(seen.quote.bids), seen.quote.refused
+        if refused is not None and refused.trouble in _AUCTION:
+            bids = tuple(level for level in _shown(refused.bids) if self._carried(level[0], venue))
+        return bids[0][0] if bids else None
+
+    def _carried(self, price_krw: int, venue: Venue) -> bool:
+        """Whether an order may carry a price."""
+        within = self.band is None or self.band.lower_krw <= price_krw <= self.band.upper_krw
+        return within and self.ticks(venue).is_on(price_krw)
+
+    def _living(self, venue: Venue) -> QuoteSeen | None:
         seen = self.book(venue)
-        if seen is None or self._dead(venue) or self._older(seen, self.limits.quote_wait_ms):
-            return ()
-        return tuple(level for level in seen.quote.bids if level[1] > 0)
+        if seen is None or self._dead(venue) or not self._young(seen, self.limits.quote_wait_ms):
+            return None
+        return seen
 
     def fresh(self, venue: Venue) -> bool:
         """Whether the bids of a venue are as young as those that something is bought for must be."""
         seen = self.book(venue)
-        return seen is not None and not self._older(seen, self.limits.max_quote_age_sell_ms)
+        return seen is not None and self._young(seen, self.limits.max_quote_age_sell_ms)
 
     def _dead(self, venue: Venue) -> bool:
         feed = self.venues.feeds.get(venue)
         return feed is not None and not feed.alive
 
-    def _older(self, seen: QuoteSeen, ms: int) -> bool:
-        return self.now_ns - seen.ts_event_ns > ms * NS_PER_MS
+    def _young(self, seen: QuoteSeen, ms: int) -> bool:
+        """Whether a book is at most `ms` old; one stamped ahead of the clock has no known age."""
+        return -CLOCK_SKEW_MS * NS_PER_MS <= self.now_ns - seen.ts_event_ns <= ms * NS_PER_MS
 
     def asks(self, venue: Venue) -> tuple[tuple[int, int], ...]:
         """The asks that have a quantity, best first; empty where there is no book."""
         seen = self.book(venue)
-        return () if seen is None else tuple(level for level in seen.quote.asks if level[1] > 0)
+        return () if seen is None else _shown(seen.quote.asks)
 
     def fault(self, buy_venue: Venue) -> BookFault | None:
         """Why the two books cannot be traded on together in that direction, or None."""
@@ -185,3 +213,7 @@ class View:
         if not (self.trading.allows_exits or by_person):
             return f"the trading state is {self.trading}"
         return ""
+
+
+def _shown(levels: Levels) -> tuple[tuple[int, int], ...]:
+    return tuple(level for level in levels if level[1] > 0)

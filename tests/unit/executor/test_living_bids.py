@@ -2,11 +2,17 @@
 
 import pytest
 
+from services.contracts.limits import CLOCK_SKEW_MS
 from services.contracts.messages.pairs import ResidualMarked, StrandReason
-from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState, FeedLivenessChanged
+from services.contracts.messages.venue_state import (
+    ConnectionChanged,
+    ConnectionState,
+    DayFactsPublished,
+    FeedLivenessChanged,
+)
 from services.contracts.terms import OrderKind, Purpose, Venue
 
-from .desk import BID, Desk, fail_rungs, holding
+from .desk import BID, DATE, SYMBOL, Desk, fail_rungs, holding
 
 
 def silence(desk: Desk, venue: Venue, how: str) -> None:
@@ -99,3 +105,33 @@ def test_a_bid_below_the_floor_on_a_fresh_book_does_not_hide_a_quiet_one_that_pa
     desk.book(Venue.KRX, 90_000, 90_100)
     desk.tick(600)
     assert (desk.flattens[-1].venue, desk.flattens[-1].reference_price_krw) == (Venue.NXT, BID)
+
+
+@pytest.mark.parametrize("ahead_ms", [CLOCK_SKEW_MS + 1, 600_000])
+def test_a_book_stamped_ahead_of_the_clock_is_no_living_bid(desk: Desk, ahead_ms: int) -> None:
+    nxt = desk.state.books[SYMBOL, Venue.NXT].quote
+    desk.hear(nxt.model_copy(update={"feed_seq": desk.seq + 1}), age_ms=-ahead_ms)
+    view = desk.state.view(SYMBOL, desk.now_ns)
+    assert view.bids(Venue.NXT) == () and not view.fresh(Venue.NXT)
+    desk.book(Venue.KRX, BID, BID + 100)
+    desk.tick(600)
+    if ahead_ms > 1_000:
+        assert desk.flattens[-1].venue is Venue.KRX and len(desk.flattens) == 2
+
+
+def test_clocks_may_disagree_a_little(desk: Desk) -> None:
+    nxt = desk.state.books[SYMBOL, Venue.NXT].quote
+    desk.hear(nxt.model_copy(update={"feed_seq": desk.seq + 1}), age_ms=-CLOCK_SKEW_MS)
+    assert desk.state.view(SYMBOL, desk.now_ns).bids(Venue.NXT)
+
+
+def test_a_day_without_a_known_band_bars_no_sale(desk: Desk) -> None:
+    desk.hear(DayFactsPublished(trading_date=DATE, nxt_eligible=(SYMBOL,), order_warnings=(), bands={}))
+    desk.live(500)
+    desk.tick(100)
+    assert len(desk.flattens) == 2
+    desk.close(desk.flattens[-1])
+    desk.level(96_900)
+    desk.live(6_000)
+    assert len(desk.flattens) == 2, "the loss bound holds as ever"
+    assert desk.last(ResidualMarked).reason is StrandReason.LOSS_BOUND
