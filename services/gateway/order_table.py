@@ -103,7 +103,19 @@ class OrderRecord:
         return seen.kind_is_ours and seen.kind in (None, self.facts.kind)
 
     def contradicts(self, seen: Evidence) -> bool:
-        """Whether what was seen under this order's number names another share, side or venue than it has."""
+        """Whether what was seen under this order's number is of another order: share, side, venue, or
+        quantity and price where both have one, differ. A change has its own, under whatever number."""
+        facts = self.facts
+        if self.is_elsewhere(seen):
+            return True
+        if self.action is OrderAction.CANCEL or (seen.changes and self.action is OrderAction.NEW):
+            return False
+        priced = bool(seen.price_krw and facts.price_krw)
+        other_size = seen.qty_shares not in (None, facts.qty_shares)
+        return other_size or (priced and seen.price_krw != facts.price_krw)
+
+    def is_elsewhere(self, seen: Evidence) -> bool:
+        """Whether what was seen is of another share, side or venue."""
         facts = self.facts
         same = facts.symbol == seen.symbol and facts.side is seen.side
         return not same or seen.venue not in (None, facts.venue)
@@ -401,7 +413,7 @@ class OrderTable:
         taken = dict(self.taken_over)
         for seen in strangers:
             record = self.by_number(seen.original_no)
-            ours = record is not None and record.is_order and not record.contradicts(seen)
+            ours = record is not None and record.is_order and not record.is_elsewhere(seen)
             pair_id = record.facts.pair_id if record and ours else taken.get(seen.original_no, "")
             if pair_id:
                 taken[seen.broker_order_no] = pair_id

@@ -136,7 +136,7 @@ def _orders(turn: Turn, round_: Round) -> tuple[list[str], bool]:
         known = turn.state.orders.by_number(item.broker_order_no)
         if known is not None and known.contradicts(item):
             problems.append(
-                f"order {item.broker_order_no} of ours is listed with another share, side or venue"
+                f"order {item.broker_order_no} of ours is listed with another share, side, venue or size"
             )
         elif known is not None:
             truth.observe(turn, item)

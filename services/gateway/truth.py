@@ -223,11 +223,12 @@ def _moved(turn: Turn) -> object:
 
 
 def contradiction(turn: Turn, record: OrderRecord, seen: Evidence) -> None:
-    """A frame or row under one of our numbers is of another share, side or venue: it is not believed."""
+    """A frame or row under one of our numbers is of another share, side, venue or size: not believed."""
     facts = record.facts
     what = (
-        f"order {seen.broker_order_no} is {facts.side} {facts.symbol} on {facts.venue} for us, "
-        f"and the broker shows {seen.side} {seen.symbol} on {seen.venue or 'no venue'}"
+        f"order {seen.broker_order_no} is {facts.side} {facts.qty_shares} {facts.symbol} on {facts.venue} at "
+        f"{facts.price_krw} for us, and the broker shows {seen.side} {seen.qty_shares} {seen.symbol} on "
+        f"{seen.venue or 'no venue'} at {seen.price_krw}"
     )
     turn.alert("unusable", AlertCode.ORDER_DATA_UNREADABLE, Severity.CRITICAL, {"problem": what})
     if not seen.by_query:
