@@ -53,7 +53,7 @@ class MarketRules:
     hoga: HogaTable
 
     def costs_by_market(self, trading_date: TradingDate) -> dict[Market, TradeCosts]:
-        """What a trade costs on a date, for each market that is traded on it. Raises NotCovered."""
+        """What a trade costs on a date, for each market whose ticks are known. Raises NotCovered."""
         return costs_by_market(self.costs, self.instruments, trading_date)
 
     def sessions_without_codes(self, trading_date: TradingDate) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """What is traded besides shares: funds of domestic shares, by venue and date.
 
-Owns the invariant that a fund has costs and ticks on a date only where both venues are open to funds
-on it: everywhere else its market has no costs, and what has no costs is not traded.
+Owns the invariant that funds are bought on a date only where both venues are open to them on it
+(`funds_closed_because`). Their costs and ticks stay known where they are closed: a fund that is held is
+sold all the same.
 """
 
 import datetime as dt
@@ -33,12 +34,12 @@ class FundVenueRow(Frozen):
 
     @model_validator(mode="after")
     def _enabled_has_ticks(self) -> Self:
-        if self.enabled:
-            if not self.ticks:
-                raise ValueError(f"funds on {self.venue} are enabled but their ticks are not given")
-            _ = self.grid
-        elif not self.why:
+        if self.enabled and not self.ticks:
+            raise ValueError(f"funds on {self.venue} are enabled but their ticks are not given")
+        if not (self.enabled or self.why):
             raise ValueError(f"funds on {self.venue} are not enabled: say why")
+        if self.ticks:
+            _ = self.grid
         return self
 
     @property
@@ -61,9 +62,17 @@ class InstrumentTable(Frozen):
 
     def fund_venue_on(self, venue: Venue, trading_date: TradingDate) -> FundVenueRow | None:
         """The row in force on a date, or None."""
+        return max(self._until(venue, trading_date), key=lambda row: row.effective_from, default=None)
+
+    def fund_ticks_on(self, venue: Venue, trading_date: TradingDate) -> TickGrid | None:
+        """The ticks that funds last had on a venue by a date, also where it is closed to them; None where no
+        row gives any."""
+        rows = [row for row in self._until(venue, trading_date) if row.ticks]
+        return max(rows, key=lambda row: row.effective_from).grid if rows else None
+
+    def _until(self, venue: Venue, trading_date: TradingDate) -> list[FundVenueRow]:
         day = parse_trading_date(trading_date)
-        rows = [row for row in self.fund_venue if row.venue is venue and row.effective_from <= day]
-        return max(rows, key=lambda row: row.effective_from, default=None)
+        return [row for row in self.fund_venue if row.venue is venue and row.effective_from <= day]
 
     def funds_closed_because(self, trading_date: TradingDate) -> str:
         """Why no fund is traded on a date, in plain words; empty where funds are."""
@@ -79,10 +88,13 @@ class InstrumentTable(Frozen):
 def costs_by_market(
     costs: CostTable, instruments: InstrumentTable, trading_date: TradingDate
 ) -> dict[Market, TradeCosts]:
-    """What a trade costs on a date, for each market that is traded on it. Raises NotCovered."""
+    """What a trade costs on a date, for each market whose ticks are known. Raises NotCovered.
+
+    Funds have costs also where they are closed. A venue that was never open to them has the other's ticks.
+    """
     found = {market: costs.costs_of(trading_date, market) for market in Market}
-    rows = [instruments.fund_venue_on(venue, trading_date) for venue in (Venue.KRX, Venue.NXT)]
-    krx, nxt = (None if row is None or not row.enabled else row.grid for row in rows)
+    krx, nxt = (instruments.fund_ticks_on(venue, trading_date) for venue in (Venue.KRX, Venue.NXT))
+    krx, nxt = krx or nxt, nxt or krx
     if krx is None or nxt is None:
         del found[Market.ETF]
     else:

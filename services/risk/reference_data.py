@@ -142,8 +142,10 @@ def _why_off(state: RiskState, files: FilesRead, entry: SymbolEntry) -> str:
     The broker's list of funds decides over the file: a fund that the file calls a share would be taxed
     and stepped as one. Where the broker has not said which symbols are funds, no fund is traded.
     """
-    if entry.market not in files.costs:
+    if entry.market.is_fund and files.funds_closed:
         return files.funds_closed
+    if entry.market not in files.costs:
+        return f"the ticks of {entry.market} are not known"
     facts = state.venue.facts
     if facts is None or facts.trading_date != files.trading_date:
         return ""

@@ -32,22 +32,18 @@ def fund(rules: MarketRules) -> TradeCosts:
 
 
 def test_shipped_tables_trade_no_fund_and_say_why(rules: MarketRules) -> None:
-    assert Market.ETF not in rules.costs_by_market(DAY)
-    assert set(rules.costs_by_market(DAY)) == {Market.KOSPI, Market.KOSDAQ}
     assert "funds on NXT switched off: NXT announced" in rules.instruments.funds_closed_because(DAY)
 
 
 def test_funds_trade_from_the_date_of_the_switch_on(rules: MarketRules) -> None:
     later = opened(rules, "2026-12-01")
-    assert Market.ETF not in later.costs_by_market(DAY)
-    assert Market.ETF in later.costs_by_market(TradingDate("2026-12-01"))
+    assert later.instruments.funds_closed_because(DAY)
     assert later.instruments.funds_closed_because(TradingDate("2026-12-01")) == ""
 
 
 def test_a_venue_without_a_row_takes_no_fund(rules: MarketRules) -> None:
     krx_only = tuple(row for row in rules.instruments.fund_venue if row.venue is Venue.KRX)
     bare = replace(rules, instruments=InstrumentTable(fund_venue=krx_only))
-    assert Market.ETF not in bare.costs_by_market(DAY)
     assert "no row for funds on NXT" in bare.instruments.funds_closed_because(DAY)
 
 
@@ -70,6 +66,32 @@ def test_ticks_of_a_fund_may_differ_by_venue(rules: MarketRules) -> None:
     costs = opened(rules, ticks=((0, 10),)).costs_by_market(DAY)[Market.ETF]
     assert (costs.ticks(Venue.KRX), costs.ticks(Venue.NXT).size(40_000)) == (FUND_TICKS, 10)
     assert costs.break_even_sell_price_krw(Venue.KRX, 40_000, Venue.NXT, 10) == 40_020
+
+
+@pytest.mark.parametrize(("venue", "other"), [("NXT", (0, 10)), ("KRX", (0, 10))])
+def test_a_venue_that_closes_to_funds_keeps_their_costs_and_ticks(
+    rules: MarketRules, venue: str, other: tuple[int, int]
+) -> None:
+    """What is held is sold on the ticks that it was bought on."""
+    off = FundVenueRow.model_validate(
+        {"venue": venue, "effective_from": "2026-12-01", "enabled": False, "why": "switched off"}
+    )
+    open_ = opened(rules, ticks=(other,))
+    closed = replace(open_, instruments=InstrumentTable(fund_venue=(*open_.instruments.fund_venue, off)))
+    day = TradingDate("2026-12-02")
+    assert closed.instruments.funds_closed_because(day)
+    assert closed.costs_by_market(day)[Market.ETF] == open_.costs_by_market(day)[Market.ETF]
+
+
+def test_a_venue_never_open_to_funds_has_the_other_ones_ticks(rules: MarketRules) -> None:
+    costs = rules.costs_by_market(DAY)[Market.ETF]
+    assert (costs.ticks(Venue.NXT), costs.ticks(Venue.KRX)) == (FUND_TICKS, FUND_TICKS)
+
+
+def test_funds_without_any_ticks_have_no_costs(rules: MarketRules) -> None:
+    bare = tuple(row for row in rules.instruments.fund_venue if row.venue is Venue.NXT)
+    found = replace(rules, instruments=InstrumentTable(fund_venue=bare)).costs_by_market(DAY)
+    assert set(found) == {Market.KOSPI, Market.KOSDAQ}
 
 
 def test_shares_keep_their_ticks(rules: MarketRules) -> None:

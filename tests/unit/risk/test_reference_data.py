@@ -18,7 +18,7 @@ from services.contracts.messages.pairs import PairApproved, PairDenied
 from services.contracts.messages.venue_state import DayFactsPublished
 from services.contracts.reasons import DenialReason
 from services.contracts.streams import ALERTS, CONTROL, VENUE
-from services.contracts.terms import Market, Symbol, TradingDate
+from services.contracts.terms import Market, Symbol, TradingDate, Venue
 from services.market.market_clock import real_day
 from services.risk.files import FilesWatch
 from services.risk.observed import FilesRead, FilesRefused
@@ -154,18 +154,26 @@ def test_a_symbol_whose_kind_agrees_is_traded(market: Market, funds: tuple[Symbo
 
 def test_a_fund_is_off_while_its_market_is_switched_off() -> None:
     desk = Desk()
-    shares_only = {market: costs for market, costs in world.costs().items() if not market.is_fund}
-    off = fund_map().model_copy(update={"costs": shares_only, "funds_closed": "funds are switched off"})
+    off = fund_map().model_copy(update={"funds_closed": "funds are switched off"})
     said = desk.tell(listed((FUND,)), off)
     assert desk.state.reference is not None and desk.state.reference.entry(FUND) is None
     (alert,) = of(said, AlertRaised)
     assert f"({FUND}): funds are switched off" in alert.detail
+    assert desk.state.reference.ticks_of(FUND, Venue.KRX) is not None, "what is held is sold"
+
+
+def test_a_fund_whose_ticks_are_not_known_is_off() -> None:
+    desk = Desk()
+    shares_only = {market: costs for market, costs in world.costs().items() if not market.is_fund}
+    said = desk.tell(listed((FUND,)), fund_map().model_copy(update={"costs": shares_only}))
+    (alert,) = of(said, AlertRaised)
+    assert f"({FUND}): the ticks of ETF are not known" in alert.detail
 
 
 def test_the_shipped_files_keep_funds_off(folder: Path) -> None:
     (read,) = watch_on(folder)(RiskState(), world.ms(0))
     assert isinstance(read, FilesRead)
-    assert Market.ETF not in read.costs and "funds on NXT" in read.funds_closed
+    assert "funds on NXT" in read.funds_closed
 
 
 def test_facts_of_another_date_take_no_symbol_off() -> None:
