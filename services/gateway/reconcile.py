@@ -15,15 +15,17 @@ from services.contracts.alert_codes import AlertCode
 from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.orders import AccountReported, ReconciliationCompleted
 from services.contracts.messages.venue_state import ConnectionState
-from services.contracts.terms import Severity, Side, Symbol
+from services.contracts.terms import Severity, Symbol
 from services.gateway import carry, matching, truth, unread_rows
 from services.gateway.comparison import compare
 from services.gateway.effects import Note
 from services.gateway.evidence import Blank, Evidence, Unusable
+from services.gateway.held_shares import differing_symbols, holding_differences, less, net_shares
 from services.gateway.intention_log import baseline
-from services.gateway.order_table import OrderRecord, OrderTable, Stage
+from services.gateway.order_table import OrderRecord, Stage
 from services.gateway.query_desk import Reply, Round, RoundKind
 from services.gateway.replies import (
+    account_now,
     asked_symbols,
     cash,
     holdings,
@@ -99,10 +101,12 @@ def _seen_twice(turn: Turn, round_: Round, differences: tuple[str, ...]) -> bool
 
 
 def look_again(turn: Turn) -> None:
-    """Take the second look at a difference when it is due."""
+    """Take the second look at a difference, and at holdings without a row, when it is due."""
     look = turn.state.look
     if look is not None and not look.told and turn.now_ns - look.begun_ns >= APART_NS:
         turn.set(desk=turn.state.desk.want(RoundKind.FULL, look.asks))
+    elif _empty_waits(turn) and turn.state.desk.idle:
+        turn.set(desk=turn.state.desk.want(RoundKind.ACCOUNT, account_now(turn.state.link.account)))
 
 
 def _say_completed(turn: Turn, differences: tuple[str, ...]) -> None:
@@ -364,14 +368,17 @@ def _account(turn: Turn, round_: Round, money: Reply, stock: Reply) -> Account:
     )  # fmt: skip
     turn.set(rhythm=replace(turn.state.rhythm, account_ns=turn.now_ns))
     ours = net_shares(turn.state.orders)
-    unexplained = _less(held, ours)
+    unexplained = less(held, ours)
     known = turn.state.baseline
     problems = () if known is None else tuple(holding_differences(held, known, ours))
+    counts = _holdings_count(turn, round_.begun_ns, empty=not stock.rows)
     if not _quiet(turn, round_.begun_ns):
         _compare_when_quiet(turn)
         return Account() if problems and not stock.rows else Account(report)
-    if turn.state.over_night.doubtful:
-        _settle_over_night(turn, unexplained, empty=not stock.rows)
+    if not counts and known is None:
+        return Account(report)
+    if counts and turn.state.over_night.doubtful:
+        carry.settle(turn, unexplained)
     if known is None:
         _take_baseline(turn, unexplained)
     differing = differing_symbols(held, known or {}, ours) if problems else frozenset()
@@ -382,12 +389,24 @@ def _account(turn: Turn, round_: Round, money: Reply, stock: Reply) -> Account:
     return Account(report, problems, unexplained, agrees=not problems, blank=empty)
 
 
-def _settle_over_night(turn: Turn, held: Mapping[Symbol, int], *, empty: bool) -> None:
-    """An answer without a row counts as the second of its kind."""
-    looks = turn.state.rhythm.empty_accounts + 1 if empty else 0
-    turn.set(rhythm=replace(turn.state.rhythm, empty_accounts=looks))
-    if not empty or looks > 1:
-        carry.settle(turn, held)
+def _holdings_count(turn: Turn, begun_ns: int, *, empty: bool) -> bool:
+    """Whether what the broker holds may be built upon: an answer without a row counts as the second of its
+    kind in a ready session, `APART_NS` after the first."""
+    ready, first_ns = _of_ready_session(turn, begun_ns), turn.state.rhythm.empty_ns
+    again = ready and first_ns >= turn.state.link.since_ns
+    kept_ns = first_ns if again else begun_ns
+    counts = empty and again and begun_ns - first_ns >= APART_NS
+    turn.set(rhythm=replace(turn.state.rhythm, empty_ns=kept_ns if empty else 0, empty_counts=counts))
+    return counts or not empty
+
+
+def _empty_waits(turn: Turn) -> bool:
+    """Whether holdings that came empty and that something is built upon are to be asked for again."""
+    state, first_ns = turn.state, turn.state.rhythm.empty_ns
+    built_upon = state.baseline is None or bool(state.over_night.doubtful)
+    due = first_ns < state.link.since_ns or turn.now_ns - first_ns >= APART_NS
+    waits = bool(first_ns) and not state.rhythm.empty_counts
+    return waits and built_upon and due and state.link.state is ConnectionState.READY
 
 
 def _report(turn: Turn, account: Account) -> None:
@@ -444,46 +463,3 @@ def _compare_when_quiet(turn: Turn) -> None:
     rhythm = turn.state.rhythm
     if turn.now_ns - rhythm.moved_ns < turn.state.settings.account_quiet_ms * NS_PER_MS:
         turn.set(rhythm=replace(rhythm, account_ns=rhythm.moved_ns - 1))
-
-
-def net_shares(orders: OrderTable) -> dict[Symbol, int]:
-    """Return what the day's fills, ours and others', changed in each holding."""
-    net: dict[Symbol, int] = {}
-    for record in orders.done.values():
-        if record.is_order:
-            _add(net, record.facts.symbol, record.facts.side, record.facts.cum_qty_shares)
-    for seen in orders.foreign.values():
-        _add(net, seen.symbol, seen.side, seen.cum_qty_shares or 0)
-    return net
-
-
-def _add(net: dict[Symbol, int], symbol: Symbol, side: Side, qty_shares: int) -> None:
-    net[symbol] = net.get(symbol, 0) + (qty_shares if side is Side.BUY else -qty_shares)
-
-
-def _less(held: Mapping[Symbol, int], net: Mapping[Symbol, int]) -> dict[Symbol, int]:
-    symbols = {*held, *net}
-    rest = {symbol: held.get(symbol, 0) - net.get(symbol, 0) for symbol in sorted(symbols)}
-    return {symbol: qty for symbol, qty in rest.items() if qty}
-
-
-def holding_differences(
-    held: Mapping[Symbol, int], baseline: Mapping[Symbol, int], net: Mapping[Symbol, int]
-) -> list[str]:
-    """Return a sentence for each symbol whose holding our orders of the day do not explain."""
-    return [
-        f"{symbol}: the broker holds {held.get(symbol, 0)}, our fills make "
-        f"{baseline.get(symbol, 0) + net.get(symbol, 0)}"
-        for symbol in sorted(differing_symbols(held, baseline, net))
-    ]
-
-
-def differing_symbols(
-    held: Mapping[Symbol, int], baseline: Mapping[Symbol, int], net: Mapping[Symbol, int]
-) -> frozenset[Symbol]:
-    """Return the symbols whose holding our orders of the day do not explain."""
-    return frozenset(
-        symbol
-        for symbol in {*held, *baseline, *net}
-        if held.get(symbol, 0) != baseline.get(symbol, 0) + net.get(symbol, 0)
-    )

@@ -144,7 +144,8 @@ class Rhythm:
     shut_told: frozenset[Venue] = frozenset()
     log_fails: bool = False
     feeds_wait: bool = False
-    empty_accounts: int = 0
+    empty_ns: int = 0
+    empty_counts: bool = False
     halt_file: bool = False
     queries_scarce: bool = False
     alive: Mapping[Venue, bool] = field(default_factory=dict)

@@ -74,7 +74,8 @@ class FakeBroker:
     """Answers of the broker to the gateway's calls, as rows and frames a test sets."""
 
     rows: list[dict[str, str]] = field(default_factory=list)
-    holdings: dict[str, int] = field(default_factory=dict)
+    holdings: dict[str, int] = field(default_factory=lambda: {SYMBOL: 0})
+    """A row says that nothing is held: an answer without one counts at the second look."""
     answers: bool = True
 
     def listed(self, query: Query) -> list[dict[str, str]]:

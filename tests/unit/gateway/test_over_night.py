@@ -82,7 +82,7 @@ def bought(desk: Desk, pair_id: str = "P1", number: str = "0000001", symbol: str
 def in_the_auction(theirs: int = 0) -> Desk:
     """Ten bought, a sell of ten rests for the closing auction, and the machine goes down."""
     desk = fresh(now_ns=at(15, 10))
-    desk.broker.holdings = {SYMBOL: theirs} if theirs else {}
+    desk.broker.holdings = {SYMBOL: theirs}
     desk = ready(desk)
     bought(desk)
     desk.now_ns = at(15, 21)
