@@ -53,6 +53,7 @@ _HEARERS: Final[Mapping[type[Message], hearing.Hearer]] = MappingProxyType({
     orders.CancelRejected: hearing.order,
     orders.CommandDenied: hearing.denied,
     orders.ForeignOrderSeen: hearing.foreign,
+    orders.AccountReported: hearing.account,
     control.TradingStateRequested: hearing.state_requested,
     control.TradingStateChanged: hearing.state_changed,
     control.ReferencePublished: hearing.reference,

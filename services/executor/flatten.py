@@ -33,7 +33,7 @@ def open_residual(pair: Pair, view: View, reason: str) -> Move:
 
 def retry(pair: Pair, view: View) -> Move:
     """A person asks for a stranded position to be tried again: a new ladder."""
-    again = _on_ladder(pair, view, pair.stopping, Turn.RETRIED).by_hand(False)
+    again = _on_ladder(pair, view, pair.stopping, Turn.RETRIED).handed_back()
     return Move(again.but(by_person=True), (notices.stranded_over(pair, "again"),))
 
 

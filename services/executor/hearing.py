@@ -6,9 +6,11 @@ Nothing is decided here but what a message means. Hearing one twice changes noth
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from services.contracts.envelope import Message
 from services.contracts.in_force import book_ticks
+from services.contracts.limits import NS_PER_S
 from services.contracts.messages.control import (
     FlattenRequested,
     ReferencePublished,
@@ -19,13 +21,19 @@ from services.contracts.messages.control import (
 )
 from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.market_data import QuoteUpdated
-from services.contracts.messages.orders import CommandDenied, ForeignOrderSeen, OrderFacts, OrderFilled
+from services.contracts.messages.orders import (
+    AccountReported,
+    CommandDenied,
+    ForeignOrderSeen,
+    OrderFacts,
+    OrderFilled,
+)
 from services.contracts.messages.pairs import PairApproved, PairOutcome, StrandReason
 from services.contracts.messages.venue_state import EntryWindowChanged
 from services.contracts.reasons import GateReason
 from services.contracts.step import Received
 from services.contracts.streams import ORDERS, key_of
-from services.contracts.terms import Side, Symbol, TradingState
+from services.contracts.terms import Side, Symbol, TradingDate, TradingState
 from services.executor import flatten, notices
 from services.executor.closed_pair import ClosedPair, brought_back, reopened
 from services.executor.closing import close, closing_statement
@@ -35,6 +43,9 @@ from services.executor.phases import Evidence, OrderLife, PairPhase
 from services.executor.state import ExecutorState
 from services.executor.stranded import strand
 from services.market.books import seen, with_book
+
+ACCOUNT_TOLD_NS: Final = 5 * NS_PER_S
+"""A report of the account that is told so long after an order ended was asked for after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,23 +191,48 @@ def _of_no_pair(state: ExecutorState, message: OrderEvent, now_ns: int) -> Heard
 
 
 def _of_today(state: ExecutorState, facts: OrderFacts) -> bool:
-    return state.venues.trading_date in ("", facts.trading_date)
+    return _is_today(state, facts.trading_date)
+
+
+def _is_today(state: ExecutorState, trading_date: TradingDate) -> bool:
+    return state.venues.trading_date in ("", trading_date)
 
 
 def foreign(state: ExecutorState, event: Received) -> Heard:
     """An order that nobody knows pauses its symbol (design 4.5). Who sells by hand is left to it."""
     message = event.message
     assert isinstance(message, ForeignOrderSeen)
-    if message.side is Side.SELL:
-        for pair in state.pairs.values():
-            if pair.symbol == message.symbol and not pair.residual.by_hand:
-                state = state.with_pair(pair.by_hand(True))
+    if message.side is Side.SELL and message.trading_date >= state.venues.trading_date:
+        for pair in _of_symbol(state, message.symbol):
+            state = state.with_pair(pair.left_to(message, event.now_ns))
     return _paused(state, message.symbol, f"order {message.broker_order_no} is not ours")
+
+
+def account(state: ExecutorState, event: Received) -> Heard:
+    """Where the account still holds what the pairs of a symbol hold, the sales by hand that ended in it some
+    time ago sold nothing of them."""
+    report = event.message
+    assert isinstance(report, AccountReported)
+    if not _is_today(state, report.trading_date):
+        return Heard(state)
+    touched: list[str] = []
+    for symbol, shares in report.holdings.items():
+        pairs = _of_symbol(state, symbol)
+        if shares < sum(pair.uncovered_shares for pair in pairs):
+            continue
+        for pair in pairs:
+            state = state.with_pair(pair.handed_back(event.now_ns - ACCOUNT_TOLD_NS))
+            touched.append(pair.pair_id)
+    return Heard(state, tuple(touched))
+
+
+def _of_symbol(state: ExecutorState, symbol: Symbol) -> tuple[Pair, ...]:
+    return tuple(pair for pair in state.pairs.values() if pair.symbol == symbol)
 
 
 def _paused(state: ExecutorState, symbol: Symbol, why: str) -> Heard:
     """No further clip in a paused symbol: risk denies new pairs, an open one ends with what it has bought."""
-    paused = [pair for pair in state.pairs.values() if pair.symbol == symbol and not pair.stopping]
+    paused = [pair for pair in _of_symbol(state, symbol) if not pair.stopping]
     for pair in paused:
         state = state.with_pair(pair.but(stopping=why))
     return Heard(state, tuple(pair.pair_id for pair in paused))
@@ -302,8 +338,16 @@ def pause_requested(state: ExecutorState, event: Received) -> Heard:
     message = event.message
     assert isinstance(message, SymbolPauseRequested)
     if not message.paused:
-        return Heard(state)
+        return _resumed(state, message.symbol)
     return _paused(state, message.symbol, f"{message.by} paused the symbol")
+
+
+def _resumed(state: ExecutorState, symbol: Symbol) -> Heard:
+    """A person says whose the unknown order was: what is stranded is no longer left to it."""
+    pairs = _of_symbol(state, symbol)
+    for pair in pairs:
+        state = state.with_pair(pair.handed_back())
+    return Heard(state, tuple(pair.pair_id for pair in pairs))
 
 
 def claimed(state: ExecutorState, event: Received) -> Heard:

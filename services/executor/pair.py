@@ -10,6 +10,7 @@ from typing import Self
 from services.contracts.envelope import Part
 from services.contracts.ids import order_id_of
 from services.contracts.limits import NS_PER_MS
+from services.contracts.messages.orders import ForeignOrderSeen
 from services.contracts.messages.pairs import PairApproved, PairClosed, StrandReason
 from services.contracts.terms import Purpose, Side, Symbol, TradingDate, Venue
 from services.executor.order import Order
@@ -76,12 +77,29 @@ class Tries(Part):
         return self.model_copy(update={"trading_date": trading_date, "result_krw": result_krw})
 
 
+class HandSale(Part):
+    """A sale in the pair's symbol that is not ours. `ended_ns` is when its end was told, 0 before; `others`
+    that it sold nothing of the pair: it ended with nothing sold, or a person or the account says so."""
+
+    order_no: str
+    trading_date: TradingDate
+    ended_ns: int = 0
+    others: bool = False
+
+    def bars(self, trading_date: TradingDate) -> bool:
+        """Whether the pair is left to it on a date."""
+        return not self.others and trading_date in ("", self.trading_date)
+
+    def as_of_others(self) -> Self:
+        return self.model_copy(update={"others": True})
+
+
 class Residual(Part):
     """The flattening of what was not sold in time, and what stands in its way.
 
     `ladder` numbers the runs: a person's retry starts a new one. `started_ns` is 0 before the first.
-    `marked_shares` is the quantity that the stranded position was last named with. `by_hand`: a sale that
-    is not ours was seen in its symbol, so a person is at work on it. `unheard` are the ids of the orders
+    `marked_shares` is the quantity that the stranded position was last named with. `hand_sales` are
+    the sales that are not ours and were seen in its symbol. `unheard` are the ids of the orders
     of which an event was given up and none that ends them was heard since.
     """
 
@@ -95,7 +113,7 @@ class Residual(Part):
     reason: StrandReason | None = None
     detail: str = ""
     tries: Tries = Tries()
-    by_hand: bool = False
+    hand_sales: tuple[HandSale, ...] = ()
     unheard: tuple[str, ...] = ()
 
 
@@ -262,9 +280,41 @@ class Pair(Part):
         """Return the pair after a turn. Raises ValueError where the table has no such row."""
         return self.but(phase=next_phase(self.phase, turn), **changes)
 
-    def by_hand(self, yes: bool) -> Self:
-        """Return the pair left to a sale by hand, or not: while it is, it is not tried again by itself."""
-        return self.but(residual=self.residual.model_copy(update={"by_hand": yes}))
+    def sold_by_hand(self, trading_date: TradingDate) -> bool:
+        """Whether the pair is left to a sale by hand of a date: then it is not tried again by itself."""
+        return any(sale.bars(trading_date) for sale in self.residual.hand_sales)
+
+    def left_to(self, seen: ForeignOrderSeen, now_ns: int) -> Self:
+        """Return the pair with a sale by hand heard. What ended with nothing sold was no sale of the pair's,
+        and what a person took for none stays none."""
+        sales = {sale.order_no: sale for sale in self.residual.hand_sales}
+        known = sales.get(seen.broker_order_no) or HandSale(
+            order_no=seen.broker_order_no, trading_date=seen.trading_date
+        )
+        update = {
+            "ended_ns": (known.ended_ns or now_ns) if seen.closed else 0,
+            "others": known.others or (seen.closed and not seen.cum_qty_shares),
+        }
+        return self._with_hand_sales(
+            tuple({**sales, known.order_no: known.model_copy(update=update)}.values())
+        )
+
+    def handed_back(self, ended_by_ns: int | None = None) -> Self:
+        """Return the pair with every sale by hand taken for others', or only those that ended by a time."""
+        sales = self.residual.hand_sales
+        return self._with_hand_sales(
+            tuple(
+                sale
+                if ended_by_ns is not None and not 0 < sale.ended_ns <= ended_by_ns
+                else sale.as_of_others()
+                for sale in sales
+            )
+        )
+
+    def _with_hand_sales(self, sales: tuple[HandSale, ...]) -> Self:
+        if sales == self.residual.hand_sales:
+            return self
+        return self.but(residual=self.residual.model_copy(update={"hand_sales": sales}))
 
     def unheard(self, order_ids: Iterable[str]) -> Self:
         """Return the pair with an event given up of these orders: what they filled is not certain."""

@@ -3,7 +3,8 @@
 It stays stranded meanwhile: the person who was called is called off only when it is sold. At most
 `stranded_attempts` orders a session, one at a time, and `max_pair_loss_krw` a day; then only a person
 tries (`arb flatten`). Nothing is tried while what is held is not certain, while the trading state allows
-no sale, or once somebody sells by hand in its symbol.
+no sale, or while a sale by hand in its symbol may be one of its shares: until that ended with nothing sold,
+the account still holds the pair's shares, the date is over, or a person resumes the symbol.
 """
 
 from services.contracts.limits import NS_PER_MS
@@ -78,7 +79,7 @@ def refusal(pair: Pair, view: View) -> str:
     """Why a stranded position is not tried again by itself now, in plain words; empty if it is."""
     if pair.ambiguous or pair.uncovered_shares < 1 or pair.residual.reason in _UNCERTAIN:
         return "what is held is not certain"
-    if pair.residual.by_hand:
+    if pair.sold_by_hand(view.venues.trading_date):
         return "an order by hand was seen in its symbol"
     tries, most = pair.residual.tries.of_session(view.session), view.limits.stranded_attempts
     if tries.orders >= most and not _sold_wholly(_last(pair)):
