@@ -23,6 +23,9 @@ from services.contracts.messages.venue_state import (
 from services.contracts.terms import Market, OrderKind, SessionPhase, Symbol, TradingDate, Venue
 from services.market.instruments import trades_in
 
+DayWord = SessionPhaseChanged | EntryWindowChanged | DayFactsPublished
+"""What names its trading date."""
+
 
 class VenueView(Part):
     """Phases, entry window, halts, facts of the day, connection and feeds; no trading date at first."""
@@ -38,24 +41,35 @@ class VenueView(Part):
     feeds: dict[Venue, FeedLivenessChanged] = Field(default_factory=dict)
     dated_epoch: int = -1
     """The connection in which the trading date was last told."""
+    ahead: tuple[DayWord, ...] = ()
+    """The word of another date that waits for a second one."""
 
     def after(self, message: Message) -> Self:
         """Return the view with one message of the venue stream taken in; the same object for any other.
 
-        What is said of an earlier date is old within a connection, and changes nothing: only a gateway that
-        connects anew may say that it is another day after all.
+        Another date begins with the second word that names it, of something else than the first: one wrong
+        word ends no day, and the gateway tells both phases and the window of a new date at once. No clock is
+        asked, because a simulated day has a date of its own. What is said of an earlier date is old within a
+        connection, and changes nothing: only a gateway that connects anew may go back.
         """
-        if self._outdated(getattr(message, "trading_date", self.trading_date)):
+        if not isinstance(message, DayWord):
+            return self._undated(message)
+        if self._outdated(message.trading_date):
             return self
+        others = tuple(word for word in self.ahead if _about(word) != _about(message))
+        if self.trading_date in ("", message.trading_date):
+            known = self if others == self.ahead else self.model_copy(update={"ahead": others})
+            return known._on(message.trading_date)._told(message)
+        words = (*(word for word in others if word.trading_date == message.trading_date), message)
+        if len(words) == 1:
+            return self.model_copy(update={"ahead": words})
+        day = self._on(message.trading_date)
+        for word in words:
+            day = day._told(word)
+        return day
+
+    def _undated(self, message: Message) -> Self:
         match message:
-            case SessionPhaseChanged(venue=venue, phase=phase, order_kinds=kinds, trading_date=date):
-                day = self._on(date)
-                takes = {**day.order_kinds, venue: kinds or ()}
-                return day.model_copy(update={"phases": {**day.phases, venue: phase}, "order_kinds": takes})
-            case EntryWindowChanged(trading_date=date):
-                return self._on(date).model_copy(update={"window": message})
-            case DayFactsPublished(trading_date=date):
-                return self._on(date).model_copy(update={"facts": message})
             case SymbolHaltChanged():
                 return self.model_copy(update={"halts": self._halts_after(message)})
             case ConnectionChanged(connection_epoch=epoch):
@@ -65,6 +79,18 @@ class VenueView(Part):
             case FeedLivenessChanged(venue=venue):
                 return self.model_copy(update={"feeds": {**self.feeds, venue: message}})
         return self
+
+    def _told(self, word: DayWord) -> Self:
+        """The view with one word of its own date."""
+        match word:
+            case SessionPhaseChanged(venue=venue, phase=phase, order_kinds=kinds):
+                takes = {**self.order_kinds, venue: kinds or ()}
+                phases = {**self.phases, venue: phase}
+                return self.model_copy(update={"phases": phases, "order_kinds": takes})
+            case EntryWindowChanged():
+                return self.model_copy(update={"window": word})
+            case DayFactsPublished():
+                return self.model_copy(update={"facts": word})
 
     def _on(self, trading_date: TradingDate) -> Self:
         """The view on a date: a new one forgets the old day's state. The first one known forgets nothing."""
@@ -76,6 +102,7 @@ class VenueView(Part):
         fresh: dict[str, Any] = {
             "trading_date": trading_date,
             "dated_epoch": epoch,
+            "ahead": (),
             "phases": {},
             "order_kinds": {},
             "window": None,
@@ -157,3 +184,8 @@ class VenueView(Part):
         """The day's band; None where it is not known, or where what was said is no band."""
         band = None if self.facts is None else self.facts.bands.get(symbol)
         return band if band is not None and 1 <= band.lower_krw <= band.upper_krw else None
+
+
+def _about(word: DayWord) -> tuple[type[DayWord], Venue | None]:
+    """What a word is of, whatever its date."""
+    return type(word), word.venue if isinstance(word, SessionPhaseChanged) else None

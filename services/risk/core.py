@@ -16,10 +16,10 @@ from services.contracts.messages.lease import LeaseRenewed
 from services.contracts.messages.market_data import QuoteUpdated
 from services.contracts.step import Event, Outgoing, Received, Step, Tick
 from services.contracts.streams import CONTROL, ORDERS, PAIRS, VENUE, key_of
-from services.contracts.terms import Latch, TradingDate, TradingState
+from services.contracts.terms import Latch, TradingState
 from services.market.books import seen, with_book
 from services.market.venue_view import VenueView
-from services.risk import alerts, ledger, losses, proposals, reference_data
+from services.risk import alerts, dates, ledger, losses, proposals, reference_data
 from services.risk.exposure import cash_flow_krw, with_held_since
 from services.risk.gates import arming_obstacles
 from services.risk.latches import ERROR_WINDOW_NS, changed_message, clear_latch, due, set_latch
@@ -128,12 +128,16 @@ def _on_buried(state: RiskState, message: EntryBuried, event: Received) -> Step[
 
 
 def _on_venue(state: RiskState, message: Message, event: Received) -> Step[RiskState]:
-    before = state.venue
-    state = state.but(venue=before.after(message))
-    if state.venue.trading_date == before.trading_date:
-        return Step(state)
-    step = _on_date(state, state.venue.trading_date, event)
-    return Step(step.state, (*_halts_over(before, state.venue), *step.out))
+    before = state
+    state = dates.followed(state.but(venue=before.venue.after(message)))
+    out: tuple[Outgoing, ...] = ()
+    if state.venue.trading_date != before.venue.trading_date:
+        out = _halts_over(before.venue, state.venue)
+    date = dates.confirmed(state)
+    if date <= dates.confirmed(before):
+        return Step(state, out)
+    step = _moved(state, TradingState.DISARMED, SERVICE, f"trading date {date}", event)
+    return Step(step.state, (*out, *step.out))
 
 
 def _halts_over(before: VenueView, after: VenueView) -> tuple[Outgoing, ...]:
@@ -181,18 +185,6 @@ def _on_connection(
     return Step(state, _halts_over(before, state.venue))
 
 
-def _on_date(state: RiskState, trading_date: TradingDate, event: Received) -> Step[RiskState]:
-    """Begin a trading date: tallies at nothing, disarmed. Latches and what is open are carried.
-
-    A date before the one that has begun ends nothing: what was won and lost today stays (`gates` bars
-    entries while the gateway speaks of an earlier date).
-    """
-    if trading_date <= state.day.trading_date:
-        return Step(state)
-    state = ledger.new_day(state, Day(trading_date=trading_date))
-    return _moved(state, TradingState.DISARMED, SERVICE, f"trading date {trading_date}", event)
-
-
 # -- people --------------------------------------------------------------------------
 
 
@@ -237,13 +229,11 @@ def _on_pause(state: RiskState, request: control.SymbolPauseRequested, event: Re
 
 
 def _on_files(state: RiskState, files: FilesRead, event: Received) -> Step[RiskState]:
-    """Later files may begin a date before the gateway speaks of it; they never go back behind it."""
-    out: tuple[Outgoing, ...] = ()
-    if files.trading_date > state.day.trading_date:
-        dated = _on_date(state, files.trading_date, event)
-        state, out = dated.state, dated.out
-    step = reference_data.on_files(state, files, event.cause_id)
-    return Step(step.state, (*out, *step.out))
+    """The first files begin the first date. After that the gateway says when one begins: a clock of ours that
+    is ahead takes nothing of today away."""
+    if not state.day.trading_date:
+        state = ledger.new_day(state, Day(trading_date=files.trading_date))
+    return reference_data.on_files(state, files, event.cause_id)
 
 
 # -- orders, pairs, account ----------------------------------------------------------

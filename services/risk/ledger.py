@@ -10,7 +10,7 @@ of it works, and no more was filled than the statement says.
 """
 
 from collections import Counter
-from collections.abc import Set
+from collections.abc import Mapping, Set
 
 from services.contracts.limits import APPROVAL_TTL_MS, NS_PER_MS
 from services.contracts.messages.orders import OrderFacts
@@ -28,7 +28,7 @@ from services.risk.pnl import (
     stated_money,
     with_stated,
 )
-from services.risk.state import Day, PairHeld, RiskState
+from services.risk.state import Aside, Day, PairHeld, RiskState
 
 FORGOTTEN_NS = 10_000 * NS_PER_MS
 """A pair that the executor has not named for so long is none of its any more: far longer than an approval is
@@ -197,6 +197,41 @@ def new_day(state: RiskState, day: Day) -> RiskState:
         foreign={key: order for key, order in state.foreign.items() if order.symbol in state.paused},
     )
     return carried
+
+
+def taken_back(state: RiskState, aside: Aside) -> RiskState:
+    """Go back to the date that was set aside, with what has happened since: it is of that date."""
+    closed = {**aside.closed, **state.closed}
+    closed = {key: pair for key, pair in closed.items() if key not in state.pairs}
+    krw = {
+        key: krw + pair.before_krw - aside.before_krw.get(key, pair.before_krw)
+        for key, krw in state.settled_krw.items()
+        for pair in (state.closed[key],)
+    }
+    date = aside.day.trading_date
+    trips = Counter(
+        pair.symbol for pair in closed.values() if pair.trip_counted and pair.trading_date == date
+    )
+    settled = {**aside.settled, **state.settled}
+    back: RiskState = state.but(
+        day=aside.day.model_copy(update={"trips": dict(trips)}),
+        aside=None,
+        pairs=_with_before(state.pairs, aside.before_krw),
+        closed=_with_before(closed, aside.before_krw),
+        settled={key: tally for key, tally in settled.items() if tally.pair_id in closed},
+        settled_krw={key: krw for key, krw in {**aside.settled_krw, **krw}.items() if key in closed},
+        account=aside.account,
+        approved_at_ns=aside.approved_at_ns,
+        foreign={**aside.foreign, **state.foreign},
+    )
+    return back
+
+
+def _with_before(pairs: Mapping[str, PairHeld], before_krw: Mapping[str, int]) -> dict[str, PairHeld]:
+    return {
+        key: pair.model_copy(update={"before_krw": before_krw.get(key, pair.before_krw)})
+        for key, pair in pairs.items()
+    }
 
 
 def orders_of_the_day(state: RiskState) -> int:

@@ -107,6 +107,22 @@ class Day(Part):
     """What the shares had cost that were held when it began: no cash of this date."""
 
 
+class Aside(Part):
+    """The books of a date after which the gateway has named another one with one word only.
+
+    `before_krw` is what each open pair had realised on earlier dates, by pair id.
+    """
+
+    day: Day
+    before_krw: dict[str, int]
+    closed: dict[str, PairHeld]
+    settled: dict[str, OrderTally]
+    settled_krw: dict[str, int]
+    account: Account | None
+    approved_at_ns: dict[Symbol, tuple[int, ...]]
+    foreign: dict[str, ForeignOrderSeen]
+
+
 class ErrorKind(StrEnum):
     """What went wrong with an order, each with a limit of its own."""
 
@@ -146,9 +162,10 @@ class RiskState(State):
 
     DURABLE: ClassVar[frozenset[str]] = frozenset(
         {
-            "trading", "venue", "reference", "reference_hash", "files", "overrides", "day", "pairs", "orders",
-            "closed", "settled", "settled_krw", "account", "reconciled", "verdicts", "approved_at_ns",
-            "paused", "foreign", "errors", "held_since_ns", "proposals", "files_bad", "told",
+            "trading", "venue", "reference", "reference_hash", "files", "overrides", "day", "aside", "pairs",
+            "orders", "closed", "settled", "settled_krw", "account", "reconciled", "verdicts",
+            "approved_at_ns", "paused", "foreign", "errors", "held_since_ns", "proposals", "files_bad",
+            "told",
         }
     )  # fmt: skip
 
@@ -164,6 +181,8 @@ class RiskState(State):
     overrides: dict[str, str] = Field(default_factory=dict)
     """Limits that a person changed since the file last changed: name -> value as text."""
     day: Day = Day()
+    aside: Aside | None = None
+    """What holds again where the gateway takes back the word that began `day`."""
     pairs: dict[str, PairHeld] = Field(default_factory=dict)
     orders: dict[str, OrderTally] = Field(default_factory=dict)
     """Orders of pairs that are not closed, by order id."""

@@ -96,6 +96,11 @@ def phase(venue: Venue, to: SessionPhase = SessionPhase.CONTINUOUS, date: Tradin
     )
 
 
+def date_begins(date: str) -> list[Message]:
+    """What a gateway says first of a new date."""
+    return [phase(venue, date=TradingDate(date)) for venue in Venue]
+
+
 def window(is_open: bool = True, closes_at_ns: int = T0 + 3_600 * NS_PER_S) -> Message:
     return EntryWindowChanged(
         open=is_open, reason="overlap", trading_date=DATE, market_time="09:01:00", closes_at_ns=closes_at_ns

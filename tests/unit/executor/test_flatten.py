@@ -192,12 +192,19 @@ def test_phases_that_nobody_told_are_not_the_end_of_the_day(desk: Desk, ready: b
         desk.hear(ConnectionChanged(state=ConnectionState.CONNECTING, connection_epoch=2, planned=False))
     morrow = "2026-11-24"
     desk.hear(DayFactsPublished(trading_date=morrow, nxt_eligible=(SYMBOL,), order_warnings=(), bands={}))
-    desk.tick(5_000)
     desk.phase(Venue.KRX, SessionPhase.CLOSED, morrow)
     desk.tick(5_000)
     assert not desk.all(ResidualMarked)
     desk.phase(Venue.NXT, SessionPhase.CLOSED, morrow)
     assert desk.last(ResidualMarked).reason is StrandReason.AFTER_HOURS
+
+
+def test_one_word_of_another_date_stops_no_sale(desk: Desk) -> None:
+    desk.close(desk.flattens[0])
+    desk.phase(Venue.KRX, SessionPhase.CLOSED, "2026-11-25")
+    before = len(desk.flattens)
+    desk.tick(5_000)
+    assert len(desk.flattens) > before and not desk.all(ResidualMarked)
 
 
 def test_a_connection_lost_in_mid_day_is_not_the_end_of_the_day(desk: Desk) -> None:

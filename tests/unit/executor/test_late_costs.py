@@ -65,7 +65,8 @@ def test_costs_told_in_any_order_and_number_make_one_statement_each_time_they_gr
 
 def test_costs_told_on_the_next_date_correct_the_statement_too() -> None:
     desk, sell = closed_without_the_costs_of_its_sale()
-    desk.phase(Venue.KRX, SessionPhase.CONTINUOUS, date="2026-11-24")
+    for venue in Venue:
+        desk.phase(venue, SessionPhase.CONTINUOUS, date="2026-11-24")
     tell(desk, sell)
     assert desk.last(PairClosed).realised_pnl_krw == TRUE_KRW
 

@@ -2,16 +2,17 @@
 
 import pytest
 
+from services.contracts.envelope import Message
 from services.contracts.limits import NS_PER_S
 from services.contracts.messages.venue_state import HaltKind, SymbolHaltChanged
-from services.contracts.terms import SessionPhase, Venue
+from services.contracts.terms import SessionPhase, TradingDate, Venue
 from services.contracts.tick_grid import SHARE_TICKS
 from services.market.books import BookFault, Legs, fault_of, legs_of, seen, with_book
 from services.market.venue_view import VenueView
 from tests.unit.detector import world
 from tests.unit.detector.world import HYNIX, SAMSUNG, T0, ms, quote, received
 
-TOMORROW = world.DATE.replace("23", "24")
+TOMORROW = TradingDate(world.DATE.replace("23", "24"))
 
 
 def view(*messages: object) -> VenueView:
@@ -59,11 +60,40 @@ def test_each_halt_blocks_until_it_itself_is_over() -> None:
 def test_a_new_trading_date_forgets_the_day_but_not_the_connection() -> None:
     now = view(
         halt(Venue.KRX, HaltKind.TRADING_HALT, halted=True),
-        world.phase(Venue.KRX, date=TOMORROW),  # type: ignore[arg-type]
+        *world.date_begins(TOMORROW),
     )
     assert now.trading_date == TOMORROW
     assert now.facts is None and now.window is None and not now.halted(SAMSUNG)
-    assert not now.both_continuous and now.ready
+    assert now.both_continuous and now.ready
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        world.phase(Venue.KRX, SessionPhase.CLOSED, TOMORROW),
+        world.window(is_open=False).model_copy(update={"trading_date": TOMORROW}),
+        world.facts((), trading_date=TOMORROW),
+    ],
+    ids=["phase", "window", "facts"],
+)
+def test_one_word_of_another_date_begins_no_date(wrong: Message) -> None:
+    """Neither said twice, nor with a second wrong word after the right one was said again."""
+    today = view()
+    astray = today.after(wrong).after(wrong)
+    assert astray.model_copy(update={"ahead": ()}) == today
+    for message in world.morning():
+        astray = astray.after(message)
+    assert astray == today
+    halted = halt(Venue.KRX, HaltKind.TRADING_HALT, halted=True)
+    assert astray.after(wrong).after(halted).halted(SAMSUNG)
+
+
+def test_a_new_date_begins_with_all_that_was_said_of_it_also_over_a_restart() -> None:
+    first, second = world.date_begins(TOMORROW)
+    waiting = VenueView.model_validate_json(view().after(first).model_dump_json())
+    assert waiting.trading_date == world.DATE and waiting.both_continuous
+    begun = waiting.after(second)
+    assert begun.trading_date == TOMORROW and begun.both_continuous and begun.facts is None
 
 
 def test_a_halt_that_was_said_before_any_date_still_holds() -> None:

@@ -6,7 +6,7 @@ from services.contracts.alert_codes import AlertCode
 from services.contracts.alert_text import Language, in_language
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.venue_state import HaltKind, SymbolHaltChanged
-from services.contracts.terms import Latch, Severity, TradingDate, TradingState, Venue
+from services.contracts.terms import Latch, Severity, TradingState, Venue
 from services.risk import alerts
 from services.risk.gates import Gate, GateKey
 from tests.unit.detector import world
@@ -35,9 +35,8 @@ def test_a_halt_that_a_new_date_or_connection_took_away_is_over_and_one_that_hol
     desk = armed()
     (begun,) = of(desk.tell(vi(halted=True)), AlertRaised)
     desk.tell(vi(halted=True, kind=HaltKind.NOT_ELIGIBLE))
-    later = TradingDate("2026-11-24")
-    anew = world.phase(Venue.KRX, date=later) if news == "date" else world.connection(epoch=2)
-    halts = [a for a in of(desk.tell(anew), AlertRaised) if a.code == AlertCode.SYMBOL_HALTED]
+    anew = world.date_begins("2026-11-24") if news == "date" else [world.connection(epoch=2)]
+    halts = [a for a in of(desk.tell(*anew), AlertRaised) if a.code == AlertCode.SYMBOL_HALTED]
     assert [(a.alert_id, a.resolved) for a in halts] == [(begun.alert_id, True)]
     (again,) = of(desk.tell(vi(halted=True)), AlertRaised)
     assert (again.alert_id, again.resolved) == (begun.alert_id, False)

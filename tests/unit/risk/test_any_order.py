@@ -229,7 +229,7 @@ def test_the_days_of_a_carried_pair_add_up_to_its_cash(seed: int) -> None:
     kept.mark()
     telling.all([done, kept])
     first_krw = realised_krw(desk.state)
-    desk.tell(world.phase(Venue.KRX, date=NEXT_DATE), at_ms=telling.at_ms)
+    desk.tell(*world.date_begins(NEXT_DATE), at_ms=telling.at_ms)
     assert realised_krw(desk.state) == 0, "nothing was done on this date yet"
     telling.heard = [OrderClosed(facts=kept.orders[buy], reason="told again")]
     kept.date = NEXT_DATE

@@ -43,7 +43,7 @@ def test_the_change_of_cash_is_against_the_first_report_of_the_date_also_after_a
     again = Desk(restore(Desk().state, parts))
     again.tell(account(100_002_000))
     assert status(again, 1_000).cash_change_krw == 2_000
-    again.tell(world.phase(Venue.KRX, date="2026-11-24"), account(5, trading_date="2026-11-24"))  # type: ignore[arg-type]
+    again.tell(*world.date_begins("2026-11-24"), account(5, trading_date="2026-11-24"))
     assert status(again, 2_000).cash_change_krw == 0
 
 
@@ -329,7 +329,7 @@ def test_orders_of_a_pair_that_risk_forgot_still_count_and_block_their_symbol() 
     assert isinstance(other, PairApproved)
     assert status(desk, 1_900).exposure_krw == 2 * 350_000
     desk.tell(d.closed(other.pair_id, symbol=HYNIX))
-    desk.tell(world.phase(Venue.KRX, date="2026-11-24"))  # type: ignore[arg-type]
+    desk.tell(*world.date_begins("2026-11-24"))
     assert status(desk, 3_000).exposure_krw == 350_000
     gone = facts("Plost", Side.SELL, 3, 211_500)
     desk.tell(d.order_closed(stray), filled(gone), d.closed("Plost"))

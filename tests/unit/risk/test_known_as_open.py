@@ -239,7 +239,7 @@ def test_a_gateway_that_connects_on_an_earlier_date_bars_entries_and_nothing_mor
     pair_id = approved(desk)
     desk.tell(filled(facts(pair_id, Side.BUY, 5, 350_000)))
     before = realised_krw(desk.state)
-    desk.tell(world.connection(epoch=2), world.phase(Venue.KRX, date="2026-11-20"))  # type: ignore[arg-type]
+    desk.tell(world.connection(epoch=2), *world.date_begins("2026-11-20"))
     assert desk.state.venue.trading_date == "2026-11-20"
     assert (desk.state.day.trading_date, realised_krw(desk.state)) == (world.DATE, before)
     verdict = desk.answer(intent(desk, name="next", symbol=HYNIX))
@@ -259,7 +259,7 @@ def test_orders_read_before_their_date_has_begun_are_of_that_date(known_date: bo
         desk.tell(filled(facts(pair_id, Side.BUY, 5, 350_000, trading_date=date)))
     desk.tell(filled(facts("Pdone", Side.SELL, 5, 352_500, trading_date=date)), closed("Pdone"))
     before = realised_krw(desk.state)
-    desk.tell(world.phase(Venue.KRX, date=date))  # type: ignore[arg-type]
+    desk.tell(*world.date_begins(date))
     assert realised_krw(desk.state) == before == 1_693 - 52
     assert total_exposure_krw(desk.state) == 350_000
     assert cash_flow_krw(desk.state) == before - 350_000

@@ -238,7 +238,7 @@ def test_what_is_told_again_hours_later_is_no_further_error(dated: bool) -> None
         desk.tell(message, at_ms=120_000 * number)
         desk.tick(120_000 * number)
     if dated:
-        desk.tell(world.phase(Venue.KRX, date="2026-11-24"), at_ms=86_400_000)  # type: ignore[arg-type]
+        desk.tell(*world.date_begins("2026-11-24"), at_ms=86_400_000)
     said = desk.tell(*told, *told, at_ms=86_400_000) + desk.tick(86_400_000)
     assert Latch.REPEATED_ERRORS not in latches(said)
     assert len(desk.state.errors) == len(told)

@@ -229,7 +229,7 @@ def test_a_new_day_forgets_what_is_closed_and_carries_what_is_held() -> None:
     desk.tell(closed(done), *world.crossing(world.HYNIX))
     kept = pair_on(desk, "i2", world.HYNIX)
     desk.tell(filled(facts(kept, Side.BUY, 5, 350_000, symbol=world.HYNIX)))
-    desk.tell(world.phase(world.Venue.KRX, date="2026-11-24"))  # type: ignore[arg-type]
+    desk.tell(*world.date_begins("2026-11-24"))
     assert [symbol for symbol, _ in held(desk.state)] == [world.HYNIX]
     assert realised_krw(desk.state) == cash_flow_krw(desk.state) == 0, "that was yesterday's"
     assert desk.state.settled == {} and desk.state.day.trips == {}
@@ -241,6 +241,6 @@ def test_orders_of_an_earlier_date_that_are_told_again_are_not_todays_money() ->
     pair = pair_on(desk)
     buy, sell = facts(pair, Side.BUY, 5, 350_000), facts(pair, Side.SELL, 5, 352_500)
     desk.tell(filled(buy), filled(sell), closed(pair))
-    desk.tell(world.phase(world.Venue.KRX, date="2026-11-24"))  # type: ignore[arg-type]
+    desk.tell(*world.date_begins("2026-11-24"))
     desk.tell(order_closed(buy), order_closed(sell))
     assert realised_krw(desk.state) == 0 and desk.state.orders == {}

@@ -240,7 +240,7 @@ def test_a_new_trading_date_disarms_and_keeps_the_latches() -> None:
     desk = armed()
     desk.state = desk.state.but(trading=Trading(state=ARMED, latches=LATCHED))
     again = reborn(desk)
-    said = again.tell(d.files(trading_date="2026-11-24", costs=world.costs("2026-11-24")))  # type: ignore[arg-type]
+    said = again.tell(*world.date_begins("2026-11-24"))
     assert [m.state for m in of(said, TradingStateChanged)] == [TradingState.DISARMED]
     assert again.state.trading.latched == (Latch.CLOCKS,)
     assert again.state.day.trading_date == "2026-11-24"
