@@ -35,6 +35,8 @@ def _begin_or_end(pair: Pair, view: View) -> Move | None:
     if pair.open_orders or pair.uncovered_shares < 0:
         return None
     if pair.uncovered_shares:
+        if pair.lost and untold(pair, view):
+            return None
         return flatten.open_residual(pair, view, "a fill came after its order was taken for closed")
     if pair.clip == 0:
         return _first(pair, view)

@@ -175,9 +175,12 @@ def _of_no_pair(state: ExecutorState, message: OrderEvent, now_ns: int) -> Heard
     """Redis forgot the approval and all that followed, the gateway did not: an order brings its pair back.
 
     What it holds is flattened and the pair is closed with its money. The gateway tells all orders again
-    after such a loss; a sale whose purchase is not told soon is a stranded position (`core.advance`).
+    after such a loss: nothing is sold before those had their time, and a sale whose purchase is not told in
+    it is a stranded position (`core.advance`). What an order cost that is over brings no pair back.
     """
     facts = message.facts
+    if isinstance(message, OrderFilled) and not message.last_qty_shares and facts.closed:
+        return Heard(state)
     order_ = adopted(facts, now_ns)
     if order_ is None or not _of_today(state, facts):
         if not isinstance(message, OrderFilled):

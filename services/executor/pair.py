@@ -155,6 +155,11 @@ class Pair(Part):
         return not self.approval.intent_id
 
     @property
+    def lost(self) -> bool:
+        """Whether nothing but its orders is known of it: its sale may be told after its purchase."""
+        return self.brought_back and self.closings == 0
+
+    @property
     def moved_ns(self) -> int:
         """When it was opened, or an order of it ended last."""
         return max([self.opened_at_ns, *(order.ended_at_ns for order in self.orders)])

@@ -42,6 +42,7 @@ def closed_pair(desk: Desk) -> PairClosed:
 
 def test_a_fill_of_a_lost_pair_is_flattened_and_closed_with_its_money(desk: Desk) -> None:
     desk.fill(BUY)
+    desk.tick(4_000)
     assert [opened.pair_id for opened in desk.all(ResidualOpened)] == ["P7"]
     (sell,) = desk.flattens
     assert (sell.pair_id, sell.qty_shares, sell.order_id) == ("P7", 1, "P7.1.s.1")
@@ -64,7 +65,42 @@ def test_a_sale_that_was_made_before_the_loss_counts_and_is_not_made_again(desk:
     desk.fill(SELL, 100_300)
     closed = closed_pair(desk)
     assert (closed.bought_shares, closed.sold_shares, closed.sold_krw) == (1, 1, 100_300)
-    assert {sell.order_id for sell in desk.sells} <= {"P7.1.s.1"}
+    assert desk.sells == [] and desk.all(ResidualOpened) == []
+
+
+def test_an_order_of_a_lost_pair_sells_nothing_before_the_others_were_told(desk: Desk) -> None:
+    desk.fill(BUY)
+    desk.tick(2_500)
+    desk.fill(SELL, 100_300)
+    closed = closed_pair(desk)
+    assert closed.sold_krw == 100_300 and desk.sells == []
+
+
+@pytest.mark.parametrize("date", [DATE, "2026-11-20"])
+def test_what_an_order_cost_brings_no_pair_back(desk: Desk, date: str) -> None:
+    costs = {"commission_krw": 80, "trading_date": date}
+    facts = desk.facts(BUY, 1, closed=True).model_copy(update=costs)
+    desk.hear(o.OrderFilled(facts=facts, last_qty_shares=0, last_amount_krw=0))
+    assert desk.state.pairs == {} and desk.all(AlertRaised) == []
+
+
+def test_a_pair_that_is_too_old_to_be_remembered_is_not_sold_again() -> None:
+    desk = Desk(closed_pairs_kept=16).open_day()
+    told = []
+    for number in range(18):
+        desk.crossed()
+        desk.approve(f"Q{number}")
+        told.append(desk.orders[-1])
+        desk.fill(desk.orders[-1])
+        told.append(desk.orders[-1])
+        desk.fill(desk.orders[-1])
+        desk.tick(100)
+    before = len(desk.orders)
+    for order in told:
+        desk.close(order, order.qty_shares)
+        desk.tick(100)
+    desk.tick(4_000)
+    assert len(desk.orders) == before and desk.state.pairs == {}
 
 
 def test_a_pair_brought_back_waits_for_orders_that_are_told_one_by_one(desk: Desk) -> None:
@@ -74,6 +110,7 @@ def test_a_pair_brought_back_waits_for_orders_that_are_told_one_by_one(desk: Des
     desk.tick(500)
     assert desk.all(PairClosed) == []
     desk.fill(command("P7.2.b.1", Side.BUY, Venue.KRX))
+    desk.tick(4_000)
     desk.fill(desk.flattens[-1], 99_900)
     closed = closed_pair(desk)
     assert (closed.bought_shares, closed.sold_shares) == (2, 2)
@@ -81,6 +118,7 @@ def test_a_pair_brought_back_waits_for_orders_that_are_told_one_by_one(desk: Des
 
 def test_nothing_is_bought_for_a_lost_pair(desk: Desk) -> None:
     desk.fill(command("P7.1.b.1", Side.BUY, Venue.KRX, qty=5))
+    desk.tick(4_000)
     desk.fill(desk.flattens[-1])
     desk.tick(3_000)
     assert [order for order in desk.orders if order.side is Side.BUY] == []
@@ -143,7 +181,7 @@ def test_a_pair_brought_back_is_stored_and_goes_on_after_a_crash(desk: Desk) -> 
     desk.hear(o.OrderFilled(facts=desk.facts(BUY, 1, closed=True), last_qty_shares=1, last_amount_krw=1))
     desk.restart()
     desk.crossed()
-    desk.tick(1_000)
+    desk.tick(4_000)
     assert desk.pair.phase is PairPhase.FLATTENING
     desk.fill(desk.flattens[-1])
     assert closed_pair(desk).sold_shares == 1
@@ -165,6 +203,7 @@ def test_a_pair_waits_after_a_start_for_an_order_that_redis_forgot(desk: Desk) -
     desk.tick(1_600)
     assert desk.all(PairClosed) == []
     desk.fill(BUY)
+    desk.tick(4_000)
     desk.fill(desk.flattens[-1])
     assert closed_pair(desk).bought_shares == 1
 
