@@ -207,10 +207,13 @@ def test_what_rests_as_its_venue_pauses_is_found(
     if not cancels:
         monkeypatch.setattr(own_cancels, "cancel_open", lambda turn, wanted, reason: None)
         monkeypatch.setattr(order_desk, "command", no_cancel)
-    day = VirtualDay(desk, 2, RESTING)
+    assert any(_left_open(desk, seed) for seed in range(1, 13)) is not cancels
+
+
+def _left_open(desk: Desk, seed: int) -> bool:
+    day = VirtualDay(desk, seed, RESTING)
     day.run()
-    left = [sentence for sentence in only_in_the_windows(day.witness) if "open across a pause" in sentence]
-    assert bool(left) is not cancels
+    return any("open across a pause" in sentence for sentence in only_in_the_windows(day.witness))
 
 
 def test_a_gateway_that_comes_back_as_the_day_ends_still_settles_what_it_left(desk: Desk) -> None:
