@@ -5,6 +5,7 @@ below the market, so that they fill nothing and can be seen to be taken back.
 """
 
 import json
+import time
 from collections.abc import Iterator
 from functools import partial
 from itertools import count
@@ -36,8 +37,13 @@ def new_pair() -> str:
     return f"H{next(_numbers)}"
 
 
+SECOND_S = 1.2
+"""After it the broker's second is empty again: an entry that finds no room in it is denied at once."""
+
+
 def entry(desk: LiveDesk, pair_id: str = "", attempt: int = 1, **changes: Any) -> str:
     """Command a purchase that rests below the market."""
+    time.sleep(SECOND_S)
     bid_krw = desk.quote(SYMBOL, Venue.KRX).bids[0][0]
     order_id = f"{pair_id or new_pair()}-b{attempt}"
     price_krw = TICKS.step(bid_krw, -FAR_TICKS)
@@ -92,6 +98,7 @@ def sent_at_ns(desk: LiveDesk) -> Iterator[tuple[str, int]]:
 def holding(desk: LiveDesk) -> tuple[str, int]:
     """Buy one share through the market; returns the pair's id and the bid it can be sold at."""
     pair_id = new_pair()
+    time.sleep(SECOND_S)
     ask_krw = desk.quote(SYMBOL, Venue.KRX).asks[0][0]
     order_id = desk.place(f"{pair_id}-b1", Side.BUY, TICKS.step(ask_krw, NEAR_TICKS),
                           kind=OrderKind.LIMIT_IOC, reference_price_krw=ask_krw)  # fmt: skip

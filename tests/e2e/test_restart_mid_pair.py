@@ -28,9 +28,22 @@ SELL_SENT: Step = (OrderSent, Side.SELL)
 def reached(desk: LiveDesk, step: Step) -> PairApproved:
     """Open a pair and wait until one of its orders has got to a step."""
     kind, side = step
-    approved = desk.pair(desk.next_symbol())
-    desk.wait(kind, lambda m: m.facts.pair_id == approved.pair_id and m.facts.side is side)
-    return approved
+    for _ in range(4):
+        approved = desk.pair(desk.next_symbol())
+        if _reaches(desk, approved, kind, side):
+            return approved
+    raise AssertionError(f"no pair came to its {kind.__name__}\n{desk.last_words()}")
+
+
+def _reaches(desk: LiveDesk, approved: PairApproved, kind: type[Any], side: Side) -> bool:
+    """Whether a pair came so far; one whose spread is gone before its first clip buys nothing."""
+
+    def said(message: Any) -> bool:
+        if isinstance(message, PairClosed):
+            return message.pair_id == approved.pair_id and not message.trip
+        return bool(message.facts.pair_id == approved.pair_id and message.facts.side is side)
+
+    return isinstance(desk.wait(kind | PairClosed, said), kind)
 
 
 def assert_ends_right(desk: LiveDesk, approved: PairApproved) -> None:

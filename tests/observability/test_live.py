@@ -39,6 +39,7 @@ SILENCE_TIMEOUT_S: Final = 45
 RARE: Final = {
     "arb_dead_letters_total": "nothing is given up on a day without faults",
     "arb_send_order_refused_total": "the simulated broker refuses no call on such a day",
+    "arb_broker_words_unknown_total": "the simulated broker uses no word that its guide lacks",
     "arb_symbol_exposure_krw": "only while a pair of a symbol is open",
     "arb_gate_closed": "only gates that are closed now",
     "arb_gateway_rests": "the gateway's supervisor says it, and a demo has none",

@@ -40,7 +40,7 @@ from services.contracts.messages.control import (
 )
 from services.contracts.messages.lease import LeaseRenewed
 from services.contracts.messages.market_data import QuoteUpdated
-from services.contracts.messages.orders import OrderFilled
+from services.contracts.messages.orders import ForeignOrderSeen, OrderFilled
 from services.contracts.messages.pairs import PairApproved, PairClosed
 from services.contracts.messages.status import Heartbeat, RiskStatus
 from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState
@@ -327,10 +327,13 @@ class LiveDesk:
         return int(self.books()["cash_krw"])
 
     def sold_by_hand(self, symbol: Symbol, qty_shares: int) -> int:
-        """Sell at the market through another terminal; returns what that changed the cash by."""
-        before = self.cash_krw()
+        """Sell at the market through another terminal, and wait until the gateway has told of it; returns
+        what that changed the cash by."""
+        before, mark = self.cash_krw(), self.mark()
         self.inject("hand_order", code=symbol, order_type=2, qty_shares=qty_shares)
         self.until(lambda: not self.books()["holdings"].get(symbol), "the sale by hand")
+        sold = (symbol, Side.SELL, True)
+        self.wait(ForeignOrderSeen, lambda m: (m.symbol, m.side, m.closed) == sold, mark)
         return self.cash_krw() - before
 
     def pair(self, symbol: Symbol) -> PairApproved:
