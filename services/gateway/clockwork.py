@@ -181,9 +181,9 @@ def _connection(turn: Turn) -> None:
 
 
 def _facts_known(turn: Turn) -> bool:
-    """The day's limits are there for every symbol, or there is no symbol yet."""
-    symbols = feed_desk.symbols_of(turn)
-    return not symbols or (bool(turn.state.facts.read) and bool(turn.state.facts.bands))
+    """Master data were read, or there is no symbol yet. The day's limits are not waited for: an entry needs
+    those of its symbol at the gate, an exit does not, and what is missing counts in a ready session alone."""
+    return not feed_desk.symbols_of(turn) or bool(turn.state.facts.read)
 
 
 # -- stops ---------------------------------------------------------------------------------------

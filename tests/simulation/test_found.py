@@ -21,7 +21,7 @@ from services.contracts.reasons import GateReason
 from services.contracts.terms import TradingState
 from services.gateway import core, order_desk, own_cancels
 from services.simulator.virtual.checkers import no_entry_after_a_stop, only_in_the_windows, violations
-from services.simulator.virtual.day import VirtualDay
+from services.simulator.virtual.day import VirtualDay, run_day
 from services.simulator.virtual.desk import Desk, build_desk
 from services.simulator.virtual.faults import CALM, Terms
 
@@ -257,3 +257,8 @@ def test_a_gateway_killed_each_time_it_is_ready_is_ready_again_at_once_and_trade
     assert max(ready - killed for killed, ready in zip(killed_ns, ready_ns[1:], strict=True)) < 3 * NS_PER_S
     assert violations(day.witness) == []
     assert [m for m in day.messages(PairClosed) if m.closed_at_ns > ready_ns[-1]]
+
+
+def test_limits_of_the_day_that_come_late_leave_no_order_unknown(desk: Desk) -> None:
+    """A session that waited for the day's limits was never ready while orders in question spent all queries."""
+    assert run_day(desk, 7033).violations == []

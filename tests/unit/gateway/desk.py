@@ -77,6 +77,8 @@ class FakeBroker:
     holdings: dict[str, int] = field(default_factory=lambda: {SYMBOL: 0})
     """A row says that nothing is held: an answer without one counts at the second look."""
     answers: bool = True
+    limits: bool = True
+    """Whether it has the day's limits; without them it answers with no row."""
 
     def listed(self, query: Query) -> list[dict[str, str]]:
         """The orders that a query asks for: of the symbol that it names, and only what is open on demand."""
@@ -98,7 +100,7 @@ class FakeBroker:
                 {},
                 [{"종목번호": f"A{s}", "보유수량": f"{q:015d}"} for s, q in self.holdings.items()],
             ),
-            "OPTKWFID": ({}, [_band(code) for code in query.codes]),
+            "OPTKWFID": ({}, [_band(code) for code in query.codes if self.limits]),
             "OPT10054": ({}, []),
         }
         single, rows = tables[query.trcode]
