@@ -44,6 +44,8 @@ SHUT_TOLD_NS, SHUT_LONGEST_NS = 60 * NS_PER_S, 300 * NS_PER_S
 """After so long a venue that is shut against the timetable is told, and open again if its books move."""
 ASK_AGAIN_NS = 3 * NS_PER_S
 OTHERS_TIMES = 4
+LIMITS_WAIT_NS = 5 * NS_PER_S
+"""A session is not held up longer than this by limits that the broker has not told: exits go without."""
 QUERY_PAUSE_NS = NS_PER_S
 PATIENCE = ((25, 1), (QUERIES_KEPT_FOR_EXITS, 3), (0, 8))
 """(sustained query tokens left, how many times longer than usual an order is left before it is asked for)."""
@@ -181,9 +183,11 @@ def _connection(turn: Turn) -> None:
 
 
 def _facts_known(turn: Turn) -> bool:
-    """Master data were read, or there is no symbol yet. The day's limits are not waited for: an entry needs
-    those of its symbol at the gate, an exit does not, and what is missing counts in a ready session alone."""
-    return not feed_desk.symbols_of(turn) or bool(turn.state.facts.read)
+    """Master data were read, and the day's limits too or they were waited for long enough; or there is no
+    symbol yet. An exit needs no limits, and what is missing counts in a ready session alone."""
+    facts, waited_ns = turn.state.facts, turn.now_ns - turn.state.link.since_ns
+    known = bool(facts.read) and (bool(facts.bands) or waited_ns >= LIMITS_WAIT_NS)
+    return known or not feed_desk.symbols_of(turn)
 
 
 # -- stops ---------------------------------------------------------------------------------------

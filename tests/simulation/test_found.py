@@ -260,5 +260,5 @@ def test_a_gateway_killed_each_time_it_is_ready_is_ready_again_at_once_and_trade
 
 
 def test_limits_of_the_day_that_come_late_leave_no_order_unknown(desk: Desk) -> None:
-    """A session that waited for the day's limits was never ready while orders in question spent all queries."""
+    """A session that waited for the limits was never ready while orders in question spent all queries."""
     assert run_day(desk, 7033).violations == []

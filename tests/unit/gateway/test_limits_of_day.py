@@ -160,12 +160,14 @@ def test_the_screen_of_the_interruptions_is_used_for_nothing_else(desk: Desk) ->
     assert [screens for screens in by_screen.values() if "OPT10054" in screens] == [{"OPT10054"}]
 
 
-def test_a_session_is_ready_before_the_days_limits_are_known() -> None:
+def test_a_session_waits_five_seconds_for_limits_and_is_ready_without() -> None:
     """Found by a seed: lists in question spent the broker's queries, the limits got none, and what the lists
     did not show counts in a ready session alone."""
     desk = fresh()
     desk.broker.limits = False
     desk = ready(desk)
+    assert not is_ready(desk)
+    desk.run(2.5)
     assert is_ready(desk) and not desk.state.facts.bands
     desk.hear(order(desk.now_ns), "P1.1.b.1")
     assert desk.told(CommandDenied)[-1].reason is GateReason.COLLAR
