@@ -98,7 +98,6 @@ class Shell:
         self._ticked_ns = self._beat_ns = self._pulsed_ns = 0
         self._handled = 0
         self._busy = False
-        self._epoch_of_feed = -1
         self.slots: Slots | None = None
         self.ended = False
 

@@ -141,11 +141,6 @@ def by_pair(orders: Tallies) -> dict[str, list[OrderTally]]:
     return found
 
 
-def money_by_pair(orders: Tallies) -> dict[str, Money]:
-    """Add up the orders of each pair."""
-    return {pair_id: money_of(tallies) for pair_id, tallies in by_pair(orders).items()}
-
-
 def stated_money(stated: PairClosed) -> Money:
     """What the executor's statement of a closed pair says of its orders; nothing where it had no fill."""
     if not stated.trip:

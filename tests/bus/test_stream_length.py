@@ -87,6 +87,7 @@ def test_a_stream_of_twice_its_alarm_closes_risks_gate_until_its_reader_has_caug
     last = desk.bus.tail(KEY, 1)[0].entry_id
     client.hset(state_key("gateway"), "positions", json.dumps({KEY: last}))
     desk.until(closed=False, below=LOSSLESS_ALARM)
+    assert client.xlen(KEY) < LOSSLESS_ALARM
     desk.journal.close()
 
 

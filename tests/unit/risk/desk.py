@@ -1,6 +1,6 @@
 """Risk with all it said, and the messages that a day brings to it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from services.contracts.envelope import Message
@@ -23,6 +23,7 @@ from services.contracts.terms import OrderKind, Purpose, Side, Symbol, TradingSt
 from services.contracts.trading_limits import TradingLimits
 from services.risk.core import decide
 from services.risk.observed import FilesRead
+from services.risk.pnl import Money, OrderTally, by_pair, money_of
 from services.risk.state import RiskState
 from tests.unit.detector import world
 from tests.unit.detector.world import DATE, SAMSUNG, ms
@@ -176,3 +177,8 @@ def leg(venue: Venue, side: Side, price_krw: int) -> IntentLeg:
 def quotes(symbol: Symbol, bid_krw: int) -> list[QuoteUpdated]:
     """Both venues bid `bid_krw`."""
     return [world.quote(venue, bid_krw, bid_krw + 100, symbol=symbol) for venue in Venue]
+
+
+def money_by_pair(orders: Mapping[str, OrderTally]) -> dict[str, Money]:
+    """What risk's orders add up to, by pair."""
+    return {pair_id: money_of(tallies) for pair_id, tallies in by_pair(orders).items()}

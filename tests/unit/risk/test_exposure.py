@@ -8,10 +8,20 @@ from services.contracts.messages.orders import OrderResolved, Resolution
 from services.contracts.messages.pairs import PairApproved
 from services.contracts.terms import Side, Symbol
 from services.risk.exposure import cash_available_krw, exposure_by_symbol, total_exposure_krw
-from services.risk.pnl import money_by_pair
 from tests.unit.detector import world
 from tests.unit.detector.world import HYNIX, OTHER_GROUP, SAMSUNG
-from tests.unit.risk.desk import Desk, account, armed, closed, facts, filled, intent, leg, order_closed
+from tests.unit.risk.desk import (
+    Desk,
+    account,
+    armed,
+    closed,
+    facts,
+    filled,
+    intent,
+    leg,
+    money_by_pair,
+    order_closed,
+)
 
 SYMBOLS = (SAMSUNG, HYNIX, OTHER_GROUP)
 LIMITS = world.limits(

@@ -11,7 +11,7 @@ from services.contracts.messages.status import RiskStatus
 from services.contracts.reasons import DenialReason
 from services.contracts.terms import Latch, Side, Symbol, TradingState
 from services.risk.exposure import Marked, cash_flow_krw, held, marked_gain, realised_krw
-from services.risk.pnl import OrderTally, merge, money_by_pair, money_of
+from services.risk.pnl import OrderTally, merge, money_of
 from tests.unit.detector import world
 from tests.unit.detector.world import SAMSUNG
 from tests.unit.risk.desk import (
@@ -23,6 +23,7 @@ from tests.unit.risk.desk import (
     filled,
     heartbeat,
     intent,
+    money_by_pair,
     of,
     order_closed,
     quotes,
