@@ -160,9 +160,9 @@ def threshold() -> str:
     found = ((price, needed(costs, TradingLimits(), row, price)) for price in THRESHOLD_PRICES)
     rows = (
         (
-            f"{price:,}", f"{edge.cost_krw:,}", f"{edge.sell_tick_krw:,}", f"{edge.threshold_krw(plain):,}",
-            f"{edge.threshold_krw(TradingLimits(), row):,}", spread(edge),
-            spread(needed(costs, plain, row, price)),
+            f"{price:,}", f"{edge.cost_krw:,}", f"{edge.sell_tick_krw:,}",
+            f"{edge.threshold_krw(plain, row):,}", f"{edge.threshold_krw(TradingLimits(), row):,}",
+            spread(edge), spread(needed(costs, plain, row, price)),
         )
         for price, edge in found
     )  # fmt: skip

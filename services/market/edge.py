@@ -12,7 +12,7 @@ from itertools import accumulate
 
 from services.contracts.reference import TradeCosts
 from services.contracts.terms import Venue
-from services.contracts.threshold import SHIPPED_ROW, ThresholdRow
+from services.contracts.threshold import ThresholdRow
 from services.contracts.trading_limits import BufferRule, TradingLimits
 
 Levels = Sequence[tuple[int, int]]
@@ -57,7 +57,7 @@ class Edge:
         """The net edge in basis points of what is paid, rounded down."""
         return self.net_krw * _BPS // self.buy_amount_krw
 
-    def threshold_krw(self, limits: TradingLimits, row: ThresholdRow = SHIPPED_ROW) -> int:
+    def threshold_krw(self, limits: TradingLimits, row: ThresholdRow) -> int:
         """What `net_krw` must reach. The sell price decides the tick: the wider one at a band's edge."""
         return threshold_krw(
             limits,
@@ -68,7 +68,7 @@ class Edge:
             row,
         )
 
-    def reaches(self, limits: TradingLimits, row: ThresholdRow = SHIPPED_ROW) -> bool:
+    def reaches(self, limits: TradingLimits, row: ThresholdRow) -> bool:
         return self.net_krw >= self.threshold_krw(limits, row)
 
     def beyond_ceiling(self, limits: TradingLimits) -> bool:
@@ -82,7 +82,7 @@ def threshold_krw(
     tick_krw: int,
     qty_shares: int,
     cost_krw: int,
-    row: ThresholdRow = SHIPPED_ROW,
+    row: ThresholdRow,
 ) -> int:
     """What the net edge of `qty_shares` at `price_krw` must reach, KRW; `cost_krw` is already taken off it.
 
@@ -173,7 +173,7 @@ def best_edge(
     ask_levels: Levels,
     sell_venue: Venue,
     bid_levels: Levels,
-    row: ThresholdRow = SHIPPED_ROW,
+    row: ThresholdRow,
 ) -> Edge | None:
     """The edge of the size that earns most within the limits, or None where the books do not cross.
 

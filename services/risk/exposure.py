@@ -50,7 +50,7 @@ def _of_pair(state: RiskState, pair_id: str, pair: PairHeld, orders: list[OrderT
     buyable_krw = max(0, pair.qty_shares - money.bought_shares) * pair.buy_limit_krw
     if pair.ending:
         buyable_krw = working_krw
-    costs = None if state.reference is None else state.reference.costs_of(pair.symbol)
+    costs = None if state.reference is None else state.reference.exit_costs_of(pair.symbol)
     commission_krw = 0 if costs is None else costs.commission_krw(pair.buy_venue, buyable_krw)
     held_krw = abs(money.held_cost_krw)
     return Commitment(pair_id, pair.symbol, held_krw, buyable_krw, working_krw, commission_krw)

@@ -105,9 +105,9 @@ def test_needed_gross_edge_grows_with_price_and_with_size(
 def test_sell_price_decides_the_tick_at_the_edge_of_a_band() -> None:
     net_rule = limits(BufferRule.COST_PLUS_MAX_OF_BP_AND_TICK)
     found = edge(COSTS, Venue.KRX, ((199_000, 9),), Venue.NXT, ((200_500, 9),), 2)
-    assert found is not None and found.threshold_krw(net_rule) == 2 * 500
+    assert found is not None and found.threshold_krw(net_rule, row()) == 2 * 500
     wide = net_rule.model_copy(update={"buffer_bps": 100})
-    assert found.threshold_krw(wide) == 2 * 2_005, "the buffer too is of the dearer price"
+    assert found.threshold_krw(wide, row()) == 2 * 2_005, "the buffer too is of the dearer price"
 
 
 @settings(max_examples=60)
@@ -145,7 +145,7 @@ def test_size_between_two_levels_is_found(
 ) -> None:
     rule = PLAIN if shares == 50 else BufferRule.COST_PLUS_MAX_OF_BP_AND_TICK
     allowed = limits(rule, max_displayed_share_pct=pct, max_pair_shares=50)
-    best = best_edge(COSTS, allowed, Venue.KRX, asks, Venue.NXT, bids)
+    best = best_edge(COSTS, allowed, Venue.KRX, asks, Venue.NXT, bids, row())
     assert best is not None and best.qty_shares == shares
 
 
@@ -176,7 +176,7 @@ def test_one_share_at_best_trades_one(pct: int, behind: tuple[tuple[int, int], .
     """Whatever stands behind it does not cross: the one share must not be rounded away."""
     allowed = limits(max_displayed_share_pct=pct)
     bids = ((70_500, 1), *behind)
-    best = best_edge(COSTS, allowed, Venue.KRX, ((70_000, 1), (70_600, 90)), Venue.NXT, bids)
+    best = best_edge(COSTS, allowed, Venue.KRX, ((70_000, 1), (70_600, 90)), Venue.NXT, bids, row())
     assert best is not None and best.qty_shares == 1
     assert (best.buy_price_worst_krw, best.sell_price_worst_krw) == (70_000, 70_500)
 
