@@ -5,19 +5,17 @@ are wanted, the others kept.
 """
 
 import shutil
-import signal
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from services.cli.chaos_day import ChaosDay, DayOptions
 from services.cli.chaos_report import ChaosDayReport, ChaosReport, report_of
 from services.cli.date_checks import findings_in, provisional_in
-from services.cli.faults import EXIT_INTERRUPTED, Fault
+from services.cli.faults import Fault, Interrupted
 from services.cli.surroundings import schedule_for
+from services.runtime.stop_signals import StopFlag, stopped_by_signals
 
 MOST_FRUITLESS_DAYS: Final = 3
 """Days without one kill after which something is wrong with the drill itself."""
@@ -56,7 +54,7 @@ class Chaos:
     options: ChaosOptions
     spectator: Spectator
     days: list[ChaosDayReport] = field(default_factory=list)
-    _stop: bool = False
+    _stop: StopFlag = field(default_factory=StopFlag)
 
     def run(self) -> ChaosReport:
         """Return the report over all days, clean or not.
@@ -67,7 +65,7 @@ class Chaos:
         schedule = schedule_for(self.options.date, self.options.config_dir)
         folder = Path(tempfile.mkdtemp(prefix="arb-chaos-"))
         self.spectator.said(f"run folders are in {folder}")
-        with self._signals():
+        with stopped_by_signals() as self._stop:
             while (left := self.options.kills - self._kills) > 0:
                 number = len(self.days) + 1
                 day_folder = folder / f"day-{number:03}"
@@ -91,12 +89,12 @@ class Chaos:
         return sum(_kills_of(day) for day in self.days)
 
     def _day(self, options: DayOptions) -> ChaosDayReport:
-        day = ChaosDay(options, self.spectator.said, self.spectator.killed, lambda: self._stop)
+        day = ChaosDay(options, self.spectator.said, self.spectator.killed, self._stop.is_set)
         try:
             report = day.run()
         except Fault as fault:
-            if self._stop:
-                raise Fault(fault.what, code=EXIT_INTERRUPTED) from fault
+            if self._stop.is_set():
+                raise Interrupted(fault.what) from fault
             raise
         self.days.append(report)
         self.spectator.day_over(report)
@@ -109,23 +107,6 @@ class Chaos:
                 f"{MOST_FRUITLESS_DAYS} days passed without a kill",
                 f"Give the days more time with --seconds-per-day; what was left is in {folder}.",
             )
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Ctrl-C, a hang-up and SIGTERM end the drill in order."""
-
-        def stop(*_: Any) -> None:
-            self._stop = True
-
-        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        before: dict[int, Callable[..., Any] | int | None] = {
-            number: signal.signal(number, stop) for number in numbers
-        }
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def _kills_of(day: ChaosDayReport) -> int:

@@ -13,7 +13,7 @@ from services.cli.demo import Demo, DemoOptions
 from services.cli.demo_view import LiveWatcher, PlainWatcher, report_view
 from services.cli.doctor import examine
 from services.cli.faults import EXIT_FAILED, UsageFault
-from services.cli.launch import LaunchOptions, end, interrupted_by_signals, launch, stop
+from services.cli.launch import LaunchOptions, end, launch, stop
 from services.cli.link import address_in_use
 from services.cli.options import (
     DEFAULT_RUN,
@@ -31,6 +31,7 @@ from services.cli.stack import Stack
 from services.cli.supervisord import managed
 from services.cli.top import need_terminal, watch
 from services.contracts.terms import GatewayMode
+from services.runtime.stop_signals import stopped_by_signals
 
 RUN_PANEL = "Run"
 DayOption = Annotated[
@@ -113,8 +114,8 @@ def up(
     options = LaunchOptions(
         run, configuration(), redis, mode, gateway, seed, day_plan, metrics_port, day, at
     )  # fmt: skip
-    with interrupted_by_signals():
-        stack = launch(options, lambda text: console().print(text, soft_wrap=True))
+    with stopped_by_signals() as told:
+        stack = launch(options, lambda text: console().print(text, soft_wrap=True), told)
     running = sum(process.state == "RUNNING" for process in managed(stack.folder))
     console().print(f"[green]{running} processes run[/]; logs are in {stack.folder / 'logs'}")
     console().print("Watch with `arb top`, stop with `arb down`.")
@@ -157,15 +158,15 @@ def observe(
     """
     need_terminal()
     stack = None
-    with interrupted_by_signals():
+    with stopped_by_signals() as told:
         running = Stack.attach(run)
         if running is None or not running.alive:
             options = LaunchOptions(
                 run, configuration(), redis, GatewayMode.OBSERVE, gateway, seed, day=day, at=at
             )  # fmt: skip
-            stack = launch(options, lambda text: console().print(text, soft_wrap=True))
+            stack = launch(options, lambda text: console().print(text, soft_wrap=True), told)
         try:
-            watch(open_desk(redis, run), "observing")
+            watch(open_desk(redis, run), told, "observing")
         finally:
             if stack is not None:
                 end(stack)

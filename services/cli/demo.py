@@ -7,21 +7,20 @@ then the services' figures are held against the books of the simulated broker.
 
 import json
 import shutil
-import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 from services.cli.board import BOARD_KEYS, Board, seen
 from services.cli.books import read_books
 from services.cli.date_checks import findings_in, provisional_in, warnings_of
 from services.cli.doctor import refuse_bad_configuration
-from services.cli.faults import EXIT_INTERRUPTED, Fault, UsageFault
+from services.cli.faults import Fault, Interrupted, UsageFault
 from services.cli.figures import FIGURE_KEYS, DayFigures
 from services.cli.fleet import (
     SIMULATOR,
@@ -46,6 +45,7 @@ from services.market.dates import SECOND_NS
 from services.market.files import write_day_plan
 from services.market.market_clock import DayPlan, compressed_day
 from services.runtime.redis_server import RedisServer, find_redis
+from services.runtime.stop_signals import StopFlag, stopped_by_signals
 
 LEAD_S: Final = 10
 """Processes start before the day does: at its first moment all should stand."""
@@ -87,13 +87,6 @@ class Watcher:
         """Time passed; `fresh` are the messages since the last call."""
 
 
-class Interrupted(Fault):
-    """A person stopped the demo."""
-
-    def __init__(self) -> None:
-        super().__init__("stopped before the day was over; nothing runs any more", code=EXIT_INTERRUPTED)
-
-
 @dataclass
 class Demo:
     """One run. `run` does it all and always leaves nothing running."""
@@ -105,7 +98,7 @@ class Demo:
     figures: DayFigures = field(default_factory=DayFigures)
     troubles: list[str] = field(default_factory=list)
     _killed: bool = False
-    _stop: bool = False
+    _stop: StopFlag = field(default_factory=StopFlag)
     _armed: bool = False
     _asked_at_s: float = 0.0
 
@@ -123,7 +116,11 @@ class Demo:
         self.folder = Path(tempfile.mkdtemp(prefix="arb-demo-"))
         worth_keeping = True
         try:
-            with self._signals(), self._redis() as redis_url, self._stack(redis_url):
+            with (
+                stopped_by_signals() as self._stop,
+                self._redis() as redis_url,
+                self._stack(redis_url),
+            ):
                 report = self._day()
             report = report.with_errors(self._unwell)
             worth_keeping = self.options.keep or not report.is_clean
@@ -257,8 +254,8 @@ class Demo:
             self._kill(fresh, now_ns)
             self.watcher.passed(self.board, now_ns, fresh)
             self._check_deaths()
-            if self._stop:
-                raise Interrupted
+            if self._stop.is_set():
+                raise Interrupted("stopped before the day was over; nothing runs any more")
             if done(now_ns):
                 return
 
@@ -309,21 +306,6 @@ class Demo:
         deaths = self._stack_now.deaths()
         if deaths:
             raise died(deaths, self.folder)
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Ctrl-C, a hang-up and SIGTERM end the day in order."""
-
-        def stop(*_: Any) -> None:
-            self._stop = True
-
-        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        before = {number: signal.signal(number, stop) for number in numbers}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     # -- the end -------------------------------------------------------------------------
 

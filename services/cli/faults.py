@@ -1,7 +1,8 @@
 """What a command says when it cannot do its work: what, where, and how to mend it.
 
 Exit codes: 1 the work failed or a check is not clean, 2 the command line or the configuration
-cannot be used (the same code that services end with), 130 stopped by Ctrl-C.
+cannot be used (the same code that services end with), 130 stopped by Ctrl-C or
+another signal.
 """
 
 import difflib
@@ -35,6 +36,13 @@ class UsageFault(Fault):
 
     def __init__(self, what: str, mend: str = "") -> None:
         super().__init__(what, mend, EXIT_USAGE)
+
+
+class Interrupted(Fault):
+    """A person stopped the command, by Ctrl-C or by closing the terminal."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what, code=EXIT_INTERRUPTED)
 
 
 class UnknownName(UsageFault):

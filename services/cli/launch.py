@@ -6,10 +6,9 @@ pairs, open ones brought to their end as far as that takes seconds, then every p
 
 import os
 import shutil
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -17,7 +16,7 @@ from typing import Final
 from services.cli.commands_watch import board_now
 from services.cli.date_checks import findings_in, warnings_of
 from services.cli.doctor import refuse_bad_configuration
-from services.cli.faults import Fault, UsageFault
+from services.cli.faults import Fault, Interrupted, UsageFault
 from services.cli.fleet import GATEWAY, FleetPlan, groups_of, heartbeats_of, programs, socket_path
 from services.cli.link import ADDRESS_VARIABLE, Link, open_link, refuse_used, without_password
 from services.cli.options import run_option
@@ -35,6 +34,7 @@ from services.market.market_clock import DayPlan
 from services.runtime.bus import BusUnavailable
 from services.runtime.redis_server import find_redis
 from services.runtime.settings import RuntimeSettings, load_settings
+from services.runtime.stop_signals import StopFlag
 
 READY_TIMEOUT_S: Final = 60
 STOP_ALL_S: Final = 90.0
@@ -43,7 +43,6 @@ SETTLE_POLL_S: Final = 0.2
 DAY_PLAN_FILE: Final = "day_plan.json"
 OF_A_DAY: Final = "-day"
 """What a day at any hour leaves in a run folder is kept apart: a real day must not find its dates."""
-INTERRUPTS: Final = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +66,13 @@ class LaunchOptions:
         return bool(self.day or self.at)
 
 
-def launch(options: LaunchOptions, say: Callable[[str], None]) -> Stack:
+def launch(options: LaunchOptions, say: Callable[[str], None], stop: StopFlag) -> Stack:
     """Start every process of a plan and wait until each has been heard; returns what was started here.
 
     Raises:
         UsageFault: something runs in the folder already, or the options contradict.
         ConfigError: the day plan cannot be read.
-        Fault: a process died, or one was not heard in time; nothing is left running.
+        Fault: a process died, one was not heard in time, or `stop` was set; nothing is left running.
     """
     _refuse_running(options.run)
     if options.mode is GatewayMode.LIVE:
@@ -109,6 +108,8 @@ def launch(options: LaunchOptions, say: Callable[[str], None]) -> Stack:
                 if isinstance(item.message, Heartbeat) and item.message.started_at_ns >= began_ns
             }  # fmt: skip
             _check(stack, wanted - heard, deadline)
+            if stop.is_set():
+                raise Interrupted("stopped before all were heard")
         link.close()
     except BaseException:
         with suppress(OSError):  # the terminal may be gone
@@ -126,26 +127,6 @@ def end(stack: Stack) -> list[str]:
     unwell = stack.stop_all(STOP_ALL_S if MANAGER in stack.alive else STOP_TIMEOUT_S)
     left = Stack.attach(stack.folder)
     return unwell if left is None else [*unwell, *left.stop_all()]
-
-
-@contextmanager
-def interrupted_by_signals() -> Iterator[None]:
-    """A closed terminal (SIGHUP) and SIGTERM interrupt as Ctrl-C does, so that nothing half done is left.
-
-    The first interrupts; a second one, of any of the three, must not interrupt the stopping.
-    """
-
-    def interrupt(number: int, _: object) -> None:
-        for each in INTERRUPTS:
-            signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in INTERRUPTS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def stop(run: Path, settle_s: float = 0) -> list[str] | None:

@@ -22,6 +22,7 @@ from services.cli.top_pages import screen
 from services.cli.top_view import View, press
 from services.contracts.limits import NS_PER_S
 from services.runtime.bus import BusUnavailable
+from services.runtime.stop_signals import StopFlag, stopped_by_signals
 
 REFRESH_S: Final = 0.25
 WATCH_PANEL: Final = "Watch"
@@ -30,21 +31,22 @@ WATCH_PANEL: Final = "Watch"
 def top(redis: RedisOption = "", run: RunOption = DEFAULT_RUN) -> None:
     """Watch it all day: venues, spreads, open pairs, rates, alerts, services. `?` tells the keys."""
     need_terminal()
-    watch(open_desk(redis, run))
+    with stopped_by_signals() as told:
+        watch(open_desk(redis, run), told)
 
 
 def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel=WATCH_PANEL)(top)
 
 
-def watch(link: Link, title: str = "") -> None:
-    """Show the board live on the terminal until `q` or Ctrl-C."""
+def watch(link: Link, told: StopFlag, title: str = "") -> None:
+    """Show the board live on the terminal until `q`, or until told to stop.
+
+    Ctrl-C raises nothing here: raised in the middle of drawing it would leave the terminal half restored.
+    """
     watched = Watched(link, link.follow(BOARD_KEYS, tail=TAIL))
     watched.take()
-    try:
-        _draw(console(), watched, title)
-    except KeyboardInterrupt:
-        return
+    _draw(console(), watched, told, title)
 
 
 def need_terminal() -> None:
@@ -79,11 +81,11 @@ class Watched:
         return self.now_ns + int((time.monotonic() - self.answered_s) * NS_PER_S)
 
 
-def _draw(shown_on: Console, watched: Watched, title: str) -> None:
+def _draw(shown_on: Console, watched: Watched, told: StopFlag, title: str) -> None:
     view = View()
     held: tuple[Board, int] | None = None
     with Keyboard() as keyboard, Live(console=shown_on, auto_refresh=False, screen=True) as live:
-        while not view.over:
+        while not (view.over or told.is_set()):
             board, now_ns = held or (watched.board, watched.time_ns())
             live.update(screen(shown_on, board, view, now_ns, watched.trouble, title), refresh=True)
             for key in keyboard.pressed(REFRESH_S):

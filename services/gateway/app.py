@@ -7,7 +7,6 @@ Exit codes: 0 told to stop, 1 failed, 2 settings or no control, 3 fenced, 4 stor
 
 import faulthandler
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +38,10 @@ from services.runtime.clock import Sample
 from services.runtime.logs import configure_logs
 from services.runtime.metrics import Exporter, serve
 from services.runtime.parts import StateUnreadable, restore
-from services.runtime.process import (
-    EXIT_BAD_SETTINGS,
-    EXIT_STATE,
-    instance_name,
-    stop_on_signals,
-)
+from services.runtime.process import EXIT_BAD_SETTINGS, EXIT_STATE, instance_name
 from services.runtime.process_figures import process_figures
 from services.runtime.settings import RuntimeSettings, SettingsError, config_dir, load_settings
+from services.runtime.stop_signals import Stop, stop_on_signals
 
 FLUSH_S = 3.0
 MEASURES = 50
@@ -91,7 +86,7 @@ def _market_clock(runtime: RuntimeSettings) -> Any:
 
 
 def _run(
-    runtime: RuntimeSettings, first: GatewayState, stop: threading.Event, exporter: Exporter,
+    runtime: RuntimeSettings, first: GatewayState, stop: Stop, exporter: Exporter,
     pulse: PulseFile,
 ) -> int:  # fmt: skip
     application = _application()
@@ -120,7 +115,7 @@ def _run(
     return _loop(application, shell, stop, reader, writer, log)
 
 
-def _measured(writer: RedisWriter, stop: threading.Event, pulse: PulseFile) -> Sample | None:
+def _measured(writer: RedisWriter, stop: Stop, pulse: PulseFile) -> Sample | None:
     """Return a measure of Redis's clock that ages can be compared by: all that follows is stamped by it.
 
     A line that never gives one gives its last: risk then refuses to arm.
@@ -160,7 +155,7 @@ def _shell(
 
 
 def _loop(
-    application: QCoreApplication, shell: Shell, stop: threading.Event, reader: RedisReader,
+    application: QCoreApplication, shell: Shell, stop: Stop, reader: RedisReader,
     writer: RedisWriter, log: IntentionLog,
 ) -> int:  # fmt: skip
     timer = QTimer()
@@ -192,7 +187,7 @@ def _application() -> QCoreApplication:
     return QCoreApplication(sys.argv)
 
 
-def _patiently(call: Any, stop: threading.Event, pulse: PulseFile) -> Any:
+def _patiently(call: Any, stop: Stop, pulse: PulseFile) -> Any:
     """Ask Redis until it answers, or until told to stop (None)."""
     while not stop.is_set() and not pulse.told_to_stop:
         pulse.beat(Vitals(WAITING_FOR_REDIS))

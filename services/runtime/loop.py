@@ -17,7 +17,6 @@ beginning, and risk is told; what others wrote and nobody read is gone.
 """
 
 import os
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,6 +36,7 @@ from services.runtime.logs import about, log_said
 from services.runtime.meter import Round, Unmetered
 from services.runtime.parts import changed_parts, restore
 from services.runtime.service import LOCAL, Service, book_of
+from services.runtime.stop_signals import Stop
 from services.runtime.tries import MAX_TRIES, NEVER_TRIED, TRYING, Trying, trying_of
 
 BOOKS_RECALLED: Final = 1_000
@@ -88,7 +88,7 @@ class ServiceLoop(Generic[StateT]):
         self._beaten_ns = 0
         self._reading = NEVER_MEASURED
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: Stop) -> None:
         """Turn until `stop` is set.
 
         Raises:

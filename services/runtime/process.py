@@ -1,10 +1,8 @@
 """How a service becomes a process: settings, logs, signals, metrics, the loop, a clean end."""
 
 import os
-import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -23,6 +21,7 @@ from services.runtime.parts import StateUnreadable
 from services.runtime.process_figures import process_figures
 from services.runtime.service import Service
 from services.runtime.settings import RuntimeSettings, SettingsError, load_settings
+from services.runtime.stop_signals import stop_on_signals
 
 EXIT_BAD_SETTINGS = 2
 EXIT_FENCED = 3
@@ -32,14 +31,6 @@ EXIT_STATE = 4
 def instance_name() -> str:
     """Return what tells this process from another of the same service: host and pid."""
     return f"{socket.gethostname()}-{os.getpid()}"
-
-
-def stop_on_signals() -> threading.Event:
-    """Return an event that SIGTERM and SIGINT set."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
 
 
 def exporter_of(service: Service[StateT]) -> Exporter:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from services.runtime.stop_signals import StopFlag
 from services.simulator.events import Ticked, event_to_wire
 from services.simulator.frames import BookFrame
 from services.simulator.sessions import Outbound, Session
@@ -28,14 +29,13 @@ def wall_clock() -> Callable[[], int]:
 
 
 class Server:
-    """Serve `world` at `address` until `stop`; `clock` gives the core's time."""
+    """Serve `world` at `address` until `stop` is set; `clock` gives the core's time."""
 
-    def __init__(self, world: World, address: Address, clock: Callable[[], int]) -> None:
-        self.world, self.address, self.clock = world, address, clock
+    def __init__(self, world: World, address: Address, clock: Callable[[], int], stop: StopFlag) -> None:
+        self.world, self.address, self.clock, self._stop = world, address, clock, stop
         self._writers: dict[int, asyncio.StreamWriter] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
-        self._stopping = False
 
     async def run(self, ready: Callable[[Address], None]) -> None:
         """Listen, say so with the bound address, and drive the world. Raises OSError."""
@@ -59,12 +59,8 @@ class Server:
             if self.address.path:
                 Path(self.address.path).unlink(missing_ok=True)
 
-    def stop(self) -> None:
-        self._stopping = True
-        self._wake.set()
-
     async def _drive(self) -> None:
-        while not self._stopping:
+        while not self._stop.is_set():
             self._deliver(self.world.advance(self.clock()))
             due_ns = self.world.next_due_ns
             wait_s = SLOWEST_S if due_ns is None else (due_ns - self.clock()) / 1e9
@@ -127,7 +123,7 @@ class Server:
             self.world.inject(self.clock(), str(args.pop("what", "")), args)
             return True
         if verb == "stop":
-            self.stop()
+            self._stop.set()
             return True
         raise ValueError(f"no verb {verb!r}; known are inject, snapshot, stop")
 

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import json
-import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from services.market.market_clock import REAL_TIME, DayPlan
 from services.runtime.build import build_id
 from services.runtime.metrics import Exporter, serve
 from services.runtime.process_figures import process_figures
+from services.runtime.stop_signals import stop_on_signals
 from services.simulator.day import TradingDay
 from services.simulator.gauges import readings
 from services.simulator.instrument import listing_of
@@ -39,35 +39,25 @@ def build_world(
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run until `stop`, SIGTERM or SIGINT. Returns 2 with a message for unusable input."""
+    """Run until `stop` or a signal to stop. Returns 2 with a message for unusable input."""
     args = _parser().parse_args(argv)
     clock = wall_clock()
     try:
         options = load_options(args.options) if args.options else SimulatorOptions()
         plan = read_day_plan(args.day_plan) if args.day_plan else REAL_TIME.plan_at(clock())
         world = build_world(args.config_dir, plan, options, args.seed, clock())
-        server = Server(world, parse_address(args.listen), clock)
+        server = Server(world, parse_address(args.listen), clock, stop_on_signals())
         exporter = Exporter("simulator")
         exporter.read_from(process_figures(build_id()))
         exporter.read_from(lambda: readings(world))
         serve(exporter, args.metrics_port)
-        asyncio.run(_run(server))
+        asyncio.run(server.run(_say_ready))
     except (AddressError, ConfigError, NotCovered, OptionsError, ValueError, OSError) as error:
         sys.stderr.write(f"simulator: {error}\n")
         return 2
     if args.truth:
         args.truth.write_text(json.dumps(world.snapshot(), ensure_ascii=False, indent=1), encoding="utf-8")
     return 0
-
-
-async def _run(server: Server) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        try:
-            loop.add_signal_handler(number, server.stop)
-        except NotImplementedError:  # Windows
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(server.stop))
-    await server.run(_say_ready)
 
 
 def _say_ready(address: Address) -> None:

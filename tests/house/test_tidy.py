@@ -220,3 +220,15 @@ def written_lines() -> Iterator[tuple[str, int, str]]:
         except UnicodeDecodeError:
             continue
         yield from ((name, number, line) for number, line in enumerate(text.splitlines(), 1))
+
+
+def test_signals_are_handled_in_one_place() -> None:
+    """Whatever a handler does beyond setting a flag can wait for itself, or be lost."""
+    handling = re.compile(r"(^|\.)(signal\.signal|set_wakeup_fd|add_signal_handler)$")
+    none(
+        f"{module.name}:{node.lineno} handles a signal; use services/runtime/stop_signals.py"
+        for module in modules("services")
+        if module.name != "services/runtime/stop_signals.py"
+        for node in module.nodes
+        if isinstance(node, ast.Call) and handling.search(dotted(node.func))
+    )

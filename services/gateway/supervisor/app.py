@@ -22,9 +22,10 @@ from services.market.files import MarketRules, load_market, read_day_plan
 from services.market.market_clock import REAL_TIME, MarketClock
 from services.runtime.bus import connect
 from services.runtime.logs import configure_logs
-from services.runtime.process import EXIT_BAD_SETTINGS, stop_on_signals
+from services.runtime.process import EXIT_BAD_SETTINGS
 from services.runtime.settings import RuntimeSettings, SettingsError, config_dir, load_settings
 from services.runtime.slack import WebhookUnusable, post, webhook_url
+from services.runtime.stop_signals import stop_on_signals
 
 GATEWAY_LOG = "gateway.log"
 OWN_LOG = "gateway-supervisor.log"

@@ -31,6 +31,7 @@ from services.contracts.terms import GatewayMode, TradingDate
 from services.market.dates import DAY_NS, SECOND_NS
 from services.market.files import load_market
 from services.market.market_clock import compressed_day
+from services.runtime.stop_signals import StopFlag
 from tests.unit.cli.builders import DATE, NOW_NS, closed, envelope, gateway_status
 from tests.unit.cli.test_report import a_day, books, reported
 
@@ -179,5 +180,5 @@ def test_a_day_or_an_hour_that_is_none_is_refused(day: str, at: str, complaint: 
 def test_a_day_at_any_hour_needs_the_simulated_gateway_and_no_other_plan(tmp_path: Path) -> None:
     for more in ({"gateway": False}, {"day_plan": tmp_path / "plan.json"}):
         with pytest.raises(UsageFault, match="--day and --at"):
-            launch(LaunchOptions(tmp_path / "run", CONFIG, at="10:00", **more), print)
+            launch(LaunchOptions(tmp_path / "run", CONFIG, at="10:00", **more), print, StopFlag())
     assert not (tmp_path / "run").exists()

@@ -1,8 +1,6 @@
 """What a demo or a stack refuses before anything is started."""
 
-import os
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +14,6 @@ from typer.testing import CliRunner
 from services.cli.app import app
 from services.cli.board import Board, seen
 from services.cli.demo_view import PlainWatcher
-from services.cli.launch import interrupted_by_signals
 from services.cli.link import Seen, open_link, with_database
 from services.cli.stack import Program, Stack
 from services.contracts.envelope import Message
@@ -173,24 +170,6 @@ def test_plain_lines_tell_trips_and_troubles_and_leave_out_the_rest() -> None:
 
 def test_plain_lines_say_who_is_awaited() -> None:
     assert "waiting for gateway and risk" in lines_of()
-
-
-@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM])
-def test_a_closed_terminal_interrupts_once_and_only_meanwhile(
-    number: signal.Signals, second: signal.Signals
-) -> None:
-    before = signal.getsignal(number)
-    stopped = False
-    with pytest.raises(KeyboardInterrupt), interrupted_by_signals():
-        try:
-            os.kill(os.getpid(), number)
-            signal.pause()
-        finally:
-            os.kill(os.getpid(), second)
-            stopped = True
-    assert stopped, "a second one must not interrupt the stopping"
-    assert signal.getsignal(number) == before
 
 
 def test_a_day_plan_that_is_not_there_starts_nothing(redis_url: str, tmp_path: Path) -> None:
