@@ -140,6 +140,10 @@ WORDS: Final[Mapping[C, Words]] = {
         "The gateway cannot write its log of intentions", "Nothing but cancels is sent ({order}).",
         "Free or mend the disk of the gateway's state_dir; sells wait for it too. `arb halt` meanwhile.",
         "The gateway writes its log of intentions again", "Orders are sent as before."),
+    C.LEASE_MISFIT: Words(
+        "The gateway takes no entry: risk's lease does not fit it", "For {lasts:ms}: {problem}.",
+        "`arb limits reload` tells the reference again; if it stays, restart the gateway. `arb status` shows both.",
+        "Risk's lease fits the gateway again", "Entries go by `arb status`."),
     C.QUERIES_RESTRICTED: Words(
         "The broker restricts queries", "It returned {error}: what became of an unknown order cannot be asked.",
         "No entry is sent until a query is answered; it is tried less and less often. See `arb status`.",

@@ -45,9 +45,11 @@ StateT = TypeVar("StateT", bound=State)
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time passed. Every core gets one at least each `TICK_MS`."""
+    """Time passed. Every core gets one at least each `TICK_MS`. `epoch` is the fencing number of the process
+    that asks, 0 where there is none."""
 
     now_ns: int
+    epoch: int = 0
 
     @property
     def cause_id(self) -> str:

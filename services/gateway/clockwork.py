@@ -42,6 +42,8 @@ IOC_OVERDUE_NS = 1_200 * NS_PER_MS
 """An accepted IOC that has not closed by then is asked after: its last frame may be lost."""
 SHUT_TOLD_NS, SHUT_LONGEST_NS = 60 * NS_PER_S, 300 * NS_PER_S
 """After so long a venue that is shut against the timetable is told, and open again if its books move."""
+MISFIT_TOLD_NS = 5 * NS_PER_S
+"""A lease is of another reference for a moment whenever one is published."""
 ASK_AGAIN_NS = 3 * NS_PER_S
 OTHERS_TIMES = 4
 LIMITS_WAIT_NS = 5 * NS_PER_S
@@ -196,6 +198,23 @@ def _facts_known(turn: Turn) -> bool:
 def _lease(turn: Turn) -> None:
     if turn.state.lease.must_cancel(turn.mono_ns):
         own_cancels.cancel_open(turn, lambda r: r.facts.purpose is Purpose.ENTRY, "the lease has lapsed")
+    _misfit(turn)
+
+
+def _misfit(turn: Turn) -> None:
+    """Tell once that renewals come and let no entry leave: control is read late, or risk was replaced."""
+    state, rhythm = turn.state, turn.state.rhythm
+    problem = state.lease.misfit(turn.mono_ns, state.reference_hash)
+    since_ns = (rhythm.misfit_ns or turn.now_ns) if problem else 0
+    lasts_ns = turn.now_ns - since_ns if problem else 0
+    told = lasts_ns >= MISFIT_TOLD_NS
+    if told is not rhythm.misfit_told:
+        turn.alert(
+            "lease-misfit", AlertCode.LEASE_MISFIT, Severity.WARNING,
+            {"problem": problem, "lasts": lasts_ns // NS_PER_MS}, resolved=not told,
+        )  # fmt: skip
+    if (since_ns, told) != (rhythm.misfit_ns, rhythm.misfit_told):
+        turn.set(rhythm=replace(rhythm, misfit_ns=since_ns, misfit_told=told))
 
 
 def stops(turn: Turn) -> None:
@@ -204,10 +223,15 @@ def stops(turn: Turn) -> None:
         own_cancels.cancel_open(turn, lambda r: True, "a HALT file is there")
     elif state.control.halted:
         own_cancels.cancel_open(turn, lambda r: not _by_hand(turn, r), "halted")
-    elif state.control.trading_state in (TradingState.DISARMED, TradingState.REDUCE_ONLY):
-        own_cancels.cancel_open(
-            turn, lambda r: r.facts.purpose is Purpose.ENTRY, f"the desk is {state.control.trading_state}"
-        )
+    else:
+        _no_entries(turn)
+
+
+def _no_entries(turn: Turn) -> None:
+    """Take entries back where no clip may complete, by whichever of control and lease was read first."""
+    for said in (turn.state.control.trading_state, turn.state.lease.state):
+        if said not in (TradingState.ARMED, TradingState.PAUSE_ENTRY):
+            own_cancels.cancel_open(turn, lambda r: r.facts.purpose is Purpose.ENTRY, f"the desk is {said}")
 
 
 def _by_hand(turn: Turn, record: OrderRecord) -> bool:

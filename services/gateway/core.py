@@ -105,8 +105,9 @@ def _dispatch(turn: Turn, moment: Moment) -> None:
             _delivered(turn, received)
         case Unjudged(message, problem):
             order_desk.unjudged(turn, message, problem)
-        case LeaseSeen(expires, reference_hash, state_then):
-            turn.set(lease=turn.state.lease.renewed(expires, reference_hash, state_then))
+        case LeaseSeen(expires, reference_hash, state_then, risk_epoch):
+            lease = turn.state.lease
+            turn.set(lease=lease.renewed(expires, reference_hash, state_then, risk_epoch))
         case SessionSignalled(value):
             clockwork.signalled(turn, value)
         case Interrupted(values):
@@ -172,6 +173,7 @@ def _forgotten(turn: Turn) -> None:
     What waits here is refused: the executor may have forgotten that it asked for it.
     """
     _hold_halt(turn)
+    turn.set(lease=turn.state.lease.of_another_redis())
     refusals.retell(turn)
     refusals.deny_waiting(turn, GateReason.BUS_LOST, lambda order: True)
     state = turn.state
@@ -334,7 +336,7 @@ def _delivered(turn: Turn, received: Received) -> None:
         case ResidualClaimed() as message:
             carry.claim(turn, message)
         case ReferencePublished(reference=reference):
-            turn.set(reference=reference)
+            turn.set(reference=reference, reference_hash=reference.hash)
             link_desk.read_symbols(turn)
             feed_desk.subscribe(turn)
 

@@ -55,11 +55,12 @@ class Unjudged:
 
 @dataclass(frozen=True, slots=True)
 class LeaseSeen:
-    """A renewal, with its end on this machine's monotonic clock, and the state that was in force then."""
+    """A renewal, with its end on this machine's monotonic clock, and what risk went by then."""
 
     expires_mono_ns: int
     reference_hash: str
-    state: TradingState = TradingState.ARMED
+    state: TradingState
+    risk_epoch: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,8 @@ class GateView:
     trading_state: TradingState
     flatten: frozenset[str]
     """Symbols a person ordered to be sold; the empty text stands for all."""
-    lease_held: bool
+    lease_problem: str
+    """Why the lease lets no entry leave, empty where it does."""
     ready: bool
     not_ready_because: str
     watched: bool
@@ -120,8 +121,8 @@ def _superseded(view: GateView, order: PlaceOrder) -> Denial | None:
 
 
 def _lease(view: GateView, order: PlaceOrder) -> Denial | None:
-    wanted = order.purpose.adds_exposure
-    return (GateReason.LEASE, "") if wanted and not view.lease_held else None
+    stopped = order.purpose.adds_exposure and view.lease_problem
+    return (GateReason.LEASE, view.lease_problem) if stopped else None
 
 
 def _ready(view: GateView, order: PlaceOrder) -> Denial | None:

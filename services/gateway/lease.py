@@ -1,10 +1,11 @@
 """The trading lease as the gateway holds it: entries need it, and its long absence cancels them.
 
 Counted on the monotonic clock from the id that Redis gave the renewal, on the pessimistic side;
-what cannot be measured is not held (design, 6).
+what cannot be measured is not held (design, 6). It carries what risk goes by, and an entry needs all of it:
+a state that allows entries, an epoch of risk no older than one seen before, and the reference in force here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.contracts.limits import LEASE_CANCEL_AFTER_MS, LEASE_MS, NS_PER_MS
 from services.contracts.terms import TradingState
@@ -14,18 +15,42 @@ from services.contracts.terms import TradingState
 class Lease:
     """`expires_mono_ns` on this machine's monotonic clock; 0 where none was ever seen.
 
-    `state` is the trading state of the newest renewal: the control stream may be read later than it.
+    `state`, `reference_hash` and `risk_epoch` are those of the newest renewal that was taken: the control
+    stream may be read later than it. `stale_epoch` is that of a risk which was replaced and renewed since.
     """
 
     expires_mono_ns: int = 0
     reference_hash: str = ""
-    state: TradingState = TradingState.ARMED
+    state: TradingState = TradingState.DISARMED
+    risk_epoch: int = 0
+    stale_epoch: int | None = None
 
     def held(self, mono_ns: int) -> bool:
         return mono_ns < self.expires_mono_ns
 
-    def allows_entries(self, mono_ns: int) -> bool:
-        return self.held(mono_ns) and self.state.allows_entries
+    def problem(self, mono_ns: int, reference_hash: str) -> str:
+        """Return why no entry may leave where `reference_hash` is in force; empty where one may."""
+        if not self.held(mono_ns):
+            return self._stale or "it is not renewed"
+        if not self.state.allows_entries:
+            return f"risk says {self.state} in it"
+        return self._of_another_reference(reference_hash)
+
+    def misfit(self, mono_ns: int, reference_hash: str) -> str:
+        """Return what of the renewals does not fit this gateway, in whichever state; empty where all does."""
+        return self._of_another_reference(reference_hash) if self.held(mono_ns) else self._stale
+
+    @property
+    def _stale(self) -> str:
+        if self.stale_epoch is None:
+            return ""
+        return f"it is of risk's epoch {self.stale_epoch}, and one of {self.risk_epoch} came before"
+
+    def _of_another_reference(self, reference_hash: str) -> str:
+        if reference_hash and self.reference_hash == reference_hash:
+            return ""
+        theirs, ours = self.reference_hash or "none", reference_hash or "none"
+        return f"risk goes by reference {theirs}, the gateway by {ours}"
 
     def left_ms(self, mono_ns: int) -> int:
         return max(0, (self.expires_mono_ns - mono_ns) // NS_PER_MS)
@@ -36,10 +61,17 @@ class Lease:
         return mono_ns >= self.expires_mono_ns + grace_ms * NS_PER_MS
 
     def renewed(
-        self, expires_mono_ns: int, reference_hash: str, state: TradingState = TradingState.ARMED
+        self, expires_mono_ns: int, reference_hash: str, state: TradingState, risk_epoch: int
     ) -> "Lease":
-        """Return the lease after a renewal; an older one never shortens it."""
-        return Lease(max(self.expires_mono_ns, expires_mono_ns), reference_hash, state)
+        """Return the lease after a renewal. An older one never shortens it, and one of a risk that was
+        replaced renews nothing."""
+        if risk_epoch < self.risk_epoch:
+            return replace(self, stale_epoch=risk_epoch)
+        return Lease(max(self.expires_mono_ns, expires_mono_ns), reference_hash, state, risk_epoch)
+
+    def of_another_redis(self) -> "Lease":
+        """Return the lease where Redis lost data: epochs may count anew from a lower number."""
+        return replace(self, risk_epoch=0, stale_epoch=None)
 
 
 def entry_id_ns(entry_id: str) -> int:

@@ -257,7 +257,8 @@ def gate_view(turn: Turn) -> GateView:
     return GateView(
         now_ns=turn.now_ns, mode=state.settings.mode, halt_file=state.rhythm.halt_file,
         halted=state.control.halted, trading_state=state.control.trading_state,
-        flatten=state.control.flatten, lease_held=state.lease.allows_entries(turn.mono_ns), ready=not problem,
+        flatten=state.control.flatten, ready=not problem,
+        lease_problem=state.lease.problem(turn.mono_ns, state.reference_hash),
         not_ready_because=problem, watched=state.link.watched, entry_window=_entry_window(turn),
         phases=state.session.phases, halts=state.halts, reference=state.reference,
         warnings=state.facts.warnings, bands=state.facts.bands, hoga=state.rules.hoga, orders=state.orders,

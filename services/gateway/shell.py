@@ -21,7 +21,7 @@ from services.contracts.messages.lease import LeaseRenewed
 from services.contracts.messages.status import Heartbeat
 from services.contracts.metric import seconds
 from services.contracts.step import Outgoing, Received
-from services.contracts.streams import CONTROL, TICKS, home_of, key_of
+from services.contracts.streams import CONTROL, LEASE, TICKS, home_of, key_of
 from services.contracts.terms import Severity, Symbol
 from services.gateway import halt_file
 from services.gateway.book_feed import BookFeed
@@ -57,6 +57,8 @@ SOURCE = "gateway"
 EXIT_FAILED, EXIT_FENCED = 1, 3
 BUSY_TICK_NS = 10 * NS_PER_MS
 FACTS_PER_TURN = 500
+_STOPS = (CONTROL.key, LEASE.key)
+"""The streams whose entries may stop what a command is about to send."""
 
 
 class Identity:
@@ -156,15 +158,15 @@ class Shell:
             self._feed_fact(waiting.popleft())
 
     def _arrived(self) -> tuple[list[Read], list[Read]]:
-        """Return what was read of the control stream, and the rest.
+        """Return what was read of the control stream and of the lease, and the rest.
 
         A stop that is here is obeyed before anything that could send, a command that was given before it
         and read with it included: between streams there is no order.
         """
         inbox = self._reader.inbox
         found = [inbox.get() for _ in range(min(FACTS_PER_TURN, inbox.qsize()))]
-        words = [read for read in found if read.entry.key == CONTROL.key]
-        return words, [read for read in found if read.entry.key != CONTROL.key]
+        words = [read for read in found if read.entry.key in _STOPS]
+        return words, [read for read in found if read.entry.key not in _STOPS]
 
     def _take_all(self, found: list[Read]) -> None:
         for read in found:
@@ -195,10 +197,10 @@ class Shell:
         if now_ns - self._beat_ns < HEARTBEAT_MS * NS_PER_MS or self.ended:
             return
         self._beat_ns = now_ns
-        who, reference, clock = self._identity, self.state.reference, self._clock.reading
+        who, clock = self._identity, self._clock.reading
         beat = Heartbeat(
             service=SOURCE, instance=who.instance, epoch=who.epoch, build_id=who.build_id, pid=os.getpid(),
-            started_at_ns=who.started_ns, reference_hash="" if reference is None else reference.hash,
+            started_at_ns=who.started_ns, reference_hash=self.state.reference_hash,
             positions=self._positions, handled=self._handled, clock_offset_us=clock.offset_us,
             clock_trusted=clock.trusted and agrees(self.state.doubts),
             clock_error_us=clock.error_ns // 1_000, clock_jumps=clock.jumps,
@@ -226,7 +228,9 @@ class Shell:
         if isinstance(envelope.body, LeaseRenewed):
             renewed_ns = self._clock.mono_of(entry_id_ns(entry.entry_id))
             expires_ns = renewed_ns + LEASE_MS * NS_PER_MS if renewed_ns else 0
-            self._feed_fact(LeaseSeen(expires_ns, envelope.body.reference_hash, envelope.body.state))
+            lease = envelope.body
+            seen = LeaseSeen(expires_ns, lease.reference_hash, lease.state, lease.risk_epoch)
+            self._feed_fact(seen)
             return
         self._handled += 1
         if self._figures is not None:

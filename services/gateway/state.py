@@ -143,6 +143,8 @@ class Rhythm:
     shut_ns: Mapping[Venue, int] = field(default_factory=dict)
     shut_told: frozenset[Venue] = frozenset()
     log_fails: bool = False
+    misfit_ns: int = 0
+    misfit_told: bool = False
     feeds_wait: bool = False
     empty_ns: int = 0
     empty_counts: bool = False
@@ -171,6 +173,8 @@ class GatewayState(State):
     queue: Queue = ()
     control: Control = Control()
     reference: Reference | None = None
+    reference_hash: str = ""
+    """That of `reference`, empty where there is none: the lease is held against it at each entry."""
     connection_epoch: int = 0
     query_history: History = ()
     order_history: History = ()

@@ -57,6 +57,7 @@ def _renewed(before: RiskState, step: Step[RiskState]) -> Step[RiskState]:
 
 def _on_tick(state: RiskState, tick: Tick) -> Step[RiskState]:
     out: list[Outgoing] = []
+    state = state.but(epoch=tick.epoch)
     before, state = state, losses.with_best(with_held_since(state, tick.now_ns))
     for latch, detail in (*due(state, tick.now_ns), *losses.due(state)):
         step = set_latch(state, latch, detail, tick.now_ns)
@@ -74,10 +75,10 @@ def _on_tick(state: RiskState, tick: Tick) -> Step[RiskState]:
 
 
 def _lease(state: RiskState) -> LeaseRenewed:
-    """Renew with the state in force. The epoch is the one in our own last heartbeat, 0 before the first."""
-    own = state.beats.get(SERVICE)
-    epoch = 0 if own is None else own.heartbeat.epoch
-    return LeaseRenewed(state=state.trading.state, risk_epoch=epoch, reference_hash=state.reference_hash)
+    """Renew with what is in force; the gateway takes none of an epoch older than it knows."""
+    return LeaseRenewed(
+        state=state.trading.state, risk_epoch=state.epoch, reference_hash=state.reference_hash
+    )
 
 
 # -- quotes, heartbeats, venues ------------------------------------------------------

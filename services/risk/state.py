@@ -222,6 +222,8 @@ class RiskState(State):
     """Gates and breaches that were alerted and are not over: who told of them has to tell their end."""
     now_ns: int = 0
     """When the last event was taken in: what is held is valued by this clock."""
+    epoch: int = 0
+    """The fencing number of this process, 0 before its first tick."""
     lease_at_ns: int = 0
     status_at_ns: int = 0
 

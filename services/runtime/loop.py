@@ -323,7 +323,7 @@ class ServiceLoop(Generic[StateT]):
         now_ns = self._clock.now_ns()
         if now_ns - self._ticked_ns >= TICK_MS * NS_PER_MS:
             self._ticked_ns = now_ns
-            self._ask(Tick(now_ns), writes)
+            self._ask(Tick(now_ns, self._epoch), writes)
             self._tell_failing("", writes)
 
     def _beat(self, writes: list[Write]) -> None:

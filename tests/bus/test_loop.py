@@ -31,11 +31,12 @@ class Tally(State):
     DURABLE: ClassVar[frozenset[str]] = frozenset({"seen"})
     seen: tuple[str, ...] = ()
     quotes: int = 0
+    epoch: int = 0
 
 
 def tally(state: Tally, event: Event) -> Step[Tally]:
     if not isinstance(event, Received):
-        return Step(state)
+        return Step(state.but(epoch=event.epoch))
     match event.message:
         case TradingStateRequested(reason="poison"):
             raise ZeroDivisionError("poison")
@@ -132,6 +133,15 @@ def test_an_instance_that_was_overtaken_can_write_nothing_more(client: "redis.Re
     assert answers(client) == []
     successor.turn()
     assert answers(client) == ["one"]
+
+
+def test_each_process_tells_its_core_an_epoch_of_its_own(client: "redis.Redis") -> None:
+    epochs = []
+    for _ in range(2):
+        loop = loop_on(client)
+        loop.turn()
+        epochs.append(loop.state.epoch)
+    assert 0 < epochs[0] < epochs[1]
 
 
 def test_a_redis_that_forgot_the_newest_epoch_is_no_rival_and_the_older_instance_stays_out(

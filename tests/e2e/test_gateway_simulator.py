@@ -65,6 +65,7 @@ class Rig:
     processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
     said: int = 0
     leased: bool = True
+    reference_hash: str = ""
 
     def environment(self, **more: str) -> dict[str, str]:
         return {
@@ -122,7 +123,7 @@ class Rig:
 
     def renew(self) -> None:
         if self.leased:
-            self.say(LeaseRenewed(state=TradingState.ARMED, risk_epoch=1, reference_hash=""))
+            self.say(LeaseRenewed(state=TradingState.ARMED, risk_epoch=1, reference_hash=self.reference_hash))
 
     def errors(self) -> str:
         log = self.folder / "gateway.log"
@@ -181,9 +182,9 @@ def rig(request: pytest.FixtureRequest, redis_url: str, tmp_path: Path) -> Itera
 
 
 def armed(rig: Rig) -> None:
-    rig.say(
-        ReferencePublished(reference=reference(), reference_hash=reference().hash, by="test", reason="test")
-    )
+    published = reference()
+    rig.reference_hash = published.hash
+    rig.say(ReferencePublished(reference=published, reference_hash=published.hash, by="test", reason="test"))
     rig.say(TradingStateChanged(state=TradingState.ARMED, by="test", reason="test", latches=()))
     rig.told(ConnectionChanged, VENUE.key, lambda m: m.state is ConnectionState.READY)
 

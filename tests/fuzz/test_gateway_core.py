@@ -123,7 +123,8 @@ def facts(waiting: Query | None, now_ns: int) -> st.SearchStrategy[Fact]:
         st.builds(QueryReturned, st.sampled_from(("q0", "q1", "nobody")), CODES),
         spoken(COMMAND_KINDS, now_ns),
         spoken(CONTROL_KINDS, now_ns),
-        st.builds(LeaseSeen, stamps, st.sampled_from(("", "x"))),
+        st.builds(LeaseSeen, stamps, st.sampled_from(("", "x")), st.sampled_from(TradingState),
+                  st.integers()),
         GARBAGE.map(SessionSignalled),
         texts_by(VI_FIDS).map(lambda odd: Interrupted({**dict.fromkeys(VI_FIDS, ""), **odd})),
         st.just(Started()),
@@ -188,7 +189,7 @@ class Gateway:
         """Armed, with one entry that has left and is not answered."""
         armed = TradingStateChanged(state=TradingState.ARMED, by="desk", reason="fuzz", latches=())
         self.deliver(armed)
-        self.take(LeaseSeen(self.now_ns + 10**10, ""))
+        self.take(LeaseSeen(self.now_ns + 10**10, self.state.reference_hash, TradingState.ARMED, 1))
         order = next(message for message in COMMANDS if isinstance(message, PlaceOrder))
         fresh = order.model_copy(update={"qty_shares": 1, "expires_at_ns": self.now_ns + 10**9})
         self.deliver(fresh)

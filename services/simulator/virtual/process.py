@@ -88,7 +88,7 @@ class VirtualProcess(Generic[StateT]):
             self._ask(self._local(message, own_ns, ordinal), writes)
         if tick_due:
             self._ticked_ns = own_ns
-            self._ask(Tick(own_ns), writes)
+            self._ask(Tick(own_ns, self.epoch), writes)
         self._beat(own_ns, writes)
         if die == "before":
             self.kill()

@@ -156,5 +156,5 @@ def events(messages: Iterable[Message], now_ns: int) -> list[Event]:
     return [received(message, now_ns) for message in messages]
 
 
-def tick(now_ns: int) -> Tick:
-    return Tick(now_ns)
+def tick(now_ns: int, epoch: int = 0) -> Tick:
+    return Tick(now_ns, epoch)

@@ -166,7 +166,8 @@ class Desk:
             self.tick(0.1, **facts)
 
     def lease(self) -> None:
-        self.feed(LeaseSeen(self.now_ns + 2 * S, "hash"))
+        """Renew as a risk does that is armed and goes by what is in force here."""
+        self.feed(LeaseSeen(self.now_ns + 2 * S, self.state.reference_hash, TradingState.ARMED, 1))
 
     def hear(self, message: Message, message_id: str = "", event_ns: int | None = None) -> None:
         envelope = Envelope.wrap(

@@ -23,7 +23,7 @@ from services.contracts.messages.venue_state import (
     SymbolHaltChanged,
 )
 from services.contracts.reasons import GateReason
-from services.contracts.terms import SessionPhase, Side, Symbol, TradingDate, Venue
+from services.contracts.terms import SessionPhase, Side, Symbol, TradingDate, TradingState, Venue
 from services.gateway.book_feed import BookFeed, book_fids, whole
 from services.gateway.effects import Query, ReadMaster
 from services.gateway.facts import Clocked, Interrupted, SessionSignalled
@@ -469,12 +469,12 @@ class TestLease:
     def test_it_is_held_until_the_latest_end_it_was_given(self, ends: list[int], now: int) -> None:
         lease = Lease()
         for end in ends:
-            lease = lease.renewed(end, "")
+            lease = lease.renewed(end, "", TradingState.ARMED, 1)
         assert lease.held(now) is (now < max(ends))
 
     def test_entries_are_taken_back_only_after_the_longer_time(self) -> None:
         issued = 10**10
-        lease = Lease().renewed(issued + LEASE_MS * NS_PER_MS, "")
+        lease = Lease().renewed(issued + LEASE_MS * NS_PER_MS, "", TradingState.ARMED, 1)
         assert not lease.held(issued + LEASE_MS * NS_PER_MS)
         assert not lease.must_cancel(issued + (LEASE_CANCEL_AFTER_MS - 1) * NS_PER_MS)
         assert lease.must_cancel(issued + LEASE_CANCEL_AFTER_MS * NS_PER_MS)

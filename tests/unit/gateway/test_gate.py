@@ -53,7 +53,7 @@ def bought(qty: int = 10, **changes: Any) -> OrderTable:
 
 GOOD = GateView(
     now_ns=NOW, mode=GatewayMode.SIMULATED, halt_file=False, halted=False, trading_state=TradingState.ARMED,
-    flatten=frozenset(), lease_held=True, ready=True, not_ready_because="", watched=True, entry_window=True,
+    flatten=frozenset(), lease_problem="", ready=True, not_ready_because="", watched=True, entry_window=True,
     phases=dict.fromkeys(Venue, SessionPhase.CONTINUOUS), halts=HaltBoard(), reference=reference(),
     warnings=frozenset(), bands={SYMBOL: BAND}, hoga=load_market(config_dir()).hoga, orders=bought(),
     superseded=frozenset(),
@@ -95,7 +95,7 @@ def test_what_was_bought_is_sold_though_interruptions_are_not_told_of() -> None:
         ({"superseded": frozenset({"P1.1.b.1"})}, GateReason.SUPERSEDED),
         ({"ready": False, "not_ready_because": "x"}, GateReason.NOT_READY),
         ({"watched": False}, GateReason.NOT_READY),
-        ({"lease_held": False}, GateReason.LEASE),
+        ({"lease_problem": "it is not renewed"}, GateReason.LEASE),
         ({"entry_window": False}, GateReason.WINDOW_CLOSED),
         ({"reference": None}, GateReason.SYMBOL_UNKNOWN),
         ({"warnings": frozenset({SYMBOL})}, GateReason.ORDER_WARNING),
@@ -148,7 +148,7 @@ def test_an_entry_is_denied_for_each_thing_it_asks_for(changes: dict[str, Any], 
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"lease_held": False}, {"entry_window": False}, {"warnings": frozenset({SYMBOL})},
+        {"lease_problem": "it is not renewed"}, {"entry_window": False}, {"warnings": frozenset({SYMBOL})},
         {"trading_state": TradingState.PAUSE_ENTRY}, {"trading_state": TradingState.REDUCE_ONLY},
         {"halts": halted(Venue.KRX, HaltKind.TRADING_HALT)},
         {"reference": reference().model_copy(

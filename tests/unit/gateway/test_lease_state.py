@@ -1,23 +1,30 @@
-"""The lease says which trading state holds: an entry goes by whatever stream was read first."""
+"""The lease says what risk goes by: an entry goes by whatever stream was read first, and fits all of it."""
 
 import pytest
 
+from services.contracts.alert_codes import AlertCode
+from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.lease import LeaseRenewed
 from services.contracts.messages.orders import CommandDenied
 from services.contracts.reasons import GateReason
-from services.contracts.terms import TradingState
+from services.contracts.terms import OrderKind, TradingState, Venue
 from services.gateway.facts import LeaseSeen
 from services.risk.core import decide
 from tests.unit.detector import world
 from tests.unit.risk import desk as risk_desk
 
-from .desk import Desk, S, chejan, exit_order, order
+from .desk import Desk, S, chejan, exit_order, fresh, order, ready, reference, restarted
 
 STOPPED = [state for state in TradingState if not state.allows_entries]
 
 
-def renewed(desk: Desk, state: TradingState) -> None:
-    desk.feed(LeaseSeen(desk.now_ns + 2 * S, "hash", state))
+def renewed(desk: Desk, state: TradingState = TradingState.ARMED, *, of: str = "", epoch: int = 1) -> None:
+    desk.feed(LeaseSeen(desk.now_ns + 2 * S, of or desk.state.reference_hash, state, epoch))
+
+
+def misfits(desk: Desk) -> list[bool]:
+    """Each time that a misfit was told, and whether that said that it is over."""
+    return [m.resolved for m in desk.told(AlertRaised) if m.code == AlertCode.LEASE_MISFIT]
 
 
 @pytest.mark.parametrize("state", STOPPED)
@@ -30,6 +37,68 @@ def test_no_entry_leaves_while_the_lease_names_a_state_that_allows_none(
     renewed(desk, TradingState.ARMED)
     desk.hear(order(desk.now_ns, order_id="P1.2.b.1"))
     assert [send.order_id for send in desk.sends] == ["P1.2.b.1"]
+
+
+def test_a_working_entry_is_taken_back_where_the_lease_alone_says_that_the_desk_stops() -> None:
+    for state, cancels in ((TradingState.REDUCE_ONLY, 1), (TradingState.PAUSE_ENTRY, 0)):
+        desk = ready(fresh())
+        desk.hear(order(desk.now_ns, kind=OrderKind.LIMIT, venue=Venue.NXT))
+        desk.answer(desk.sends[0], "0000010")
+        for _ in range(10):
+            renewed(desk, state)
+            desk.tick()
+        assert [send.args[8] for send in desk.sends[1:]] == ["0000010"] * cancels
+
+
+def test_no_entry_leaves_while_risk_goes_by_another_reference_and_that_is_told(desk: Desk) -> None:
+    for _ in range(60):
+        renewed(desk, of="another")
+        desk.tick()
+    desk.hear(order(desk.now_ns))
+    denied = desk.told(CommandDenied)[-1]
+    assert desk.sends == [] and denied.reason is GateReason.LEASE
+    assert "another" in denied.detail and desk.state.reference_hash in denied.detail
+    assert misfits(desk) == [False]
+    renewed(desk)
+    desk.tick()
+    desk.hear(order(desk.now_ns, order_id="P1.2.b.1"))
+    assert [send.order_id for send in desk.sends] == ["P1.2.b.1"]
+    assert misfits(desk) == [False, True]
+
+
+def test_a_reference_that_is_published_now_is_no_news(desk: Desk) -> None:
+    renewed(desk, of="newer")
+    desk.run(1, lease=False)
+    assert misfits(desk) == []
+
+
+def test_a_restart_holds_the_lease_against_the_reference_it_stored() -> None:
+    desk = ready(restarted(ready(fresh())))
+    assert desk.state.reference_hash == reference().hash
+
+
+def test_a_risk_that_was_replaced_renews_nothing_and_that_is_told(desk: Desk) -> None:
+    renewed(desk, epoch=7)
+    for _ in range(80):
+        renewed(desk, epoch=6)
+        desk.tick()
+    desk.hear(order(desk.now_ns))
+    denied = desk.told(CommandDenied)[-1]
+    assert desk.sends == [] and denied.reason is GateReason.LEASE
+    assert "epoch 6" in denied.detail and "7" in denied.detail
+    assert misfits(desk) == [False]
+    renewed(desk, epoch=8)
+    desk.tick()
+    assert misfits(desk) == [False, True]
+
+
+def test_epochs_count_anew_where_redis_lost_data(desk: Desk) -> None:
+    renewed(desk, epoch=7)
+    desk.feed_forgotten()
+    desk.run(3, lease=False)
+    renewed(desk, epoch=1)
+    desk.hear(order(desk.now_ns))
+    assert [send.order_id for send in desk.sends] == ["P1.1.b.1"]
 
 
 def test_what_sells_needs_no_word_of_the_lease(desk: Desk) -> None:

@@ -55,8 +55,8 @@ class Desk:
     def tell(self, *messages: Message, at_ms: int = NOW) -> list[Message]:
         return self.hand(*world.events(messages, ms(at_ms)))
 
-    def tick(self, at_ms: int) -> list[Message]:
-        return self.hand(world.tick(ms(at_ms)))
+    def tick(self, at_ms: int, epoch: int = 0) -> list[Message]:
+        return self.hand(world.tick(ms(at_ms), epoch))
 
     def answer(self, intent: TradeIntent, at_ms: int = NOW) -> PairApproved | PairDenied:
         """The verdict on one intent: there is exactly one."""

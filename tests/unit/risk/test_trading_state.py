@@ -265,7 +265,7 @@ def test_the_lease_is_renewed_in_every_state_with_the_state_in_it() -> None:
     (first,) = of(desk.tick(0), LeaseRenewed)
     assert first.state is TradingState.DISARMED
     assert of(desk.tick(LEASE_RENEW_MS - 1), LeaseRenewed) == []
-    desk.tell(*d.opening(), ask(ARMED), heartbeat("risk", epoch=7))
-    (second,) = of(desk.tick(LEASE_RENEW_MS), LeaseRenewed)
+    desk.tell(*d.opening(), ask(ARMED))
+    (second,) = of(desk.tick(LEASE_RENEW_MS, epoch=7), LeaseRenewed)
     assert (second.state, second.risk_epoch) == (ARMED, 7)
     assert second.reference_hash == desk.state.reference_hash
