@@ -174,6 +174,14 @@ def test_only_a_persons_flatten_sells_while_disarmed_or_halted(state: TradingSta
     assert exit_reason(replace(ordered, halt_file=True), purpose=Purpose.FLATTEN) is GateReason.HALT_FILE
 
 
+def test_a_halt_that_risk_has_not_confirmed_yet_stops_what_no_person_ordered() -> None:
+    """The request is read before risk's own word: until then the trading state stops nothing."""
+    asked = replace(GOOD, halted=True, flatten=frozenset({SYMBOL}))
+    assert exit_reason(asked) is GateReason.HALTED
+    assert exit_reason(replace(asked, flatten=frozenset()), purpose=Purpose.FLATTEN) is GateReason.HALTED
+    assert exit_reason(asked, purpose=Purpose.FLATTEN) is None
+
+
 def test_in_a_vi_a_sell_may_rest_in_the_auction_and_nothing_else() -> None:
     view = replace(GOOD, halts=halted(Venue.NXT, HaltKind.VOLATILITY_INTERRUPTION))
     assert exit_reason(view, kind=OrderKind.LIMIT) is None

@@ -1,12 +1,14 @@
 """Commission and tax may come in a frame or row of their own: they are told as soon as they are known."""
 
+import pytest
+
 from services.contracts.messages.orders import OrderClosed, OrderFilled
 from services.gateway.core import recovered
 from services.gateway.effects import Note, Send
 from services.gateway.facts import Connected
 
 from .desk import DATE, Desk, FakeBroker, chejan, fresh, ready
-from .test_order_truth import NO, row, sent
+from .test_order_truth import NO, facts_of, row, sent
 
 
 def filled(desk: Desk, **costs: str) -> None:
@@ -28,6 +30,15 @@ def test_each_growth_is_told_once_with_all_that_is_known(desk: Desk) -> None:
     assert [m.facts.commission_krw for m in told] == [299, 300]
     assert all(m.last_amount_krw == 0 and m.facts.closed for m in told)
     assert len(desk.told(OrderClosed)) == 1
+
+
+@pytest.mark.parametrize("fid", ["f938", "f939"])
+def test_the_cost_of_an_earlier_fill_that_comes_later_is_not_taken(desk: Desk, fid: str) -> None:
+    send = sent(desk)
+    filled(desk, **{fid: "2000"})
+    desk.frame(**chejan(send, NO, "체결", remaining=6, cum=4, amount=798_000) | {fid: "800"})
+    facts = facts_of(desk)
+    assert (facts.commission_krw, facts.tax_krw)[fid == "f939"] == 2_000
 
 
 def test_a_row_of_the_brokers_list_tells_them_too(desk: Desk) -> None:

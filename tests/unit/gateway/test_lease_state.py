@@ -1,15 +1,29 @@
 """The lease says what risk goes by: an entry goes by whatever stream was read first, and fits all of it."""
 
+from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Event
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from services.contracts.alert_codes import AlertCode
+from services.contracts.envelope import Envelope
+from services.contracts.limits import LEASE_CANCEL_AFTER_MS, LEASE_MS, NS_PER_MS
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.lease import LeaseRenewed
 from services.contracts.messages.orders import CommandDenied
 from services.contracts.reasons import GateReason
+from services.contracts.streams import LEASE
 from services.contracts.terms import OrderKind, TradingState, Venue
 from services.gateway.facts import LeaseSeen
+from services.gateway.lease import Lease
+from services.gateway.outbox import Outbox
+from services.gateway.redis_reader import Read
+from services.gateway.shell import Identity, Shell
 from services.risk.core import decide
+from services.runtime.bus import Entry
 from tests.unit.detector import world
 from tests.unit.risk import desk as risk_desk
 
@@ -120,3 +134,79 @@ def test_risk_renews_the_lease_in_the_step_that_changes_the_state(state: Trading
     (request,) = world.events([risk_desk.ask(state)], world.ms(risk_desk.NOW))
     said = [out.message for out in decide(desk.state, request).out]
     assert [m.state for m in said if isinstance(m, LeaseRenewed)] == [state]
+
+
+# -- how long it is good ---------------------------------------------------------------------------
+
+
+@dataclass
+class Clock:
+    """Monotonic time is Redis time less `BEHIND_NS`; None where it cannot be measured."""
+
+    now: int
+    measured: bool = True
+    offset_us = jumps = 0
+    reading: Any = None
+
+    def now_ns(self) -> int:
+        return self.now
+
+    def mono_ns(self) -> int:
+        return self.now - BEHIND_NS
+
+    def refresh(self) -> None:
+        """Time goes on by hand."""
+
+    def mono_of(self, redis_ns: int) -> int:
+        return redis_ns - BEHIND_NS if self.measured else 0
+
+
+BEHIND_NS = 7 * S
+
+
+def read_lease(desk: Desk, clock: Clock, renewed_ns: int) -> Lease:
+    """The lease of a gateway that reads now what Redis took at `renewed_ns`."""
+    anything: Any = SimpleNamespace
+    inbox = SimpleQueue[Read]()
+    lease = LeaseRenewed(state=TradingState.ARMED, risk_epoch=1, reference_hash="hash")
+    envelope = Envelope.wrap(lease, source="risk", now_ns=clock.now, causation_id="l")
+    inbox.put(Read(Entry(LEASE.key, f"{renewed_ns // NS_PER_MS}-3", b""), envelope))
+    shell = Shell(
+        desk.state.but(lease=Lease()), {}, Identity("g", 1, "b", clock.now),
+        reader=anything(inbox=inbox, failed=False),
+        writer=anything(fenced=False, failed=False, published=0, forgotten=Event()),
+        outbox=Outbox(), clock=anything(**{n: getattr(clock, n) for n in dir(clock) if n[0] != "_"}),
+        log=anything(append=lambda *_, **__: None),
+        calls=anything(register=lambda _: None, drop_screen=lambda _: None, query=lambda _: None),
+        port=None, end=lambda code: None,
+    )  # fmt: skip
+    shell.turn()
+    return shell.state.lease
+
+
+@pytest.mark.parametrize("read_late_ms", [0, 25, LEASE_MS - 1, LEASE_MS + 500])
+def test_it_is_good_from_the_id_of_its_renewal_however_late_that_is_read(
+    desk: Desk, read_late_ms: int
+) -> None:
+    renewed_ns = desk.now_ns // NS_PER_MS * NS_PER_MS
+    clock = Clock(renewed_ns + read_late_ms * NS_PER_MS)
+    lease = read_lease(desk, clock, renewed_ns)
+    assert lease.expires_mono_ns == renewed_ns - BEHIND_NS + LEASE_MS * NS_PER_MS
+    assert lease.held(clock.mono_ns()) is (read_late_ms < LEASE_MS)
+
+
+def test_what_cannot_be_measured_is_not_held(desk: Desk) -> None:
+    clock = Clock(desk.now_ns, measured=False)
+    assert not read_lease(desk, clock, desk.now_ns).held(clock.mono_ns())
+
+
+@pytest.mark.parametrize(("early_ms", "cancels"), [(1, 0), (0, 1)])
+def test_a_resting_entry_is_taken_back_so_long_after_the_last_renewal(
+    desk: Desk, early_ms: int, cancels: int
+) -> None:
+    desk.hear(order(desk.now_ns, kind=OrderKind.LIMIT, venue=Venue.NXT))
+    desk.answer(desk.sends[0], "0000010")
+    renewed_ns = desk.now_ns
+    desk.feed(LeaseSeen(renewed_ns + LEASE_MS * NS_PER_MS, desk.state.reference_hash, TradingState.ARMED, 1))
+    desk.tick((LEASE_CANCEL_AFTER_MS - early_ms) / 1_000)
+    assert len(desk.sends) - 1 == cancels

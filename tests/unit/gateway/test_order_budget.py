@@ -340,3 +340,25 @@ def test_a_query_counts_from_when_its_call_came_back(desk: Desk, monkeypatch: py
 def test_a_fresh_gateway_owes_nothing() -> None:
     state = fresh().state
     assert exits_owed(state, 0) == {}
+
+
+def test_a_window_that_closed_during_a_call_lets_no_further_entry_leave(desk: Desk) -> None:
+    """Both waited for room; what is judged when the first call is over is judged by the time of then."""
+
+    class Slow(Desk):
+        def _do(self, effect: Effect) -> None:
+            if isinstance(effect, Send):
+                self.now_ns = max(self.now_ns, closes_ns)
+            super()._do(effect)
+
+    closes_ns = desk.state.session.window.closes_at_ns
+    slow = Slow(desk.state, closes_ns - 150 * NS_PER_MS, desk.broker)
+    slow.state = slow.state.but(order_history=(slow.now_ns - 1_050 * NS_PER_MS,) * 4)
+    slow.tick(0)
+    slow.lease()
+    entry(slow, 1)
+    entry(slow, 2)
+    assert left(slow) == []
+    slow.tick(0.1)
+    assert left(slow) == ["P1.1.b.1"]
+    assert [m.reason for m in slow.told(CommandDenied)] == [GateReason.WINDOW_CLOSED]

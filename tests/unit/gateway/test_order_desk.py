@@ -416,11 +416,16 @@ class TestPort:
         assert (returned.order_id, returned.code) == ("o", 0)
         assert control.lines_at_call == 1
 
-    def test_a_lease_that_lapsed_meanwhile_withholds(self, tmp_path: Path) -> None:
-        control = self.Control(tmp_path)
-        port = OrderPort(control, IntentionLog(tmp_path), lambda: False)  # type: ignore[arg-type]
-        assert port.send(self.effect(lease_until=1)) == SendWithheld("o", "lease", logged=True)
-        assert control.lines_at_call == -1
+    @pytest.mark.parametrize(("synced_ns", "sent"), [(199, True), (200, False)])
+    def test_a_lease_that_lapsed_while_the_disk_wrote_withholds(
+        self, tmp_path: Path, synced_ns: int, sent: bool
+    ) -> None:
+        times = iter((0, synced_ns, 300))
+        control: Any = self.Control(tmp_path)
+        port = OrderPort(control, IntentionLog(tmp_path), lambda: False, lambda: next(times))
+        found = port.send(self.effect(lease_until=200))
+        assert (found == SendWithheld("o", "lease", logged=True)) is not sent
+        assert (control.lines_at_call == -1) is not sent
 
     @pytest.mark.parametrize(("synced_ns", "sent"), [(200, True), (201, False)])
     def test_an_entry_whose_disk_took_too_long_is_withheld(

@@ -103,6 +103,7 @@ def test_any_order_and_doubling_of_evidence_gives_the_same_facts(
         deliver(desk, send, step)
     facts, cum = facts_of(desk), sum(fills)
     assert (facts.cum_qty_shares, facts.cum_amount_krw) == (cum, cum * 199_500)
+    assert facts.commission_krw == cum * 199_500 * 15 // 100_000
     assert facts.closed is (killed or cum == 10)
     assert facts.broker_order_no == NO
     told = desk.told(OrderFilled)
