@@ -46,6 +46,7 @@ class AlertCode(StrEnum):
     ORDER_AMBIGUOUS = "order_ambiguous", AlertKind.ORDER_UNKNOWN
     FOREIGN_ORDER_SEEN = "foreign_order_seen", AlertKind.FOREIGN_ORDER
     LOG_UNWRITTEN = "log_unwritten", AlertKind.API_ERROR
+    LOG_LOST = "log_lost", AlertKind.API_ERROR
     LEASE_MISFIT = "lease_misfit", AlertKind.REFERENCE
     QUERIES_RESTRICTED = "queries_restricted", AlertKind.RATE_LIMIT
     VENUE_SHUT = "venue_shut", AlertKind.SESSION

@@ -140,6 +140,12 @@ WORDS: Final[Mapping[C, Words]] = {
         "The gateway cannot write its log of intentions", "Nothing but cancels is sent ({order}).",
         "Free or mend the disk of the gateway's state_dir; sells wait for it too. `arb halt` meanwhile.",
         "The gateway writes its log of intentions again", "Orders are sent as before."),
+    C.LOG_LOST: Words(
+        "The gateway's log of intentions was lost while it was open",
+        "{problem}. It is written anew from memory: sells and cancels go on, no entry is sent.",
+        "Find out what touched it, and keep that folder from sync and clean-up programs. `arb pause`, wait until "
+        "nothing is open, then restart the gateway: entries go on when it has read the log.",
+        "The gateway has read its log of intentions from the disk", "Entries go by `arb status`."),
     C.LEASE_MISFIT: Words(
         "The gateway takes no entry: risk's lease does not fit it", "For {lasts:ms}: {problem}.",
         "`arb limits reload` tells the reference again; if it stays, restart the gateway. `arb status` shows both.",

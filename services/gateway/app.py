@@ -24,6 +24,7 @@ from services.gateway.figures import Figures
 from services.gateway.intention_log import IntentionLog, LogDamaged
 from services.gateway.outbox import Outbox
 from services.gateway.pulse import WAITING_FOR_REDIS, PulseFile, Vitals
+from services.gateway.recovery import whole_log
 from services.gateway.redis_reader import RedisReader
 from services.gateway.redis_writer import QtClock, RedisWriter
 from services.gateway.settings import GatewaySettings
@@ -103,7 +104,9 @@ def _run(
     clock = QtClock(writer, measured)
     log = IntentionLog(first.settings.state_dir)
     today = first.clock.trading_date_at(clock.now_ns())
-    state = recovered(state, log.read(today), today, log.read_before(today))
+    lines = log.read(today)
+    state = whole_log(state, lines, today, str(log.path(today)))
+    state = recovered(state, lines, today, log.read_before(today))
     positions = _positions(stored, first.settings)
     reader = RedisReader(connect(runtime.redis_url), positions)
     figures = Figures(exporter, writer, clock)

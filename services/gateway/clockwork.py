@@ -18,6 +18,7 @@ from services.gateway import (
     exchange_time,
     feed_desk,
     link_desk,
+    log_desk,
     order_desk,
     order_kinds,
     own_cancels,
@@ -59,6 +60,7 @@ def tick(turn: Turn, fact: Clocked) -> None:
     day(turn)
     _shut(turn, fact)
     _halt_file(turn, fact)
+    log_desk.look(turn, fact)
     _connection(turn)
     _lease(turn)
     stops(turn)

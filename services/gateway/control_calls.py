@@ -85,11 +85,13 @@ class OrderPort:
         """Sync the intention, look at clock, lease and HALT file once more, then call SendOrder.
 
         A cancel does no harm twice: it leaves though the disk refuses its line, or another gateway has it.
+        An entry never leaves once the log's file was found to be another one.
         """
         began_ns = self._mono_ns()
         logged = self._written(effect)
-        if not (logged or effect.cancels):
-            return SendWithheld(effect.order_id, "log", logged=False)
+        barred = effect.lease_until_mono_ns and self._log.lost
+        if not effect.cancels and (not logged or barred):
+            return SendWithheld(effect.order_id, "log", logged=logged)
         if not effect.cancels and self._written_elsewhere(effect):
             return SendWithheld(effect.order_id, ELSEWHERE, logged=False)
         synced_ns = self._mono_ns()
@@ -104,8 +106,10 @@ class OrderPort:
         return SendReturned(effect.order_id, code, synced_ns - began_ns, call_ns, logged=logged)
 
     def _written(self, effect: Send) -> bool:
+        """Whether the intention is on disk, in the file that the next process will read."""
         try:
             self._log.append(effect.trading_date, effect.intention, sync=True)
+            self._log.keep(effect.trading_date)
         except OSError:
             structlog.get_logger().exception("intention not written", order_id=effect.order_id)
             return False

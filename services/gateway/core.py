@@ -28,6 +28,7 @@ from services.gateway import (
     date_desk,
     feed_desk,
     link_desk,
+    log_desk,
     order_desk,
     order_kinds,
     reconcile,
@@ -144,6 +145,7 @@ def _started(turn: Turn) -> None:
     date_desk.look(turn)
     session, _ = turn.state.session.now(turn.state.clock, turn.state.rules, turn.now_ns)
     turn.set(session=session)
+    log_desk.read(turn)
     carry.note(turn)
     clockwork.say_stale(turn)
     order_kinds.say_all(turn)

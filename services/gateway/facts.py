@@ -36,6 +36,10 @@ class Clocked:
     quotes_conflated: int = 0
     exchange_apart_ns: Mapping[Venue, int] = field(default_factory=dict)
     """Market time less FID 21 of the newest frames where they are nearest, by venue of which any came."""
+    log_lost: str = ""
+    """How the file of the log of intentions was once found not to be the one written, empty where never."""
+    log_kept: bool = True
+    """Whether that file is now the one written."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ damaged, and nothing is traded until a person has looked.
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,10 @@ STRANGER, SCREENS = "stranger", "screens"
 _OF_NO_ORDER = (BASELINE, CARRIED, CLAIMED, STRANGER, SCREENS)
 _STEM, _SUFFIX = "intentions-", ".jsonl"
 _NAMES = f"{_STEM}????-??-??{_SUFFIX}"
+
+
+_TAIL = 64
+"""Bytes before what was last read that must still be there."""
 
 
 class LogDamaged(RuntimeError):
@@ -193,18 +199,46 @@ def _knows_more(known: OrderFacts, told: OrderFacts) -> bool:
 
 
 @dataclass
+class _Day:
+    """What this process knows of one date's file, so that it can be written anew.
+
+    `known` are the whole lines read of it, in its order, `mine` what was appended here since. `sent` counts
+    intentions appended here and `seen` those read since the start, both by order.
+    """
+
+    known: bytearray = field(default_factory=bytearray)
+    mine: bytearray = field(default_factory=bytearray)
+    sent: "Counter[str]" = field(default_factory=Counter)
+    seen: "Counter[str]" = field(default_factory=Counter)
+
+    @property
+    def all(self) -> bytes:
+        return bytes(self.known + self.mine)
+
+    def now_is(self, whole: bytes, others: bytes) -> None:
+        """Take the file as written anew: `whole`, of which `others` had not been known."""
+        self.seen.update((*_intents(bytes(self.mine)), *_intents(others)))
+        self.known[:] = whole
+        self.mine.clear()
+
+
+@dataclass
 class IntentionLog:
     """The files in `folder`. The epoch keeps a second gateway from writing to Redis, but one that was
     paused learns of its successor late: what both wrote here tells it before it sends (`written_twice`).
+
+    A file that is not the one written, or shorter, holds "at most once" no more: `keep` writes the day's anew
+    before anything else is sent. `lost` says what was found then, empty while nothing ever was.
     """
 
     folder: Path
+    lost: str = ""
 
     def __post_init__(self) -> None:
         self._date = ""
         self._file = -1
-        self._known: dict[str, int] = {}
-        """How much of each date's file is known, bytes."""
+        self._torn_at = -1
+        self._days: dict[str, _Day] = {}
 
     def path(self, trading_date: str) -> Path:
         return self.folder / f"{_STEM}{trading_date}{_SUFFIX}"
@@ -219,13 +253,8 @@ class IntentionLog:
         path = self.path(trading_date)
         if not path.exists():
             return []
-        data = path.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
-        if len(whole) < len(data):
-            with path.open("r+b") as file:
-                file.truncate(len(whole))
-                os.fsync(file.fileno())
-        self._known[trading_date] = len(whole)
+        whole = _cut_to_lines(path)
+        self._days[trading_date] = _Day(bytearray(whole))
         return [_parse(path, at, line) for at, line in enumerate(whole.splitlines(), 1)]
 
     def read_before(self, trading_date: TradingDate) -> list[Line]:
@@ -240,16 +269,38 @@ class IntentionLog:
 
     def append(self, trading_date: str, line: Line, sync: bool) -> None:
         """Append one line; with `sync`, return only when the disk has it. Raises OSError."""
-        self._open(trading_date)
+        day = self._open(trading_date)
         data = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        self._cut_torn()
         start = os.fstat(self._file).st_size
         try:
             _write_all(self._file, data)
             if sync:
                 os.fsync(self._file)
         except OSError:
-            os.ftruncate(self._file, start)
+            self._torn_at = start
+            self._cut_torn()
             raise
+        day.mine += data
+        day.sent.update(_intents(data))
+
+    def keep(self, trading_date: str) -> str:
+        """Return what is wrong with the file of a date, which is written anew then; empty where nothing is.
+
+        Nothing that stands in a file is taken away: another gateway may have written it.
+
+        Raises:
+            OSError: the disk; the file is as wrong as it was.
+        """
+        day = self._days.get(trading_date)
+        found = "" if day is None else self._wrong(trading_date, day)
+        if day is None or not found:
+            return ""
+        self.lost = f"{self.path(trading_date)} {found}"
+        self.close()
+        self._write_anew(self.path(trading_date), day)
+        self._open(trading_date)
+        return self.lost
 
     def written_twice(self, trading_date: str, order_id: str) -> bool:
         """Whether another process has written an intention of the order that was just appended.
@@ -259,27 +310,146 @@ class IntentionLog:
         Raises:
             OSError: the disk.
         """
+        day = self._days.setdefault(trading_date, _Day())
         with self.path(trading_date).open("rb") as file:
-            file.seek(self._known.get(trading_date, 0))
+            file.seek(len(day.known))
             news = file.read()
-        self._known[trading_date] = self._known.get(trading_date, 0) + news.rfind(b"\n") + 1
-        lines = [json.loads(line) for line in news.splitlines() if order_id.encode() in line]
-        intents = [line["record"]["facts"]["order_id"] for line in lines if line["k"] == "intent"]
-        return intents.count(order_id) > 1
+        whole = news[: news.rfind(b"\n") + 1]
+        day.known += whole
+        day.mine.clear()
+        day.seen.update(_intents(whole))
+        return day.seen[order_id] > day.sent[order_id]
 
     def close(self) -> None:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
 
-    def _open(self, trading_date: str) -> None:
+    def _open(self, trading_date: str) -> _Day:
+        day = self._days.setdefault(trading_date, _Day())
         if self._file >= 0 and self._date == trading_date:
-            return
+            return day
         self.close()
         self.folder.mkdir(parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
         self._file = os.open(self.path(trading_date), flags, 0o600)
-        self._date = trading_date
+        self._date, self._torn_at = trading_date, -1
+        return day
+
+    def _cut_torn(self) -> None:
+        """Take off what an append that failed left of its line: the next would damage it for good."""
+        if self._torn_at >= 0:
+            os.ftruncate(self._file, self._torn_at)
+            self._torn_at = -1
+
+    def _wrong(self, trading_date: str, day: _Day) -> str:
+        """How the file of the date is not the one that was written, empty where it is.
+
+        Both are asked of an open file: on Windows a path and an open file name their volumes differently.
+        """
+        opened = self._file >= 0 and self._date == trading_date
+        length = len(day.known) + len(day.mine)
+        if not opened and not length:
+            return ""
+        try:
+            with self.path(trading_date).open("rb") as file:
+                found = os.fstat(file.fileno())
+                file.seek(max(0, len(day.known) - _TAIL))
+                tail = file.read(min(_TAIL, len(day.known)))
+        except FileNotFoundError:
+            return "is gone"
+        if found.st_size < length or not day.known.endswith(tail):
+            return "was cut short or written over"
+        ours = os.fstat(self._file) if opened else found
+        return "" if os.path.samestat(ours, found) else "was replaced"
+
+    def _write_anew(self, path: Path, day: _Day) -> None:
+        """Bring every line that is known into the file at `path`.
+
+        Where there is none, the whole file comes there at once, or not at all, and never over another
+        gateway's: a crash in between leaves no file that lacks a line. What is there stays, and is added to;
+        one that is no log is put aside.
+        """
+        others = b""
+        if path.exists():
+            lines = _cut_to_lines(path).splitlines(keepends=True)
+            if all(map(_is_line, lines)):
+                _append_missing(path, day, lines)
+                return
+            others = b"".join(_beyond(filter(_is_line, lines), day.all))
+            path.rename(path.with_name(f"{path.name}.{time.time_ns()}.aside"))
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
+        temporary.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as file:
+            file.write(day.all + others)
+            file.flush()
+            os.fsync(file.fileno())
+        _place(temporary, path)
+        day.now_is(day.all + others, others)
+
+
+def _append_missing(path: Path, day: _Day, lines: Sequence[bytes]) -> None:
+    missing = b"".join(_beyond(day.all.splitlines(keepends=True), b"".join(lines)))
+    others = b"".join(_beyond(lines, day.all))
+    with path.open("ab") as file:
+        file.write(missing)
+        file.flush()
+        os.fsync(file.fileno())
+    day.now_is(b"".join(lines) + missing, others)
+
+
+def _beyond(lines: Iterable[bytes], text: bytes) -> Iterator[bytes]:
+    """Yield the lines that `text` does not hold, or not as often."""
+    held = Counter(text.splitlines(keepends=True))
+    for line in lines:
+        held[line] -= 1
+        if held[line] < 0:
+            yield line
+
+
+def _place(temporary: Path, path: Path) -> None:
+    """Give a file its name; an existing one is never replaced. Raises FileExistsError, OSError."""
+    if os.name == "nt":
+        temporary.rename(path)
+        return
+    try:
+        os.link(temporary, path)
+    finally:
+        temporary.unlink()
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _cut_to_lines(path: Path) -> bytes:
+    """Return the whole lines of a file; a torn last one is cut off it."""
+    data = path.read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    if len(whole) < len(data):
+        with path.open("r+b") as file:
+            file.truncate(len(whole))
+            os.fsync(file.fileno())
+    return whole
+
+
+def _intents(lines: bytes) -> Iterator[str]:
+    """Yield the order of each intention."""
+    for line in lines.splitlines():
+        if b'"intent"' in line:
+            parsed = json.loads(line)
+            if parsed["k"] == "intent":
+                yield parsed["record"]["facts"]["order_id"]
+
+
+def _is_line(line: bytes) -> bool:
+    try:
+        parsed = json.loads(line)
+        return isinstance(parsed, dict) and "k" in parsed and len(list(_intents(line))) < 2
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _write_all(file: int, data: bytes) -> None:
@@ -289,9 +459,9 @@ def _write_all(file: int, data: bytes) -> None:
 
 def _parse(path: Path, at: int, line: bytes) -> Line:
     try:
-        parsed = json.loads(line)
-        if not isinstance(parsed, dict) or "k" not in parsed:
+        if not _is_line(line):
             raise ValueError("not a line of this log")
+        parsed: Line = json.loads(line)
         return parsed
     except ValueError as error:
         raise LogDamaged(

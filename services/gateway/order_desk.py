@@ -14,7 +14,7 @@ from services.contracts.messages.orders import CommandDenied, OrderFacts, OrderS
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.reasons import GateReason
 from services.contracts.terms import GatewayMode, Purpose, SessionPhase, Severity, Symbol, Venue
-from services.gateway import truth
+from services.gateway import log_desk, truth
 from services.gateway.effects import Note, Send, SendArgs
 from services.gateway.facts import ELSEWHERE, LATE, SendReturned, SendWithheld
 from services.gateway.gate import GateView, check
@@ -280,6 +280,8 @@ def _entries_barred(turn: Turn) -> str:
     link = turn.state.link
     if link.orders_restricted:
         return "the broker restricts orders"
+    if turn.state.log_gone:
+        return "the log of intentions was lost: restart the gateway"
     return "the broker restricts queries" if link.queries_pause_ns else ""
 
 
@@ -369,22 +371,13 @@ def _send(
 def returned(turn: Turn, fact: SendReturned) -> None:
     """SendOrder came back (Kiwoom sheet 6): from now on the broker may have counted it, whatever it says."""
     turn.set(order_history=(*turn.state.order_history[:-1], turn.now_ns))
-    _log_alert(turn, fact.order_id, failed=not fact.logged)
+    log_desk.told(turn, fact.order_id, failed=not fact.logged)
+    log_desk.count(turn, fact)
     record = turn.state.orders.working.get(fact.order_id)
     if record is not None:
         _outcome(turn, record, fact)
     turn.set(calling=None)
     pump(turn)
-
-
-def _log_alert(turn: Turn, order_id: str, *, failed: bool) -> None:
-    """Tell once that the log of intentions takes no line, and when it does again."""
-    if failed is turn.state.rhythm.log_fails:
-        return
-    turn.set(rhythm=replace(turn.state.rhythm, log_fails=failed))
-    turn.alert(
-        "intention-log", AlertCode.LOG_UNWRITTEN, Severity.CRITICAL, {"order": order_id}, resolved=not failed
-    )
 
 
 def end_call(turn: Turn) -> None:
@@ -422,8 +415,9 @@ def _waited_ms(turn: Turn, fact: SendReturned) -> int | None:
 def withheld(turn: Turn, fact: SendWithheld) -> None:
     """The shell did not make the call: lease, HALT file or disk stood against it at the last moment."""
     turn.set(calling=None)
-    if fact.why == "log":
-        _log_alert(turn, fact.order_id, failed=True)
+    if fact.why == "log" and not fact.logged:
+        log_desk.told(turn, fact.order_id, failed=True)
+    log_desk.count(turn, fact)
     record = turn.state.orders.working.get(fact.order_id)
     if record is None:
         return

@@ -14,6 +14,7 @@ from services.contracts.terms import Side, Symbol, TradingDate
 from services.gateway.foreign_orders import at_risk_shares
 from services.gateway.intention_log import (
     Line,
+    LogDamaged,
     account_of_lines,
     baseline_ns_of,
     baseline_of,
@@ -51,6 +52,30 @@ def recovered(
     in_force = "" if state.reference is None else state.reference.hash
     logged: GatewayState = state.but(logs=(tuple(log), tuple(log_before)), reference_hash=in_force)
     return of_account(logged, account, trading_date)
+
+
+def whole_log(
+    state: GatewayState, log: Sequence[Line], trading_date: TradingDate, where: str
+) -> GatewayState:
+    """Return the stored state if the log of its date holds every intention that was stored as being in it.
+
+    Without them an order that was sent could be sent again, and what its pair holds could not be sold. A
+    person who has compared the day's orders with the broker's screen names the date as `lost_log_of`.
+
+    Raises:
+        LogDamaged: some are missing.
+    """
+    found = sum(line["k"] == "intent" for line in log)
+    expected = state.logged_intents if state.trading_date == trading_date else 0
+    if found < expected and state.settings.lost_log_of != trading_date:
+        raise LogDamaged(
+            f"{where} holds {found} intentions, and {expected} were written. Put the file back, that of the "
+            "machine which traded today. If it is lost: compare the day's orders and holdings with the "
+            "broker's own screen, sell by hand what `arb status` shows as held, and start with "
+            f"ARB_GATEWAY_LOST_LOG_OF={trading_date}."
+        )
+    counted: GatewayState = state.but(logged_intents=found)
+    return counted
 
 
 def of_account(state: GatewayState, account: str, trading_date: TradingDate) -> GatewayState:
@@ -136,6 +161,7 @@ def of_new_date(
         claimed=frozenset(), baseline=None, baseline_ns=0, difference=None, halts=HaltBoard(),
         interruptions=(), queue=(), superseded=frozenset(), cancelling={}, rejecting={}, texts={},
         stale_orders=tuple(stale), earlier=earlier, left_over=(), facts=DayFacts(), control=Control(),
+        logged_intents=0,
     )  # fmt: skip
     return begun
 

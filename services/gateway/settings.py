@@ -36,6 +36,9 @@ class GatewaySettings(SectionSettings):
     """The second of the two settings that live trading needs: the account's number once more."""
     state_dir: Path = Path("var/gateway")
     """Where the log of intentions lies. A local disk: a line is synced before an order is sent."""
+    lost_log_of: str = Field("", pattern=r"^(\d{4}-\d\d-\d\d)?$")
+    """A trading date whose log of intentions is lost for good: a person has compared its orders with the
+    broker's screen, and the gateway starts without it on that date."""
     halt_file: Path = Path("var/HALT")
     """While this file exists nothing but cancels is sent, whatever Redis says."""
     reconnect: Literal["exit", "in_process"] = "exit"

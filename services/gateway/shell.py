@@ -57,6 +57,8 @@ SOURCE = "gateway"
 EXIT_FAILED, EXIT_FENCED = 1, 3
 BUSY_TICK_NS = 10 * NS_PER_MS
 FACTS_PER_TURN = 500
+KEEP_LOG_NS = 300 * NS_PER_MS
+"""The log's file is looked at this often; before each order besides."""
 _STOPS = (CONTROL.key, LEASE.key)
 """The streams whose entries may stop what a command is about to send."""
 
@@ -100,6 +102,7 @@ class Shell:
         self._ticked_ns = self._beat_ns = self._pulsed_ns = 0
         self._handled = 0
         self._busy = False
+        self._kept, self._kept_ns = True, 0
         self.slots: Slots | None = None
         self.ended = False
 
@@ -187,10 +190,27 @@ class Shell:
             last_book_ns=dict(self._feed.last_ns), queue_depths=depths,
             quotes_published=self._writer.published, quotes_conflated=self._outbox.conflated,
             exchange_apart_ns=self._feed.take_apart_ns(self.state.clock),
+            log_kept=self._log_kept(now_ns), log_lost=self._intentions.lost,
         )  # fmt: skip
         self._feed_fact(fact)
         if self._figures is not None:
             self._figures.ticked(self.state, fact, self._feed, self.slots)
+
+    def _log_kept(self, now_ns: int) -> bool:
+        """Whether the log's file is the one written; it is looked at a few times a second."""
+        if now_ns - self._kept_ns < KEEP_LOG_NS:
+            return self._kept
+        self._kept_ns = now_ns
+        try:
+            found = self._intentions.keep(self.state.trading_date)
+        except OSError:
+            self._log.exception("the log of intentions cannot be written anew")
+            self._kept = False
+        else:
+            self._kept = True
+            if found:
+                self._log.error("the log of intentions was written anew", found=found)
+        return self._kept
 
     def _beat(self) -> None:
         now_ns = self._clock.now_ns()

@@ -143,6 +143,7 @@ class Rhythm:
     shut_ns: Mapping[Venue, int] = field(default_factory=dict)
     shut_told: frozenset[Venue] = frozenset()
     log_fails: bool = False
+    log_unkept: bool = False
     misfit_ns: int = 0
     misfit_told: bool = False
     feeds_wait: bool = False
@@ -162,7 +163,7 @@ class GatewayState(State):
         {"working", "queue", "control", "reference", "connection_epoch", "query_history", "order_history",
          "trading_date", "baseline", "baseline_ns", "difference", "facts", "carried",
          "over_night", "claimed", "account",
-         "interruptions", "tables_told", "refused"}
+         "interruptions", "tables_told", "refused", "log_gone", "logged_intents"}
     )  # fmt: skip
 
     settings: GatewaySettings
@@ -235,6 +236,10 @@ class GatewayState(State):
     doubts: Mapping[Venue, Doubt | None] = {}
     """By venue, whether its time stamps have parted from Redis time; no entry before the first frame."""
     screen_turn: int = 0
+    log_gone: bool = False
+    """Whether the log of intentions was lost while it was open: no entry until a process has read it."""
+    logged_intents: int = 0
+    """How many intentions of the date the log holds, as far as this was stored: it may hold more."""
     strange_words: Mapping[tuple[str, str], int] = {}
     """How often the broker used a word that no closed list has, by list and word."""
 

@@ -19,6 +19,7 @@ from services.gateway.control_calls import Calls, OrderPort, Slots
 from services.gateway.core import recovered
 from services.gateway.intention_log import IntentionLog, Line
 from services.gateway.outbox import Batch, Outbox, envelope_of
+from services.gateway.recovery import whole_log
 from services.gateway.redis_reader import Read
 from services.gateway.shell import SOURCE, Identity, Shell
 from services.gateway.state import GatewayState
@@ -91,6 +92,11 @@ class MemoryLog(IntentionLog):
 
     def __init__(self) -> None:
         self._lines: dict[str, list[str]] = {}
+        self.lost = ""
+
+    def keep(self, trading_date: str) -> str:
+        """Nobody takes a file away that is in memory."""
+        return ""
 
     def read(self, trading_date: str) -> list[Line]:
         return [json.loads(line) for line in self._lines.get(trading_date, ())]
@@ -276,7 +282,8 @@ class VirtualGateway:
         stored = {} if kept.state is None else {name: getattr(kept.state, name) for name in first.DURABLE}
         state = first.model_copy(update=stored)
         date = first.clock.trading_date_at(now_ns)
-        state = recovered(state, self._log.read(date), date, self._log.read_before(date))
+        lines = self._log.read(date)
+        state = recovered(whole_log(state, lines, date, "memory"), lines, date, self._log.read_before(date))
         clock = GatewayClock(self._time, lambda: self.clock_shift_ns)
         control = self._control = VirtualControl(self._world, lambda: self._time.now_ns)
         ocx = VirtualOcx(control)
