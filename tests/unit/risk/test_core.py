@@ -57,6 +57,19 @@ def test_what_was_spent_since_the_report_is_not_spent_twice() -> None:
     assert isinstance(verdict, PairDenied) and verdict.reason is DenialReason.CASH
 
 
+def test_what_sales_brought_since_the_report_waits_for_the_next_one() -> None:
+    desk = armed()
+    pair = desk.answer(intent(desk))
+    assert isinstance(pair, PairApproved)
+    desk.tell(filled(facts(pair.pair_id, Side.BUY, 5, 350_000)), account(200_000))
+    desk.tell(filled(facts(pair.pair_id, Side.SELL, 5, 352_500)), d.closed(pair.pair_id))
+    desk.tell(*world.crossing(HYNIX))
+    verdict = desk.answer(intent(desk, name="second", symbol=HYNIX))
+    assert isinstance(verdict, PairDenied) and verdict.reason is DenialReason.CASH
+    desk.tell(account(551_000))
+    assert isinstance(desk.answer(intent(desk, name="third", symbol=HYNIX)), PairApproved)
+
+
 # -- pairs whose end was lost -------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ from services.contracts.envelope import Message
 from services.contracts.messages.orders import OrderFilled
 from services.contracts.messages.pairs import PairApproved
 from services.contracts.terms import Side, TradingDate, TradingState, Venue
-from services.risk.exposure import cash_flow_krw, realised_krw, total_exposure_krw
+from services.risk.exposure import cash_available_krw, cash_flow_krw, realised_krw, total_exposure_krw
 from services.risk.state import RiskState
 from services.runtime.parts import changed_parts, restore
 from tests.unit.detector import world
@@ -80,6 +80,24 @@ def test_a_second_word_confirms_the_date_and_disarms() -> None:
     assert total_exposure_krw(desk.state) == 0
     desk.tell(*world.morning())
     assert desk.state.day.trading_date == LATER, "what is said of an earlier date is old"
+
+
+def test_a_pair_that_ends_on_the_next_date_costs_no_trip_of_it() -> None:
+    desk = armed()
+    pair_id = approved(desk, "carried")
+    desk.tell(filled(facts(pair_id, Side.BUY, 5, 350_000)), *world.date_begins(LATER))
+    sale = facts(pair_id, Side.SELL, 5, 340_000, trading_date=LATER)
+    desk.tell(filled(sale), closed(pair_id))
+    assert pair_id in desk.state.closed and desk.state.day.trips == {}
+
+
+def test_a_new_date_knows_no_cash_until_it_is_reported() -> None:
+    desk = armed()
+    assert cash_available_krw(desk.state) is not None
+    desk.tell(*world.date_begins(LATER))
+    assert cash_available_krw(desk.state) is None
+    desk.tell(d.account(trading_date=LATER))
+    assert cash_available_krw(desk.state) is not None
 
 
 def test_files_of_a_later_date_begin_no_date() -> None:
