@@ -36,7 +36,7 @@ from services.cli.processes import strays
 from services.cli.supervisord import MANAGER, managed, manager_up_s, process_lines
 from services.contracts.alert_codes import AlertCode
 from services.contracts.alert_text import raised
-from services.contracts.envelope import Unreadable, decode
+from services.contracts.envelope import Envelope, Unreadable, decode
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import AlertAcknowledged
 from services.contracts.messages.dead import EntryBuried
@@ -56,6 +56,7 @@ from services.contracts.terms import Severity
 from services.notifier.settings import NotifierSettings
 from services.notifier.webhooks import webhook_addresses
 from services.notifier.wording import trial_message
+from services.runtime.burials import alert_id_of
 from services.runtime.bus import Write
 from services.runtime.settings import SettingsError, load_settings
 from services.runtime.slack import VARIABLE, Delivered, post
@@ -178,9 +179,9 @@ def dead_retry(
     if entry not in rows:
         raise UsageFault(f"no buried entry {entry}", "`arb dead list` shows those there are.")
     buried = rows[entry]
-    alert_id = f"dead-{buried.service}-{buried.entry_id}"
+    alert_id = alert_id_of(buried.service, buried.stream_key)
     try:
-        envelope = decode(buried.text)
+        envelope = whole_of(link, buried)
     except Unreadable as error:
         mend = "Start the build that reads it; where none ever did, it stays buried: "
         raise Fault(f"{entry} still cannot be read: {error}", f"{mend}`arb ack {alert_id}`.") from error
@@ -323,6 +324,20 @@ def buried_in(link: Link) -> list[tuple[str, int, EntryBuried]]:
         for item in link.follow([key_of(DEAD)]).drain()
         if isinstance(item.message, EntryBuried)
     ]
+
+
+def whole_of(link: Link, buried: EntryBuried) -> Envelope:
+    """Return the message of a buried entry; of a long one as it stands in its stream.
+
+    Raises:
+        Unreadable: this build cannot read it either, or its stream does not hold it any more.
+    """
+    if not buried.whole_bytes:
+        return decode(buried.text)
+    found = link.bus.entry(buried.stream_key, buried.entry_id)
+    if found is None:
+        raise Unreadable(f"{buried.stream_key} does not hold it any more, and only its beginning was kept")
+    return found.decoded()
 
 
 def _test_alert(by: str) -> AlertRaised:

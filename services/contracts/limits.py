@@ -64,6 +64,9 @@ CLOCK_DOUBTS: Final = 3
 """So many heartbeats in a row with an untrusted clock are no passing delay."""
 TICKS_KEPT: Final = 20_000
 STATUS_KEPT: Final = 2_000
+DEAD_KEPT: Final = 5_000
+BURIED_TEXT_BYTES: Final = 4_096
+"""So much of an entry that cannot be read is kept with the reason: the dead stream stays below 30 MB."""
 LEASE_KEPT: Final = 100
 LOSSLESS_ALARM: Final = 50_000
 """A stream that must lose nothing is alarming at this length, and entries pause at twice it."""

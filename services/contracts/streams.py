@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from services.contracts.envelope import Message
-from services.contracts.limits import LEASE_KEPT, STATUS_KEPT, TICKS_KEPT
+from services.contracts.limits import DEAD_KEPT, LEASE_KEPT, STATUS_KEPT, TICKS_KEPT
 from services.contracts.messages import (
     alerts,
     commands,
@@ -109,8 +109,8 @@ STATUS: Final = Stream(
 )  # fmt: skip
 DEAD: Final = Stream(
     "dead", "{arb}:dead", ("gateway", "detector", "risk", "executor", "notifier"), ("cli",),
-    _types(dead), Reading.NEWEST, None,
-    "the evidence of what could not be read",
+    _types(dead), Reading.NEWEST, DEAD_KEPT,
+    "nothing: the entry stands in its own stream, and in the journal",
 )  # fmt: skip
 
 TABLE: Final = (TICKS, VENUE, INTENTS, PAIRS, COMMANDS, ORDERS, CONTROL, LEASE, ALERTS, STATUS, DEAD)

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 
 import structlog
 
-from services.contracts.envelope import Envelope, Unreadable, decode
+from services.contracts.envelope import Envelope, Unreadable
 from services.contracts.limits import READ_BLOCK_MS, READ_COUNT
 from services.contracts.streams import LEASE
 from services.runtime.bus import BusUnavailable, Entry, RedisBus
@@ -73,6 +73,6 @@ class RedisReader(threading.Thread):
 def read_entry(entry: Entry) -> Read:
     """Return an entry decoded, or with what is wrong with it."""
     try:
-        return Read(entry, decode(entry.text))
+        return Read(entry, entry.decoded())
     except Unreadable as problem:
         return Read(entry, None, str(problem))

@@ -12,11 +12,10 @@ import structlog
 
 from services.contracts.alert_codes import AlertCode
 from services.contracts.alert_text import raised
-from services.contracts.envelope import Envelope, Message
+from services.contracts.envelope import Envelope
 from services.contracts.limits import HEARTBEAT_MS, LEASE_MS, NS_PER_MS, TICK_MS
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.commands import AmendOrder, CancelOrder, PlaceOrder
-from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.lease import LeaseRenewed
 from services.contracts.messages.status import Heartbeat
 from services.contracts.metric import seconds
@@ -50,6 +49,7 @@ from services.gateway.pulse import PULSE_MS, PulseFile, vitals_of
 from services.gateway.redis_reader import Read, RedisReader
 from services.gateway.redis_writer import QtClock, RedisWriter
 from services.gateway.state import GatewayState
+from services.runtime.burials import Burials, burial
 from services.runtime.bus import Write
 from services.runtime.service import book_of
 
@@ -99,6 +99,7 @@ class Shell:
         self._groups: dict[Symbol, str] = {}
         self._grouped: object = None
         self._cause = 0
+        self._burials = Burials(SOURCE)
         self._ticked_ns = self._beat_ns = self._pulsed_ns = 0
         self._handled = 0
         self._busy = False
@@ -193,6 +194,7 @@ class Shell:
             log_kept=self._log_kept(now_ns), log_lost=self._intentions.lost,
         )  # fmt: skip
         self._feed_fact(fact)
+        self._tell_burials(now_ns)
         if self._figures is not None:
             self._figures.ticked(self.state, fact, self._feed, self.slots)
 
@@ -394,17 +396,14 @@ class Shell:
         entry = read.entry
         if entry.key in self._positions:
             self._positions = {**self._positions, entry.key: entry.entry_id}
-        text = entry.text.decode(errors="replace")
-        buried: list[Message] = [
-            EntryBuried(stream_key=entry.key, entry_id=entry.entry_id, service=SOURCE, reason=reason,
-                        tries=1, text=text),
-            raised(
-                AlertCode.DEAD_LETTER, f"dead-{SOURCE}-{entry.entry_id}", Severity.CRITICAL,
-                {"service": SOURCE, "stream": entry.key, "entry": entry.entry_id, "problem": reason},
-            ),
-        ]  # fmt: skip
-        now_ns, cause = self._clock.now_ns(), f"{entry.key}/{entry.entry_id}"
-        self._put([self._write(Outgoing(m), cause, at, now_ns) for at, m in enumerate(buried)])
+        now_ns, buried = self._clock.now_ns(), burial(SOURCE, entry, reason, 1)
+        self._burials = self._burials.after(buried, now_ns)
+        self._put([self._write(Outgoing(buried), entry.name, 0, now_ns)])
+
+    def _tell_burials(self, now_ns: int) -> None:
+        self._burials, alerts = self._burials.told(now_ns)
+        for at, alert in enumerate(alerts):
+            self._put([self._write(Outgoing(alert), f"buried-{SOURCE}-{now_ns}", at, now_ns)])
 
 
 def _command_of(fact: Fact) -> PlaceOrder | AmendOrder | CancelOrder | None:

@@ -111,7 +111,7 @@ class Journal:
         batches = self._read(source, writer)
         self._write(writer, batches)
         self._read_s = time.monotonic()
-        full = {batch.key for batch in batches if len(batch.entries) >= self._options.count}
+        full = {batch.key for batch in batches if batch.more}
         self._in_doubt |= full
         self._sync_when_due(writer)
         self._retain_when_due(source, writer)

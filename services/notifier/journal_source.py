@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import redis
 
-from services.contracts.streams import ENTRY_FIELD, TABLE, state_key, stream_of
+from services.contracts.streams import TABLE, state_key, stream_of
 from services.notifier.journal_line import FIRST_ID, Gap, order_of
 from services.notifier.journal_writer import Batch
-from services.runtime.bus import BusUnavailable, RedisBus
+from services.runtime.bus import BusUnavailable, RedisBus, bytes_of, entry_of
 
 _SCAN_COUNT: Final = 500
 
@@ -42,38 +42,39 @@ class StreamSource:
 
     def read(self, cursors: Mapping[str, str], count: int) -> list[Batch]:
         """Return what is new after each cursor, without waiting; does not look for gaps."""
+        most = self.bus.portion.of(count)
         entries = self.bus.read(cursors, count=count, block_ms=0)
         by_key = sorted(entries, key=lambda entry: entry.key)
+        found = ((key, list(group)) for key, group in groupby(by_key, key=lambda entry: entry.key))
         return [
-            Batch(key, [(entry.entry_id, entry.text) for entry in group])
-            for key, group in groupby(by_key, key=lambda entry: entry.key)
+            Batch(key, [(entry.entry_id, entry.text) for entry in group], more=len(group) >= most)
+            for key, group in found
         ]
 
     def read_checked(self, key: str, position: str, count: int) -> Batch:
         """Return what is new after `position`, with a gap where older entries are no longer there."""
         pipeline = self._redis.pipeline(transaction=True)
-        pipeline.xrange(key, min=f"({position}", count=count)
+        most = self.bus.portion.of(count)
+        pipeline.xrange(key, min=f"({position}", count=most)
         pipeline.xrange(key, count=1)
         pipeline.xinfo_stream(key)
         rows, head, info = _ask(lambda: pipeline.execute(raise_on_error=False))
         if isinstance(rows, redis.RedisError):
             raise BusUnavailable(f"Redis refused to read {key}: {rows}") from rows
-        entries = [(_text(entry_id), _envelope(fields)) for entry_id, fields in rows]
+        self.bus.portion.got(bytes_of(fields) for _, fields in rows)
+        found = (entry_of(key, entry_id, fields) for entry_id, fields in rows)
+        entries = [(entry.entry_id, entry.text) for entry in found]
+        more = len(entries) >= most
         if not entries or isinstance(info, redis.RedisError):
-            return Batch(key, entries)
+            return Batch(key, entries, more=more)
         head_id = _text(head[0][0])
         trimmed = int(info["entries-added"]) > int(info["length"])
         lost = trimmed if position == FIRST_ID else order_of(head_id) > order_of(position)
-        return Batch(key, entries, Gap(position, entries[0][0]) if lost else None)
+        return Batch(key, entries, Gap(position, entries[0][0]) if lost else None, more)
 
     def _scan(self, pattern: str, kind: str) -> list[str]:
         found = _ask(lambda: list(self._redis.scan_iter(match=pattern, count=_SCAN_COUNT, _type=kind)))
         return [_text(key) for key in found]
-
-
-def _envelope(fields: Any) -> bytes:
-    text = (fields or {}).get(ENTRY_FIELD.encode(), b"")
-    return text if isinstance(text, bytes) else str(text).encode()
 
 
 def _text(value: Any) -> str:

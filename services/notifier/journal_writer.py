@@ -23,11 +23,15 @@ DateOf = Callable[[int], TradingDate]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Entries of one key as (entry id, raw envelope), oldest first; `gap` lies before the first."""
+    """Entries of one key as (entry id, raw envelope), oldest first; `gap` lies before the first.
+
+    Of an entry that is too large for a message there is the beginning. `more` may wait in the stream.
+    """
 
     key: str
     entries: Sequence[tuple[str, bytes]]
     gap: Gap | None = None
+    more: bool = False
 
 
 class KeyFile:

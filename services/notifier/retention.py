@@ -4,7 +4,7 @@ Invariant: an entry goes only when every reader the streams table names has comm
 journal has it safe on disk, and it is older than what a newly added service may want to read
 back. A reader that never ran holds everything: unknown is not finished. `control` is never
 trimmed, because it carries the reference data that a service started for the first time needs;
-`dead` never, because only a person knows when it is done with.
+`dead` and the other capped streams keep their newest entries.
 """
 
 from collections.abc import Collection, Mapping

@@ -1,10 +1,10 @@
 """One trouble from its first word to its last: told, counted, repeated, acknowledged, over. Pure.
 
-It is told once while it lasts, and again where it becomes more severe. One that comes back shortly
-after it was over is the same trouble: it goes on counting, and from the third time on it is told at
-most once in `flap_hold_ns`. A critical one that nobody acknowledged is repeated, at growing
-intervals, and from some repetition on also to the second webhook. One that was acknowledged and comes
-after a silence of `same_within_ns` is a new one.
+It is told once while it lasts, and again where it becomes more severe. A repetition tells its newest
+words. One that comes back shortly after it was over is the same trouble: it goes on counting, and from
+the third time on it is told at most once in `flap_hold_ns`. A critical one that nobody acknowledged is
+repeated, at growing intervals, and from some repetition on also to the second webhook. One that was
+acknowledged and comes after a silence of `same_within_ns` is a new one.
 """
 
 from typing import Final
@@ -35,7 +35,8 @@ def on_raised(state: NotifierState, alert: AlertRaised, event: Received) -> Noti
         return _begun(state, alert, event)
     if LOUDNESS[alert.severity] > LOUDNESS[known.alert.severity]:
         return _worse(state, known, alert, event)
-    again = known.model_copy(update={"last_ns": event.now_ns, "seen": known.seen + 1})
+    newest = alert if alert.severity is known.alert.severity else known.alert
+    again = known.model_copy(update={"alert": newest, "last_ns": event.now_ns, "seen": known.seen + 1})
     state = state.but(open={**state.open, alert.alert_id: again})
     return state if known.told else with_digest_line(state, alert, event.now_ns)
 

@@ -11,6 +11,7 @@ Writing clients do not retry: redis-py would send a write again whose reply was 
 double it. After any error in a commit the caller drops its memory and loads again.
 """
 
+import hashlib
 import json
 import secrets
 from collections.abc import Mapping, Sequence
@@ -21,9 +22,10 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from services.contracts.envelope import Envelope
-from services.contracts.limits import NS_PER_S
+from services.contracts.envelope import MAX_MESSAGE_BYTES, Envelope, Unreadable, decode
+from services.contracts.limits import BURIED_TEXT_BYTES, NS_PER_S
 from services.contracts.streams import BOOK_FIELD, ENTRY_FIELD, state_key
+from services.runtime.portion import Portion
 
 # KEYS: the state hash, then one stream for each output. ARGV: epoch, owner, number of fields, the
 # fields and values, then for each output: maxlen ("" for none), number of parts, the parts.
@@ -86,12 +88,28 @@ class BusUnavailable(ConnectionError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One raw entry. `book` is the tick stream's conflation key, empty elsewhere."""
+    """One raw entry. `book` is the tick stream's conflation key, empty elsewhere.
+
+    Of an entry that is too large for a message only the beginning is carried on: then `whole_bytes` is its
+    length and `sha256` its hash (hex), else 0 and empty.
+    """
 
     key: str
     entry_id: str
     text: bytes
     book: str = ""
+    whole_bytes: int = 0
+    sha256: str = ""
+
+    def decoded(self) -> Envelope:
+        """Return the envelope with its typed body.
+
+        Raises:
+            Unreadable: too large, or not a message that this build reads.
+        """
+        if self.whole_bytes:
+            raise Unreadable(f"message of {self.whole_bytes} bytes, more than {MAX_MESSAGE_BYTES}")
+        return decode(self.text)
 
     @property
     def name(self) -> str:
@@ -154,6 +172,7 @@ class RedisBus:
         self._commit = client.register_script(_COMMIT)
         self._take_over = client.register_script(_TAKE_OVER)
         self._owner = secrets.token_hex(8)
+        self.portion = Portion()
 
     def time_ns(self) -> int:
         """Return Redis's own time, ns since the epoch (1 us resolution)."""
@@ -163,22 +182,28 @@ class RedisBus:
     def read(self, cursors: Mapping[str, str], *, count: int, block_ms: int) -> list[Entry]:
         """Return up to `count` entries of each stream after its cursor, in the order Redis took them.
 
-        Waits up to `block_ms` if there is none; 0 does not wait.
+        Fewer where the reader has just begun, or entries are large. Waits up to `block_ms` if there is none;
+        0 does not wait.
         """
         if not cursors:
             return []
         wanted: dict[Any, Any] = dict(cursors)
         block = block_ms if block_ms > 0 else None
-        reply = _guard(lambda: self._redis.xread(wanted, count=count, block=block))
-        entries = [
-            _entry(_text(key), entry_id, fields) for key, rows in _rows(reply) for entry_id, fields in rows
-        ]
+        most = self.portion.of(count)
+        reply = _rows(_guard(lambda: self._redis.xread(wanted, count=most, block=block)))
+        self.portion.got(bytes_of(fields) for _, rows in reply for _, fields in rows)
+        entries = [entry_of(_text(key), entry_id, fields) for key, rows in reply for entry_id, fields in rows]
         return sorted(entries, key=lambda entry: entry.order)
 
     def tail(self, key: str, count: int) -> list[Entry]:
         """Return the last `count` entries of a stream, oldest first."""
         rows = _guard(lambda: self._redis.xrevrange(key, count=count))
-        return [_entry(key, entry_id, fields) for entry_id, fields in reversed(rows)]
+        return [entry_of(key, entry_id, fields) for entry_id, fields in reversed(rows)]
+
+    def entry(self, key: str, entry_id: str) -> Entry | None:
+        """Return one entry of a stream, None where the stream does not hold it."""
+        rows = _guard(lambda: self._redis.xrange(key, min=entry_id, max=entry_id, count=1))
+        return entry_of(key, *rows[0]) if rows else None
 
     def length(self, key: str) -> int:
         return int(_guard(lambda: self._redis.xlen(key)))
@@ -268,15 +293,24 @@ def _fields(write: Write) -> list[str]:
     return [*fields, BOOK_FIELD, write.book] if write.book else fields
 
 
-def _entry(key: str, entry_id: Any, fields: Any) -> Entry:
-    named = {_text(name): value for name, value in (fields or {}).items()}
-    text = named.get(ENTRY_FIELD, b"")
-    return Entry(
-        key,
-        _text(entry_id),
-        text if isinstance(text, bytes) else str(text).encode(),
-        _text(named.get(BOOK_FIELD, "")),
-    )
+def entry_of(key: str, entry_id: Any, fields: Any) -> Entry:
+    """Return an entry as Redis gave it; of one that is too large, its beginning."""
+    named: Mapping[Any, Any] = fields or {}
+    text, book = _field(named, ENTRY_FIELD), _text(_field(named, BOOK_FIELD)[:BURIED_TEXT_BYTES])
+    if len(text) <= MAX_MESSAGE_BYTES:
+        return Entry(key, _text(entry_id), text, book)
+    digest = hashlib.sha256(text).hexdigest()
+    return Entry(key, _text(entry_id), text[:BURIED_TEXT_BYTES], book, len(text), digest)
+
+
+def _field(fields: Mapping[Any, Any], name: str) -> bytes:
+    value = fields.get(name.encode(), fields.get(name, b""))
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+def bytes_of(fields: Any) -> int:
+    """Return the bytes of an entry as Redis gave it, names of fields included."""
+    return sum(len(name) + len(value) for name, value in (fields or {}).items())
 
 
 def _rows(reply: Any) -> list[tuple[Any, Any]]:

@@ -1,37 +1,10 @@
-"""What the loop says of itself: an entry given up, a core that fails, a Redis that is away or empty. Pure."""
-
-import re
-from typing import Final
+"""What the loop says of itself: a core that fails, a Redis that is away or empty. Pure."""
 
 from services.contracts.alert_codes import AlertCode
 from services.contracts.alert_text import raised
 from services.contracts.envelope import Message
-from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.status import KeysVanished
 from services.contracts.terms import Severity
-from services.runtime.bus import Entry
-
-_PAIR_ID: Final = re.compile(r'"pair_id"\s*:\s*"([^"]{1,80})"')
-
-
-def buried(service: str, entry: Entry, reason: str, tries: int) -> tuple[Message, ...]:
-    """The entry itself for the dead stream, and the alert."""
-    text = entry.text.decode(errors="replace")
-    dead = EntryBuried(
-        stream_key=entry.key, entry_id=entry.entry_id, service=service, reason=reason, tries=tries, text=text
-    )
-    alert = raised(
-        AlertCode.DEAD_LETTER, f"dead-{service}-{entry.entry_id}", Severity.CRITICAL,
-        {"service": service, "stream": entry.key, "entry": entry.entry_id, "problem": reason},
-        pair_id=_pair_of(text),
-    )  # fmt: skip
-    return dead, alert
-
-
-def _pair_of(text: str) -> str:
-    """The pair that an entry names, empty where it names none: a closed one is named by nobody else."""
-    found = _PAIR_ID.search(text)
-    return found[1] if found else ""
 
 
 def tick_failing(service: str, problem: str, *, over: bool) -> tuple[Message, ...]:

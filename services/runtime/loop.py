@@ -24,12 +24,13 @@ from typing import Final, Generic
 
 import structlog
 
-from services.contracts.envelope import Envelope, Message, Unreadable, decode
+from services.contracts.envelope import Envelope, Message, Unreadable
 from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS, NS_PER_S, READ_BLOCK_MS, READ_COUNT, TICK_MS
 from services.contracts.messages.status import Heartbeat
 from services.contracts.step import Event, Outgoing, Received, StateT, Tick
 from services.contracts.streams import home_of, key_of
 from services.runtime import complaints
+from services.runtime.burials import Burials, burial
 from services.runtime.bus import Bus, BusUnavailable, Entry, KeysLost, Write
 from services.runtime.clock import NEVER_MEASURED, RedisClock
 from services.runtime.logs import about, log_said
@@ -80,6 +81,7 @@ class ServiceLoop(Generic[StateT]):
         self._trying = NEVER_TRIED
         self._to_note: Trying | None = None
         self._failing = self._failing_told = ""
+        self._burials = self._burials_told = Burials(service.name)
         self._vanished = False
         self._down: Outage | None = None
         self._handled = 0
@@ -127,6 +129,7 @@ class ServiceLoop(Generic[StateT]):
         else:
             self._careful = False
         self._look_around(writes)
+        self._tell_burials(writes)
         self._commit(writes)
         ended_s = time.monotonic()
         self._meter.turned(ended_s, self._round, ended_s - began_s)
@@ -172,6 +175,7 @@ class ServiceLoop(Generic[StateT]):
         self._ready = False
         self._dirty = False
         self._failing = self._failing_told
+        self._burials = self._burials_told
         self._meter.dropped()
 
     # -- reading ---------------------------------------------------------------------
@@ -200,7 +204,7 @@ class ServiceLoop(Generic[StateT]):
             self._bury(entry, "the process ended each time it was handled", MAX_TRIES, writes)
             return True
         try:
-            event = Received(decode(entry.text), entry.key, entry.entry_id, self._clock.now_ns())
+            event = Received(entry.decoded(), entry.key, entry.entry_id, self._clock.now_ns())
         except Unreadable as reason:
             self._bury(entry, str(reason), 1, writes)
             return True
@@ -230,8 +234,10 @@ class ServiceLoop(Generic[StateT]):
 
     def _bury(self, entry: Entry, reason: str, tries: int, writes: list[Write]) -> None:
         """Give an entry up, and let the core hear that it was: it may know what hangs on it."""
-        told = self._own(complaints.buried(self._service.name, entry, reason, tries), entry.name)
+        buried = burial(self._service.name, entry, reason, tries)
+        told = self._own((buried,), entry.name)
         writes += told
+        self._burials = self._burials.after(buried, self._clock.now_ns())
         self._passed(entry)
         try:
             self._ask(Received(told[0].envelope, LOCAL, "", self._clock.now_ns()), writes)
@@ -290,6 +296,12 @@ class ServiceLoop(Generic[StateT]):
         told = complaints.tick_failing(name, problem or self._failing, over=not problem)
         writes += self._own(told, f"tick-{name}-{self._clock.now_ns()}")
         self._failing = problem
+
+    def _tell_burials(self, writes: list[Write]) -> None:
+        """Tell how many entries of a stream were given up: one alert, however many there are."""
+        now_ns = self._clock.now_ns()
+        self._burials, alerts = self._burials.told(now_ns)
+        writes += self._own(alerts, f"buried-{self._service.name}-{now_ns}")
 
     def _tell_outage(self, writes: list[Write]) -> None:
         """Tell that for a while nothing could be read or written; until a commit has taken place."""
@@ -361,6 +373,7 @@ class ServiceLoop(Generic[StateT]):
         self._dirty, self._vanished, self._committed_ns = False, False, now_ns
         self._beaten_ns = self._beat_ns
         self._failing_told = self._failing
+        self._burials_told = self._burials
         self._down = None
         self._to_note = None
 

@@ -47,7 +47,7 @@ def test_a_stream_has_known_writers_and_readers_and_one_hash_tag(stream: Stream)
 
 def test_only_what_loses_nothing_by_it_is_trimmed_by_length() -> None:
     assert {stream.name for stream in TABLE if stream.reading is Reading.COMMITTED and stream.kept} == set()
-    assert {stream.name for stream in TABLE if stream.kept} == {"ticks", "lease", "status"}
+    assert {stream.name for stream in TABLE if stream.kept} == {"ticks", "lease", "status", "dead"}
 
 
 def test_keys_are_told_apart() -> None:

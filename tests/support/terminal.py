@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -37,7 +38,7 @@ class Terminal:
         self.before = termios.tcgetattr(slave)
         self.process = subprocess.Popen(
             self._command, stdin=slave, stdout=slave, stderr=slave, env=self._environ, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=_in_the_background,
         )  # fmt: skip
         self._slave = slave
         return self
@@ -100,3 +101,9 @@ class Terminal:
             data = os.read(self._master, 65_536)
             self.raw += data
             self._stream.feed(data)
+
+
+def _in_the_background() -> None:
+    """The terminal is the command's own, and Ctrl-C is ignored as a shell hands it to what runs with `&`."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

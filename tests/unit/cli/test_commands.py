@@ -4,6 +4,7 @@ import json
 import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from services.contracts.terms import Severity, Side, TradingState
 from services.market.market_clock import real_day
 from services.risk.settings import RiskSettings
 from services.risk.shell import risk_service
+from services.runtime.burials import burial
 from services.runtime.bus import connect
 from services.runtime.clock import RedisClock
 from services.runtime.loop import ServiceLoop
@@ -353,6 +355,17 @@ def test_a_buried_entry_goes_back_once_it_can_be_read(link: Link) -> None:
     assert refused.exit_code == 1
     assert "still cannot be read" in refused.stderr
     assert len(link.follow([ALERTS.key]).drain()) == 1
+
+
+def test_a_long_buried_entry_goes_back_whole_as_its_stream_holds_it(link: Link) -> None:
+    original = link.append(alert("A1").model_copy(update={"detail": "x" * 9_000}), cause="c1")
+    (entry,) = link.bus.tail(ALERTS.key, 1)
+    link.append(burial("notifier", entry, "core failed", 3), cause="c2")
+    link.append(burial("notifier", replace(entry, entry_id="1-0"), "core failed", 3), cause="c3")
+    good, gone = (row["id"] for row in json.loads(arb("dead", "list", "--json").output))
+    assert arb("dead", "retry", good, "--reason", "mended").exit_code == 0
+    assert [item.envelope for item in link.follow([ALERTS.key]).drain()] == [original, original]
+    assert "does not hold it any more" in arb("dead", "retry", gone, "--reason", "mended").stderr
 
 
 def test_a_redis_that_does_not_answer_is_said_in_words() -> None:

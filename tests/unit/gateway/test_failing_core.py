@@ -29,7 +29,7 @@ from services.gateway import order_desk, truth
 from services.gateway.effects import Query, Send
 from services.gateway.facts import Fact, QueryReturned, SendReturned
 from services.gateway.outbox import Outbox
-from services.gateway.redis_reader import Read
+from services.gateway.redis_reader import Read, read_entry
 from services.gateway.shell import Identity, Shell
 from services.runtime.bus import Entry
 
@@ -218,3 +218,14 @@ class TestOnceItIsLogged:
         assert not live.told(CommandDenied)
         assert [m.facts.order_id for m in live.told(OrderUnknown)] == ["P1.1.s.1"]
         assert len(live.sends) == 1
+
+
+def test_junk_on_the_commands_is_told_in_one_alert_and_what_follows_is_heard(live: Live) -> None:
+    for number in range(1, 401):
+        live.inbox.put(read_entry(Entry(KEY, f"{number}-0", b"junk" * 2_000)))
+    live.hear(sell(live, 1), "500-0")
+    assert [send.order_id for send in live.sends] == ["P1.1.s.1"]
+    (alert,) = [told for told in live.told(AlertRaised) if told.code == AlertCode.DEAD_LETTER]
+    assert (alert.alert_id, alert.facts["count"]) == ("dead-gateway-commands-main", 400)
+    buried = live.told(EntryBuried)
+    assert len(buried) == 400 and {(len(m.text), m.whole_bytes) for m in buried} == {(4_096, 8_000)}

@@ -73,6 +73,13 @@ def test_the_end_of_a_trouble_nobody_knew_is_no_news() -> None:
     assert state.outbox == () and state.digest == ()
 
 
+def test_a_repetition_tells_the_newest_words_of_a_trouble() -> None:
+    grown = alert().model_copy(update={"detail": "400 so far"})
+    state = after(FRESH, alert(), grown)
+    state = after(state, delivered(state), later(300))
+    assert [notice.alert.detail for notice in state.outbox] == ["400 so far"]
+
+
 def test_an_unacknowledged_critical_alert_is_repeated_until_somebody_says_so() -> None:
     state = after(FRESH, alert())
     state = after(state, delivered(state), later(299))

@@ -1,0 +1,110 @@
+"""Entries that a reader gives up: what the dead stream keeps of each, and one alert for each stream. Pure.
+
+Invariant: however many entries a reader gives up, people hear of one stream in one alert. It counts them, is
+told again at growing intervals while the count grows, and ends when nothing was given up for `QUIET_NS`.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from services.contracts.alert_codes import AlertCode
+from services.contracts.alert_text import raised
+from services.contracts.limits import BURIED_TEXT_BYTES, NS_PER_S
+from services.contracts.messages.alerts import AlertRaised, Fact
+from services.contracts.messages.dead import EntryBuried
+from services.contracts.streams import stream_of
+from services.contracts.terms import Severity
+from services.runtime.bus import Entry
+
+AGAIN_NS: Final = 2 * NS_PER_S
+AGAIN_MOST_NS: Final = 300 * NS_PER_S
+"""A growing count is told after 2, 4, 8 s and so on, at last every five minutes."""
+QUIET_NS: Final = 60 * NS_PER_S
+PROBLEM_CHARS: Final = 300
+_PAIR_ID: Final = re.compile(r'"pair_id"\s*:\s*"([^"]{1,80})"')
+
+
+def burial(service: str, entry: Entry, reason: str, tries: int) -> EntryBuried:
+    """Return what the dead stream keeps of an entry: of a longer one the beginning, length and hash."""
+    size, digest = entry.whole_bytes, entry.sha256
+    if not size and len(entry.text) > BURIED_TEXT_BYTES:
+        size, digest = len(entry.text), hashlib.sha256(entry.text).hexdigest()
+    return EntryBuried(
+        stream_key=entry.key, entry_id=entry.entry_id, service=service, reason=reason[:PROBLEM_CHARS],
+        tries=tries, text=entry.text[:BURIED_TEXT_BYTES].decode(errors="replace"), whole_bytes=size,
+        sha256=digest,
+    )  # fmt: skip
+
+
+def alert_id_of(service: str, stream_key: str) -> str:
+    """Return the id of the one alert about entries of a stream that `service` gave up.
+
+    >>> alert_id_of("gateway", "{arb}:commands:main")
+    'dead-gateway-commands-main'
+    """
+    found = stream_of(stream_key)
+    names = (stream_key,) if found is None else (found[0].name, found[1])
+    return "-".join(name for name in ("dead", service, *names) if name)
+
+
+@dataclass(frozen=True, slots=True)
+class Spell:
+    """Entries of one stream given up in a row. `pair_id` is the pair that the last of them named."""
+
+    count: int
+    last_ns: int
+    entry_id: str
+    problem: str
+    pair_id: str = ""
+    told: int = 0
+    tell_at_ns: int = 0
+    again_ns: int = AGAIN_NS
+
+
+@dataclass(frozen=True, slots=True)
+class Burials:
+    """What one reader gave up lately, by stream key."""
+
+    service: str
+    spells: Mapping[str, Spell] = field(default_factory=dict)
+
+    def after(self, buried: EntryBuried, now_ns: int) -> "Burials":
+        """Return this with one more entry given up."""
+        named = _PAIR_ID.search(buried.text)
+        spell = self.spells.get(buried.stream_key) or Spell(0, now_ns, "", "", tell_at_ns=now_ns)
+        spell = replace(
+            spell, count=spell.count + 1, last_ns=now_ns, entry_id=buried.entry_id, problem=buried.reason,
+            pair_id=named[1] if named else spell.pair_id,
+        )  # fmt: skip
+        return replace(self, spells={**self.spells, buried.stream_key: spell})
+
+    def told(self, now_ns: int) -> tuple["Burials", tuple[AlertRaised, ...]]:
+        """Return the alerts that are due, and this with them told."""
+        left: dict[str, Spell] = {}
+        alerts: list[AlertRaised] = []
+        for key, spell in self.spells.items():
+            over = now_ns - spell.last_ns >= QUIET_NS
+            due = spell.count > spell.told and now_ns >= spell.tell_at_ns
+            if over or due:
+                alerts.append(self._alert(key, spell, over=over))
+            if not over:
+                left[key] = _told(spell, now_ns) if due else spell
+        return (replace(self, spells=left), tuple(alerts)) if alerts else (self, ())
+
+    def _alert(self, key: str, spell: Spell, *, over: bool) -> AlertRaised:
+        facts: dict[str, Fact] = {
+            "service": self.service, "stream": key, "count": spell.count, "entry": spell.entry_id,
+            "problem": spell.problem,
+        }  # fmt: skip
+        return raised(
+            AlertCode.DEAD_LETTER, alert_id_of(self.service, key), Severity.CRITICAL, facts,
+            pair_id=spell.pair_id, resolved=over,
+        )  # fmt: skip
+
+
+def _told(spell: Spell, now_ns: int) -> Spell:
+    again_ns = min(2 * spell.again_ns, AGAIN_MOST_NS)
+    return replace(spell, told=spell.count, tell_at_ns=now_ns + spell.again_ns, again_ns=again_ns)
