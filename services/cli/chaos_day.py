@@ -38,8 +38,10 @@ from services.cli.fleet import (
 from services.cli.link import Follower, Link, Seen, open_link
 from services.cli.stack import Stack
 from services.cli.surroundings import clean_environment, copy_configuration
+from services.contracts.alert_codes import AlertCode
 from services.contracts.envelope import Envelope
 from services.contracts.limits import NS_PER_MS, NS_PER_S
+from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.orders import AccountReported, OrderFacts
 from services.contracts.messages.pairs import PairClosed, ResidualOpened
 from services.contracts.terms import TradingState
@@ -91,6 +93,8 @@ class ChaosDay:
     board: Board = field(default_factory=Board)
     troubles: list[str] = field(default_factory=list)
     residuals: set[str] = field(default_factory=set)
+    fenced: set[str] = field(default_factory=set)
+    """Instances that have said that they wait behind another."""
     wanted: TradingState = TradingState.ARMED
     _asked_s: float = 0.0
     _moved_s: float = 0.0
@@ -155,7 +159,7 @@ class ChaosDay:
         self._desk = FaultDesk(
             stack, self._server, simulator_address(options.folder),
             deque(faults_of_day(options.seed, options.number, (*self._services, WORKER), length_ms)),
-            options.kills_left, self._lost, self._say,
+            options.kills_left, self._lost, self._say, self._waits,
         )  # fmt: skip
         try:
             for program in programs(self._fleet):
@@ -236,6 +240,9 @@ class ChaosDay:
         """Pairs approved and not closed, and those that were opened again or brought back."""
         return self.board.open_pairs.keys() | self.residuals
 
+    def _waits(self, pid: int) -> bool:
+        return any(instance.endswith(f"-{pid}") for instance in self.fenced)
+
     def _read(self) -> list[Seen]:
         try:
             return self._follower.read(READ_BLOCK_MS)
@@ -250,6 +257,8 @@ class ChaosDay:
             self.residuals.add(item.message.pair_id)
         elif isinstance(item.message, PairClosed):
             self.residuals.discard(item.message.pair_id)
+        if isinstance(item.message, AlertRaised) and item.message.code == AlertCode.SECOND_INSTANCE:
+            self.fenced.add(str(item.message.facts["instance"]))
         if isinstance(item.message, AccountReported):
             self._account_s = time.monotonic()
         elif isinstance(getattr(item.message, "facts", item.message), OrderFacts | PairClosed):

@@ -1,7 +1,8 @@
 """Strikes the planned faults at running processes, and starts again what a supervisor would.
 
-Every process is killed and started through the same `Stack` that `arb up` uses. A service that ended
-because it was fenced ended well; any other end that was not our doing is a trouble.
+Every process is killed and started through the same `Stack` that `arb up` uses. An instance that was fenced
+waits behind its successor; it is told to end then, and its exit code must say that it was fenced. Any other
+end that was not our doing is a trouble.
 """
 
 import signal
@@ -22,7 +23,7 @@ from services.simulator.admin import Admin, SimulatorRefused
 
 RESTART_S: Final = 0.3
 RIVAL_S: Final = 20.0
-"""A paused instance that came back must have ended by then."""
+"""A paused instance that came back, or its successor, must have been fenced by then."""
 
 
 @dataclass(slots=True)
@@ -32,13 +33,15 @@ class Rival:
     name: str
     process: Process
     back_at_s: float = 0.0
+    told: bool = False
 
 
 @dataclass
 class FaultDesk:
     """Strikes one day's faults. `turn` is called many times a second.
 
-    `lost` is told what a killed Redis has lost once it answers again; `say` what is being done.
+    `lost` is told what a killed Redis has lost once it answers again; `say` what is being done; `waits` is
+    asked whether the process of a pid has said that it waits behind another instance.
     """
 
     stack: Stack
@@ -48,6 +51,7 @@ class FaultDesk:
     kills_left: int
     lost: Callable[[TailCut], None]
     say: Callable[[str], None]
+    waits: Callable[[int], bool]
     struck: Counter[str] = field(default_factory=Counter)
     kills_with_open_pair: int = 0
     fenced: int = 0
@@ -183,11 +187,6 @@ class FaultDesk:
             if process.alive or name in self._busy:
                 continue
             self._judge_end(name, process)
-            rival = next((r for r in self._rivals if r.name == name and r.process.alive), None)
-            if rival is not None:
-                self.stack.processes[name] = rival.process
-                self._rivals.remove(rival)
-                continue
             self._busy.add(name)
             self._later(round(RESTART_S * 1_000), lambda name=name: self._again(name))  # type: ignore[misc]
 
@@ -198,16 +197,23 @@ class FaultDesk:
     def _judge_end(self, name: str, process: Process) -> None:
         if process.exit_code == EXIT_FENCED:
             self.fenced += 1
-            self.say(f"{name} was fenced, and is started again")
+            self.say(f"an instance of {name} was fenced")
             return
         last = " / ".join(self.stack.last_lines(name, 3))
         self.troubles.append(f"{name} ended by itself with exit code {process.exit_code}: {last}")
 
     def _still_rivals(self) -> Iterable[Rival]:
         for rival in self._rivals:
+            now = self.stack.processes[rival.name]
+            if rival.back_at_s and now.alive and self.waits(now.record.pid):
+                self.stack.processes[rival.name], rival.process = rival.process, now
             if not rival.process.alive:
                 self._judge_end(rival.name, rival.process)
-            elif rival.back_at_s and time.monotonic() - rival.back_at_s > RIVAL_S:
+                continue
+            if not rival.told and self.waits(rival.process.record.pid):
+                rival.told = True
+                rival.process.send(signal.SIGTERM)
+            if rival.back_at_s and time.monotonic() - rival.back_at_s > RIVAL_S:
                 self.troubles.append(f"two instances of {rival.name} were running {RIVAL_S:g} s later")
                 rival.process.kill()
             else:

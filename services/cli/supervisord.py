@@ -19,17 +19,16 @@ from services.cli.faults import UsageFault
 from services.cli.fleet import socket_path
 from services.cli.processes import LOG_FILE_VARIABLE, LOGS
 from services.cli.stack import STOP_TIMEOUT_S, Program
-from services.runtime.process import EXIT_BAD_SETTINGS, EXIT_FENCED, EXIT_STATE
+from services.runtime.process import EXIT_BAD_SETTINGS, EXIT_STATE
 
 MANAGER: Final = "supervisord"
 CONFIG_FILE: Final = "supervisord.conf"
 SOCKET: Final = "supervisord.sock"
 PID_FILE: Final = "supervisord.pid"
-FUTILE: Final = (EXIT_BAD_SETTINGS, EXIT_FENCED, EXIT_STATE)
+FUTILE: Final = (EXIT_BAD_SETTINGS, EXIT_STATE)
 """Exit codes after which a new start would end the same way."""
 _MEANING: Final = {
     EXIT_BAD_SETTINGS: " (its settings cannot be used)",
-    EXIT_FENCED: " (another instance took over)",
     EXIT_STATE: " (its stored state does not fit this build)",
 }
 START_SECONDS: Final = 3

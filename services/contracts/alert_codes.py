@@ -17,6 +17,7 @@ class AlertCode(StrEnum):
     TICK_FAILING = "tick_failing", AlertKind.BUS
     BUS_OUTAGE = "bus_outage", AlertKind.BUS
     BUS_EMPTIED = "bus_emptied", AlertKind.BUS
+    SECOND_INSTANCE = "second_instance", AlertKind.BUS
     # gateway
     DISCONNECTED = "disconnected", AlertKind.DISCONNECT
     LOGIN_FAILED = "login_failed", AlertKind.DISCONNECT

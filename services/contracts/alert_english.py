@@ -27,6 +27,11 @@ WORDS: Final[Mapping[C, Words]] = {
         "The service goes on from its memory; what others wrote and it had not read is lost.",
         "Halt with `arb halt`, compare `arb status` with the broker, restart everything, then "
         "`arb latch clear reconciliation_difference`."),
+    C.SECOND_INSTANCE: Words(
+        "A second {service} has taken over", "{owner} holds now; {instance} waits and does nothing.",
+        "End the one that is not wanted; `arb status` shows which are up. The one that waits takes over "
+        "ten seconds after the other has ended.",
+        "The {service} that was taken over waits no longer", "{owner} held, {instance} waited."),
     C.DISCONNECTED: Words(
         "The connection to the broker is lost", "{problem}",
         "It is being restored; `arb status` shows it. Then `arb latch clear unplanned_disconnect` and `arb arm`.",

@@ -30,6 +30,11 @@ WORDS: Final[Mapping[C, Words]] = {
         "서비스는 메모리에 있는 상태로 계속합니다. 다른 서비스가 기록했으나 아직 읽지 못한 내용은 유실되었습니다.",
         "`arb halt`로 거래를 중지하고 `arb status`를 증권사 화면과 대조한 뒤 전체를 재시작하고 "
         "`arb latch clear reconciliation_difference`를 실행하십시오."),
+    C.SECOND_INSTANCE: Words(
+        "{service}: 두 번째 프로세스가 실행되어 제어권이 넘어감", "현재 {owner}이(가) 담당하며 {instance}은(는) 대기 중입니다.",
+        "`arb status`로 실행 중인 프로세스를 확인하고 필요 없는 쪽을 종료하십시오. 담당 프로세스가 종료되면 10초 뒤 대기 중인 "
+        "프로세스가 이어받습니다.",
+        "{service}: 제어권을 넘긴 프로세스의 대기 종료", "담당: {owner}, 대기: {instance}"),
     C.DISCONNECTED: Words(
         "증권사 접속 끊김", "내용: {problem}",
         "자동으로 재접속 중이며 `arb status`에서 확인할 수 있습니다. 복구되면 "

@@ -1,8 +1,9 @@
 """From settings to a running gateway process, and its clean end.
 
-Start is recovery: take the epoch, load the state, join it with the log of intentions, then connect.
-Exit codes: 0 told to stop, 1 failed, 2 settings or no control, 3 fenced, 4 stored state or log unusable,
-5 the login is refused, 10 connection lost, 11 the broker's nightly cut.
+Start is recovery: take the epoch, load the state, join it with the log of intentions, then connect. All that
+can fail is tried before the epoch is taken, so that a start that fails fences nobody.
+Exit codes: 0 told to stop, 1 failed, 2 settings or no control, 3 another gateway held and is silent,
+4 stored state or log unusable, 5 the login is refused, 10 connection lost, 11 the broker's nightly cut.
 """
 
 import faulthandler
@@ -14,7 +15,7 @@ import structlog
 from PyQt5.QtCore import QCoreApplication, QTimer
 
 from services.contracts.streams import COMMANDS, CONTROL, key_of
-from services.contracts.terms import GatewayMode
+from services.contracts.terms import GatewayMode, TradingDate
 from services.gateway import halt_file
 from services.gateway.adapters.ocx import Ocx
 from services.gateway.adapters.qax import NoControl, create_control
@@ -23,7 +24,7 @@ from services.gateway.core import recovered
 from services.gateway.figures import Figures
 from services.gateway.intention_log import IntentionLog, LogDamaged
 from services.gateway.outbox import Outbox
-from services.gateway.pulse import WAITING_FOR_REDIS, PulseFile, Vitals
+from services.gateway.pulse import FENCED, WAITING_FOR_REDIS, PulseFile, Vitals
 from services.gateway.recovery import whole_log
 from services.gateway.redis_reader import RedisReader
 from services.gateway.redis_writer import QtClock, RedisWriter
@@ -34,12 +35,13 @@ from services.market.errors import ConfigError
 from services.market.files import load_market, read_day_plan
 from services.market.market_clock import REAL_TIME
 from services.runtime.build import build_id
-from services.runtime.bus import BusUnavailable, Stored, connect
+from services.runtime.bus import BusUnavailable, RedisBus, Stored, connect
 from services.runtime.clock import Sample
+from services.runtime.fenced import Bystander
 from services.runtime.logs import configure_logs
 from services.runtime.metrics import Exporter, serve
 from services.runtime.parts import StateUnreadable, restore
-from services.runtime.process import EXIT_BAD_SETTINGS, EXIT_STATE, instance_name
+from services.runtime.process import EXIT_BAD_SETTINGS, EXIT_FENCED, EXIT_STATE, instance_name
 from services.runtime.process_figures import process_figures
 from services.runtime.settings import RuntimeSettings, SettingsError, config_dir, load_settings
 from services.runtime.stop_signals import Stop, stop_on_signals
@@ -91,8 +93,10 @@ def _run(
     pulse: PulseFile,
 ) -> int:  # fmt: skip
     application = _application()
-    bus = connect(runtime.redis_url)
-    stored = _patiently(lambda: bus.take_over(SOURCE), stop, pulse)
+    ocx = Ocx(create_control())
+    bus, log = connect(runtime.redis_url), IntentionLog(first.settings.state_dir)
+    rehearsed = _patiently(lambda: _rehearsed(bus, log, first), stop, pulse)
+    stored = None if rehearsed is None else _patiently(lambda: bus.take_over(SOURCE), stop, pulse)
     if stored is None:
         return 0
     outbox = Outbox()
@@ -102,20 +106,48 @@ def _run(
     if measured is None:
         return 0
     clock = QtClock(writer, measured)
-    log = IntentionLog(first.settings.state_dir)
     today = first.clock.trading_date_at(clock.now_ns())
-    lines = log.read(today)
-    state = whole_log(state, lines, today, str(log.path(today)))
-    state = recovered(state, lines, today, log.read_before(today))
+    state = _joined(state, log, today, mend=True)
     positions = _positions(stored, first.settings)
     reader = RedisReader(connect(runtime.redis_url), positions)
     figures = Figures(exporter, writer, clock)
     shell = _shell(
-        state, positions, stored.epoch, reader, writer, outbox, clock, log, application, pulse, figures
+        state, positions, stored.epoch, reader, writer, outbox, clock, log, application, pulse, figures, ocx
     )
     writer.start()
     reader.start()
-    return _loop(application, shell, stop, reader, writer, log)
+    code = _loop(application, shell, stop, reader, writer, log)
+    if code == EXIT_FENCED:
+        _stand_by(connect(runtime.redis_url), stop, pulse)
+    return code
+
+
+def _rehearsed(bus: RedisBus, log: IntentionLog, first: GatewayState) -> GatewayState:
+    """Recover as the start will, and change nothing: what cannot be read must not fence a live gateway.
+
+    Raises:
+        StateUnreadable, LogDamaged: a start would fail.
+        BusUnavailable: no answer.
+    """
+    state = restore(first, bus.parts(SOURCE))
+    today = first.clock.trading_date_at(bus.time_ns())
+    return _joined(state, log, today, mend=False)
+
+
+def _joined(state: GatewayState, log: IntentionLog, today: TradingDate, *, mend: bool) -> GatewayState:
+    lines = log.read(today, mend=mend)
+    state = whole_log(state, lines, today, str(log.path(today)))
+    return recovered(state, lines, today, log.read_before(today, mend=mend))
+
+
+def _stand_by(bus: RedisBus, stop: Stop, pulse: PulseFile) -> None:
+    """Wait behind the gateway that took over; the supervisor sees a pulse meanwhile."""
+
+    def over() -> bool:
+        pulse.beat(Vitals(FENCED))
+        return stop.is_set() or pulse.told_to_stop
+
+    Bystander(bus, SOURCE, instance_name()).wait(over)
 
 
 def _measured(writer: RedisWriter, stop: Stop, pulse: PulseFile) -> Sample | None:
@@ -140,9 +172,8 @@ def _positions(stored: Stored, settings: GatewaySettings) -> dict[str, str]:
 def _shell(
     state: GatewayState, positions: dict[str, str], epoch: int, reader: RedisReader, writer: RedisWriter,
     outbox: Outbox, clock: QtClock, log: IntentionLog, application: QCoreApplication,
-    pulse: PulseFile, figures: Figures,
+    pulse: PulseFile, figures: Figures, ocx: Ocx,
 ) -> Shell:  # fmt: skip
-    ocx = Ocx(create_control())
     settings = state.settings
     port = None
     if settings.mode is not GatewayMode.OBSERVE:

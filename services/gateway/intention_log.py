@@ -243,8 +243,10 @@ class IntentionLog:
     def path(self, trading_date: str) -> Path:
         return self.folder / f"{_STEM}{trading_date}{_SUFFIX}"
 
-    def read(self, trading_date: TradingDate) -> list[Line]:
+    def read(self, trading_date: TradingDate, *, mend: bool = True) -> list[Line]:
         """Return the lines of a date; a torn last line is cut off the file.
+
+        Without `mend` the file stays as it is: another gateway may be in the middle of that line.
 
         Raises:
             LogDamaged: another line is unreadable.
@@ -253,11 +255,12 @@ class IntentionLog:
         path = self.path(trading_date)
         if not path.exists():
             return []
-        whole = _cut_to_lines(path)
-        self._days[trading_date] = _Day(bytearray(whole))
+        whole = _cut_to_lines(path, mend=mend)
+        if mend:
+            self._days[trading_date] = _Day(bytearray(whole))
         return [_parse(path, at, line) for at, line in enumerate(whole.splitlines(), 1)]
 
-    def read_before(self, trading_date: TradingDate) -> list[Line]:
+    def read_before(self, trading_date: TradingDate, *, mend: bool = True) -> list[Line]:
         """Return the lines of the newest date before this one; none where there is no such file.
 
         Raises:
@@ -265,7 +268,8 @@ class IntentionLog:
         """
         name = self.path(trading_date).name
         earlier = max((path.name for path in self.folder.glob(_NAMES) if path.name < name), default="")
-        return self.read(TradingDate(earlier.removeprefix(_STEM).removesuffix(_SUFFIX))) if earlier else []
+        date = TradingDate(earlier.removeprefix(_STEM).removesuffix(_SUFFIX))
+        return self.read(date, mend=mend) if earlier else []
 
     def append(self, trading_date: str, line: Line, sync: bool) -> None:
         """Append one line; with `sync`, return only when the disk has it. Raises OSError."""
@@ -424,11 +428,11 @@ def _place(temporary: Path, path: Path) -> None:
         os.close(folder)
 
 
-def _cut_to_lines(path: Path) -> bytes:
-    """Return the whole lines of a file; a torn last one is cut off it."""
+def _cut_to_lines(path: Path, *, mend: bool = True) -> bytes:
+    """Return the whole lines of a file; a torn last one is cut off it, with `mend`."""
     data = path.read_bytes()
     whole = data[: data.rfind(b"\n") + 1]
-    if len(whole) < len(data):
+    if mend and len(whole) < len(data):
         with path.open("r+b") as file:
             file.truncate(len(whole))
             os.fsync(file.fileno())

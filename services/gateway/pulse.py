@@ -26,14 +26,18 @@ PULSE_FILE: Final = "pulse.json"
 STOP_FILE: Final = "stop"
 RECORD_BYTES: Final = 1_024
 WAITING_FOR_REDIS: Final = "waiting_for_redis"
+FENCED: Final = "fenced"
+WAITING: Final = frozenset({WAITING_FOR_REDIS, FENCED})
+"""Stages in which a gateway waits for something that a new start does not bring."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
     """What the supervisor needs to know of a gateway; ages in ms, -1 where nothing came yet.
 
-    `stage` is the connection's state, or `waiting_for_redis` before there is a Qt loop. `quiet_ms` holds
-    `book:KRX` and so on for what is registered and trades now; `owing` counts pairs that hold shares.
+    `stage` is the connection's state, `waiting_for_redis` before there is a Qt loop, or `fenced` after it.
+    `quiet_ms` holds `book:KRX` and so on for what is registered and trades now; `owing` counts pairs that
+    hold shares.
     """
 
     stage: str

@@ -1,7 +1,7 @@
 """The thread that writes: everything that goes out, in order, and the measure of Redis's clock.
 
 A batch that failed is written again until Redis answers: nobody knows whether it took place, ids are
-the same, and readers drop what they have seen. Fenced is final: another gateway has taken over.
+the same, and readers drop what they have seen. Fenced, it ends: another gateway has taken over.
 """
 
 import contextlib

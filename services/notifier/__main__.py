@@ -6,7 +6,7 @@ from services.runtime.process import run_service
 if __name__ == "__main__":
     shell = NotifierShell()
     try:
-        code = run_service(shell.build)
+        code = run_service(shell.build, shell.close)
     finally:
         shell.close()
     raise SystemExit(code)

@@ -5,7 +5,7 @@ replaces, so that a late reader can skip without decoding. What a service knows 
 hash: `epoch`, `owner`, `positions`, and a field for each durable part of its state.
 
 Whoever took the newest epoch may write; an instance that has lost touch with Redis takes a new one when
-it is back, unless another has taken over meanwhile: then it is fenced, for good.
+it is back, unless another has taken over meanwhile: then it is fenced, and waits (see `fenced`).
 
 Writing clients do not retry: redis-py would send a write again whose reply was lost, and
 double it. After any error in a commit the caller drops its memory and loads again.
@@ -72,7 +72,7 @@ return {epoch, redis.call('HGETALL', KEYS[1])}
 
 
 class Fenced(RuntimeError):
-    """Another instance has taken this service's epoch: this one must stop writing, for good."""
+    """Another instance has taken this service's epoch: this one must write no more."""
 
 
 class KeysLost(RuntimeError):
@@ -152,6 +152,7 @@ class Bus(Protocol):
     def time_ns(self) -> int: ...
     def read(self, cursors: Mapping[str, str], *, count: int, block_ms: int) -> list[Entry]: ...
     def tail(self, key: str, count: int) -> list[Entry]: ...
+    def parts(self, service: str) -> Mapping[str, str]: ...
     def take_over(self, service: str, held: int = 0) -> Stored: ...
     def commit(
         self, service: str, epoch: int, parts: Mapping[str, str], positions: Mapping[str, str],
@@ -266,6 +267,11 @@ class RedisBus:
         """Return one stored part of a service's state, empty where there is none."""
         stored = _guard(lambda: self._redis.hget(state_key(service), name))
         return _text(stored) if stored is not None else ""
+
+    def parts(self, service: str) -> Mapping[str, str]:
+        """Return what is stored of a service, its parts among it, without taking its epoch."""
+        stored = _guard(lambda: self._redis.hgetall(state_key(service)))
+        return {_text(name): _text(value) for name, value in stored.items()}
 
     def trim_before(self, key: str, entry_id: str) -> int:
         """Drop entries older than `entry_id`; returns how many went."""

@@ -94,7 +94,7 @@ class ServiceLoop(Generic[StateT]):
         """Turn until `stop` is set.
 
         Raises:
-            Fenced: another instance took over; the process should end.
+            Fenced: another instance took over; nothing more may be written.
             StateUnreadable: what is stored does not fit this build.
         """
         failures = 0
@@ -148,6 +148,9 @@ class ServiceLoop(Generic[StateT]):
 
     def _recover(self) -> None:
         self._clock.settle()
+        if not self._epoch:
+            # What cannot be read must be found out before a live instance is fenced.
+            restore(self._service.initial, self._bus.parts(self._service.name))
         stored = self._bus.take_over(self._service.name, self._epoch)
         self._epoch = stored.epoch
         parts = dict(stored.parts)

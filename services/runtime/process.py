@@ -13,6 +13,7 @@ from services.contracts.step import StateT
 from services.runtime.build import build_id
 from services.runtime.bus import Fenced, connect
 from services.runtime.clock import RedisClock
+from services.runtime.fenced import Bystander
 from services.runtime.logs import configure_logs
 from services.runtime.loop import ServiceLoop
 from services.runtime.meter import Meter
@@ -25,6 +26,7 @@ from services.runtime.stop_signals import stop_on_signals
 
 EXIT_BAD_SETTINGS = 2
 EXIT_FENCED = 3
+"""Another instance held the epoch, and this process has waited behind it: to be started again."""
 EXIT_STATE = 4
 
 
@@ -42,10 +44,13 @@ def exporter_of(service: Service[StateT]) -> Exporter:
     return exporter
 
 
-def run_service(build: Callable[[RuntimeSettings], Service[StateT]]) -> int:
+def run_service(
+    build: Callable[[RuntimeSettings], Service[StateT]], close: Callable[[], None] = lambda: None
+) -> int:
     """Run one service until a signal; returns the exit code.
 
-    2: settings cannot be used; 3: another instance took over; 4: the stored state does not fit.
+    2: settings cannot be used; 3: another instance took over, and was silent since; 4: the stored state does
+    not fit. `close` lets go of what the service holds besides, before a fenced process waits.
     """
     try:
         runtime = load_settings(RuntimeSettings)
@@ -65,6 +70,8 @@ def run_service(build: Callable[[RuntimeSettings], Service[StateT]]) -> int:
         loop.run(stop)
     except Fenced as error:
         log.error("fenced", error=str(error))
+        close()
+        Bystander(bus, service.name, service.instance).wait(stop.is_set)
         return EXIT_FENCED
     except StateUnreadable as error:
         log.error("state unreadable", error=str(error))

@@ -34,6 +34,7 @@ from services.runtime.redis_server import find_redis
 from services.runtime.service import Service
 from services.runtime.slack import Delivered, Outcome
 from services.runtime.slack_blocks import Payload
+from tests.bus.test_fenced import beat
 
 DEADLINE_S = 20.0
 
@@ -334,7 +335,7 @@ def test_a_commit_cut_in_the_middle_takes_effect_once(
 
 
 @pytest.mark.redis
-def test_a_process_that_was_overtaken_ends_with_its_own_exit_code(redis_url: str) -> None:
+def test_a_process_that_was_overtaken_waits_and_ends_with_its_own_exit_code(redis_url: str) -> None:
     client = redis.Redis.from_url(redis_url)
     client.flushall()
     program = (
@@ -351,7 +352,17 @@ def test_a_process_that_was_overtaken_ends_with_its_own_exit_code(redis_url: str
     )
     try:
         until(lambda: client.hget("{arb}:state:tally", "epoch") is not None)
-        RedisBus(client).take_over("tally")
+        owner = RedisBus(client)
+        owner.take_over("tally")
+
+        def said() -> bool:
+            beat(client, "another-1")
+            return any(alert_id.startswith("fenced-tally-") for alert_id in alert_ids(client))
+
+        until(said)
+        assert process.poll() is None, "it waits for as long as the other lives"
+        assert client.hget("{arb}:state:tally", "epoch") == b"2"
+        process.terminate()
         assert process.wait(DEADLINE_S) == EXIT_FENCED
     finally:
         process.kill()

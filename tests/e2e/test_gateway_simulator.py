@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 
 import pytest
 
+from services.contracts.alert_codes import AlertCode
 from services.contracts.envelope import Envelope, Message, decode
 from services.contracts.in_force import Reference
 from services.contracts.limits import COMMAND_TTL_MS, NS_PER_MS
+from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.commands import PlaceOrder
 from services.contracts.messages.control import ReferencePublished, TradingStateChanged, TradingStateRequested
 from services.contracts.messages.lease import LeaseRenewed
@@ -31,7 +33,7 @@ from services.contracts.messages.orders import (
 from services.contracts.messages.status import Heartbeat
 from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState
 from services.contracts.reasons import GateReason
-from services.contracts.streams import ORDERS, STATUS, TICKS, VENUE, home_of, key_of
+from services.contracts.streams import ALERTS, ORDERS, STATUS, TICKS, VENUE, home_of, key_of
 from services.contracts.terms import (
     OrderKind,
     Purpose,
@@ -287,10 +289,13 @@ def test_killed_and_started_anew_it_sends_nothing_twice(rig: Rig) -> None:
     assert closed.facts.cum_qty_shares <= 1
 
 
-def test_a_second_gateway_fences_the_first(rig: Rig) -> None:
+def test_a_second_gateway_fences_the_first_which_waits(rig: Rig) -> None:
     first = rig.gateway()
     armed(rig)
     rig.gateway()
+    rig.told(AlertRaised, ALERTS.key, lambda m: m.code == AlertCode.SECOND_INSTANCE)
+    assert first.poll() is None, rig.errors()
+    first.terminate()
     assert first.wait(DEADLINE_S) == 3, rig.errors()
 
 

@@ -68,6 +68,24 @@ def test_a_killed_service_is_there_again_within_seconds_and_status_says_so(desk:
     assert until("status says so", lambda: "risk was started again" in desk.arb("status").stdout)
 
 
+def test_a_second_executor_for_some_seconds_leaves_the_desk_with_one(desk: Desk) -> None:
+    before = desk.process("executor")["pid"]
+    env = {
+        **os.environ, "PYTHONPATH": str(ROOT), "ARB_CONFIG_DIR": str(ROOT / "config"),
+        "ARB_RUNTIME_REDIS_URL": f"unix://{(desk.folder / 'run' / 'redis' / 'redis.sock').resolve()}",
+    }  # fmt: skip
+    second = subprocess.Popen([sys.executable, "-m", "services.executor"], env=env, cwd=desk.folder)
+    try:
+        until("it says so", lambda: "A second executor has taken over" in desk.arb("status").stdout)
+        assert desk.process("executor")["pid"] == before, "the first waits"
+    finally:
+        second.send_signal(signal.SIGINT)
+        assert second.wait(20) == 0
+    until("the first was started again", lambda: desk.process("executor")["pid"] not in (0, before))
+    until("it says so, too", lambda: "waits no longer" in desk.arb("status").stdout)
+    assert "executor is down" not in desk.arb("status").stdout
+
+
 def test_logs_of_all_processes_come_as_one(desk: Desk) -> None:
     rows = [json.loads(row) for row in desk.arb("logs", "--json", "-n", "500").stdout.splitlines()]
     assert {"risk", "executor", "gateway", "notifier"} <= {row["service"] for row in rows}

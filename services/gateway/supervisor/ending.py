@@ -9,7 +9,6 @@ from services.runtime.process import EXIT_BAD_SETTINGS, EXIT_FENCED, EXIT_STATE
 PLANNED_CUT: Final = EXIT_PLANNED_CUT
 FUTILE: Final = {
     EXIT_BAD_SETTINGS: "its settings cannot be used",
-    EXIT_FENCED: "another gateway has taken over",
     EXIT_STATE: "its stored state or its log of intentions cannot be read",
     EXIT_REFUSED: "the login is not what its settings say",
 }
@@ -17,6 +16,7 @@ FUTILE: Final = {
 _OTHERS: Final = {
     0: "it was told to stop by somebody else",
     1: "it failed",
+    EXIT_FENCED: "another gateway held, and is silent now",
     EXIT_RECONNECT: "the connection to the broker is lost",
     EXIT_PLANNED_CUT: "the broker's nightly cut",
 }

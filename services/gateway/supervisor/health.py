@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.contracts.limits import NS_PER_MS, NS_PER_S
-from services.gateway.pulse import WAITING_FOR_REDIS
+from services.gateway.pulse import WAITING
 from services.gateway.supervisor.looks import Look
 from services.gateway.supervisor.screens import waiting_for_person
 from services.gateway.supervisor.state import SupervisorState
@@ -48,7 +48,7 @@ def complaint(state: SupervisorState, look: Look) -> Complaint | None:
     if vitals.ready and (feed := silent_feed(state, look)):
         return Complaint(feed)
     unready_s = (look.mono_ns - state.unready_ns) // NS_PER_S
-    if unready_s >= settings.ready_s and vitals.stage != WAITING_FOR_REDIS and not waiting_for_person(state):
+    if unready_s >= settings.ready_s and vitals.stage not in WAITING and not waiting_for_person(state):
         return Complaint(f"it has not been ready for {unready_s} s, but {vitals.stage}")
     at_ease = vitals.working == 0 and vitals.owing == 0
     if look.memory_mb >= settings.memory_soft_mb and vitals.ready and at_ease:

@@ -98,10 +98,10 @@ class MemoryLog(IntentionLog):
         """Nobody takes a file away that is in memory."""
         return ""
 
-    def read(self, trading_date: str) -> list[Line]:
+    def read(self, trading_date: str, *, mend: bool = True) -> list[Line]:
         return [json.loads(line) for line in self._lines.get(trading_date, ())]
 
-    def read_before(self, trading_date: str) -> list[Line]:
+    def read_before(self, trading_date: str, *, mend: bool = True) -> list[Line]:
         earlier = max((date for date in self._lines if date < trading_date), default="")
         return self.read(earlier)
 

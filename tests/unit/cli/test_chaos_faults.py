@@ -19,7 +19,7 @@ SLEEPER = (sys.executable, "-c", "import time; time.sleep(60)")
 ENDS_FENCED_WHEN_TOLD = (
     sys.executable,
     "-c",
-    f"import signal, sys, time; signal.signal(signal.SIGUSR1, lambda *_: sys.exit({EXIT_FENCED})); "
+    f"import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit({EXIT_FENCED})); "
     "print('up', flush=True); time.sleep(60)",
 )
 
@@ -33,7 +33,9 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
     running.stop_all()
 
 
-def desk_of(stack: Stack, *plan: Fault, kills: int = 99) -> FaultDesk:
+def desk_of(
+    stack: Stack, *plan: Fault, kills: int = 99, waits: Callable[[int], bool] = lambda pid: False
+) -> FaultDesk:
     return FaultDesk(
         stack,
         FragileRedis(stack.folder),
@@ -42,6 +44,7 @@ def desk_of(stack: Stack, *plan: Fault, kills: int = 99) -> FaultDesk:
         kills,
         lambda cut: None,
         lambda t: None,
+        waits,
     )
 
 
@@ -93,16 +96,19 @@ def test_a_paused_process_stands_still_and_goes_on(stack: Stack) -> None:
     assert (desk.kills, desk.troubles) == (0, [])
 
 
-def test_a_replaced_instance_that_is_fenced_leaves_its_successor_alone(stack: Stack) -> None:
+@pytest.mark.parametrize("fenced", ["the old one", "its successor"])
+def test_the_instance_that_waits_behind_the_other_is_ended_alone(stack: Stack, fenced: str) -> None:
+    waiting: set[int] = set()
     stack.start(Program("risk", ENDS_FENCED_WHEN_TOLD))
     old = stack.processes["risk"]
     until(lambda: stack.last_lines("risk") == ("up",))
-    desk = desk_of(stack, fault(FaultKind.REPLACE, hold_ms=300))
-    turned(desk, lambda: state_of(old) == "T")
-    old.send(signal.SIGUSR1)
+    desk = desk_of(stack, fault(FaultKind.REPLACE, hold_ms=300), waits=waiting.__contains__)
+    turned(desk, lambda: stack.last_lines("risk") == ("up", "up"))
+    new = stack.processes["risk"]
+    waits, holds = (old, new) if fenced == "the old one" else (new, old)
+    waiting.add(waits.record.pid)
     turned(desk, lambda: desk.healed)
-    assert not old.alive
-    assert stack.processes["risk"].alive
+    assert not waits.alive and holds.alive and stack.processes["risk"] is holds
     assert (desk.fenced, desk.troubles) == (1, [])
 
 

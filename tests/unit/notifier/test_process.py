@@ -80,15 +80,23 @@ def test_without_a_webhook_alerts_stand_on_the_terminal_and_repeat_until_acknowl
     wait_for(lambda: (found := status(real)) is not None and not found.unacknowledged, "the acknowledgement")
 
 
-def test_a_second_notifier_takes_over_and_the_first_ends(
+def test_a_second_notifier_takes_over_and_the_first_lets_go_of_the_journal_and_waits(
     real: "redis.Redis", start: Start, tmp_path: Path
 ) -> None:
     first = start(NOTIFIER)
     wait_for(lambda: status(real) is not None, "the first")
     start(NOTIFIER)
-    assert first.wait(DEADLINE_S) == 3
+
+    def waits() -> bool:
+        bodies = [decode(entry.text).body for entry in RedisBus(real).tail(ALERTS.key, 50)]
+        return any(isinstance(body, AlertRaised) and body.code == "second_instance" for body in bodies)
+
+    wait_for(waits, "the alert of the first")
     sent = send(real, quote(1), name="g1")
     wait_for(lambda: journalled(tmp_path / "journal", "ticks") == sent, "the second one's journal")
+    assert first.poll() is None
+    first.terminate()
+    assert first.wait(DEADLINE_S) == 3
 
 
 def test_a_journal_that_cannot_be_written_is_an_alert(

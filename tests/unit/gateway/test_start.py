@@ -1,0 +1,96 @@
+"""What a start of the gateway tries before it takes the epoch: a start that fails fences nobody."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from services.contracts.streams import state_key
+from services.contracts.terms import TradingDate
+from services.gateway import intention_log
+from services.gateway.app import _rehearsed
+from services.gateway.intention_log import IntentionLog, LogDamaged
+from services.gateway.shell import SOURCE
+from services.gateway.state import GatewayState
+from services.runtime.bus import RedisBus
+from services.runtime.parts import StateUnreadable
+
+from .desk import fresh
+
+REPO = Path(__file__).parents[3]
+pytestmark = pytest.mark.redis
+
+
+@pytest.fixture
+def held(redis_url: str) -> Iterator["redis.Redis"]:
+    """A Redis in which a gateway holds the epoch."""
+    client = redis.Redis.from_url(redis_url)
+    client.flushall()
+    RedisBus(client).take_over(SOURCE)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def first() -> GatewayState:
+    return fresh().state
+
+
+def today_of(client: "redis.Redis", first: GatewayState) -> TradingDate:
+    return first.clock.trading_date_at(RedisBus(client).time_ns())
+
+
+def test_without_a_control_the_gateway_that_runs_stays(
+    held: "redis.Redis", redis_url: str, tmp_path: Path
+) -> None:
+    before = held.hgetall(state_key(SOURCE))
+    known = {name: value for name, value in os.environ.items() if not name.startswith("ARB_")}
+    ended = subprocess.run(
+        [sys.executable, "-m", "services.gateway"], cwd=REPO, text=True, capture_output=True, timeout=60,
+        env={
+            **known, "ARB_RUNTIME_REDIS_URL": redis_url, "ARB_GATEWAY_STATE_DIR": str(tmp_path),
+            "QT_QPA_PLATFORM": "offscreen",
+        },
+    )  # fmt: skip
+    assert ended.returncode == 2 and "cannot be created" in ended.stderr
+    assert held.hgetall(state_key(SOURCE)) == before
+
+
+@pytest.mark.parametrize("day", ["today", "earlier"])
+def test_a_log_that_is_damaged_takes_nothing(
+    held: "redis.Redis", first: GatewayState, tmp_path: Path, day: str
+) -> None:
+    log = IntentionLog(tmp_path)
+    date = today_of(held, first) if day == "today" else TradingDate("2026-01-02")
+    log.path(date).write_bytes(b"no line of ours\n")
+    before = held.hgetall(state_key(SOURCE))
+    with pytest.raises(LogDamaged):
+        _rehearsed(RedisBus(held), log, first)
+    assert held.hgetall(state_key(SOURCE)) == before
+
+
+def test_a_line_that_a_live_gateway_is_writing_stays(
+    held: "redis.Redis", first: GatewayState, tmp_path: Path
+) -> None:
+    log = IntentionLog(tmp_path)
+    today = today_of(held, first)
+    log.append(today, intention_log.claimed("P1"), sync=True)
+    path = log.path(today)
+    torn = path.read_bytes() + b'{"k": "inte'
+    path.write_bytes(torn)
+    assert _rehearsed(RedisBus(held), log, first) is not None
+    assert path.read_bytes() == torn
+
+
+def test_a_stored_state_of_another_build_takes_nothing(
+    held: "redis.Redis", first: GatewayState, tmp_path: Path
+) -> None:
+    held.hset(state_key(SOURCE), "working", "no json")
+    before = held.hgetall(state_key(SOURCE))
+    with pytest.raises(StateUnreadable):
+        _rehearsed(RedisBus(held), IntentionLog(tmp_path), first)
+    assert held.hgetall(state_key(SOURCE)) == before
