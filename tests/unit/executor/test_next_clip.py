@@ -8,7 +8,7 @@ import pytest
 from services.contracts.messages.commands import PlaceOrder
 from services.contracts.messages.control import ReferencePublished
 from services.contracts.messages.pairs import ClipRecomputed
-from services.contracts.terms import Symbol, Venue
+from services.contracts.terms import Purpose, Symbol, Venue
 from services.contracts.threshold import SHIPPED_ROW, ThresholdRow, ThresholdTable
 
 from .desk import SYMBOL, Desk
@@ -56,3 +56,12 @@ def test_further_clip_counts_on_half_of_what_is_displayed(desk: Desk) -> None:
     desk.fill(desk.last(PlaceOrder))
     looked = desk.last(ClipRecomputed)
     assert not looked.proceed and "do not hold" in looked.reason
+
+
+def test_further_clip_is_no_larger_than_a_limit_that_was_lowered_since(desk: Desk) -> None:
+    desk.approve(qty=5, clip=3)
+    assert desk.last(PlaceOrder).qty_shares == 3
+    desk.limit(clip_shares=1)
+    desk.fill(desk.last(PlaceOrder))
+    desk.fill(desk.sells[0])
+    assert [o.qty_shares for o in desk.orders if o.purpose is Purpose.ENTRY] == [3, 1]

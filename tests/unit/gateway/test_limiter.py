@@ -1,6 +1,7 @@
 """Whatever is asked and whenever: no window ever holds more calls than the broker takes."""
 
 import dataclasses
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -36,6 +37,17 @@ def calls_made(gaps: list[int], ladder: tuple[tuple[int, int], ...], kept: int =
 def test_no_sliding_second_holds_a_sixth_order(gaps: list[int]) -> None:
     made = calls_made(gaps, ORDER_LADDER)
     assert all(sixth - first > NS_PER_S for first, sixth in zip(made, made[5:], strict=False))
+
+
+@given(GAPS, st.randoms(use_true_random=False))
+def test_no_second_at_the_broker_holds_a_sixth_where_each_is_on_its_way_for_100_ms_at_most(
+    gaps: list[int], random: Random
+) -> None:
+    """The broker counts when a call arrives: one that was slow and five that were not come closer."""
+    made = calls_made([0, 0, 0, 0, 0, NS_PER_S + 1_000_000, *gaps], ORDER_LADDER)
+    lags = [100_000_000, *(random.choice((0, 100_000_000)) for _ in made)]
+    arrived = sorted(at + lag for at, lag in zip(made, lags, strict=False))
+    assert all(sixth - first >= NS_PER_S for first, sixth in zip(arrived, arrived[5:], strict=False))
 
 
 @given(st.lists(st.integers(0, 20_000_000_000), max_size=300))

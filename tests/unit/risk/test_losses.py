@@ -74,6 +74,19 @@ def test_an_open_pair_is_valued_at_the_bid() -> None:
     assert latches(desk.tick(30)) == [Latch.PAIR_LOSS]
 
 
+def test_a_pair_that_a_late_fill_opened_again_is_judged_by_its_last_close() -> None:
+    """Closed with nothing, as all believed: the shares that it had bought after all were sold at a loss."""
+    desk = armed(world.limits(max_pair_loss_krw=10_000))
+    pair_id = opened(desk, "late")
+    nothing = {"bought_shares": 0, "bought_krw": 0, "sold_shares": 0, "sold_krw": 0, "commission_krw": 0}
+    said = desk.tell(closed(pair_id, trip=False, realised_pnl_krw=0, tax_krw=0, **nothing))
+    assert latches(said) == []
+    desk.tell(filled(facts(pair_id, Side.BUY, 5, BOUGHT_KRW)))
+    desk.tell(filled(facts(pair_id, Side.SELL, 5, BOUGHT_KRW - 20_000)))
+    sums = {"sold_krw": BOUGHT_KRW - 20_000, "tax_krw": 660}
+    assert latches(desk.tell(closed(pair_id, closings=2, **sums))) == [Latch.PAIR_LOSS]
+
+
 def test_a_lifted_pair_loss_is_not_set_again_by_the_pair_that_is_closed() -> None:
     desk = armed(world.limits(max_pair_loss_krw=10_000))
     lose(desk, "bad", 20_000)
