@@ -4,6 +4,7 @@ Pure: `seen` takes an envelope and returns the new board. It owns no truth; each
 newest one of the service that owns it, with its age, and a service that fell silent shows as stale.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -43,13 +44,17 @@ from services.contracts.terms import SessionPhase, Severity, TradingState, Venue
 
 STALE_NS: Final = 5 * HEARTBEAT_MS * NS_PER_MS
 EVENTS_KEPT: Final = 50
-ALERTS_KEPT: Final = 100
+ALERTS_KEPT: Final = 600
 CLOSED_KEPT: Final = 50
 TAIL: Final = 1_000
-"""How far back of each stream a board is built from: minutes of status, days of control."""
+"""So much of each stream's end tells what happened lately. How things are is read from what services keep."""
+GONE_NS: Final = 24 * 3_600 * NS_PER_S
+"""A service that has not beaten for so long is no part of the system any more."""
+SPREADS_GONE_NS: Final = 60 * NS_PER_S
+"""Spreads of a detector that has been silent for so long are no spreads."""
 
 BOARD_KEYS: Final = tuple(key_of(stream) for stream in (STATUS, CONTROL, VENUE, PAIRS, ORDERS, ALERTS))
-"""What a board is built from. Ticks are not among them: detectors report the best spreads."""
+"""What a board follows. Ticks are not among them: detectors report the best spreads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +153,36 @@ class Board:
         return seen is not None and not seen.is_stale(now_ns)
 
 
+def board_of(envelopes: Iterable[Envelope], now_ns: int) -> Board:
+    """Return the board of what was said, in any order and any of it twice, as it stands at `now_ns`."""
+    once = {envelope.id: envelope for envelope in envelopes}
+    board = Board()
+    for envelope in sorted(once.values(), key=lambda envelope: envelope.ts_init_ns):
+        board = seen(board, envelope)
+    return _without_gone(board, once.values(), now_ns)
+
+
+def with_alerts(
+    board: Board, lasting: Mapping[str, AlertRaised], taken: Iterable[str], news: Iterable[Message]
+) -> Board:
+    """Return the board with the alerts that the notifier holds as open, and with what it has yet to read.
+
+    `taken` are the ids of those that somebody acknowledged.
+    """
+    board = replace(board, alerts=dict(lasting), acknowledged=frozenset(taken))
+    for message in news:
+        board = _CHANGES[type(message)](board, message, 0)
+    return board
+
+
+def _without_gone(board: Board, said: Iterable[Envelope], now_ns: int) -> Board:
+    services = {name: item for name, item in board.services.items() if now_ns - item.at_ns < GONE_NS}
+    statuses = (envelope for envelope in said if isinstance(envelope.body, DetectorStatus))
+    fresh = {e.body.group for e in statuses if now_ns - e.ts_init_ns < SPREADS_GONE_NS}
+    detectors = {group: status for group, status in board.detectors.items() if group in fresh}
+    return replace(board, services=services, detectors=detectors)
+
+
 def seen(board: Board, envelope: Envelope) -> Board:
     """Return the board after one message. What it does not know changes nothing."""
     message = envelope.body
@@ -211,6 +246,13 @@ def _risk(board: Board, message: RiskStatus, at_ns: int) -> Board:
     return replace(board, risk=message, latches=frozenset(message.latches))
 
 
+def _executor(board: Board, message: ExecutorStatus, at_ns: int) -> Board:
+    """A position that it names no more is not stranded any more."""
+    named = {pair.pair_id for pair in message.stranded}
+    stranded = {name: mark for name, mark in board.stranded.items() if name in named}
+    return replace(board, executor=message, stranded=stranded)
+
+
 def _phase(board: Board, message: SessionPhaseChanged, at_ns: int) -> Board:
     return replace(board, phases={**board.phases, message.venue: message.phase})
 
@@ -261,7 +303,7 @@ _CHANGES: Final[dict[type[Message], Any]] = {
     GatewayStatus: _gateway,
     DetectorStatus: _detector,
     RiskStatus: _risk,
-    ExecutorStatus: lambda board, message, at_ns: replace(board, executor=message),
+    ExecutorStatus: _executor,
     NotifierStatus: lambda board, message, at_ns: replace(board, notifier=message),
     SupervisorStatus: lambda board, message, at_ns: replace(board, supervisor=SupervisorSeen(message, at_ns)),
     SessionPhaseChanged: _phase,

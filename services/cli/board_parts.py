@@ -82,10 +82,10 @@ def spread_row(spread: SpreadSeen) -> tuple[Text | str, ...]:
 
 def pair_row(row: OpenPairSeen, board: Board) -> tuple[Text | str, ...]:
     pair = board.open_pairs.get(row.pair_id)
-    buy, sell = ("", "") if pair is None else (pair.buy_venue, pair.sell_venue)
+    buy, sell = (row.buy_venue, row.sell_venue) if pair is None else (pair.buy_venue, pair.sell_venue)
     held = "bold yellow" if row.uncovered_shares else ""
     return (
-        f" {row.pair_id}", row.symbol, buy, sell, row.state, str(row.clip),
+        f" {row.pair_id}", row.symbol, buy or "", sell or "", row.state, str(row.clip),
         Text(f"{row.uncovered_shares} sh", style=held), Text(krw(row.uncovered_krw), style=held),
         f"{row.age_ms / 1_000:.1f} s",
     )  # fmt: skip

@@ -8,7 +8,6 @@ import typer
 from rich.markup import escape
 
 from services.cli.commands_trading import STEER_PANEL, finish
-from services.cli.commands_watch import board_now
 from services.cli.faults import Fault, UnknownName, UsageFault
 from services.cli.link import Link
 from services.cli.options import (
@@ -28,6 +27,7 @@ from services.cli.options import (
     reason_or_ask,
 )
 from services.cli.requests import ask
+from services.cli.snapshot import board_now
 from services.cli.wording import proposal_words
 from services.contracts.in_force import Reference
 from services.contracts.messages.control import (

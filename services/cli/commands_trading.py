@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from services.cli.board import Board
-from services.cli.commands_watch import board_now, checks_json, print_checks
+from services.cli.commands_watch import checks_json, print_checks
 from services.cli.faults import EXIT_FAILED, Fault, UnknownName, UsageFault
 from services.cli.link import Link
 from services.cli.options import (
@@ -27,6 +27,7 @@ from services.cli.options import (
 )
 from services.cli.preflight import is_clean, preflight
 from services.cli.requests import Outcome, ask
+from services.cli.snapshot import board_now
 from services.cli.wording import krw
 from services.cli.wording import shares as shares_of
 from services.contracts.envelope import Message
@@ -262,7 +263,7 @@ def stranded_of(board: Board) -> list[dict[str, str | int]]:
             "cost_krw": mark.cost_krw, "why": f"{mark.reason}: {mark.detail}", "next_try": "not reported yet",
         }  # fmt: skip
     for pair in board.executor.stranded if board.executor is not None else ():
-        known: dict[str, str | int] = {"why": pair.state, **rows.get(pair.pair_id, {})}
+        known: dict[str, str | int] = {"why": pair.why or pair.state, **rows.get(pair.pair_id, {})}
         rows[pair.pair_id] = {
             **known, "pair_id": pair.pair_id, "symbol": pair.symbol,
             "qty_shares": pair.uncovered_shares, "cost_krw": pair.uncovered_krw, "next_try": pair.next_try,

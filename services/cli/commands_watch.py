@@ -10,7 +10,7 @@ from uuid import uuid4
 import typer
 from rich.markup import escape
 
-from services.cli.board import BOARD_KEYS, TAIL, Board, seen
+from services.cli.board import Board
 from services.cli.board_parts import clock_time
 from services.cli.board_view import render
 from services.cli.explain import story_of
@@ -33,6 +33,7 @@ from services.cli.options import (
 )
 from services.cli.preflight import Check, is_clean, preflight
 from services.cli.processes import strays
+from services.cli.snapshot import board_now
 from services.cli.supervisord import MANAGER, managed, manager_up_s, process_lines
 from services.contracts.alert_codes import AlertCode
 from services.contracts.alert_text import raised
@@ -258,14 +259,6 @@ def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel=WATCH_PANEL)(explain)
     app.add_typer(dead_app, name="dead", rich_help_panel=WATCH_PANEL)
     app.add_typer(slack_app, name="slack", rich_help_panel=WATCH_PANEL)
-
-
-def board_now(link: Link) -> tuple[Board, int]:
-    """Return the board as the streams' ends tell it, and the time (Redis, ns)."""
-    board = Board()
-    for item in link.follow(BOARD_KEYS, tail=TAIL).drain():
-        board = seen(board, item.envelope)
-    return board, link.bus.time_ns()
 
 
 def print_checks(checks: Sequence[Check], as_json: bool) -> None:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from services.cli.commands_watch import board_now
 from services.cli.date_checks import findings_in, warnings_of
 from services.cli.doctor import refuse_bad_configuration
 from services.cli.faults import Fault, Interrupted, UsageFault
@@ -21,6 +20,7 @@ from services.cli.fleet import GATEWAY, FleetPlan, groups_of, heartbeats_of, pro
 from services.cli.link import ADDRESS_VARIABLE, Link, open_link, refuse_used, without_password
 from services.cli.options import run_option
 from services.cli.requests import ask
+from services.cli.snapshot import board_now
 from services.cli.stack import REDIS, STOP_TIMEOUT_S, Death, Stack, died
 from services.cli.supervisord import MANAGER, managed, manager_program
 from services.cli.surroundings import day_at_any_hour

@@ -15,14 +15,14 @@ import redis
 
 from services.cli.faults import Fault, UsageFault
 from services.cli.stack_file import read_stack_file
-from services.contracts.envelope import Envelope, Message, Unreadable, decode
-from services.contracts.streams import TABLE, TICKS, home_of, key_of, state_key
-from services.runtime.bus import RedisBus, Write, connect
+from services.contracts.envelope import Envelope, Message, Unreadable
+from services.contracts.streams import EVERY_KEY, TICKS, home_of, key_of
+from services.runtime.bus import Entry, RedisBus, Write, connect
 from services.runtime.settings import RuntimeSettings, load_settings
 
 ADDRESS_VARIABLE = "ARB_RUNTIME_REDIS_URL"
 READ_AT_ONCE = 1_000
-OWN_KEYS = (*(stream.key.replace("<name>", "*") for stream in TABLE), state_key("*"), "rq:*")
+OWN_KEYS = (*EVERY_KEY, "rq:*")
 """Everything the services write, as patterns: streams, states, and the queue of side jobs."""
 
 
@@ -39,6 +39,17 @@ class Seen:
         body = self.envelope.body
         assert isinstance(body, Message)
         return body
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Sorts entries of several streams by the time Redis took them."""
+        return entry_order(self.entry_id)
+
+
+def entry_order(entry_id: str) -> tuple[int, int]:
+    """Return what entry ids sort by: milliseconds of Redis time, number."""
+    ms, _, seq = entry_id.partition("-")
+    return int(ms), int(seq or 0)
 
 
 @dataclass
@@ -129,22 +140,29 @@ class Follower:
 
     def read(self, block_ms: int = 0) -> list[Seen]:
         """Return what is new, in the order Redis took it; waits up to `block_ms` if there is nothing."""
+        return self._seen_in(self._entries(block_ms))
+
+    def drain(self) -> list[Seen]:
+        """Return everything up to now, in the order Redis took it."""
         seen: list[Seen] = []
+        while entries := self._entries(0):
+            seen += self._seen_in(entries)
+        return sorted(seen, key=lambda item: item.order)
+
+    def _entries(self, block_ms: int) -> list[Entry]:
         entries = self.bus.read(self.cursors, count=READ_AT_ONCE, block_ms=block_ms)
         for entry in entries:
             self.cursors[entry.key] = entry.entry_id
             self.counted[entry.key] = self.counted.get(entry.key, 0) + 1
+        return entries
+
+    def _seen_in(self, entries: Iterable[Entry]) -> list[Seen]:
+        seen: list[Seen] = []
+        for entry in entries:
             try:
-                seen.append(Seen(decode(entry.text), entry.key, entry.entry_id))
+                seen.append(Seen(entry.decoded(), entry.key, entry.entry_id))
             except Unreadable:
                 self.unreadable += 1
-        return seen
-
-    def drain(self) -> list[Seen]:
-        """Return everything up to now."""
-        seen: list[Seen] = []
-        while batch := self.read():
-            seen += batch
         return seen
 
 

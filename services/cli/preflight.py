@@ -92,6 +92,9 @@ def _reconciled(board: Board) -> Check:
     compared = board.reconciled
     if compared is None:
         return Check("reconciliation", False, "not seen yet", "Wait for the gateway to compare the books.")
+    if board.gateway is not None and compared.connection_epoch < board.gateway.connection_epoch:
+        return Check("reconciliation", False, "not since the connection began",
+                     "Wait for the gateway to compare the books.")  # fmt: skip
     return Check("reconciliation", not compared.differences, "; ".join(compared.differences) or "books agree",
                  "Find out whose the difference is; then `arb latch clear reconciliation_difference "
                  "--reason ...`.")  # fmt: skip
@@ -130,6 +133,7 @@ def _latches(board: Board) -> Check:
 
 
 def _residuals(board: Board) -> Check:
-    names = sorted({mark.symbol for mark in board.stranded.values()})
+    held = () if board.executor is None else board.executor.stranded
+    names = sorted({mark.symbol for mark in board.stranded.values()} | {row.symbol for row in held})
     return Check("stranded positions", not names, ", ".join(names) or "none",
                  "`arb residual list` names them; `arb flatten` or `arb residual resolve`.")  # fmt: skip

@@ -13,11 +13,12 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from services.cli.board import BOARD_KEYS, TAIL, Board, seen
+from services.cli.board import Board, seen
 from services.cli.faults import UsageFault
 from services.cli.keyboard import Keyboard
 from services.cli.link import Follower, Link
 from services.cli.options import DEFAULT_RUN, RedisOption, RunOption, console, open_desk
+from services.cli.snapshot import followed_board
 from services.cli.top_pages import screen
 from services.cli.top_view import View, press
 from services.contracts.limits import NS_PER_S
@@ -44,7 +45,8 @@ def watch(link: Link, told: StopFlag, title: str = "") -> None:
 
     Ctrl-C raises nothing here: raised in the middle of drawing it would leave the terminal half restored.
     """
-    watched = Watched(link, link.follow(BOARD_KEYS, tail=TAIL))
+    board, follower = followed_board(link)
+    watched = Watched(link, follower, board)
     watched.take()
     _draw(console(), watched, told, title)
 

@@ -172,5 +172,7 @@ def home_of(message: type[Message]) -> Stream:
         raise KeyError(f"no stream carries {message.__name__}") from None
 
 
-EVERY_KEY: Final = (*(pattern_of(stream) for stream in TABLE), state_key("*"))
+SAID_KEY: Final = "{arb}:said"
+"""The hash of what was said last of how things are by those that have no state: see `said.py`."""
+EVERY_KEY: Final = (*(pattern_of(stream) for stream in TABLE), state_key("*"), SAID_KEY)
 """Globs that together match all that services write; `*` as a service stands for every state."""

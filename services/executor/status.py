@@ -22,12 +22,17 @@ def status_of(state: ExecutorState, now_ns: int) -> ExecutorStatus:
 
 def _stranded(state: ExecutorState, pair: Pair, now_ns: int) -> OpenPairSeen:
     next_try = stranded.outlook(pair, state.view(pair.symbol, now_ns))
-    return _seen(pair, now_ns).model_copy(update={"next_try": next_try})
+    return _seen(pair, now_ns).model_copy(update={"next_try": next_try, "why": _why(pair)})
+
+
+def _why(pair: Pair) -> str:
+    return f"{pair.residual.reason or ''}: {pair.residual.detail}".strip(": ")
 
 
 def _seen(pair: Pair, now_ns: int) -> OpenPairSeen:
     return OpenPairSeen(
         pair_id=pair.pair_id, symbol=pair.symbol, state=pair.phase, clip=pair.clip,
         uncovered_shares=pair.uncovered_shares, uncovered_krw=pair.uncovered_krw,
-        age_ms=(now_ns - pair.opened_at_ns) // NS_PER_MS,
+        age_ms=(now_ns - pair.opened_at_ns) // NS_PER_MS, buy_venue=pair.approval.buy_venue,
+        sell_venue=pair.approval.sell_venue,
     )  # fmt: skip

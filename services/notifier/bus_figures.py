@@ -68,10 +68,10 @@ class BusSeen:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """A service's newest heartbeat: the id of its entry, and its positions by stream key."""
+    """A service's newest heartbeat: when it was made (ms of Redis time), and its positions by stream key."""
 
     service: str
-    entry_id: str
+    made_ms: int
     positions: Mapping[str, str]
 
 
@@ -83,8 +83,7 @@ def places(
     heard: set[str] = set()
     for beat in beats:
         heard.add(beat.service)
-        beaten_ms = id_ms(beat.entry_id)
-        until_id = str(beaten_ms) if now_ns // NS_PER_MS - beaten_ms <= SILENT_MS else END
+        until_id = str(beat.made_ms) if now_ns // NS_PER_MS - beat.made_ms <= SILENT_MS else END
         found += [Place(beat.service, key, at, until_id) for key, at in beat.positions.items()]
     for service, positions in committed.items():
         if service not in heard:

@@ -8,18 +8,16 @@ at its next start (Redis 7.0; Valkey mends it in PR 4342).
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import Any, Final
 
 import redis
 import structlog
 
-from services.contracts.envelope import Message, Unreadable, decode
+from services.contracts.envelope import Envelope
 from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.status import Heartbeat
 from services.contracts.messages.supervision import SupervisorStatus
 from services.contracts.metric import Reading
-from services.contracts.streams import STATUS
 from services.notifier.bus_figures import (
     COUNTED,
     SILENT_MS,
@@ -28,7 +26,6 @@ from services.notifier.bus_figures import (
     Lag,
     Place,
     StreamSeen,
-    id_ms,
     places,
     readings,
 )
@@ -39,8 +36,6 @@ from services.runtime.bus import BusUnavailable
 EVERY_S: Final = 2.0
 STALE_S: Final = 15.0
 """What was seen longer ago is not shown: an old length is no length."""
-BEATS_READ: Final = 100
-"""Enough of the status stream to hold the newest heartbeat of each service."""
 
 # KEYS: a stream. ARGV: position, until, most. Returns how many lie between, and the id of the oldest.
 _LAG: Final = """
@@ -108,7 +103,7 @@ def look_at(client: "redis.Redis") -> BusSeen:
     streams = tuple(found for key in keys if (found := _stream(client, key)) is not None)
     committed = {service: source.bus.positions(service) for service in source.services()}
     info: dict[str, Any] = dict(client.info())
-    said = _said(source)
+    said = source.bus.said()
     return BusSeen(
         True, now_ns, ping_s, streams, _lags(client, places(_beats(said), committed, now_ns)),
         memory_bytes=int(info.get("used_memory", 0)),
@@ -132,31 +127,20 @@ def _stream(client: "redis.Redis", key: str) -> StreamSeen | None:
     return StreamSeen(key, length, int(info.get("entries-added", length)))
 
 
-def _said(source: StreamSource) -> list[tuple[str, Message]]:
-    """The newest of the status stream, oldest first: entry id and what it says."""
-    found = []
-    for entry in source.bus.tail(STATUS.key, BEATS_READ):
-        with suppress(Unreadable):
-            found.append((entry.entry_id, decode(entry.text).body))
-    return found
+def _beats(said: Iterable[Envelope]) -> list[Beat]:
+    return [
+        Beat(beat.service, envelope.ts_init_ns // NS_PER_MS, {**beat.cursors, **beat.positions})
+        for envelope in said
+        if isinstance(beat := envelope.body, Heartbeat)
+    ]
 
 
-def _beats(said: Iterable[tuple[str, Message]]) -> list[Beat]:
-    newest: dict[str, Beat] = {}
-    for entry_id, message in said:
-        if isinstance(message, Heartbeat):
-            newest[message.service] = Beat(
-                message.service, entry_id, {**message.cursors, **message.positions}
-            )  # fmt: skip
-    return list(newest.values())
-
-
-def _gateway_rests(said: Iterable[tuple[str, Message]], now_ns: int) -> bool | None:
-    rests = None
-    for entry_id, message in said:
-        if isinstance(message, SupervisorStatus) and now_ns // NS_PER_MS - id_ms(entry_id) <= SILENT_MS:
-            rests = message.phase == "resting"
-    return rests
+def _gateway_rests(said: Iterable[Envelope], now_ns: int) -> bool | None:
+    for envelope in said:
+        fresh = now_ns - envelope.ts_init_ns <= SILENT_MS * NS_PER_MS
+        if isinstance(envelope.body, SupervisorStatus) and fresh:
+            return envelope.body.phase == "resting"
+    return None
 
 
 def _lags(client: "redis.Redis", standing: Iterable[Place]) -> tuple[Lag, ...]:

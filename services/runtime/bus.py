@@ -2,7 +2,8 @@
 
 An entry has the field `m`, an envelope as JSON, and on tick streams `k`, the book it
 replaces, so that a late reader can skip without decoding. What a service knows lives in one
-hash: `epoch`, `owner`, `positions`, and a field for each durable part of its state.
+hash: `epoch`, `owner`, `positions`, a field for each durable part of its state, and what it said last of
+how things are (`contracts/said.py`).
 
 Whoever took the newest epoch may write; an instance that has lost touch with Redis takes a new one when
 it is back, unless another has taken over meanwhile: then it is fenced, and waits (see `fenced`).
@@ -24,8 +25,11 @@ from redis.retry import Retry
 
 from services.contracts.envelope import MAX_MESSAGE_BYTES, Envelope, Unreadable, decode
 from services.contracts.limits import BURIED_TEXT_BYTES, NS_PER_S
-from services.contracts.streams import BOOK_FIELD, ENTRY_FIELD, state_key
+from services.contracts.said import SAID, said_field
+from services.contracts.streams import BOOK_FIELD, ENTRY_FIELD, SAID_KEY, state_key
 from services.runtime.portion import Portion
+
+_SCAN_COUNT: Final = 500
 
 # KEYS: the state hash, then one stream for each output. ARGV: epoch, owner, number of fields, the
 # fields and values, then for each output: maxlen ("" for none), number of parts, the parts.
@@ -221,7 +225,8 @@ class RedisBus:
         args: list[str | int] = [held, self._owner]
         before, flat = _guard(lambda: self._take_over(keys=keys, args=args))
         texts = [_text(item) for item in flat]
-        stored = dict(zip(texts[::2], texts[1::2], strict=True))
+        every = zip(texts[::2], texts[1::2], strict=True)
+        stored = {name: text for name, text in every if not name.startswith(SAID)}
         epoch, _ = int(stored.pop("epoch")), stored.pop("owner")
         positions = json.loads(stored.pop("positions", "{}"))
         return Stored(epoch, positions, stored, emptied=held > 0 and int(before) == 0)
@@ -237,7 +242,7 @@ class RedisBus:
             KeysLost: the keys of this service are gone, or its epoch is; nothing was written.
             BusUnavailable: no answer; the write may have taken place.
         """
-        fields: list[str] = [item for pair in parts.items() for item in pair]
+        fields: list[str] = [item for pair in {**parts, **_said_by(writes)}.items() for item in pair]
         if positions:
             fields += ["positions", json.dumps(dict(positions), sort_keys=True)]
         argv: list[str | int] = [epoch, self._owner, len(fields), *fields]
@@ -256,7 +261,30 @@ class RedisBus:
             entry = _fields(write)
             fields: dict[Any, Any] = dict(zip(entry[::2], entry[1::2], strict=True))
             pipeline.xadd(write.key, fields, maxlen=write.kept, approximate=True)
+        said: dict[Any, Any] = _said_by(writes)
+        if said:
+            pipeline.hset(SAID_KEY, mapping=said)
         _guard(pipeline.execute)
+
+    def said(self) -> list[Envelope]:
+        """Return what every service said last of how things are; what this build cannot read is left out."""
+        found: list[Envelope] = _guard(self._said)
+        return found
+
+    def _said(self) -> list[Envelope]:
+        keys = [SAID_KEY.encode(), *self._redis.scan_iter(match=state_key("*"), count=_SCAN_COUNT)]
+        pipeline = self._redis.pipeline(transaction=False)
+        for key in keys:
+            pipeline.hkeys(key)
+        asked = [
+            (key, names)
+            for key, found in zip(keys, pipeline.execute(), strict=True)
+            if (names := [name for name in found if name.startswith(SAID.encode())])
+        ]
+        for key, names in asked:
+            pipeline.hmget(key, names)
+        texts = [text for found in pipeline.execute() for text in found if text is not None]
+        return [envelope for text in texts if (envelope := _readable(text)) is not None]
 
     def positions(self, service: str) -> Mapping[str, str]:
         """Return what a service has committed reading, by stream key; empty if it never ran."""
@@ -292,6 +320,19 @@ def connect(url: str, *, timeout_s: int = 5) -> RedisBus:
         health_check_interval=0,
     )
     return RedisBus(client)
+
+
+def _said_by(writes: Sequence[Write]) -> dict[str, str]:
+    """Return what of `writes` tells how things are, by the field that keeps it."""
+    found = ((said_field(write.envelope.body), write) for write in writes)
+    return {name: write.envelope.encode() for name, write in found if name}
+
+
+def _readable(text: bytes) -> Envelope | None:
+    try:
+        return decode(text)
+    except Unreadable:
+        return None
 
 
 def _fields(write: Write) -> list[str]:

@@ -99,7 +99,10 @@ class DetectorStatus(Message):
 
 
 class OpenPairSeen(Part):
-    """`next_try` says of a stranded position when it is tried again by itself, or why it is not."""
+    """`next_try` says of a stranded position when it is tried again by itself, or why it is not.
+
+    `why` says why it is stranded, empty for a pair that is worked on.
+    """
 
     pair_id: str
     symbol: Symbol
@@ -109,6 +112,9 @@ class OpenPairSeen(Part):
     uncovered_krw: int
     age_ms: int
     next_try: str = ""
+    why: str = ""
+    buy_venue: Venue | None = None
+    sell_venue: Venue | None = None
 
 
 class RiskStatus(Message):

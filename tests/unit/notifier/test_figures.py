@@ -33,7 +33,7 @@ from services.notifier.jobs import enqueue_digest
 from services.notifier.reported import DeliveryFailed, JournalReported, NoticesDelivered
 from services.notifier.state import Digest, DigestLine, NotifierState
 from services.notifier.wording import Language
-from services.runtime.bus import RedisBus
+from services.runtime.bus import RedisBus, Write
 from tests.support.figures import Figures
 
 from .builders import START_NS, acknowledged, alert, quote, received, resolved, send, wait_for
@@ -120,12 +120,12 @@ def entry(ms: int) -> str:
 
 class TestPlaces:
     def test_a_reader_that_beats_is_held_against_its_heartbeat(self) -> None:
-        beat = Beat("risk", entry(-200), {CONTROL.key: "5-0"})
+        beat = Beat("risk", START_NS // NS_PER_MS - 200, {CONTROL.key: "5-0"})
         (place,) = places([beat], {"risk": {CONTROL.key: "3-0"}}, START_NS)
         assert place == Place("risk", CONTROL.key, "5-0", str(id_ms(entry(-200))))
 
     def test_one_that_is_silent_is_held_against_the_end(self) -> None:
-        (place,) = places([Beat("risk", entry(-6_000), {CONTROL.key: "5-0"})], {}, START_NS)
+        (place,) = places([Beat("risk", START_NS // NS_PER_MS - 6_000, {CONTROL.key: "5-0"})], {}, START_NS)
         assert place.until_id == END
 
     def test_one_that_never_beat_is_known_by_what_it_committed(self) -> None:
@@ -208,9 +208,9 @@ def test_a_supervisor_that_fell_silent_says_nothing_of_a_rest(real: "redis.Redis
         name="main", phase="resting", pid=0, starts=0, ends=0, pulse_age_ms=-1, memory_mb=0, halt="nobody",
         last_end="",
     )  # fmt: skip
-    envelope = Envelope.wrap(said, source="gateway-supervisor", now_ns=START_NS, causation_id="old")
-    old_ms = RedisBus(real).time_ns() // NS_PER_MS - SILENT_MS - 1_000
-    real.xadd(STATUS.key, {"m": envelope.encode()}, id=f"{old_ms}-0")
+    old_ns = RedisBus(real).time_ns() - (SILENT_MS + 1_000) * NS_PER_MS
+    envelope = Envelope.wrap(said, source="gateway-supervisor", now_ns=old_ns, causation_id="old")
+    RedisBus(real).append([Write(STATUS.key, envelope)])
     assert not Figures("notifier").take(bus_readings(look_at(real))).has(m.GATEWAY_RESTS)
 
 

@@ -1,0 +1,185 @@
+"""How things are is read from what services keep: whatever stands at the end of a stream changes nothing."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.cli.board import Board
+from services.cli.link import Link, open_link
+from services.cli.preflight import is_clean, preflight
+from services.cli.snapshot import board_now
+from services.contracts.envelope import Envelope, Message
+from services.contracts.in_force import Reference
+from services.contracts.messages.control import AlertAcknowledged, ReferencePublished, TradingStateChanged
+from services.contracts.messages.orders import AccountReported, ReconciliationCompleted
+from services.contracts.messages.supervision import SupervisorStatus
+from services.contracts.messages.venue_state import (
+    ConnectionChanged,
+    ConnectionState,
+    EntryWindowChanged,
+    FeedLivenessChanged,
+)
+from services.contracts.said import said_field
+from services.contracts.streams import ALERTS, CONTROL, ORDERS, PAIRS, STATUS, VENUE, home_of, key_of
+from services.contracts.terms import TradingState, Venue
+from services.contracts.trading_limits import TradingLimits
+from services.market.files import load_market, load_symbol_map
+from services.notifier.core import decide
+from services.notifier.state import NotifierState
+from services.runtime.bus import RedisBus, Write
+from services.runtime.clock import RedisClock
+from services.runtime.loop import ServiceLoop
+from services.runtime.service import Service
+from tests.unit.cli.builders import (
+    DATE,
+    alert,
+    executor_status,
+    gateway_status,
+    heartbeat,
+    open_pair,
+    risk_status,
+    sent,
+)
+
+CONFIG = Path(__file__).parents[3] / "config"
+KEYS = [key_of(stream) for stream in (STATUS, CONTROL, VENUE, PAIRS, ORDERS, ALERTS)]
+
+
+def reference() -> Reference:
+    rules = load_market(CONFIG)
+    return Reference(
+        trading_date=DATE, symbols=load_symbol_map(CONFIG, ("g1", "g2")), limits=TradingLimits(),
+        costs=rules.costs_by_market(DATE),
+    )  # fmt: skip
+
+
+def write_of(message: Message, source: str, now_ns: int) -> Write:
+    stream = home_of(type(message))
+    envelope = Envelope.wrap(message, source=source, now_ns=now_ns, causation_id=f"{source}-{message!r}")
+    return Write(key_of(stream), envelope, stream.kept)
+
+
+def commit(link: Link, service: str, *messages: Message) -> None:
+    """Say something as a service does: with its state, under its epoch."""
+    bus = RedisBus(link.client)
+    epoch = bus.take_over(service).epoch
+    now_ns = bus.time_ns()
+    bus.commit(service, epoch, {}, {}, [write_of(message, service, now_ns) for message in messages])
+
+
+def say_all(link: Link) -> None:
+    """A desk that is ready, each service by itself."""
+    known = reference()
+    commit(
+        link, "gateway", heartbeat("gateway"), gateway_status(),
+        ConnectionChanged(state=ConnectionState.READY, connection_epoch=1, planned=True),
+        FeedLivenessChanged(venue=Venue.NXT, alive=True, last_event_ns=1),
+        FeedLivenessChanged(venue=Venue.KRX, alive=False, last_event_ns=1),
+        EntryWindowChanged(
+            open=True, market_time="09:05:00", reason="both trade", trading_date=DATE, closes_at_ns=1
+        ),
+        ReconciliationCompleted(trading_date=DATE, connection_epoch=1, differences=()),
+        AccountReported(cash_krw=100, orderable_krw=100, holdings={}, trading_date=DATE),
+    )  # fmt: skip
+    commit(
+        link, "risk", heartbeat("risk", reference_hash=known.hash), risk_status(),
+        ReferencePublished(reference=known, reference_hash=known.hash, by="risk", reason="start"),
+        TradingStateChanged(state=TradingState.ARMED, by="kim", reason="open", latches=()),
+    )  # fmt: skip
+    commit(link, "executor", heartbeat("executor", reference_hash=known.hash), executor_status(open_pair()))
+    commit(link, "detector-g1", heartbeat("detector-g1", reference_hash=known.hash))
+    commit(link, "notifier", heartbeat("notifier", reference_hash=known.hash))
+    RedisBus(link.client).append([write_of(SupervisorStatus(
+        name="main", phase="running", pid=1, starts=1, ends=0, pulse_age_ms=1, memory_mb=1, halt="nobody",
+        last_end="",
+    ), "gateway-supervisor", link.bus.time_ns())])  # fmt: skip
+
+
+def stands(board: Board) -> Board:
+    """The board without what happened lately."""
+    return replace(board, events=(), closed=())
+
+
+@pytest.fixture
+def desk(redis_url: str) -> Link:
+    link = open_link(redis_url)
+    link.client.flushall()
+    say_all(link)
+    return link
+
+
+def flood(client: "redis.Redis", texts: Sequence[tuple[str, bytes | str]]) -> None:
+    pipeline = client.pipeline(transaction=False)
+    for key, text in texts:
+        pipeline.xadd(key, {"m": text})
+    pipeline.execute()
+
+
+def test_a_desk_can_be_armed_after_five_thousand_orders(desk: Link) -> None:
+    """The comparison with the broker was looked for in the last thousand entries of the orders."""
+    text = write_of(sent(), "gateway", desk.bus.time_ns()).envelope.encode()
+    flood(desk.client, [(key_of(ORDERS), text)] * 5_000)
+    checks = preflight(*board_now(desk))
+    assert is_clean(checks), [check for check in checks if not check.ok]
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_the_board_is_the_same_whatever_stands_at_the_end_of_a_stream(
+    desk: Link, data: st.DataObject
+) -> None:
+    before = stands(board_now(desk)[0])
+    assert before.reconciled and before.account and before.reference and before.supervisor and before.window
+    order = write_of(sent(), "gateway", desk.bus.time_ns()).envelope.encode()
+    text = data.draw(st.sampled_from([b"junk", b"", b"\xff" * 300, b"{}", order.encode()]))
+    keys = data.draw(st.lists(st.sampled_from(KEYS), min_size=1, max_size=2, unique=True))
+    count = data.draw(st.integers(1_000, 1_300))
+    flood(desk.client, [(key, text) for key in keys for _ in range(count)])
+    after = stands(board_now(desk)[0])
+    assert replace(after, services={}) == replace(before, services={})
+    assert {name: item.beat for name, item in after.services.items()} == {
+        name: item.beat for name, item in before.services.items()
+    }
+
+
+def test_an_open_alert_is_shown_however_many_others_came_since(desk: Link) -> None:
+    bus = RedisBus(desk.client)
+    service: Service[NotifierState] = Service("notifier", decide, NotifierState(), (ALERTS.key, CONTROL.key))
+    loop = ServiceLoop(service, bus, RedisClock(bus.time_ns))
+    for alert_id in ("lasts", "is over", "is taken"):
+        desk.append(alert(alert_id), cause=alert_id)
+    desk.append(alert("is over", resolved=True), cause="over")
+    desk.append(AlertAcknowledged(alert_id="is taken", by="kim", reason="seen"), cause="taken")
+    loop.turn()
+    flood(desk.client, [(ALERTS.key, b"junk")] * 1_500)
+    assert [found.alert_id for found in board_now(desk)[0].open_alerts()] == ["lasts"]
+    desk.append(alert("is new"), cause="new")
+    desk.append(alert("lasts", resolved=True), cause="lasts over")
+    found = [found.alert_id for found in board_now(desk)[0].open_alerts()]
+    assert found == ["is new"], "what the notifier has yet to read counts"
+
+
+def test_what_is_kept_is_found_after_a_take_over_and_is_no_part_of_a_state(desk: Link) -> None:
+    stored = RedisBus(desk.client).take_over("gateway")
+    assert stored.parts == {}
+    kinds = {envelope.type for envelope in desk.bus.said()}
+    assert {"ReconciliationCompleted", "SupervisorStatus", "ReferencePublished"} <= kinds
+
+
+def test_what_another_build_said_is_left_out(desk: Link) -> None:
+    desk.client.hset("{arb}:state:gateway", said_field(gateway_status()), '{"type": "Newer"}')
+    board, _ = board_now(desk)
+    assert board.risk is not None and board.reconciled is not None
+
+
+def test_a_comparison_of_an_earlier_connection_is_none(desk: Link) -> None:
+    commit(desk, "gateway", gateway_status(connection_epoch=2))
+    failed = [check for check in preflight(*board_now(desk)) if not check.ok]
+    assert [(check.name, check.detail) for check in failed] == [
+        ("reconciliation", "not since the connection began")
+    ]
