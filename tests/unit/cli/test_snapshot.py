@@ -153,6 +153,7 @@ def test_an_open_alert_is_shown_however_many_others_came_since(desk: Link) -> No
     loop = ServiceLoop(service, bus, RedisClock(bus.time_ns))
     for alert_id in ("lasts", "is over", "is taken"):
         desk.append(alert(alert_id), cause=alert_id)
+    loop.turn()
     desk.append(alert("is over", resolved=True), cause="over")
     desk.append(AlertAcknowledged(alert_id="is taken", by="kim", reason="seen"), cause="taken")
     loop.turn()
