@@ -91,7 +91,8 @@ class SupervisorSeen:
         status = self.status
         if now_ns - self.at_ns > STALE_NS:
             return "the gateway's supervisor is silent: nobody watches the gateway"
-        halt = f"; HALT file laid by the {status.halt}" if status.halt != "nobody" else ""
+        named = f": {status.halt_file}" if status.halt_file else ""
+        halt = f"; HALT file laid by the {status.halt}{named}" if status.halt != "nobody" else ""
         windows = f"; a window waits for a person: {', '.join(status.windows)}" if status.windows else ""
         plain = status.phase in ("running", "resting") and not halt and not windows and not status.ends
         if plain:

@@ -53,6 +53,8 @@ def state_bar(board: Board, market_time: str, title: str) -> RenderableType:
         left.append(f"   {gateway.trading_date} {market_time}")
         if any(finding.provisional for finding in gateway.dates):
             left.append(" PROVISIONAL", style="bold yellow on grey30")
+        if gateway.halt_file:
+            left.append(f"   HALT FILE {gateway.halt_file}", style="bold bright_white on red")
     for latch in sorted(board.latches):
         left.append(f"   LATCH {latch}", style="bold bright_white on red")
     right = "  ".join(word for word in (gateway.mode if gateway is not None else "", title) if word)

@@ -46,8 +46,9 @@ from services.runtime.bus import BusUnavailable
 STEER_PANEL = "Steer"
 ONCE_SILENT_S = 0.2
 HALT_WITHOUT_REDIS = (
-    "Create the file HALT beside the gateway (`halt_file` of its settings; HALT in the run folder under "
-    '`arb up`): it stops without Redis. docs/going-live.md, "By hand", has what comes after.'
+    "Lay the file HALT on the gateway's machine: `deploy\\windows\\halt.cmd` on Windows, `touch var/HALT` in "
+    "its folder on Linux (HALT in the run folder under `arb up`). It stops without Redis. "
+    'docs/going-live.md, "By hand", has what comes after.'
 )
 
 residual_app = typer.Typer(no_args_is_help=True, help="Positions that could not be sold: list, resolve.")

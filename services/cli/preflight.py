@@ -35,6 +35,7 @@ def preflight(board: Board, now_ns: int, services: Sequence[str] = NEEDED) -> tu
         _services(board, now_ns, services),
         _builds(board, now_ns),
         _mode(board),
+        _halt_file(board),
         _connection(board),
         _reconciled(board),
         _reference(board, now_ns),
@@ -80,6 +81,16 @@ def _mode(board: Board) -> Check:
     observing = board.gateway.mode is GatewayMode.OBSERVE
     return Check("mode", not observing, board.gateway.mode.value,
                  "This gateway cannot send orders; set its mode and restart it.")  # fmt: skip
+
+
+def _halt_file(board: Board) -> Check:
+    found = board.gateway.halt_file if board.gateway is not None else ""
+    mend = (
+        "Remove it on the gateway's machine when trading may go on: every name that begins with halt stops."
+    )
+    if found == "supervisor":
+        mend = "The supervisor lifts its own once the gateway is ready."
+    return Check("halt file", not found, found or "none beside the gateway", mend)
 
 
 def _connection(board: Board) -> Check:

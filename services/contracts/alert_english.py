@@ -111,8 +111,9 @@ WORDS: Final[Mapping[C, Words]] = {
         "`arb limits reload`, restart the gateway. `arb doctor --date` judges a date.",
         "{table} was extended", "It knows the rules through {through}."),
     C.HALT_FILE: Words(
-        "A HALT file lies beside the gateway", "Nothing but cancels is sent.",
-        "Remove the file when you want to go on, then `arb arm`.",
+        "A HALT file lies beside the gateway",
+        "Nothing but cancels is sent while {file} is there. Every name that begins with halt stops, whatever it is.",
+        "Remove it on the gateway's machine when you want to go on, then `arb arm`.",
         "The HALT file is gone", "The gateway may send again what the trading state allows."),
     C.HALT_FORGOTTEN: Words(
         "Redis lost its last writes while the desk was halted", "The gateway stays halted: only cancels are sent. "

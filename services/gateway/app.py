@@ -61,7 +61,7 @@ def main() -> int:
         exporter = Exporter(SOURCE)
         exporter.read_from(process_figures(build_id()))
         serve(exporter, runtime.metrics_port, runtime.metrics_host)
-        pulse = _pulse(settings.state_dir)
+        pulse = _pulse(settings)
     except (SettingsError, ConfigError) as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_BAD_SETTINGS
@@ -74,13 +74,17 @@ def main() -> int:
         return EXIT_BAD_SETTINGS if isinstance(error, NoControl) else EXIT_STATE
 
 
-def _pulse(state_dir: Path) -> PulseFile:
+def _pulse(settings: GatewaySettings) -> PulseFile:
+    """Make both folders that the gateway cannot do without."""
+    setting, folder = "halt_file", settings.halt_file.parent
     try:
-        return PulseFile(state_dir)
+        halt_file.prepare(settings.halt_file)
+        setting, folder = "state_dir", settings.state_dir
+        return PulseFile(settings.state_dir)
     except OSError as error:
         raise SettingsError(
-            f"state_dir {state_dir}: {error.strerror}. Name a folder of a local disk that this user may "
-            "write (ARB_GATEWAY_STATE_DIR)."
+            f"{setting}: {folder}: {error.strerror}. Name a folder of a local disk that this user may write "
+            f"(ARB_GATEWAY_{setting.upper()})."
         ) from error
 
 
@@ -176,13 +180,17 @@ def _shell(
 ) -> Shell:  # fmt: skip
     settings = state.settings
     port = None
+
+    def halt() -> halt_file.HaltFile:
+        return halt_file.look(settings.halt_file)
+
     if settings.mode is not GatewayMode.OBSERVE:
-        port = OrderPort(ocx, log, lambda: halt_file.look(settings.halt_file).present)
+        port = OrderPort(ocx, log, lambda: halt().present)
     identity = Identity(instance_name(), epoch, build_id(), clock.now_ns())
     shell = Shell(
         state, positions, identity, reader=reader, writer=writer, outbox=outbox, clock=clock, log=log,
-        calls=Calls(ocx), port=port, end=lambda code: application.exit(code), pulse=pulse,
-        figures=figures,
+        calls=Calls(ocx), port=port, end=lambda code: application.exit(code), halt=halt,
+        pulse=pulse, figures=figures,
     )  # fmt: skip
     shell.slots = Slots(ocx, shell.on_book, shell.on_trade)
     return shell

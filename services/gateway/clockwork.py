@@ -10,20 +10,19 @@ from services.contracts.alert_codes import AlertCode
 from services.contracts.limits import NS_PER_MS, NS_PER_S, QUERIES_KEPT_FOR_EXITS, QUERY_LADDER
 from services.contracts.messages.alerts import Fact
 from services.contracts.messages.venue_state import ConnectionState, FeedLivenessChanged
-from services.contracts.reasons import GateReason
 from services.contracts.terms import OrderKind, Purpose, SessionPhase, Severity, Side, TradingState, Venue
 from services.gateway import (
     carry,
     date_desk,
     exchange_time,
     feed_desk,
+    halt_desk,
     link_desk,
     log_desk,
     order_desk,
     order_kinds,
     own_cancels,
     reconcile,
-    refusals,
     status_report,
     truth,
 )
@@ -59,7 +58,7 @@ def tick(turn: Turn, fact: Clocked) -> None:
     order_desk.end_call(turn)
     day(turn)
     _shut(turn, fact)
-    _halt_file(turn, fact)
+    halt_desk.look(turn, fact)
     log_desk.look(turn, fact)
     _connection(turn)
     _lease(turn)
@@ -157,21 +156,6 @@ def _shut_alert(turn: Turn, venue: Venue, *, over: bool) -> None:
         f"shut-{venue}", AlertCode.VENUE_SHUT, Severity.CRITICAL,
         {"venue": venue.value, "phase": phase.value}, resolved=over,
     )  # fmt: skip
-
-
-def _halt_file(turn: Turn, fact: Clocked) -> None:
-    """A person's file rings; the supervisor's own is laid around each restart, and it says why itself."""
-    present = fact.halt_file
-    if present == turn.state.rhythm.halt_file:
-        return
-    turn.set(rhythm=replace(turn.state.rhythm, halt_file=present))
-    by_person = not fact.halt_why
-    turn.alert(
-        "halt-file", AlertCode.HALT_FILE if by_person else AlertCode.HALT_BY_SUPERVISOR,
-        Severity.CRITICAL if by_person else Severity.INFO, {"problem": fact.halt_why}, resolved=not present,
-    )  # fmt: skip
-    if present:
-        refusals.deny_waiting(turn, GateReason.HALT_FILE, lambda order: True)
 
 
 def _connection(turn: Turn) -> None:

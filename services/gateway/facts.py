@@ -29,7 +29,9 @@ class Clocked:
 
     halt_file: bool = False
     halt_why: str = ""
-    """Why the supervisor laid the file; empty where a person did."""
+    """Why the supervisor laid its file; empty where none of it lies there."""
+    halt_entry: str = ""
+    """What a person laid, as people read it; empty where there is nothing."""
     last_book_ns: Mapping[Venue, int] = field(default_factory=dict)
     queue_depths: Mapping[str, int] = field(default_factory=dict)
     quotes_published: int = 0

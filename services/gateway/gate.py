@@ -94,7 +94,7 @@ def _mode(view: GateView, order: PlaceOrder) -> Denial | None:
 
 def _halt(view: GateView, order: PlaceOrder) -> Denial | None:
     if view.halt_file:
-        return GateReason.HALT_FILE, "remove the file to go on"
+        return GateReason.HALT_FILE, "remove what `arb status` names to go on"
     if not view.halted or (order.purpose is Purpose.FLATTEN and view.flattens(order.symbol)):
         return None
     return GateReason.HALTED, ""

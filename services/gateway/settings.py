@@ -40,7 +40,7 @@ class GatewaySettings(SectionSettings):
     """A trading date whose log of intentions is lost for good: a person has compared its orders with the
     broker's screen, and the gateway starts without it on that date."""
     halt_file: Path = Path("var/HALT")
-    """While this file exists nothing but cancels is sent, whatever Redis says."""
+    """While an entry of its folder has a name that begins so, or with halt, only cancels are sent."""
     reconnect: Literal["exit", "in_process"] = "exit"
     """After a lost connection: end the process for its supervisor, or log in again (emulated control)."""
     book_levels: int = Field(5, ge=1, le=10)

@@ -22,7 +22,6 @@ from services.contracts.metric import seconds
 from services.contracts.step import Outgoing, Received
 from services.contracts.streams import CONTROL, LEASE, TICKS, home_of, key_of
 from services.contracts.terms import Severity, Symbol
-from services.gateway import halt_file
 from services.gateway.book_feed import BookFeed
 from services.gateway.control_calls import Calls, OrderPort, Slots
 from services.gateway.core import decide
@@ -42,6 +41,7 @@ from services.gateway.effects import (
 from services.gateway.exchange_time import agrees
 from services.gateway.facts import Clocked, Delivered, Fact, Forgotten, LeaseSeen, Moment, Started, Unjudged
 from services.gateway.figures import Figures
+from services.gateway.halt_file import HaltFile
 from services.gateway.intention_log import IntentionLog
 from services.gateway.lease import entry_id_ns
 from services.gateway.outbox import Batch, Outbox, Quote
@@ -87,12 +87,14 @@ class Shell:
         calls: Calls,
         port: OrderPort | None,
         end: Callable[[int], None],
+        halt: Callable[[], HaltFile],
         pulse: PulseFile | None = None,
         figures: Figures | None = None,
     ) -> None:
         self.state, self._positions, self._identity = state, positions, identity
         self._reader, self._writer, self._outbox, self._clock = reader, writer, outbox, clock
         self._intentions, self._calls, self._port, self._end = log, calls, port, end
+        self._halt = halt
         self._pulse, self._figures = pulse, figures
         self._log = structlog.get_logger(service=SOURCE)
         self._feed = BookFeed(state.settings.book_levels)
@@ -184,10 +186,10 @@ class Shell:
         if now_ns - self._ticked_ns < every_ns or self.ended:
             return
         self._ticked_ns = now_ns
-        halt = halt_file.look(self.state.settings.halt_file)
+        halt = self._halt()
         depths = {**self._outbox.depths(), "inbox": self._reader.inbox.qsize()}
         fact = Clocked(
-            halt_file=halt.present, halt_why=halt.why,
+            halt_file=halt.present, halt_why=halt.why, halt_entry=halt.entry,
             last_book_ns=dict(self._feed.last_ns), queue_depths=depths,
             quotes_published=self._writer.published, quotes_conflated=self._outbox.conflated,
             exchange_apart_ns=self._feed.take_apart_ns(self.state.clock),

@@ -150,6 +150,8 @@ class Rhythm:
     empty_ns: int = 0
     empty_counts: bool = False
     halt_file: bool = False
+    halt_entry: str = ""
+    halt_why: str = ""
     queries_scarce: bool = False
     alive: Mapping[Venue, bool] = field(default_factory=dict)
     orders_in_window_max: int = 0

@@ -35,6 +35,7 @@ def report(turn: Turn, fact: Clocked) -> None:
             quotes_published=fact.quotes_published, quotes_conflated=fact.quotes_conflated,
             subscribed=sum(len(item.codes) for item in state.registered),
             lease_left_ms=state.lease.left_ms(turn.mono_ns), dates=state.dates.findings,
+            halt_file=state.rhythm.halt_entry or ("supervisor" if state.rhythm.halt_why else ""),
         )
     )  # fmt: skip
 

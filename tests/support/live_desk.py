@@ -66,7 +66,8 @@ POLL_MS = 20
 HOUR_NS = 3_600 * NS_PER_S
 MID_MORNING_NS = 10 * HOUR_NS
 HEARD_STREAMS = (*tuple(s.key for s in TABLE if "<name>" not in s.key), "{arb}:commands:main")
-HALT_FILE = "HALT"
+HALT_FILE = "HALT.txt"
+"""As Notepad names it."""
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "slack.toml")
 CROSS_BPS = 60
 CROSS_MS = 2_000

@@ -47,6 +47,7 @@ class GatewayStatus(Message):
     """`tokens` are orders and queries that could be sent now; ages in ms, -1 where nothing came yet.
 
     `dates` says how well the trading date is known: its costs, calendar, order codes and NXT list.
+    `halt_file` names what lies beside the gateway and stops it: a person's entry, or `supervisor`.
     """
 
     mode: GatewayMode
@@ -69,6 +70,7 @@ class GatewayStatus(Message):
     subscribed: int
     lease_left_ms: int
     dates: tuple[DateFinding, ...] = ()
+    halt_file: str = ""
 
 
 class SpreadSeen(Part):

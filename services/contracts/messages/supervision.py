@@ -9,7 +9,7 @@ class SupervisorStatus(Message):
     `phase` is resting, waiting (for its next start), running, stopping, gave_up or done. `halt` is who laid
     the HALT file: nobody, supervisor or person. `pulse_age_ms` is -1 while no process runs, `ends` the
     unplanned ends within the window after which it is given up, `windows` the titles of those that wait
-    for a person.
+    for a person, `halt_file` what a person laid.
     """
 
     name: str
@@ -23,3 +23,4 @@ class SupervisorStatus(Message):
     last_end: str
     windows: tuple[str, ...] = ()
     build_id: str = ""
+    halt_file: str = ""

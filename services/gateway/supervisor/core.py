@@ -27,6 +27,8 @@ SLEPT_S: Final = 5
 UNHALTED_S: Final = 3
 """The HALT file does not appear for so long: it cannot be laid."""
 KILL_AGAIN_S: Final = 5
+HURRIED_SETTLE_S: Final = 2
+"""Where the system grants five seconds, open orders have so long to be taken back."""
 DOWN: Final = "gateway-down"
 AWAY: Final = "gateway-away"
 GIVEN_UP: Final = "gateway-given-up"
@@ -170,11 +172,12 @@ def _stopping(turn: Turn) -> None:
         return
     if turn.look.told_to_stop and stop.then is not Phase.DONE:
         stop = Stop(stop.why, Phase.DONE, stop.since_ns, True, stop.hard, stop.asked_ns, stop.killed_ns)
-    unhaltable = turn.passed(stop.since_ns, settings.settle_s + UNHALTED_S)
+    settle_s = min(settings.settle_s, HURRIED_SETTLE_S) if turn.look.hurried else settings.settle_s
+    unhaltable = turn.passed(stop.since_ns, settle_s + UNHALTED_S)
     if not turn.halted and not unhaltable:
         turn.set(stop=stop)
         return
-    settled = vitals is None or vitals.working == 0 or turn.passed(stop.since_ns, settings.settle_s)
+    settled = vitals is None or vitals.working == 0 or turn.passed(stop.since_ns, settle_s)
     asked_ns, killed_ns = stop.asked_ns, stop.killed_ns
     if stop.hard or (asked_ns and turn.passed(asked_ns, settings.stop_s)):
         if not killed_ns or turn.passed(killed_ns, KILL_AGAIN_S):
@@ -238,7 +241,8 @@ def _halt(turn: Turn) -> None:
     why = _why_halted(turn.state)
     if not why:
         turn.set(unhalted_ns=0)
-        if turn.look.halt is LaidBy.SUPERVISOR and turn.state.phase is not Phase.RESTING:
+        beneath = turn.look.halt is LaidBy.PERSON and turn.state.phase is Phase.DONE
+        if beneath or (turn.look.halt is LaidBy.SUPERVISOR and turn.state.phase is not Phase.RESTING):
             turn.do(LiftHalt())
         return
     if turn.halted:

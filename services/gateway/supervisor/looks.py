@@ -30,7 +30,8 @@ class Look:
 
     `exit_code` means something where the process has just ended; None: nobody knows (it was started by an
     earlier supervisor). `resting`: by the timetable the gateway is not to run now. `pulse` is the newest
-    record of the process that is alive. `redis_away_s`: for how long Redis has not answered us.
+    record of the process that is alive. `redis_away_s`: for how long Redis has not answered us. `halt_file`
+    names what a person laid. `hurried`: told to stop by a system that ends us within seconds.
     """
 
     mono_ns: int
@@ -45,3 +46,5 @@ class Look:
     told_to_stop: bool = False
     market_date: str = ""
     redis_away_s: int = 0
+    halt_file: str = ""
+    hurried: bool = False

@@ -55,11 +55,12 @@ class Shell:
         logs: tuple[Path, ...],
         hour: Callable[[], tuple[bool, str]],
         told_to_stop: Callable[[], bool],
+        hurried: Callable[[], bool] = lambda: False,
     ) -> None:
         self.state = SupervisorState(settings)
         self._name, self._child, self._windows, self._reporter = name, child, windows, reporter
         self._state_dir, self._halt_path, self._logs = state_dir, halt_path, logs
-        self._hour, self._told_to_stop = hour, told_to_stop
+        self._hour, self._told_to_stop, self._hurried = hour, told_to_stop, hurried
         self._said_ns = 0
         self._finished = False
         self._log = structlog.get_logger(service=SOURCE)
@@ -77,15 +78,18 @@ class Shell:
         return not self._finished
 
     def _look(self) -> Look:
-        sample = self._child.sample()
+        pulse = read_pulse(self._state_dir)
+        sample = self._child.sample(0 if pulse is None else pulse.pid)
         resting, date = self._hour()
         alive = sample.life is Life.ALIVE
+        halt = halt_file.look(self._halt_path)
         return Look(
             mono_ns=time.monotonic_ns(), life=sample.life, pid=sample.pid, exit_code=sample.exit_code,
-            resting=resting, pulse=read_pulse(self._state_dir) if alive else None, memory_mb=sample.memory_mb,
-            windows=self._windows.visible(self._child.pids()) if alive else (),
-            halt=halt_file.look(self._halt_path).laid_by, told_to_stop=self._told_to_stop(),
+            resting=resting, pulse=pulse if alive else None, memory_mb=sample.memory_mb,
+            windows=self._windows.visible(sample.pids) if alive else (),
+            halt=halt.laid_by, halt_file=halt.entry, told_to_stop=self._told_to_stop(),
             market_date=date, redis_away_s=self._reporter.redis_away_s,
+            hurried=self._hurried(),
         )  # fmt: skip
 
     def _do(self, effect: Effect) -> None:
@@ -142,4 +146,5 @@ def status_of(name: str, state: SupervisorState, look: Look) -> SupervisorStatus
         pulse_age_ms=(look.mono_ns - state.pulse_ns) // NS_PER_MS if alive and state.pulse_ns else -1,
         memory_mb=look.memory_mb, halt=look.halt.value, last_end=state.last_end,
         windows=tuple(window.title for window in waiting_for_person(state)), build_id=build_id(),
+        halt_file=look.halt_file,
     )  # fmt: skip

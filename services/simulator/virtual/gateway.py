@@ -17,6 +17,7 @@ from services.contracts.streams import COMMANDS, CONTROL, LEASE, TICKS, key_of
 from services.gateway.adapters.ocx import Ocx
 from services.gateway.control_calls import Calls, OrderPort, Slots
 from services.gateway.core import recovered
+from services.gateway.halt_file import HaltFile
 from services.gateway.intention_log import IntentionLog, Line
 from services.gateway.outbox import Batch, Outbox, envelope_of
 from services.gateway.recovery import whole_log
@@ -299,7 +300,7 @@ class VirtualGateway:
         shell = Shell(
             state, dict.fromkeys(self._keys, ""), Identity(BUILD, kept.epoch, BUILD, now_ns),
             reader=anything._inbox, writer=anything._pen, outbox=self._outbox, clock=anything._clock,
-            log=self._log, calls=Calls(ocx), port=port, end=self._ended,
+            log=self._log, calls=Calls(ocx), port=port, end=self._ended, halt=HaltFile,
         )  # fmt: skip
         shell.slots = Slots(ocx, shell.on_book, shell.on_trade)
         return shell

@@ -71,6 +71,7 @@ def test_each_trouble_is_named(reference: Reference) -> None:
     lost = ConnectionChanged(state=ConnectionState.DISCONNECTED, connection_epoch=1, planned=False)
     differs = ReconciliationCompleted(trading_date=DATE, connection_epoch=1, differences=("one share",))
     assert failed([*base, gateway_status(mode=GatewayMode.OBSERVE)]) == {"mode"}
+    assert failed([*base, gateway_status(halt_file="var/HALT.txt")]) == {"halt file"}
     assert failed([*base, lost]) == {"broker connection"}
     assert failed([*base, differs]) == {"reconciliation"}
     assert failed([*base, LatchSet(latch=Latch.CLOCKS, detail="")]) == {"latches"}

@@ -24,7 +24,7 @@ def test_all_well_is_no_line(phase: str) -> None:
     ("changes", "word"),
     [
         ({"phase": "gave_up"}, "gave up"),
-        ({"halt": "person"}, "laid by the person"),
+        ({"halt": "person", "halt_file": "var/HALT.txt"}, "laid by the person: var/HALT.txt"),
         ({"windows": ("Something new",)}, "Something new"),
         ({"ends": 2, "last_end": "it crashed (c0000005)"}, "c0000005"),
     ],

@@ -110,7 +110,9 @@ def test_the_command_of_a_next_step_keeps_the_code_of_the_symbol() -> None:
 
 
 def test_an_alert_of_a_newer_build_stays_as_it_was_written() -> None:
-    alert = raised(AlertCode.HALT_FILE, "h", Severity.CRITICAL, {}).model_copy(update={"code": "newer"})
+    alert = raised(AlertCode.HALT_FILE, "h", Severity.CRITICAL, {"file": "var/HALT"}).model_copy(
+        update={"code": "newer"}
+    )
     assert in_language(alert, Language.KOREAN).title == "A HALT file lies beside the gateway"
 
 

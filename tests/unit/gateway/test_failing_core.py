@@ -28,6 +28,7 @@ from services.contracts.terms import OrderKind, Symbol
 from services.gateway import order_desk, truth
 from services.gateway.effects import Query, Send
 from services.gateway.facts import Fact, QueryReturned, SendReturned
+from services.gateway.halt_file import HaltFile
 from services.gateway.outbox import Outbox
 from services.gateway.redis_reader import Read, read_entry
 from services.gateway.shell import Identity, Shell
@@ -115,7 +116,7 @@ def live(desk: Desk) -> Live:
         reader=anything(inbox=inbox, failed=False),
         writer=anything(fenced=False, failed=False, published=0, forgotten=Event()), outbox=outbox,
         clock=clock, log=anything(append=lambda *_, **__: None, keep=lambda _: "", lost=""), calls=calls,
-        port=anything(send=made.send), end=lambda code: None,
+        port=anything(send=made.send), end=lambda code: None, halt=HaltFile,
     )  # type: ignore[arg-type]  # fmt: skip
     made.shell.slots = anything(facts=facts)
     made.shell._beat_ns = desk.now_ns + 3600 * S

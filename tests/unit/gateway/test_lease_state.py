@@ -18,6 +18,7 @@ from services.contracts.reasons import GateReason
 from services.contracts.streams import LEASE
 from services.contracts.terms import OrderKind, TradingState, Venue
 from services.gateway.facts import LeaseSeen
+from services.gateway.halt_file import HaltFile
 from services.gateway.lease import Lease
 from services.gateway.outbox import Outbox
 from services.gateway.redis_reader import Read
@@ -178,7 +179,7 @@ def read_lease(desk: Desk, clock: Clock, renewed_ns: int) -> Lease:
         outbox=Outbox(), clock=anything(**{n: getattr(clock, n) for n in dir(clock) if n[0] != "_"}),
         log=anything(append=lambda *_, **__: None),
         calls=anything(register=lambda _: None, drop_screen=lambda _: None, query=lambda _: None),
-        port=None, end=lambda code: None,
+        port=None, end=lambda code: None, halt=HaltFile,
     )  # fmt: skip
     shell.turn()
     return shell.state.lease
