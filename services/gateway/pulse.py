@@ -80,9 +80,12 @@ class PulseFile:
 
     @property
     def told_to_stop(self) -> bool:
-        """Whether the supervisor asks this very process to end: signals do not reach it on Windows."""
+        """Whether the supervisor asks this very process to end: signals do not reach it on Windows.
+
+        The file names the process that was started and its descendants, of which this is one.
+        """
         try:
-            return self._stop.read_text(encoding="ascii").strip() == str(os.getpid())
+            return str(os.getpid()) in self._stop.read_text(encoding="ascii").split()
         except (OSError, ValueError):
             return False
 

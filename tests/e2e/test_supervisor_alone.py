@@ -80,6 +80,26 @@ def test_told_to_stop_it_stops_the_gateway_and_leaves_no_file(desk: Supervised) 
     desk.ready(other_than=pid)
 
 
+def test_a_gateway_behind_a_launcher_is_watched_and_stopped_as_any_other(tmp_path: Path) -> None:
+    """As on Windows, where `python.exe` of a venv starts the real one and waits for it."""
+    real = [sys.executable, "-m", "services.simulator.host", "services.gateway"]
+    waits = "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))"
+    desk = Supervised(tmp_path, FIRST_PULSE_S="20", COMMAND=json.dumps([sys.executable, "-c", waits, *real]))
+    try:
+        desk.start()
+        pid = desk.ready()
+        launcher = psutil.Process(pid).ppid()
+        status = until("its status is told", lambda: (s := desk.status()) and s.pid == pid and s, desk.errors)
+        assert (status.starts, status.ends, status.halt) == (1, 0, "nobody")
+        assert status.memory_mb >= psutil.Process(pid).memory_info().rss >> 20
+        desk.processes[-1].send_signal(signal.SIGTERM)
+        assert desk.processes[-1].wait(30) == 0
+        assert not psutil.pid_exists(pid) and not psutil.pid_exists(launcher) and not desk.halt.present
+        assert "the supervisor asks" in (tmp_path / "logs" / "gateway.log").read_text(), "killed, not asked"
+    finally:
+        desk.stop()
+
+
 def test_one_that_never_comes_up_is_given_up_loudly(tmp_path: Path) -> None:
     fails = json.dumps([sys.executable, "-c", "raise SystemExit(7)"])
     desk = Supervised(tmp_path, MOST_ENDS="2", COMMAND=fails, REST_FROM="00:00:00", REST_TO="00:00:00")
