@@ -8,10 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+from services.gateway import halt_file
 from services.gateway.settings import GatewaySettings
 from services.gateway.supervisor.child import Child
 from services.gateway.supervisor.lock import Taken, take
 from services.gateway.supervisor.reporter import SOURCE, Reporter
+from services.gateway.supervisor.session_end import SessionEnd, watch_session
 from services.gateway.supervisor.settings import SupervisorSettings
 from services.gateway.supervisor.shell import Shell
 from services.gateway.supervisor.timetable import resting
@@ -31,6 +33,7 @@ GATEWAY_LOG = "gateway.log"
 OWN_LOG = "gateway-supervisor.log"
 REDIS_TIMEOUT_S = 2
 REPORT_S = 10.0
+HURRIED_REPORT_S = 0.5
 
 
 def main() -> int:
@@ -44,24 +47,28 @@ def main() -> int:
         logs.mkdir(parents=True, exist_ok=True)
         configure_logs(runtime.log_level, runtime.log_file or str(logs / OWN_LOG), SOURCE)
         lock = take(gateway.state_dir)
-        shell, reporter = _shell(runtime, settings, gateway, rules, clock, logs)
+        halt_file.prepare(gateway.halt_file)
+        shell, reporter, ending = _shell(runtime, settings, gateway, rules, clock, logs)
     except (SettingsError, ConfigError, WebhookUnusable, Taken, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_BAD_SETTINGS
+    watch_session(ending)
     reporter.start()
     while shell.look_and_act():
         look(gateway.state_dir)
         time.sleep(settings.look_ms / 1_000)
-    reporter.finish(REPORT_S)
+    reporter.finish(HURRIED_REPORT_S if ending.hurried else REPORT_S)
     lock.close()
+    ending.over()
     return 0
 
 
 def _shell(
     runtime: RuntimeSettings, settings: SupervisorSettings, gateway: GatewaySettings, rules: MarketRules,
     clock: MarketClock, logs: Path,
-) -> tuple[Shell, Reporter]:  # fmt: skip
+) -> tuple[Shell, Reporter, SessionEnd]:  # fmt: skip
     stop = stop_on_signals()
+    ending = SessionEnd(stop.set, lambda why: halt_file.lay(gateway.halt_file, why, time.time_ns()))
     url = webhook_url(config_dir())
     reporter = Reporter(
         lambda: connect(runtime.redis_url, timeout_s=REDIS_TIMEOUT_S),
@@ -79,5 +86,6 @@ def _shell(
         settings, name=gateway.name, child=Child(settings.command, gateway.state_dir, out, log),
         windows=window_source(), reporter=reporter, state_dir=gateway.state_dir, halt_path=gateway.halt_file,
         logs=(log, out), hour=hour, told_to_stop=stop.is_set,
+        hurried=lambda: ending.hurried,
     )  # fmt: skip
-    return shell, reporter
+    return shell, reporter, ending

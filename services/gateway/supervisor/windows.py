@@ -7,17 +7,12 @@ window removes its file, which is what the emulated dialog waits for.
 import json
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from services.gateway.supervisor.looks import Window
 
 FOLDER_VARIABLE: Final = "ARB_EMULATED_WINDOWS"
-WM_CLOSE: Final = 0x0010
-WM_GETTEXT: Final = 0x000D
-SMTO_ABORTIFHUNG: Final = 0x0002
-TEXT_CHARS: Final = 2_048
 ASK_MS: Final = 200
 
 
@@ -59,72 +54,46 @@ class EmulatedWindows:
         (self._folder / f"{window.handle}.json").unlink(missing_ok=True)
 
 
+class Desktop(Protocol):
+    """Windows by handle: `win32.User32`."""
+
+    def top_level(self) -> list[int]: ...
+    def below(self, handle: int) -> list[int]: ...
+    def is_visible(self, handle: int) -> bool: ...
+    def pid_of(self, handle: int) -> int: ...
+    def caption(self, handle: int) -> str: ...
+    def ask_text(self, handle: int, within_ms: int) -> str | None: ...
+    def post_close(self, handle: int) -> None: ...
+
+
 class DesktopWindows:
-    """The desktop of Windows, through user32. Texts are asked for with a time-out: a hung window has none."""
+    """The desktop of Windows. A busy or hung window still has its title and the text of plain labels."""
 
-    def __init__(self) -> None:
-        import ctypes
-        from ctypes import wintypes
-
-        library: Any = ctypes
-        self._c: Any = ctypes
-        self._user32 = library.WinDLL("user32", use_last_error=True)
-        self._callback = library.WINFUNCTYPE(wintypes.BOOL, wintypes.HWND, wintypes.LPARAM)
-        self._dword = wintypes.DWORD
-        self._size: Any = ctypes.c_size_t
-        self._user32.SendMessageTimeoutW.argtypes = (
-            wintypes.HWND, wintypes.UINT, wintypes.WPARAM, wintypes.LPVOID, wintypes.UINT, wintypes.UINT,
-            wintypes.LPVOID,
-        )  # fmt: skip
-        self._user32.PostMessageW.argtypes = (
-            wintypes.HWND, wintypes.UINT, wintypes.WPARAM, wintypes.LPARAM
-        )  # fmt: skip
-        self._user32.IsWindowVisible.argtypes = (wintypes.HWND,)
-        self._user32.GetWindowThreadProcessId.argtypes = (wintypes.HWND, wintypes.LPVOID)
-        self._user32.EnumWindows.argtypes = (self._callback, wintypes.LPARAM)
-        self._user32.EnumChildWindows.argtypes = (wintypes.HWND, self._callback, wintypes.LPARAM)
+    def __init__(self, desktop: Desktop) -> None:
+        self._desktop = desktop
 
     def visible(self, pids: frozenset[int]) -> tuple[Window, ...]:
-        found: list[Window] = []
-
-        def each(handle: Any) -> None:
-            if self._user32.IsWindowVisible(handle) and self._pid(handle) in pids:
-                texts: list[str] = []
-                self._walk(handle, lambda child: texts.append(self._text(child)))
-                found.append(Window(int(handle), self._text(handle), "\n".join(filter(None, texts))))
-
-        self._walk(None, each)
-        return tuple(found)
+        desktop = self._desktop
+        return tuple(
+            Window(handle, desktop.caption(handle), self._text(handle))
+            for handle in desktop.top_level()
+            if desktop.is_visible(handle) and desktop.pid_of(handle) in pids
+        )
 
     def close(self, window: Window) -> None:
-        """Post WM_CLOSE: what the cross in its corner does, never an OK."""
-        self._user32.PostMessageW(window.handle, WM_CLOSE, 0, 0)
+        self._desktop.post_close(window.handle)
 
-    def _walk(self, parent: Any, each: Callable[[Any], None]) -> None:
-        """Call `each` for every window below `parent`, None: for every top-level one."""
-
-        def visit(handle: Any, unused: Any) -> bool:
-            each(handle)
-            return True
-
-        callback = self._callback(visit)
-        if parent is None:
-            self._user32.EnumWindows(callback, 0)
-        else:
-            self._user32.EnumChildWindows(parent, callback, 0)
-
-    def _pid(self, handle: Any) -> int:
-        pid = self._dword()
-        self._user32.GetWindowThreadProcessId(handle, self._c.byref(pid))
-        return int(pid.value)
-
-    def _text(self, handle: Any) -> str:
-        buffer = self._c.create_unicode_buffer(TEXT_CHARS)
-        done = self._size()
-        answered = self._user32.SendMessageTimeoutW(
-            handle, WM_GETTEXT, TEXT_CHARS, buffer, SMTO_ABORTIFHUNG, ASK_MS, self._c.byref(done)
-        )
-        return buffer.value if answered else ""
+    def _text(self, handle: int) -> str:
+        """Return what a window says. Its thread is asked only for controls of which Windows keeps no text,
+        and after one question without an answer no more: each costs `ASK_MS`."""
+        desktop, answers, texts = self._desktop, True, []
+        for control in desktop.below(handle):
+            text = desktop.caption(control)
+            if not text and answers:
+                asked = desktop.ask_text(control, ASK_MS)
+                answers, text = asked is not None, asked or ""
+            texts.append(text)
+        return "\n".join(filter(None, texts))
 
 
 def window_source() -> WindowSource:
@@ -132,4 +101,8 @@ def window_source() -> WindowSource:
     folder = os.environ.get(FOLDER_VARIABLE, "")
     if folder:
         return EmulatedWindows(Path(folder))
-    return DesktopWindows() if sys.platform == "win32" else NoWindows()
+    if sys.platform == "win32":
+        from services.gateway.supervisor.win32 import User32
+
+        return DesktopWindows(User32())
+    return NoWindows()

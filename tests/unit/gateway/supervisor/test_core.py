@@ -296,6 +296,15 @@ class TestTimetable:
         assert kinds.index(LayHalt, 2) < kinds.index(AskToStop)
 
 
+def test_in_a_hurry_the_gateway_is_asked_within_the_seconds_that_windows_grants() -> None:
+    machine = Machine(starts_with=replace(READY, working=1)).up()
+    machine.told_to_stop = machine.hurried = True
+    machine.run(1)
+    assert machine.halt is LaidBy.SUPERVISOR and AskToStop() not in machine.effects
+    machine.run(2)
+    assert machine.done and not machine.pid
+
+
 def test_redis_away_is_told_once_and_over() -> None:
     machine = Machine().up()
     machine.redis_away_s = 6
