@@ -110,7 +110,8 @@ def _refused(message: ArmRefused) -> str:
 def _reference(message: ReferencePublished) -> str:
     enabled = sum(entry.enabled for entry in message.reference.symbols)
     short = message.reference_hash[:8]
-    return f"reference {short} in force: {enabled} symbols ({message.by}: {message.reason})"
+    notes = "".join(f"; {note}" for note in message.notes)
+    return f"reference {short} in force: {enabled} symbols ({message.by}: {message.reason}){notes}"
 
 
 def proposal_words(proposal: LimitProposal) -> str:

@@ -81,6 +81,7 @@ class AlertCode(StrEnum):
     API_REJECTED = "api_rejected", AlertKind.API_ERROR
     REFERENCE_REFUSED = "reference_refused", AlertKind.REFERENCE
     REFERENCE_ABSENT = "reference_absent", AlertKind.REFERENCE
+    SYMBOL_KEPT = "symbol_kept", AlertKind.REFERENCE
     NOT_ELIGIBLE = "not_eligible", AlertKind.REFERENCE
     OVERRIDES_DROPPED = "overrides_dropped", AlertKind.REFERENCE
     GATE_REFERENCE = "gate_reference", AlertKind.REFERENCE

@@ -288,6 +288,11 @@ WORDS: Final[Mapping[C, Words]] = {
         "Reference data cannot be used", "{problem}\nNothing is in force: nothing can trade.",
         "Mend the lines named, then `arb limits reload`.",
         "Reference data can be used again", "The files were read without a problem."),
+    C.SYMBOL_KEPT: Words(
+        "{symbol} left symbol_map.csv while it is held",
+        "It stays in force, switched off: what is held is sold, nothing is bought.",
+        "Nothing to do if that is meant (`arb symbols show`); else put its line back and `arb limits reload`.",
+        "{symbol} is no longer kept only to be sold", "It is sold, or its line is back."),
     C.NOT_ELIGIBLE: Words(
         "{count} symbols cannot be traded on NXT today", "{symbols}",
         "Nothing to do: they are off for the day (`arb symbols show`). Take them off symbol_map.csv if it lasts."),

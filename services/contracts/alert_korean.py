@@ -288,6 +288,11 @@ WORDS: Final[Mapping[C, Words]] = {
         "기준 데이터를 적용할 수 없음", "{problem}\n적용 중인 데이터가 없어 거래할 수 없습니다.",
         "위에 표시된 행을 수정하고 `arb limits reload`를 실행하십시오.",
         "기준 데이터 정상화", "파일을 문제없이 읽었습니다."),
+    C.SYMBOL_KEPT: Words(
+        "{symbol} 종목이 보유 중에 symbol_map.csv에서 빠짐",
+        "비활성 상태로 유지합니다: 보유분은 매도하고 신규 매수는 하지 않습니다.",
+        "의도한 것이면 조치가 필요 없습니다(`arb symbols show`). 아니면 행을 되돌리고 `arb limits reload`를 실행하십시오.",
+        "{symbol} 매도 목적 유지 종료", "모두 매도했거나 행이 복구되었습니다."),
     C.NOT_ELIGIBLE: Words(
         "오늘 NXT 거래 불가 종목 {count}개", "종목: {symbols}",
         "당일 거래에서 자동 제외됩니다(`arb symbols show`). 계속되면 symbol_map.csv에서 삭제하십시오."),

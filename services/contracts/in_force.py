@@ -4,9 +4,13 @@ Two machines never read two files: risk reads the files, publishes this, and eve
 computes with the published copy. A decision names the hash it was made under.
 """
 
+from collections.abc import Iterable, Sequence
+
+from pydantic import ValidationError
+
 from services.contracts.envelope import Part
 from services.contracts.ids import derive_id
-from services.contracts.reference import SymbolEntry, TradeCosts
+from services.contracts.reference import NXT_SUFFIX, SymbolEntry, TradeCosts
 from services.contracts.terms import Market, Symbol, TradingDate, Venue
 from services.contracts.threshold import SHIPPED_TABLE, ThresholdRow, ThresholdTable
 from services.contracts.tick_grid import SHARE_TICKS, TickGrid
@@ -31,6 +35,23 @@ class Reference(Part):
     def provisional(self) -> bool:
         """Whether any costs are the last known ones, because those of the date are not published."""
         return any(costs.provisional for costs in self.costs.values())
+
+    def keeping(self, before: "Reference | None", symbols: Iterable[Symbol]) -> "Reference":
+        """Return it with an entry and costs for each of `symbols`: what is held must be sold.
+
+        What it does not list has the entry of `before`, switched off, and a market without costs those of
+        `before`. A symbol that neither lists counts as a KOSPI share: the ticks are those of every share.
+        """
+        known, groups, held = before or self, [entry.group for entry in self.symbols], sorted(set(symbols))
+        missing = [symbol for symbol in held if self.listed(symbol) is None] if groups else []
+        kept = [entry for entry in (_kept(known.listed(s), s, groups) for s in missing) if entry is not None]
+        markets = {entry.market for entry in (*self.symbols, *kept) if entry.krx_code in held}
+        costs = {
+            market: known.costs[market] for market in markets - self.costs.keys() if market in known.costs
+        }
+        if not (kept or costs):
+            return self
+        return self.model_copy(update={"symbols": (*self.symbols, *kept), "costs": {**self.costs, **costs}})
 
     def entry(self, symbol: Symbol) -> SymbolEntry | None:
         """Return the enabled entry of a symbol, or None."""
@@ -58,6 +79,20 @@ class Reference(Part):
     def threshold_of(self, symbol: Symbol) -> ThresholdRow:
         """Return what missed sales of a symbol cost."""
         return self.threshold.row_of(symbol)
+
+
+def _kept(known: SymbolEntry | None, symbol: Symbol, groups: Sequence[str]) -> SymbolEntry | None:
+    """Return the entry that a symbol is kept by, in a group that is still read; None for what is no code."""
+    if known is not None:
+        group = known.group if known.group in groups else groups[0]
+        return known.model_copy(update={"enabled": False, "group": group})
+    try:
+        return SymbolEntry(
+            krx_code=symbol, nxt_code=symbol + NXT_SUFFIX, name=symbol, market=Market.KOSPI,
+            group=groups[0], enabled=False,
+        )  # fmt: skip
+    except ValidationError:
+        return None
 
 
 def book_ticks(reference: Reference | None, symbol: Symbol, venue: Venue) -> TickGrid:

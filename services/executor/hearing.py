@@ -317,7 +317,9 @@ def state_changed(state: ExecutorState, event: Received) -> Heard:
 def reference(state: ExecutorState, event: Received) -> Heard:
     message = event.message
     assert isinstance(message, ReferencePublished)
-    changed = state.but(reference=message.reference, reference_hash=message.reference_hash)
+    held = (pair.symbol for pair in state.pairs.values())
+    in_force = message.reference.keeping(state.reference, held)
+    changed = state.but(reference=in_force, reference_hash=message.reference_hash)
     return Heard(changed, tuple(state.pairs))
 
 

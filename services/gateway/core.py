@@ -338,7 +338,8 @@ def _delivered(turn: Turn, received: Received) -> None:
         case ResidualClaimed() as message:
             carry.claim(turn, message)
         case ReferencePublished(reference=reference):
-            turn.set(reference=reference, reference_hash=reference.hash)
+            in_force = reference.keeping(turn.state.reference, feed_desk.held_symbols(turn))
+            turn.set(reference=in_force, reference_hash=reference.hash)
             link_desk.read_symbols(turn)
             feed_desk.subscribe(turn)
 

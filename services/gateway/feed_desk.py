@@ -96,8 +96,20 @@ def stands_still(turn: Turn) -> bool:
     return time_of_day_ns(settings.still_from) <= market_ns < time_of_day_ns(settings.still_to)
 
 
+def keep_held(turn: Turn) -> None:
+    """Keep what is needed to sell of a symbol that no map names: one filled late, or before a restart."""
+    reference = turn.state.reference
+    if reference is None:
+        return
+    in_force = reference.keeping(None, held_symbols(turn))
+    if in_force is not reference:
+        turn.set(reference=in_force)
+        subscribe(turn)
+
+
 def feeds(turn: Turn) -> None:
     """Register what changed while registrations stood still, and what an order is about to need."""
+    keep_held(turn)
     if stands_still(turn) and turn.state.registered:
         return
     _register_refused(turn)

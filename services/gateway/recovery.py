@@ -49,8 +49,7 @@ def recovered(
     the login names another.
     """
     account = state.settings.account or state.account or account_of_lines(log) or account_of_lines(log_before)
-    in_force = "" if state.reference is None else state.reference.hash
-    logged: GatewayState = state.but(logs=(tuple(log), tuple(log_before)), reference_hash=in_force)
+    logged: GatewayState = state.but(logs=(tuple(log), tuple(log_before)))
     return of_account(logged, account, trading_date)
 
 

@@ -165,7 +165,7 @@ class GatewayState(State):
         {"working", "queue", "control", "reference", "connection_epoch", "query_history", "order_history",
          "trading_date", "baseline", "baseline_ns", "difference", "facts", "carried",
          "over_night", "claimed", "account",
-         "interruptions", "tables_told", "refused", "log_gone", "logged_intents"}
+         "interruptions", "tables_told", "refused", "log_gone", "logged_intents", "reference_hash"}
     )  # fmt: skip
 
     settings: GatewaySettings
@@ -177,7 +177,7 @@ class GatewayState(State):
     control: Control = Control()
     reference: Reference | None = None
     reference_hash: str = ""
-    """That of `reference`, empty where there is none: the lease is held against it at each entry."""
+    """That of `reference` as risk published it: the lease is held against it at each entry."""
     connection_epoch: int = 0
     query_history: History = ()
     order_history: History = ()

@@ -151,6 +151,12 @@ def not_eligible(trading_date: str, names: tuple[str, ...]) -> AlertRaised:
     return raised(AlertCode.NOT_ELIGIBLE, f"eligibility-{trading_date}", Severity.WARNING, facts)
 
 
+def symbol_kept(symbol: Symbol, *, over: bool) -> AlertRaised:
+    severity = Severity.INFO if over else Severity.WARNING
+    facts: dict[str, Fact] = {"symbol": symbol}
+    return raised(AlertCode.SYMBOL_KEPT, f"kept-{symbol}", severity, facts, symbol=symbol, resolved=over)
+
+
 def overrides_dropped(cause_id: str, names: tuple[str, ...]) -> AlertRaised:
     facts = {"names": ", ".join(names)}
     return raised(AlertCode.OVERRIDES_DROPPED, f"overrides-{cause_id}", Severity.WARNING, facts)

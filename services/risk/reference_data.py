@@ -13,6 +13,7 @@ from services.contracts.messages.control import (
 )
 from services.contracts.reference import SymbolEntry
 from services.contracts.step import Outgoing, Step
+from services.contracts.terms import Symbol
 from services.contracts.trading_limits import TradingLimits, tightens
 from services.risk import alerts
 from services.risk.observed import FilesRead, FilesRefused
@@ -32,7 +33,7 @@ def on_files(state: RiskState, files: FilesRead, cause_id: str) -> Step[RiskStat
     if dropped:
         out.append(Outgoing(alerts.overrides_dropped(cause_id, dropped)))
     state = state.but(files=files, overrides=overrides, files_bad=bool(waiting), reload=None)
-    step = publish(state, files.by, files.reason, always=files.asked)
+    step = publish(state, files.by, files.reason, always=files.asked, notes=waiting)
     return Step(step.state, (*out, *step.out))
 
 
@@ -105,20 +106,37 @@ def on_reload(state: RiskState, request: ReferenceReloadRequested, cause_id: str
     return asked
 
 
-def publish(state: RiskState, by: str, reason: str, *, always: bool = False) -> Step[RiskState]:
-    """Make the reference anew and publish it if it differs from what is in force."""
+def publish(
+    state: RiskState, by: str, reason: str, *, always: bool = False, notes: tuple[str, ...] = ()
+) -> Step[RiskState]:
+    """Make the reference anew and publish it if it differs from what is in force.
+
+    A person is told first of a symbol that left the map and is kept because it is held.
+    """
     reference = _composed(state)
     if reference is None:
         return Step(state)
     reference_hash = reference.hash
     if reference_hash == state.reference_hash and not always:
         return Step(state)
-    published = ReferencePublished(reference=reference, reference_hash=reference_hash, by=by, reason=reason)
-    out: tuple[Outgoing, ...] = (Outgoing(published),)
+    kept = _kept(state, reference)
+    notes = (*notes, *(f"{symbol} is not in symbol_map.csv and held: it stays, off, until it is sold"
+                       for symbol in sorted(kept)))  # fmt: skip
+    published = ReferencePublished(
+        reference=reference, reference_hash=reference_hash, by=by, reason=reason, notes=notes
+    )
+    told = [alerts.symbol_kept(symbol, over=symbol not in kept) for symbol in sorted(kept ^ state.kept)]
+    out: tuple[Outgoing, ...] = (*map(Outgoing, told), Outgoing(published))
     dropped = _dropped(state, reference)
     if dropped and dropped != _dropped(state, state.reference):
         out += (Outgoing(alerts.not_eligible(reference.trading_date, dropped)),)
-    return Step(state.but(reference=reference, reference_hash=reference_hash), out)
+    return Step(state.but(reference=reference, reference_hash=reference_hash, kept=kept), out)
+
+
+def _kept(state: RiskState, reference: Reference) -> frozenset[Symbol]:
+    """The symbols of `reference` that the desk's file does not name any more."""
+    named = {entry.krx_code for entry in state.files.symbols} if state.files is not None else set()
+    return frozenset(entry.krx_code for entry in reference.symbols) - named
 
 
 def _composed(state: RiskState) -> Reference | None:
@@ -130,10 +148,11 @@ def _composed(state: RiskState) -> Reference | None:
         entry.model_copy(update={"enabled": False}) if _why_off(state, files, entry) else entry
         for entry in files.symbols
     )
-    return Reference(
+    composed = Reference(
         trading_date=files.trading_date, symbols=symbols, costs=files.costs, limits=limits or files.limits,
         threshold=files.threshold,
     )  # fmt: skip
+    return composed.keeping(state.reference, (pair.symbol for pair in state.pairs.values()))
 
 
 def _why_off(state: RiskState, files: FilesRead, entry: SymbolEntry) -> str:

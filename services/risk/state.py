@@ -162,8 +162,8 @@ class RiskState(State):
 
     DURABLE: ClassVar[frozenset[str]] = frozenset(
         {
-            "trading", "venue", "reference", "reference_hash", "files", "overrides", "day", "aside", "pairs",
-            "orders", "closed", "settled", "settled_krw", "account", "reconciled", "verdicts",
+            "trading", "venue", "reference", "reference_hash", "kept", "files", "overrides", "day", "aside",
+            "pairs", "orders", "closed", "settled", "settled_krw", "account", "reconciled", "verdicts",
             "approved_at_ns", "paused", "foreign", "errors", "held_since_ns", "proposals", "files_bad",
             "told",
         }
@@ -176,6 +176,8 @@ class RiskState(State):
     venue: VenueView = VenueView()
     reference: Reference | None = None
     reference_hash: str = ""
+    kept: frozenset[Symbol] = frozenset()
+    """Symbols of `reference` that left the map and are held: who told of them has to tell their end."""
     files: FilesRead | None = None
     """The last files that could be used: what `reference` is made from."""
     overrides: dict[str, str] = Field(default_factory=dict)

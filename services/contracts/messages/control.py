@@ -49,12 +49,16 @@ class LatchCleared(Message):
 
 
 class ReferencePublished(Message):
-    """Symbol map, costs and limits in force, with their hash: what all services compute with."""
+    """Symbol map, costs and limits in force, with their hash: what all services compute with.
+
+    `notes` say what of the files is not in force as it stands there, a sentence each.
+    """
 
     reference: Reference
     reference_hash: str
     by: str
     reason: str
+    notes: tuple[str, ...] = ()
 
 
 class LimitChangeRequested(Message):

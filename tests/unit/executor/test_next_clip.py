@@ -11,7 +11,7 @@ from services.contracts.messages.pairs import ClipRecomputed
 from services.contracts.terms import Purpose, Symbol, Venue
 from services.contracts.threshold import SHIPPED_ROW, ThresholdRow, ThresholdTable
 
-from .desk import SYMBOL, Desk
+from .desk import SYMBOL, Desk, holding
 
 
 @pytest.fixture
@@ -65,3 +65,18 @@ def test_further_clip_is_no_larger_than_a_limit_that_was_lowered_since(desk: Des
     desk.fill(desk.last(PlaceOrder))
     desk.fill(desk.sells[0])
     assert [o.qty_shares for o in desk.orders if o.purpose is Purpose.ENTRY] == [3, 1]
+
+
+def test_a_pair_whose_symbol_left_the_map_is_sold_and_buys_no_more() -> None:
+    desk = holding()
+    symbol = desk.pair.symbol
+    assert desk.state.reference is not None
+    rest = tuple(entry for entry in desk.state.reference.symbols if entry.krx_code != symbol)
+    smaller = desk.state.reference.model_copy(update={"symbols": rest})
+    desk.hear(ReferencePublished(reference=smaller, reference_hash="h4", by="risk", reason="test"))
+    desk.restart()
+    view = desk.state.view(symbol, desk.now_ns)
+    assert view.costs is not None and view.entry_refusal()
+    assert desk.state.reference_hash == "h4"
+    assert desk.state.reference is not None
+    assert desk.state.reference.listed(symbol) is not None

@@ -362,3 +362,75 @@ def test_a_service_publishes_at_start_keeps_it_over_a_bad_file_and_says_nothing_
     second.turn()
     assert published() == 2
     assert second.state.reference is not None and second.state.reference.entry(HYNIX) is None
+
+
+# -- a symbol that leaves the map ---------------------------------------------------------------
+
+
+def smaller() -> FilesRead:
+    return files(symbols=tuple(entry for entry in files().symbols if entry.krx_code != SAMSUNG))
+
+
+def holding() -> tuple[Desk, str]:
+    desk = armed()
+    approved = desk.answer(d.intent(desk))
+    assert isinstance(approved, PairApproved)
+    return desk, approved.pair_id
+
+
+def test_a_held_symbol_that_left_the_map_is_told_before_it_is_published_switched_off() -> None:
+    desk, _ = holding()
+    said = desk.tell(smaller())
+    kinds = [type(message) for message in said]
+    assert kinds.index(AlertRaised) < kinds.index(ReferencePublished)
+    (alert,), (published,) = of(said, AlertRaised), publications(said)
+    assert (alert.code, alert.symbol, alert.resolved) == ("symbol_kept", SAMSUNG, False)
+    entry = published.reference.listed(SAMSUNG)
+    assert entry is not None and not entry.enabled
+    assert any(SAMSUNG in note for note in published.notes)
+    assert desk.tell(smaller()) == [], "told once"
+
+
+def test_it_stays_over_a_restart_and_leaves_once_nothing_is_held() -> None:
+    desk, pair_id = holding()
+    desk.tell(smaller())
+    again = Desk(restore(RiskState(), changed_parts(None, desk.state)))
+    assert publications(again.tell(smaller())) == []
+    assert again.state.reference is not None and again.state.reference.listed(SAMSUNG) is not None
+    again.tell(d.closed(pair_id))
+    said = again.tell(smaller())
+    (published,) = publications(said)
+    assert published.reference.listed(SAMSUNG) is None and published.notes == ()
+    assert [(alert.code, alert.resolved) for alert in of(said, AlertRaised)] == [("symbol_kept", True)]
+
+
+def test_a_line_that_comes_back_ends_it_with_the_symbol_on() -> None:
+    desk, _ = holding()
+    desk.tell(smaller())
+    said = desk.tell(files())
+    assert [alert.resolved for alert in of(said, AlertRaised)] == [True]
+    assert publications(said)[0].reference.entry(SAMSUNG) is not None
+
+
+def test_a_symbol_that_nobody_holds_leaves_the_map_at_once() -> None:
+    desk = armed()
+    said = desk.tell(smaller())
+    assert of(said, AlertRaised) == []
+    assert publications(said)[0].reference.listed(SAMSUNG) is None
+
+
+def test_a_held_symbol_keeps_the_costs_of_its_market() -> None:
+    desk, _ = holding()
+    market = files().symbols[0].market
+    costs = {name: value for name, value in files().costs.items() if name is not market}
+    desk.tell(files(costs=costs))
+    assert desk.state.reference is not None
+    assert desk.state.reference.exit_costs_of(SAMSUNG) == files().costs[market]
+
+
+def test_what_of_the_files_waits_is_said_at_each_reload() -> None:
+    desk = armed()
+    looser = files(world.limits(clip_shares=world.LIMITS.clip_shares + 1))
+    desk.tell(looser)
+    (answer,) = publications(desk.tell(looser.model_copy(update={"asked": True})))
+    assert any("clip_shares" in note for note in answer.notes)
