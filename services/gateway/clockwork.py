@@ -9,13 +9,14 @@ from dataclasses import replace
 from services.contracts.alert_codes import AlertCode
 from services.contracts.limits import NS_PER_MS, NS_PER_S, QUERIES_KEPT_FOR_EXITS, QUERY_LADDER
 from services.contracts.messages.alerts import Fact
-from services.contracts.messages.venue_state import ConnectionState, FeedLivenessChanged
+from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.terms import OrderKind, Purpose, SessionPhase, Severity, Side, TradingState, Venue
 from services.gateway import (
     carry,
     date_desk,
     exchange_time,
     feed_desk,
+    feed_liveness,
     halt_desk,
     link_desk,
     log_desk,
@@ -26,7 +27,6 @@ from services.gateway import (
     status_report,
     truth,
 )
-from services.gateway.book_feed import silent_venues
 from services.gateway.facts import Clocked, Connected
 from services.gateway.limiter import tokens
 from services.gateway.order_table import OrderRecord, Stage
@@ -72,7 +72,7 @@ def tick(turn: Turn, fact: Clocked) -> None:
     link_desk.read_again(turn)
     _rotate(turn)
     feed_desk.feeds(turn)
-    _liveness(turn, fact)
+    feed_liveness.look(turn, fact)
     _exchange_time(turn, fact)
     status_report.report(turn, fact)
 
@@ -423,31 +423,6 @@ def _rotate(turn: Turn) -> None:
         return
     turn.set(rhythm=replace(rhythm, rotated_ns=turn.now_ns, turn=rhythm.turn + 1))
     feed_desk.subscribe(turn)
-
-
-def _liveness(turn: Turn, fact: Clocked) -> None:
-    """A feed is alive while books of a venue that trades keep coming."""
-    if not turn.state.registered:
-        return
-    silence_ns = turn.state.settings.feed_silence_ms * NS_PER_MS
-    trading = turn.state.session.continuous
-    silent = silent_venues(fact.last_book_ns, turn.now_ns, silence_ns, trading)
-    for venue in Venue:
-        alive = venue in trading and venue not in silent
-        if turn.state.rhythm.alive.get(venue, False) is alive:
-            continue
-        turn.set(rhythm=replace(turn.state.rhythm, alive={**turn.state.rhythm.alive, venue: alive}))
-        turn.say(FeedLivenessChanged(venue=venue, alive=alive, last_event_ns=fact.last_book_ns.get(venue, 0)))
-        _feed_alert(turn, venue, silent=venue in silent)
-
-
-def _feed_alert(turn: Turn, venue: Venue, *, silent: bool) -> None:
-    ready = turn.state.link.state is ConnectionState.READY
-    turn.alert(
-        f"feed-{venue}", AlertCode.FEED_SILENT, Severity.WARNING,
-        {"venue": venue.value, "silence": turn.state.settings.feed_silence_ms},
-        resolved=not (silent and ready),
-    )  # fmt: skip
 
 
 def _exchange_time(turn: Turn, fact: Clocked) -> None:

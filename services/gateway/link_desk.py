@@ -129,7 +129,7 @@ def lost(turn: Turn, detail: str) -> None:
     if not planned:
         turn.alert("disconnect", AlertCode.DISCONNECTED, Severity.CRITICAL, {"problem": detail})
     if turn.state.settings.reconnect == "exit":
-        turn.do(Exit(EXIT_PLANNED_CUT if in_nightly_cut(turn) else EXIT_RECONNECT, detail))
+        turn.do(Exit(EXIT_PLANNED_CUT if planned else EXIT_RECONNECT, detail))
 
 
 def say_restored(turn: Turn) -> None:

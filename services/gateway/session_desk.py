@@ -4,6 +4,7 @@ Timetable and FID 215 are combined here, once for everyone. All durations are ma
 through the day's plan, so that a compressed day has them too.
 """
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -22,6 +23,7 @@ from services.market.sessions import GUARD_AFTER_OPEN_S, GUARD_BEFORE_PAUSE_S, D
 NO_DATE: Final = TradingDate("")
 USUAL_OPEN_NS: Final = 9 * 3600 * SECOND_NS
 NEVER: Final = Window(0, 0)
+SATURDAY: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +120,11 @@ class SessionDesk:
 
     @property
     def closed_day(self) -> bool:
-        """Whether the timetable has the date, and no exchange opens on it."""
-        return self.schedule is not None and self.schedule.kind is DayKind.CLOSED
+        """Whether no exchange opens on the date: the timetable says so, or it is a weekend of a year that the
+        timetable does not have yet."""
+        if self.schedule is None:
+            return bool(self.trading_date) and dt.date.fromisoformat(self.trading_date).weekday() >= SATURDAY
+        return self.schedule.kind is DayKind.CLOSED
 
     def connected_anew(self) -> "SessionDesk":
         """Return the desk of a new connection: FID 215 has no history (Kiwoom sheet 3)."""

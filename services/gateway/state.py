@@ -154,6 +154,8 @@ class Rhythm:
     halt_why: str = ""
     queries_scarce: bool = False
     alive: Mapping[Venue, bool] = field(default_factory=dict)
+    books_due_ns: Mapping[Venue, int] = field(default_factory=dict)
+    feeds_told: frozenset[Venue] = frozenset()
     orders_in_window_max: int = 0
     orders_sent: int = 0
 

@@ -14,7 +14,7 @@ from services.contracts.messages.venue_state import ConnectionChanged
 from services.contracts.terms import OrderKind, Purpose, Severity, Symbol, TradingDate, TradingState, Venue
 from services.gateway.control_calls import OrderPort
 from services.gateway.core import recovered
-from services.gateway.effects import EXIT_RECONNECT, Effect, Exit, Query, Send
+from services.gateway.effects import EXIT_PLANNED_CUT, EXIT_RECONNECT, Effect, Exit, Query, Send
 from services.gateway.facts import Connected, QueryReturned
 from services.gateway.intention_log import IntentionLog, Line
 from services.market.dates import midnight_wall_ns
@@ -122,7 +122,13 @@ def test_restricted_queries_are_asked_for_ever_less_often_and_stop_entries_alone
 
 @pytest.mark.parametrize(
     ("date", "minutes", "planned"),
-    [("2026-11-29", 4 * 60 + 5, True), ("2026-12-25", 14 * 60, True), ("2026-11-23", 14 * 60, False)],
+    [
+        ("2026-11-29", 4 * 60 + 5, True),
+        ("2026-12-25", 14 * 60, True),
+        ("2026-11-23", 14 * 60, False),
+        ("2039-01-01", 11 * 60, True),
+        ("2039-01-03", 11 * 60, False),
+    ],
 )
 def test_a_loss_on_a_closed_day_wakes_nobody(date: str, minutes: int, planned: bool) -> None:
     day = TradingDate(date)
@@ -134,7 +140,7 @@ def test_a_loss_on_a_closed_day_wakes_nobody(date: str, minutes: int, planned: b
     rung = [m for m in desk.told(AlertRaised) if m.severity is Severity.CRITICAL and not m.resolved]
     assert (rung == []) is planned
     (ended,) = [effect for effect in desk.effects if isinstance(effect, Exit)]
-    assert ended.code == EXIT_RECONNECT, "the supervisor starts it again at once"
+    assert ended.code == (EXIT_PLANNED_CUT if planned else EXIT_RECONNECT)
 
 
 class FullDisk(IntentionLog):
