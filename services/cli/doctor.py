@@ -5,6 +5,7 @@ Each check finds out one thing and changes nothing.
 
 import datetime as dt
 import importlib
+import os
 import platform
 import shutil
 import sys
@@ -24,6 +25,8 @@ from services.contracts.limits import LOSSLESS_ALARM, NS_PER_MS, NS_PER_S
 from services.contracts.streams import TABLE
 from services.contracts.threshold import ThresholdTable
 from services.contracts.trading_limits import TradingLimits
+from services.gateway import halt_file
+from services.gateway.halt_file import HaltFile
 from services.gateway.settings import GatewaySettings
 from services.market.dates import KST
 from services.market.errors import ConfigError
@@ -54,6 +57,7 @@ def examine(config_dir: Path, redis_url: str, run: Path, date: str = "") -> Iter
     yield _limits(config_dir)
     yield _threshold(config_dir)
     yield from (_settings(name) for name in SETTINGS)
+    yield from _halt_file()
     yield _room(run)
     yield from _redis(redis_url)
 
@@ -146,6 +150,23 @@ def _settings(service: str) -> Check:
 def _is_complete_without_environment(section: type[SectionSettings]) -> bool:
     """A detector's group comes from each process's own environment: not to be judged here."""
     return not any(field.is_required() for field in section.model_fields.values())
+
+
+def _halt_file() -> Iterator[Check]:
+    """Whether the gateway's emergency stop could be laid on this machine, and whether one lies there."""
+    try:
+        path = load_settings(GatewaySettings).halt_file
+    except SettingsError:
+        return  # named elsewhere
+    nearest = next(each for each in path.resolve().parents if each.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        detail = f"none can be laid at {path}: {nearest} is no folder that this user may write"
+        yield Check("halt file", False, detail, "Name another one in halt_file of gateway.toml.")
+        return
+    found = halt_file.look(path) if path.parent.is_dir() else HaltFile()
+    detail = found.entry or found.why or f"none beside {path}"
+    mend = "Remove it when trading may go on; the supervisor's goes by itself."
+    yield Check("halt file", not found.present, detail, mend)
 
 
 def _room(run: Path) -> Check:

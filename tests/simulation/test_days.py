@@ -52,7 +52,12 @@ def test_a_day_is_the_same_whatever_runs_beside_it() -> None:
     assert alone == two_at_a_time
 
 
-def test_a_seed_decides_the_whole_day(desk: Desk) -> None:
-    first, second = (run_day(desk, 5, timeline=True) for _ in range(2))
+def test_a_seed_decides_the_whole_day(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not a HALT file of the machine on which it runs."""
+    monkeypatch.chdir(tmp_path)
+    first = run_day(desk, 5, timeline=True)
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "HALT").touch()
+    second = run_day(desk, 5, timeline=True)
     assert first.timeline == second.timeline
     assert first.faults == second.faults

@@ -14,7 +14,9 @@ from typer.testing import CliRunner
 from services.cli.app import app
 from services.cli.board import Board, seen
 from services.cli.demo_view import PlainWatcher
+from services.cli.doctor import examine
 from services.cli.link import Seen, open_link, with_database
+from services.cli.preflight import Check
 from services.cli.stack import Program, Stack
 from services.contracts.envelope import Message
 from services.contracts.terms import Severity
@@ -192,6 +194,29 @@ def test_a_stack_that_lost_its_redis_is_told_apart_from_none(tmp_path: Path) -> 
     finally:
         stack.stop_all()
     assert "Start the stack with `arb up`" in arb("status", "--redis", "redis://127.0.0.1:1").stderr
+
+
+@pytest.mark.parametrize(
+    ("halt_file", "found"),
+    [
+        ("var/HALT", "var/halt.txt"),
+        ("taken/HALT", "none can be laid"),
+        ("/dev/null/HALT", "none can be laid"),
+    ],
+)
+def test_the_doctor_tries_the_emergency_stop(
+    halt_file: str, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check() -> Check:
+        return next(c for c in examine(CONFIG, "redis://127.0.0.1:1", tmp_path) if c.name == "halt file")
+
+    monkeypatch.setenv("ARB_GATEWAY_HALT_FILE", halt_file)
+    (tmp_path / "taken").touch()
+    if halt_file == "var/HALT":
+        assert check().ok
+        (tmp_path / "var").mkdir()
+        (tmp_path / "var" / "halt.txt").touch()
+    assert not check().ok and found in check().detail
 
 
 def test_the_doctor_names_a_file_of_the_gateways_machine_that_cannot_be_used(
