@@ -27,6 +27,8 @@ from services.gateway.supervisor.looks import Life
 RECORD: Final = "supervised.json"
 NOT_STARTED: Final = 127
 """The exit code of what could not be started at all."""
+VENV_VARIABLE: Final = "__PYVENV_LAUNCHER__"
+"""Tells a Python of Windows whose venv it is in: the supervisor's need not be the gateway's."""
 _MB: Final = 1024 * 1024
 
 
@@ -64,6 +66,7 @@ class Child:
         (self._folder / STOP_FILE).unlink(missing_ok=True)
         (self._folder / PULSE_FILE).unlink(missing_ok=True)
         env = {**os.environ, "ARB_RUNTIME_LOG_FILE": str(self._log_file)}
+        env.pop(VENV_VARIABLE, None)
         self._out.parent.mkdir(parents=True, exist_ok=True)
         try:
             with self._out.open("ab") as out:

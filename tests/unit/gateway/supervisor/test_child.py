@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from services.gateway.pulse import STOP_FILE, PulseFile
-from services.gateway.supervisor.child import RECORD, Child, Sample
+from services.gateway.supervisor.child import RECORD, VENV_VARIABLE, Child, Sample
 from services.gateway.supervisor.looks import Life
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs sh")
@@ -154,6 +154,16 @@ def test_a_record_of_the_form_before_is_read(bench: Bench) -> None:
     record["created"] -= 100
     (bench.folder / "state" / RECORD).write_text(json.dumps(record))
     assert bench.child(*PLAIN).sample(started).life is Life.ABSENT
+
+
+def test_the_gateway_is_not_told_of_the_supervisors_venv(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VENV_VARIABLE, "elsewhere")
+    child = bench.child("sh", "-c", f'echo "[${VENV_VARIABLE}][$ARB_RUNTIME_LOG_FILE]"')
+    child.start()
+    until(lambda: child.sample().life is Life.ENDED)
+    assert (bench.folder / "out").read_text().strip() == f"[][{bench.folder / 'log'}]"
 
 
 def test_what_cannot_be_started_has_ended(bench: Bench) -> None:
