@@ -18,6 +18,8 @@ class AlertCode(StrEnum):
     BUS_OUTAGE = "bus_outage", AlertKind.BUS
     BUS_EMPTIED = "bus_emptied", AlertKind.BUS
     SECOND_INSTANCE = "second_instance", AlertKind.BUS
+    BUS_ROLLED_BACK = "bus_rolled_back", AlertKind.BUS
+    COMMITS_AHEAD = "commits_ahead", AlertKind.BUS
     # gateway
     DISCONNECTED = "disconnected", AlertKind.DISCONNECT
     LOGIN_FAILED = "login_failed", AlertKind.DISCONNECT

@@ -32,6 +32,12 @@ WORDS: Final[Mapping[C, Words]] = {
         "End the one that is not wanted; `arb status` shows which are up. The one that waits takes over "
         "ten seconds after the other has ended.",
         "The {service} that was taken over waits no longer", "{owner} held, {instance} waited."),
+    C.BUS_ROLLED_BACK: Words(
+        "Redis came back without the last writes of {service}", "They were written again from memory.",
+        "Find out why. New pairs wait until `arb status` shows that the account was compared with the broker."),
+    C.COMMITS_AHEAD: Words(
+        "Another process writes as {service}", "Redis holds commits that this one did not make; it has stopped.",
+        "`arb halt`, end the other process, start one {service}, compare `arb status` with the broker."),
     C.DISCONNECTED: Words(
         "The connection to the broker is lost", "{problem}",
         "It is being restored; `arb status` shows it. Then `arb latch clear unplanned_disconnect` and `arb arm`.",

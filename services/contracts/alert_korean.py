@@ -35,6 +35,12 @@ WORDS: Final[Mapping[C, Words]] = {
         "`arb status`로 실행 중인 프로세스를 확인하고 필요 없는 쪽을 종료하십시오. 담당 프로세스가 종료되면 10초 뒤 대기 중인 "
         "프로세스가 이어받습니다.",
         "{service}: 제어권을 넘긴 프로세스의 대기 종료", "담당: {owner}, 대기: {instance}"),
+    C.BUS_ROLLED_BACK: Words(
+        "Redis가 {service}의 마지막 기록 없이 복구됨", "유실된 내용은 메모리에서 다시 기록했습니다.",
+        "원인을 확인하십시오. 계좌 대조가 끝났다고 `arb status`에 표시될 때까지 새 페어를 열지 않습니다."),
+    C.COMMITS_AHEAD: Words(
+        "다른 프로세스가 {service} 이름으로 기록 중", "이 프로세스가 하지 않은 커밋이 Redis에 있어 중지했습니다.",
+        "`arb halt` 후 다른 프로세스를 종료하고 {service}를 하나만 시작해 `arb status`를 증권사와 대조하십시오."),
     C.DISCONNECTED: Words(
         "증권사 접속 끊김", "내용: {problem}",
         "자동으로 재접속 중이며 `arb status`에서 확인할 수 있습니다. 복구되면 "

@@ -113,7 +113,7 @@ def _run(
     today = first.clock.trading_date_at(clock.now_ns())
     state = _joined(state, log, today, mend=True)
     positions = _positions(stored, first.settings)
-    reader = RedisReader(connect(runtime.redis_url), positions)
+    reader = RedisReader(connect(runtime.redis_url), positions, writer.doubt)
     figures = Figures(exporter, writer, clock)
     shell = _shell(
         state, positions, stored.epoch, reader, writer, outbox, clock, log, application, pulse, figures, ocx

@@ -11,6 +11,7 @@ from services.contracts.alert_codes import AlertCode
 from services.contracts.limits import LIMITER_WINDOW_NS
 from services.contracts.messages.commands import AmendOrder, CancelOrder, PlaceOrder
 from services.contracts.messages.control import (
+    ComparisonRequested,
     FlattenRequested,
     LatchCleared,
     ReferencePublished,
@@ -187,7 +188,13 @@ def _forgotten(turn: Turn) -> None:
     for venue, alive in state.rhythm.alive.items():
         turn.say(FeedLivenessChanged(venue=venue, alive=alive, last_event_ns=turn.now_ns))
     _retell_orders(turn)
-    if state.link.account and state.link.state in (ConnectionState.SYNCHRONISING, ConnectionState.READY):
+    _compare(turn)
+
+
+def _compare(turn: Turn) -> None:
+    """Compare stream and broker now; a connection that is not up yet does so by itself."""
+    link = turn.state.link
+    if link.account and link.state in (ConnectionState.SYNCHRONISING, ConnectionState.READY):
         compare(turn)
 
 
@@ -333,6 +340,8 @@ def _delivered(turn: Turn, received: Received) -> None:
         case FlattenRequested(symbol=symbol):
             control = turn.state.control
             turn.set(control=replace(control, flatten=control.flatten | {symbol}))
+        case ComparisonRequested():
+            _compare(turn)
         case LatchCleared(latch=Latch.RECONCILIATION_DIFFERENCE):
             reconcile.accept_holdings(turn, received.envelope.ts_event_ns)
         case ResidualClaimed() as message:

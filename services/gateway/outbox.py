@@ -1,7 +1,9 @@
 """What the Qt thread wants written, handed to the writer thread without ever waiting.
 
-Control-plane messages keep their order and are never dropped. Books are conflated per symbol and venue
-while they wait: the newest stays and says how many it replaced.
+Control-plane messages keep their order and are never dropped, but for those that a newer one replaces
+altogether. Batches that wait become one, up to what one commit takes: while Redis is away only what is news
+adds to them. Books are conflated per symbol and venue while they wait: the newest stays and says how many it
+replaced. Of trade prints the newest stay.
 """
 
 import threading
@@ -11,9 +13,13 @@ from dataclasses import dataclass
 
 from services.contracts.envelope import Envelope
 from services.contracts.messages.market_data import QuoteUpdated
+from services.contracts.superseded import newest
 from services.contracts.terms import Symbol, Venue
 from services.gateway.state import GatewayState
 from services.runtime.bus import Write
+
+WRITES_PER_COMMIT = 400
+PRINTS_KEPT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,13 @@ class Batch:
     writes: tuple[Write, ...]
     positions: Mapping[str, str]
     state: GatewayState
+
+    def then(self, later: "Batch") -> "Batch | None":
+        """Return both as one, None where that is more than one commit takes."""
+        writes = newest((*self.writes, *later.writes), lambda write: write.envelope.body)
+        if self.writes and len(writes) > WRITES_PER_COMMIT:
+            return None
+        return Batch(tuple(writes), later.positions, later.state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +54,15 @@ class Outbox:
         self._wake = threading.Condition()
         self._batches: deque[Batch] = deque()
         self._quotes: dict[tuple[Symbol, Venue], Quote] = {}
-        self._loose: list[Write] = []
+        self._loose: deque[Write] = deque(maxlen=PRINTS_KEPT)
         self.conflated = 0
 
     def put(self, batch: Batch) -> None:
         with self._wake:
-            self._batches.append(batch)
+            joined = self._batches[-1].then(batch) if self._batches else None
+            if joined is not None:
+                self._batches.pop()
+            self._batches.append(joined or batch)
             self._wake.notify()
 
     def put_quote(self, quote: Quote) -> None:
@@ -59,6 +75,7 @@ class Outbox:
     def put_loose(self, write: Write) -> None:
         """A trade print: in order, without state."""
         with self._wake:
+            self.conflated += len(self._loose) == PRINTS_KEPT
             self._loose.append(write)
             self._wake.notify()
 
@@ -74,8 +91,9 @@ class Outbox:
     def take_ticks(self) -> tuple[list[Quote], list[Write]]:
         """Return the books and prints that wait."""
         with self._wake:
-            quotes, loose = list(self._quotes.values()), self._loose
-            self._quotes, self._loose = {}, []
+            quotes, loose = list(self._quotes.values()), list(self._loose)
+            self._quotes = {}
+            self._loose.clear()
         return quotes, loose
 
     def put_back(self, quotes: list[Quote]) -> None:

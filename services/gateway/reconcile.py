@@ -69,7 +69,8 @@ def finish(turn: Turn, round_: Round) -> bool:
     if account.problems and account.report is not None:
         _name(turn, account.unexplained)
     if round_.kind is RoundKind.FULL or differences:
-        _say_completed(turn, tuple(differences))
+        at_rest = account.report is not None and _quiet(turn, round_.begun_ns)
+        _say_completed(turn, tuple(differences), round_.begun_ns, at_rest=at_rest)
     if not blank and round_.kind is RoundKind.FULL:
         turn.set(look=None)
     if account.agrees and not differences:
@@ -109,12 +110,12 @@ def look_again(turn: Turn) -> None:
         turn.set(desk=turn.state.desk.want(RoundKind.ACCOUNT, account_now(turn.state.link.account)))
 
 
-def _say_completed(turn: Turn, differences: tuple[str, ...]) -> None:
+def _say_completed(turn: Turn, differences: tuple[str, ...], begun_ns: int, *, at_rest: bool) -> None:
     state = turn.state
     turn.say(
         ReconciliationCompleted(
             trading_date=state.session.trading_date, connection_epoch=state.connection_epoch,
-            differences=differences,
+            differences=differences, begun_ns=begun_ns, at_rest=at_rest,
         )
     )  # fmt: skip
     if differences:

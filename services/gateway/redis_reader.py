@@ -1,7 +1,9 @@
 """The thread that reads: commands and control from their positions, the lease from its newest entry.
 
 It only decodes and hands over. A position moves when the Qt thread has handled the entry, and is
-written with what the entry caused.
+written with what the entry caused. On a new connection, and after an error, Redis may hold an older state: it
+raises `doubt`, for the writer, and reads on from where the last entries that it remembers begin, without
+those.
 """
 
 import threading
@@ -15,6 +17,7 @@ from services.contracts.envelope import Envelope, Unreadable
 from services.contracts.limits import READ_BLOCK_MS, READ_COUNT
 from services.contracts.streams import LEASE
 from services.runtime.bus import BusUnavailable, Entry, RedisBus
+from services.runtime.lately import HandledEntries
 
 RETRY_S = 0.1
 LOG_EVERY = 50
@@ -30,10 +33,13 @@ class Read:
 
 
 class RedisReader(threading.Thread):
-    def __init__(self, bus: RedisBus, positions: Mapping[str, str]) -> None:
+    def __init__(self, bus: RedisBus, positions: Mapping[str, str], doubt: threading.Event) -> None:
         super().__init__(name="redis-reader", daemon=True)
-        self._bus = bus
+        self._bus, self._doubt = bus, doubt
         self._cursors = dict(positions)
+        self._keys = tuple(positions)
+        self._handled = HandledEntries()
+        self._handled.begin(positions.items())
         self._stopping = threading.Event()
         self._log = structlog.get_logger(service="gateway")
         self.inbox: SimpleQueue[Read] = SimpleQueue()
@@ -62,12 +68,24 @@ class RedisReader(threading.Thread):
             if self._failures % LOG_EVERY == 0:
                 self._log.warning("bus unavailable", error=str(error))
             self._failures += 1
+            self._look_back()
             self._stopping.wait(RETRY_S)
             return
         self._failures = 0
+        if self._bus.replaced():
+            self._look_back()
+            return
         for entry in entries:
             self._cursors[entry.key] = entry.entry_id
-            self.inbox.put(read_entry(entry))
+            if entry.key not in self._keys:
+                self.inbox.put(read_entry(entry))
+            elif not self._handled.has(entry):
+                self._handled.add((entry,))
+                self.inbox.put(read_entry(entry))
+
+    def _look_back(self) -> None:
+        self._doubt.set()
+        self._cursors = self._handled.start_of(self._keys)
 
 
 def read_entry(entry: Entry) -> Read:

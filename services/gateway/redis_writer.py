@@ -1,7 +1,9 @@
 """The thread that writes: everything that goes out, in order, and the measure of Redis's clock.
 
 A batch that failed is written again until Redis answers: nobody knows whether it took place, ids are
-the same, and readers drop what they have seen. Fenced, it ends: another gateway has taken over.
+the same, and readers drop what they have seen. After an error, and on a new connection of either thread, the
+writer takes over again first: that compares what Redis knows with what it had acknowledged. Fenced, it ends:
+another gateway has taken over.
 """
 
 import contextlib
@@ -15,7 +17,7 @@ from services.contracts.measures.every import BUS_ERRORS, COMMIT, ORDER_PATH
 from services.contracts.messages.status import Heartbeat
 from services.contracts.metric import seconds
 from services.contracts.streams import TICKS, key_of
-from services.gateway.outbox import Batch, Outbox, Quote, envelope_of
+from services.gateway.outbox import WRITES_PER_COMMIT, Batch, Outbox, Quote, envelope_of
 from services.gateway.state import GatewayState
 from services.runtime.bus import BusUnavailable, Fenced, KeysLost, RedisBus, Write
 from services.runtime.clock import ClockReading, RedisClock, Sample, mono_ns
@@ -29,9 +31,6 @@ WAIT_S = 0.02
 RETRY_S = 0.1
 LOG_EVERY = 50
 """In an outage a line each five seconds is enough."""
-WRITES_PER_COMMIT = 400
-_COUNT = "commits"
-"""The part of our hash that counts commits: what tells a Redis that lost its last second."""
 
 
 class RedisWriter(threading.Thread):
@@ -50,11 +49,12 @@ class RedisWriter(threading.Thread):
         self._log = structlog.get_logger(service=service)
         self._exporter = exporter
         self._observe_publish = exporter.histogram(ORDER_PATH, "publish")
-        self._written = 0
         self.sample: Sample | None = None
         """The newest comparison of the clocks, for the Qt thread."""
         self.forgotten = threading.Event()
         """Set when Redis came back without our last commit; the Qt thread clears it."""
+        self.doubt = threading.Event()
+        """Set by either thread: Redis may be another one than it was, and is looked at before a write."""
         self.fenced = False
         self.failed = False
         self.published = 0
@@ -87,6 +87,7 @@ class RedisWriter(threading.Thread):
 
     def _turn(self) -> bool:
         self._measure_if_due()
+        self._look_back_if_in_doubt()
         batches = self._outbox.take(WAIT_S)
         for part in _portions(batches):
             if not self._commit_until_done(part):
@@ -101,22 +102,29 @@ class RedisWriter(threading.Thread):
         try:
             self.measure()
         except BusUnavailable:
+            self.doubt.set()
             self._sampled = time.monotonic()
+        if self._bus.replaced():
+            self.doubt.set()
+
+    def _look_back_if_in_doubt(self) -> None:
+        """With nothing to write, too: what Redis lost has to be said again."""
+        if self.doubt.is_set():
+            with contextlib.suppress(BusUnavailable):
+                self._look_back()
 
     def _commit_until_done(self, batches: Sequence[Batch]) -> bool:
         newest, failures = batches[-1], 0
         writes = [write for batch in batches for write in batch.writes]
-        doubted = False
         while True:
             started = time.perf_counter()
             try:
-                if doubted:
+                if self.doubt.is_set():
                     self._look_back()
-                    doubted = False
-                parts = {**changed_parts(self._stored, newest.state), _COUNT: str(self._written + 1)}
+                parts = changed_parts(self._stored, newest.state)
                 self._bus.commit(self._service, self.epoch, parts, newest.positions, writes)
             except BusUnavailable as error:
-                doubted = True
+                self.doubt.set()
                 self._failed()
                 if failures % LOG_EVERY == 0:
                     self._log.warning("bus unavailable", error=str(error), waiting=len(writes))
@@ -127,14 +135,12 @@ class RedisWriter(threading.Thread):
                 continue
             except KeysLost as error:
                 self._log.error("redis lost our keys", error=str(error))
-                self._claim_again()
-                self._forget()
+                self.doubt.set()
                 continue
             self._took_place(writes, time.perf_counter() - started)
             for write in writes:
                 log_said(self._log, write.envelope)
             self._stored = newest.state
-            self._written += 1
             return True
 
     def _took_place(self, writes: Sequence[Write], commit_s: float) -> None:
@@ -148,22 +154,24 @@ class RedisWriter(threading.Thread):
         self.down_since_ns = self.down_since_ns or mono_ns()
         self._exporter.add(BUS_ERRORS.at(1))
 
-    def _claim_again(self) -> None:
-        """Redis came back empty: take the next epoch there, unless another gateway has."""
-        with contextlib.suppress(BusUnavailable):
-            self.epoch = self._bus.take_over(self._service, self.epoch).epoch
-
     def _look_back(self) -> None:
-        """After an error: is our last acknowledged commit still there? Raises BusUnavailable."""
-        kept = self._bus.part(self._service, _COUNT)
-        if self._written and (not kept.isdigit() or int(kept) < self._written):
-            self._log.error("redis forgot", written=self._written, kept=kept)
-            self._forget()
+        """Take over again; where Redis does not know our last commit, all is written, and said, once more.
 
-    def _forget(self) -> None:
-        """Nothing that was stored is taken to be there any more: all of it is written, and said, again."""
-        self._stored = None
-        self.forgotten.set()
+        Raises:
+            BusUnavailable: the doubt stays.
+            Fenced: another gateway has taken over.
+        """
+        self.doubt.clear()
+        try:
+            stored = self._bus.take_over(self._service, self.epoch)
+        except BusUnavailable:
+            self.doubt.set()
+            raise
+        self.epoch = stored.epoch
+        if stored.lost:
+            self._log.error("redis forgot", commits=stored.commits, emptied=stored.emptied)
+            self._stored = None
+            self.forgotten.set()
 
     def _append(self, quotes: list[Quote], loose: list[Write]) -> None:
         if not quotes and not loose:
@@ -182,6 +190,7 @@ class RedisWriter(threading.Thread):
             for quote in quotes:
                 self._observe_publish(max(0.0, seconds(done_ns - quote.event_ns)))
         except BusUnavailable as error:
+            self.doubt.set()
             self._failed()
             self._log.warning("ticks not written", error=str(error), waiting=len(writes))
             self._outbox.put_back(quotes)

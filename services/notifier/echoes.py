@@ -21,6 +21,7 @@ ECHO_WITHIN_NS: Final = 60 * NS_PER_S
 
 CAUSES: Final[Mapping[C, frozenset[C]]] = {
     C.BUS_EMPTIED: frozenset({C.BUS_EMPTIED}),
+    C.BUS_ROLLED_BACK: frozenset({C.BUS_ROLLED_BACK}),
     C.GATEWAY_DOWN: frozenset({C.DISCONNECTED}),
     C.GATE_FEED: frozenset({C.FEED_SILENT}),
     C.GATE_CLOCK: frozenset({C.EXCHANGE_TIME_APART}),

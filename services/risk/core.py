@@ -19,17 +19,17 @@ from services.contracts.streams import CONTROL, ORDERS, PAIRS, VENUE, key_of
 from services.contracts.terms import Latch, TradingState
 from services.market.books import seen, with_book
 from services.market.venue_view import VenueView
-from services.risk import alerts, dates, ledger, losses, proposals, reference_data
+from services.risk import alerts, comparison, dates, ledger, losses, proposals, reference_data
 from services.risk.exposure import cash_flow_krw, with_held_since
 from services.risk.gates import arming_obstacles
 from services.risk.latches import ERROR_WINDOW_NS, changed_message, clear_latch, due, set_latch
 from services.risk.observed import FilesRead, FilesRefused
+from services.risk.state import SERVICE as SERVICE
 from services.risk.state import Account, Beat, Day, ErrorKind, ErrorSeen, RiskState, Trading, with_pause
 from services.risk.status import report
 from services.risk.trading_state import target_state
 from services.risk.verdict import REPEATED_WHY, on_intent
 
-SERVICE = "risk"
 _BOOKED_FROM = tuple(key_of(stream) for stream in (ORDERS, PAIRS, VENUE, CONTROL))
 """The streams whose entries risk may not miss one of."""
 
@@ -64,6 +64,8 @@ def _on_tick(state: RiskState, tick: Tick) -> Step[RiskState]:
         state, out = step.state, [*out, *step.out]
     expired = proposals.expired(state, tick.now_ns)
     state, out = expired.state, [*out, *expired.out]
+    asked = comparison.due(state, tick.now_ns)
+    state, out = asked.state, [*out, *asked.out]
     due_ns = state.lease_at_ns + LEASE_RENEW_MS * NS_PER_MS
     if tick.now_ns >= due_ns or state.trading.state is not before.trading.state:
         out.append(Outgoing(_lease(state)))
@@ -110,12 +112,16 @@ def _on_executor(state: RiskState, message: status.ExecutorStatus, event: Receiv
 
 
 def _on_vanished(state: RiskState, message: status.KeysVanished, event: Received) -> Step[RiskState]:
-    """Redis came back empty: what others had said and nobody had read is not known any more.
+    """Redis lost data: what others had said and nobody had read is not known any more.
 
-    What is in force is told again: who starts now finds it nowhere else.
+    What is in force is told again: who starts now finds it nowhere else. Our own loop tells first.
     """
+    if message.service == SERVICE and event.entry_id:
+        return Step(state)
     detail = f"{message.service}: {message.detail}"
-    told = reference_data.publish(state, SERVICE, "Redis came back empty", always=True)
+    told = reference_data.publish(state.but(doubted_ns=event.now_ns), SERVICE, "Redis lost data", always=True)
+    if not message.emptied:
+        return told
     step = set_latch(told.state, Latch.RECONCILIATION_DIFFERENCE, detail, event.now_ns)
     return Step(step.state, (*told.out, *step.out))
 
@@ -337,9 +343,9 @@ def _on_account(state: RiskState, message: orders.AccountReported, event: Receiv
 def _on_reconciled(
     state: RiskState, message: orders.ReconciliationCompleted, event: Received
 ) -> Step[RiskState]:
-    state = state.but(reconciled=message)
+    before, state = state, state.but(reconciled=message)
     if not message.differences:
-        return Step(state)
+        return comparison.compared(before, state, event.now_ns)
     detail = "Our books and the broker's differ: " + "; ".join(message.differences)
     return set_latch(state, Latch.RECONCILIATION_DIFFERENCE, detail, event.now_ns)
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from services.contracts.limits import JOURNAL_LAG_MS, LOSSLESS_ALARM, NS_PER_MS
 from services.contracts.messages.venue_state import ConnectionState
-from services.risk.state import Beat, RiskState
+from services.risk.state import SERVICE, Beat, RiskState
 
 
 class GateKey(StrEnum):
@@ -62,6 +62,21 @@ def fresh_beats(state: RiskState, now_ns: int) -> dict[str, Beat]:
     return {name: beat for name, beat in state.beats.items() if beat.at_ns >= oldest_ns}
 
 
+def compared_since_ns(state: RiskState) -> int | None:
+    """Return since when a comparison with the broker must have begun to count: the start of this process, or
+    the last loss that Redis had; None while our own heartbeat has not come round."""
+    own = state.beats.get(SERVICE)
+    return None if own is None else max(own.heartbeat.started_at_ns, state.doubted_ns)
+
+
+def is_compared(state: RiskState) -> bool:
+    """Whether a comparison with the broker, at rest, answers for what this process knows."""
+    since_ns, done = compared_since_ns(state), state.reconciled
+    if done is None or since_ns is None:
+        return False
+    return since_ns == 0 or (done.begun_ns > since_ns and done.at_rest)
+
+
 def builds_running(state: RiskState, now_ns: int) -> dict[str, list[str]]:
     """Return the build ids among fresh heartbeats, each with its services."""
     builds: dict[str, list[str]] = {}
@@ -111,6 +126,11 @@ def _reconciled(state: RiskState, now_ns: int) -> Iterator[str]:
     epoch = state.venue.connection_epoch
     if state.reconciled is None or state.reconciled.connection_epoch != epoch:
         yield f"Orders and holdings were not compared with the broker's since connection {max(epoch, 0)}."
+    elif not is_compared(state):
+        yield (
+            "Orders, holdings and cash were not compared with the broker's at rest since risk started or "
+            "Redis lost data; the gateway is asked for it."
+        )
 
 
 def _account(state: RiskState, now_ns: int) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from pydantic import Field
 
@@ -19,6 +19,8 @@ from services.market.books import Books
 from services.market.venue_view import VenueView
 from services.risk.observed import FilesRead
 from services.risk.pnl import Money, OrderTally, money_of, with_stated
+
+SERVICE: Final = "risk"
 
 
 class LatchHeld(Part):
@@ -163,7 +165,8 @@ class RiskState(State):
     DURABLE: ClassVar[frozenset[str]] = frozenset(
         {
             "trading", "venue", "reference", "reference_hash", "kept", "files", "overrides", "day", "aside",
-            "pairs", "orders", "closed", "settled", "settled_krw", "account", "reconciled", "verdicts",
+            "pairs", "orders", "closed", "settled", "settled_krw", "account", "reconciled", "doubted_ns",
+            "verdicts",
             "approved_at_ns", "paused", "foreign", "errors", "held_since_ns", "proposals", "files_bad",
             "told",
         }
@@ -196,6 +199,8 @@ class RiskState(State):
     """What each pair that closed on this trading date brought on it, by pair id; the last closed is last."""
     account: Account | None = None
     reconciled: ReconciliationCompleted | None = None
+    doubted_ns: int = 0
+    """When Redis last lost what a service had written: what is known since may have a gap until compared."""
     verdicts: dict[str, int] = Field(default_factory=dict)
     """Intents that had their verdict lately: intent id -> when, ns."""
     approved_at_ns: dict[Symbol, tuple[int, ...]] = Field(default_factory=dict)
@@ -222,6 +227,8 @@ class RiskState(State):
     """Gates that were closed when the status was last said."""
     told: frozenset[str] = frozenset()
     """Gates and breaches that were alerted and are not over: who told of them has to tell their end."""
+    compare_asked_ns: int = 0
+    """When the gateway was last asked to compare with the broker."""
     now_ns: int = 0
     """When the last event was taken in: what is held is valued by this clock."""
     epoch: int = 0

@@ -2,11 +2,15 @@
 
 An entry has the field `m`, an envelope as JSON, and on tick streams `k`, the book it
 replaces, so that a late reader can skip without decoding. What a service knows lives in one
-hash: `epoch`, `owner`, `positions`, a field for each durable part of its state, and what it said last of
-how things are (`contracts/said.py`).
+hash: `epoch`, `owner`, `commits`, `positions`, a field for each durable part of its state, and what it said
+last of how things are (`contracts/said.py`).
 
 Whoever took the newest epoch may write; an instance that has lost touch with Redis takes a new one when
 it is back, unless another has taken over meanwhile: then it is fenced, and waits (see `fenced`).
+
+`commits` numbers the commits of a service. A number below the last one that Redis acknowledged shows that
+Redis was replaced by an older state. A new connection may lead to such a Redis without any error: a bus that
+took over refuses what it read or wrote on one, so that its service takes over again and compares.
 
 Writing clients do not retry: redis-py would send a write again whose reply was lost, and
 double it. After any error in a commit the caller drops its memory and loads again.
@@ -31,10 +35,11 @@ from services.runtime.portion import Portion
 
 _SCAN_COUNT: Final = 500
 
-# KEYS: the state hash, then one stream for each output. ARGV: epoch, owner, number of fields, the
-# fields and values, then for each output: maxlen ("" for none), number of parts, the parts.
+# KEYS: the state hash, then one stream for each output. ARGV: epoch, owner, number of the last acknowledged
+# commit, number of fields, the fields and values, then for each output: maxlen ("" for none), number of
+# parts, the parts.
 _COMMIT: Final = """
-local held = redis.call('HMGET', KEYS[1], 'epoch', 'owner')
+local held = redis.call('HMGET', KEYS[1], 'epoch', 'owner', 'commits')
 if not held[1] then
   return redis.error_reply('EMPTIED the state of this service is gone')
 end
@@ -44,7 +49,14 @@ end
 if held[1] ~= ARGV[1] or held[2] ~= ARGV[2] then
   return redis.error_reply('FENCED another instance has taken over')
 end
-local at = 4 + tonumber(ARGV[3])
+local kept, acknowledged = tonumber(held[3] or '0'), tonumber(ARGV[3])
+if kept < acknowledged then
+  return redis.error_reply('EMPTIED commits after ' .. kept .. ' are gone, the last was ' .. acknowledged)
+end
+if kept > acknowledged then
+  return redis.error_reply('AHEAD commit ' .. kept .. ' is stored, our last was ' .. acknowledged)
+end
+local at = 5 + tonumber(ARGV[4])
 for i = 2, #KEYS do
   local maxlen, parts = ARGV[at], tonumber(ARGV[at + 1])
   local entry = {unpack(ARGV, at + 2, at + 1 + parts)}
@@ -55,19 +67,21 @@ for i = 2, #KEYS do
   end
   at = at + 2 + parts
 end
-if tonumber(ARGV[3]) > 0 then
-  redis.call('HSET', KEYS[1], unpack(ARGV, 4, 3 + tonumber(ARGV[3])))
-end
+redis.call('HSET', KEYS[1], 'commits', string.format('%d', kept + 1), unpack(ARGV, 5, 4 + tonumber(ARGV[4])))
 return #KEYS - 1
 """
 
-# KEYS: the state hash. ARGV: the epoch held so far (0 at first), owner. Returns the epoch that was there
-# (0 for none) and the whole hash with the new one.
+# KEYS: the state hash. ARGV: the epoch held so far (0 at first), owner, number of the last acknowledged
+# commit. Returns the epoch that was there (0 for none) and the whole hash with the new one. The commit after
+# the acknowledged one may be stored: its reply was lost.
 _TAKE_OVER: Final = """
-local found = redis.call('HMGET', KEYS[1], 'epoch', 'owner')
+local found = redis.call('HMGET', KEYS[1], 'epoch', 'owner', 'commits')
 local epoch, held = tonumber(found[1] or '0'), tonumber(ARGV[1])
 if held > 0 and epoch >= held and found[2] ~= ARGV[2] then
   return redis.error_reply('FENCED another instance has taken over')
+end
+if held > 0 and epoch >= held and tonumber(found[3] or '0') > tonumber(ARGV[3]) + 1 then
+  return redis.error_reply('AHEAD commit ' .. found[3] .. ' is stored, our last was ' .. ARGV[3])
 end
 local next_epoch = string.format('%d', math.max(epoch, held) + 1)
 redis.call('HSET', KEYS[1], 'epoch', next_epoch, 'owner', ARGV[2])
@@ -79,10 +93,14 @@ class Fenced(RuntimeError):
     """Another instance has taken this service's epoch: this one must write no more."""
 
 
-class KeysLost(RuntimeError):
-    """Redis answers and does not know our epoch any more: keys are gone, or what was written last.
+class CommitsAhead(Fenced):
+    """Redis holds commits under our epoch and name that we did not make. That cannot be: we stop."""
 
-    Nothing was written. Nobody has taken over: an epoch only falls where Redis has forgotten it.
+
+class KeysLost(RuntimeError):
+    """Redis answers and does not know our epoch or our last commit: keys are gone, or what was written last.
+
+    Nothing was written. Nobody has taken over: neither number falls but where Redis has forgotten it.
     """
 
 
@@ -141,12 +159,15 @@ class Write:
 class Stored:
     """What a service had committed: its new epoch, positions by stream key, parts of its state.
 
-    `emptied`: an epoch was held and Redis does not know it any more: all that was stored is gone.
+    `commits` is the number of the last commit. `lost`: Redis had acknowledged a later one, or an epoch that
+    it does not know any more. `emptied`: it knows nothing of the service any more.
     """
 
     epoch: int
     positions: Mapping[str, str]
     parts: Mapping[str, str]
+    commits: int = 0
+    lost: bool = False
     emptied: bool = False
 
 
@@ -165,15 +186,36 @@ class Bus(Protocol):
     def append(self, writes: Sequence[Write]) -> None: ...
 
 
+class Lines:
+    """Counts the connections of one client: redis-py replaces one that has ended without an error."""
+
+    def __init__(self) -> None:
+        self._made = self._seen = 0
+
+    def __call__(self, connection: Any) -> None:
+        """Begin a connection, as redis-py does by itself."""
+        connection.on_connect()
+        self._made += 1
+
+    def replaced(self) -> bool:
+        """Return whether there is another connection than at the last call; the first is no other."""
+        before, self._seen = self._seen, self._made
+        return before not in (0, self._made)
+
+
 class RedisBus:
     """The bus over a real Redis (or fakeredis). Not shared between threads: make one each.
 
     Every method raises `BusUnavailable` when Redis does not answer or refuses. What took over with one
-    bus commits with the same: it is its `owner`.
+    bus commits with the same: it is its `owner`. A refusal ends the connection: behind one address another
+    server may have become the one that writes.
     """
 
-    def __init__(self, client: "redis.Redis") -> None:
+    def __init__(self, client: "redis.Redis", lines: Lines | None = None) -> None:
         self._redis = client
+        self._lines = lines or Lines()
+        self._commits: dict[str, int] = {}
+        """The number of the last commit that Redis acknowledged, by service that took over."""
         self._commit = client.register_script(_COMMIT)
         self._take_over = client.register_script(_TAKE_OVER)
         self._owner = secrets.token_hex(8)
@@ -181,7 +223,7 @@ class RedisBus:
 
     def time_ns(self) -> int:
         """Return Redis's own time, ns since the epoch (1 us resolution)."""
-        seconds, micros = _guard(lambda: self._redis.time())
+        seconds, micros = self._guard(lambda: self._redis.time())
         return int(seconds) * NS_PER_S + int(micros) * 1_000
 
     def read(self, cursors: Mapping[str, str], *, count: int, block_ms: int) -> list[Entry]:
@@ -195,23 +237,23 @@ class RedisBus:
         wanted: dict[Any, Any] = dict(cursors)
         block = block_ms if block_ms > 0 else None
         most = self.portion.of(count)
-        reply = _rows(_guard(lambda: self._redis.xread(wanted, count=most, block=block)))
+        reply = _rows(self._ask(lambda: self._redis.xread(wanted, count=most, block=block)))
         self.portion.got(bytes_of(fields) for _, rows in reply for _, fields in rows)
         entries = [entry_of(_text(key), entry_id, fields) for key, rows in reply for entry_id, fields in rows]
         return sorted(entries, key=lambda entry: entry.order)
 
     def tail(self, key: str, count: int) -> list[Entry]:
         """Return the last `count` entries of a stream, oldest first."""
-        rows = _guard(lambda: self._redis.xrevrange(key, count=count))
+        rows = self._ask(lambda: self._redis.xrevrange(key, count=count))
         return [entry_of(key, entry_id, fields) for entry_id, fields in reversed(rows)]
 
     def entry(self, key: str, entry_id: str) -> Entry | None:
         """Return one entry of a stream, None where the stream does not hold it."""
-        rows = _guard(lambda: self._redis.xrange(key, min=entry_id, max=entry_id, count=1))
+        rows = self._ask(lambda: self._redis.xrange(key, min=entry_id, max=entry_id, count=1))
         return entry_of(key, *rows[0]) if rows else None
 
     def length(self, key: str) -> int:
-        return int(_guard(lambda: self._redis.xlen(key)))
+        return int(self._ask(lambda: self._redis.xlen(key)))
 
     def take_over(self, service: str, held: int = 0) -> Stored:
         """Take the next epoch of a service and return what it had committed. Fences all earlier instances.
@@ -220,16 +262,22 @@ class RedisBus:
 
         Raises:
             Fenced: another instance has taken over since.
+            CommitsAhead: more is stored than this bus has written.
         """
         keys: list[str] = [state_key(service)]
-        args: list[str | int] = [held, self._owner]
-        before, flat = _guard(lambda: self._take_over(keys=keys, args=args))
+        acknowledged = self._commits.get(service, 0)
+        args: list[str | int] = [held, self._owner, acknowledged]
+        before, flat = self._guard(lambda: self._take_over(keys=keys, args=args))
+        self._lines.replaced()
         texts = [_text(item) for item in flat]
         every = zip(texts[::2], texts[1::2], strict=True)
         stored = {name: text for name, text in every if not name.startswith(SAID)}
         epoch, _ = int(stored.pop("epoch")), stored.pop("owner")
         positions = json.loads(stored.pop("positions", "{}"))
-        return Stored(epoch, positions, stored, emptied=held > 0 and int(before) == 0)
+        commits = self._commits[service] = int(stored.pop("commits", "0"))
+        lost = int(before) < held or (held > 0 and commits < acknowledged)
+        emptied = held > 0 and int(before) == 0
+        return Stored(epoch, positions, stored, commits=commits, lost=lost, emptied=emptied)
 
     def commit(
         self, service: str, epoch: int, parts: Mapping[str, str], positions: Mapping[str, str],
@@ -239,18 +287,20 @@ class RedisBus:
 
         Raises:
             Fenced: another instance took over; nothing was written.
-            KeysLost: the keys of this service are gone, or its epoch is; nothing was written.
+            CommitsAhead: more is stored than this bus has written; nothing was written.
+            KeysLost: the keys of this service, its epoch or its last commit are gone; nothing was written.
             BusUnavailable: no answer; the write may have taken place.
         """
         fields: list[str] = [item for pair in {**parts, **_said_by(writes)}.items() for item in pair]
         if positions:
             fields += ["positions", json.dumps(dict(positions), sort_keys=True)]
-        argv: list[str | int] = [epoch, self._owner, len(fields), *fields]
+        argv: list[str | int] = [epoch, self._owner, self._commits.get(service, 0), len(fields), *fields]
         for write in writes:
             entry = _fields(write)
             argv += ["" if write.kept is None else write.kept, len(entry), *entry]
         keys = [state_key(service), *(write.key for write in writes)]
-        _guard(lambda: self._commit(keys=keys, args=argv))
+        self._ask(lambda: self._commit(keys=keys, args=argv))
+        self._commits[service] = self._commits.get(service, 0) + 1
 
     def append(self, writes: Sequence[Write]) -> None:
         """Append without a state: people's requests and ticks. What Redis took before an error stays."""
@@ -264,11 +314,11 @@ class RedisBus:
         said: dict[Any, Any] = _said_by(writes)
         if said:
             pipeline.hset(SAID_KEY, mapping=said)
-        _guard(pipeline.execute)
+        self._ask(pipeline.execute)
 
     def said(self) -> list[Envelope]:
         """Return what every service said last of how things are; what this build cannot read is left out."""
-        found: list[Envelope] = _guard(self._said)
+        found: list[Envelope] = self._guard(self._said)
         return found
 
     def _said(self) -> list[Envelope]:
@@ -288,22 +338,51 @@ class RedisBus:
 
     def positions(self, service: str) -> Mapping[str, str]:
         """Return what a service has committed reading, by stream key; empty if it never ran."""
-        stored = _guard(lambda: self._redis.hget(state_key(service), "positions"))
+        stored = self._guard(lambda: self._redis.hget(state_key(service), "positions"))
         return dict(json.loads(stored)) if stored else {}
 
     def part(self, service: str, name: str) -> str:
         """Return one stored part of a service's state, empty where there is none."""
-        stored = _guard(lambda: self._redis.hget(state_key(service), name))
+        stored = self._guard(lambda: self._redis.hget(state_key(service), name))
         return _text(stored) if stored is not None else ""
 
     def parts(self, service: str) -> Mapping[str, str]:
         """Return what is stored of a service, its parts among it, without taking its epoch."""
-        stored = _guard(lambda: self._redis.hgetall(state_key(service)))
+        stored = self._guard(lambda: self._redis.hgetall(state_key(service)))
         return {_text(name): _text(value) for name, value in stored.items()}
 
     def trim_before(self, key: str, entry_id: str) -> int:
         """Drop entries older than `entry_id`; returns how many went."""
-        return int(_guard(lambda: self._redis.xtrim(key, minid=entry_id, approximate=True)))
+        return int(self._guard(lambda: self._redis.xtrim(key, minid=entry_id, approximate=True)))
+
+    def replaced(self) -> bool:
+        """Return whether the connection is another one than at the last call."""
+        return self._lines.replaced()
+
+    def _ask(self, call: Any) -> Any:
+        """Read or write. What took over and comes to another connection may be speaking to another Redis."""
+        answer = self._guard(call)
+        if self._commits and self._lines.replaced():
+            raise BusUnavailable("the connection is a new one: what Redis knows has to be compared first")
+        return answer
+
+    def _guard(self, call: Any) -> Any:
+        try:
+            return call()
+        except redis.exceptions.ResponseError as error:
+            said = str(error)
+            for word, meaning in _REFUSALS:
+                if said.startswith(word):
+                    raise meaning(said) from error
+            self._redis.connection_pool.disconnect()
+            raise BusUnavailable(f"Redis refused: {error}") from error
+        except (redis.exceptions.RedisError, OSError) as error:
+            self._redis.connection_pool.disconnect()
+            raise BusUnavailable(f"Redis did not answer: {error}") from error
+
+
+_REFUSALS: Final = (("FENCED", Fenced), ("AHEAD", CommitsAhead), ("EMPTIED", KeysLost))
+"""What our own scripts refuse with."""
 
 
 def connect(url: str, *, timeout_s: int = 5) -> RedisBus:
@@ -312,14 +391,16 @@ def connect(url: str, *, timeout_s: int = 5) -> RedisBus:
     Raises:
         ValueError: not an address that redis-py understands.
     """
+    lines = Lines()
     client = redis.Redis.from_url(
         url,
+        redis_connect_func=lines,
         retry=Retry(NoBackoff(), 0),
         socket_timeout=timeout_s,
         socket_connect_timeout=timeout_s,
         health_check_interval=0,
     )
-    return RedisBus(client)
+    return RedisBus(client, lines)
 
 
 def _said_by(writes: Sequence[Write]) -> dict[str, str]:
@@ -368,16 +449,3 @@ def _rows(reply: Any) -> list[tuple[Any, Any]]:
 
 def _text(value: Any) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-
-
-def _guard(call: Any) -> Any:
-    try:
-        return call()
-    except redis.exceptions.ResponseError as error:
-        if str(error).startswith("FENCED"):
-            raise Fenced(str(error)) from error
-        if str(error).startswith("EMPTIED"):
-            raise KeysLost(str(error)) from error
-        raise BusUnavailable(f"Redis refused: {error}") from error
-    except (redis.exceptions.RedisError, OSError) as error:
-        raise BusUnavailable(f"Redis did not answer: {error}") from error

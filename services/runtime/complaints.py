@@ -19,8 +19,19 @@ def bus_outage(service: str, epoch: int, seconds: float, because: str) -> tuple[
     return (raised(AlertCode.BUS_OUTAGE, f"bus-{service}-{epoch}", Severity.WARNING, facts),)
 
 
-def bus_emptied(service: str) -> tuple[Message, ...]:
-    """Redis had lost everything of this service: for people, and for risk."""
-    alert = raised(AlertCode.BUS_EMPTIED, f"emptied-{service}", Severity.CRITICAL, {"service": service})
-    detail = "Redis came back empty and was filled from memory"
-    return alert, KeysVanished(service=service, detail=detail)
+def bus_lost(service: str, *, emptied: bool) -> tuple[Message, Message]:
+    """Redis had lost the last commits of this service, or all of them: for people, and for risk."""
+    if emptied:
+        alert = raised(AlertCode.BUS_EMPTIED, f"emptied-{service}", Severity.CRITICAL, {"service": service})
+        detail = "Redis came back empty and was filled from memory"
+    else:
+        alert = raised(
+            AlertCode.BUS_ROLLED_BACK, f"rolled-back-{service}", Severity.WARNING, {"service": service}
+        )
+        detail = "Redis came back without its last writes; they were written again from memory"
+    return alert, KeysVanished(service=service, detail=detail, emptied=emptied)
+
+
+def commits_ahead(service: str) -> tuple[Message, ...]:
+    """Redis holds commits of this service that this process did not make."""
+    return (raised(AlertCode.COMMITS_AHEAD, f"ahead-{service}", Severity.CRITICAL, {"service": service}),)

@@ -12,13 +12,15 @@ restart: after a start and after a failure entries are taken carefully, each try
 the core is asked, so that one which takes the whole process down is buried too. A core that
 fails at a tick is told by an alert, and the service does not beat until it succeeds again.
 
-Redis may come back empty. Then the state goes on from memory, streams are read from their
-beginning, and risk is told; what others wrote and nobody read is gone.
+Redis may come back without what it took last, or empty. The take-over sees that by the number of our last
+commit. Then the state goes on from memory and is stored whole, what we wrote and Redis lost is written again,
+and core, people and risk are told; what others wrote and nobody read is gone.
 """
 
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Generic
 
@@ -29,10 +31,12 @@ from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS, NS_PER_S, READ_BL
 from services.contracts.messages.status import Heartbeat
 from services.contracts.step import Event, Outgoing, Received, StateT, Tick
 from services.contracts.streams import home_of, key_of
+from services.contracts.superseded import newest
 from services.runtime import complaints
 from services.runtime.burials import Burials, burial
-from services.runtime.bus import Bus, BusUnavailable, Entry, KeysLost, Write
+from services.runtime.bus import Bus, BusUnavailable, CommitsAhead, Entry, KeysLost, Stored, Write
 from services.runtime.clock import NEVER_MEASURED, RedisClock
+from services.runtime.lately import HandledEntries, Said
 from services.runtime.logs import about, log_said
 from services.runtime.meter import Round, Unmetered
 from services.runtime.parts import changed_parts, restore
@@ -82,7 +86,11 @@ class ServiceLoop(Generic[StateT]):
         self._to_note: Trying | None = None
         self._failing = self._failing_told = ""
         self._burials = self._burials_told = Burials(service.name)
-        self._vanished = False
+        self._said = Said[Write]()
+        self._handled_lately = HandledEntries()
+        self._passed_now: list[Entry] = []
+        """Entries that the next commit answers."""
+        self._emptied = False
         self._down: Outage | None = None
         self._handled = 0
         self._started_ns = 0
@@ -102,6 +110,9 @@ class ServiceLoop(Generic[StateT]):
             try:
                 self.turn(READ_BLOCK_MS)
                 failures = 0
+            except CommitsAhead:
+                self._tell_ahead()
+                raise
             except (BusUnavailable, KeysLost) as error:
                 self._forget()
                 self._down = self._down or Outage(time.monotonic(), str(error))
@@ -120,7 +131,7 @@ class ServiceLoop(Generic[StateT]):
         began_s = time.monotonic()
         writes: list[Write] = []
         self._tell_outage(writes)
-        self._tell_vanished(writes)
+        self._tell_lost(writes)
         for entry in entries:
             if self._careful and entry.key in self._positions:
                 writes = self._noted_try(entry, writes)
@@ -153,19 +164,40 @@ class ServiceLoop(Generic[StateT]):
             restore(self._service.initial, self._bus.parts(self._service.name))
         stored = self._bus.take_over(self._service.name, self._epoch)
         self._epoch = stored.epoch
-        parts = dict(stored.parts)
-        tried = trying_of(parts.pop(TRYING, ""))
-        self._trying = tried if self._started_ns == 0 else self._trying
+        self._settle_doubt(stored)
+        if self._said.lost is None:
+            self._reload(stored)
+        else:
+            self.state, self._stored = self._confirmed, None
+            self._positions = self._handled_lately.start_of(self._service.committed)
+        if self._emptied:
+            self._positions = dict.fromkeys(self._service.committed, "0-0")
         self._careful = True
-        self._vanished = not parts and (stored.emptied or self._vanished)
-        self.state = self._confirmed if self._vanished else restore(self._service.initial, parts)
-        self._stored = self.state if parts else None
-        self._positions = {key: stored.positions.get(key, "0-0") for key in self._service.committed}
         self._cursors = {key: self._newest_id(key) for key in self._service.newest}
         self._started_ns = self._started_ns or self._clock.now_ns()
         self._ticked_ns = self._beat_ns = 0
         self._ready = True
         self._log.info("recovered", epoch=self._epoch, positions=self._positions)
+
+    def _settle_doubt(self, stored: Stored) -> None:
+        """Find out whether the last commit took place, and what Redis does not know any more."""
+        if stored.lost:
+            self._log.error("redis forgot", commits=stored.commits, acknowledged=self._said.commits)
+        if self._said.settle(stored.commits, lost=stored.lost):
+            self._handled_lately.add(self._passed_now)
+        self._passed_now = []
+        self._emptied = self._said.lost is not None and (self._emptied or stored.emptied)
+
+    def _reload(self, stored: Stored) -> None:
+        parts = dict(stored.parts)
+        tried = trying_of(parts.pop(TRYING, ""))
+        self._trying = tried if self._started_ns == 0 else self._trying
+        self.state = restore(self._service.initial, parts)
+        self._stored = self._confirmed = self.state
+        if not parts:
+            self._stored = None
+        self._positions = {key: stored.positions.get(key, "0-0") for key in self._service.committed}
+        self._handled_lately.begin(self._positions.items())
 
     def _newest_id(self, key: str) -> str:
         """Where to begin a stream that is not committed: its end, or the last change of quiet books."""
@@ -184,7 +216,9 @@ class ServiceLoop(Generic[StateT]):
     # -- reading ---------------------------------------------------------------------
 
     def _read(self, block_ms: int) -> list[Entry]:
-        entries = self._bus.read({**self._cursors, **self._positions}, count=READ_COUNT, block_ms=block_ms)
+        entries = self._unhandled(
+            self._bus.read({**self._cursors, **self._positions}, count=READ_COUNT, block_ms=block_ms)
+        )
         newest_of_book = {entry.book: entry.entry_id for entry in entries if entry.book}
         kept = []
         for entry in entries:
@@ -193,6 +227,18 @@ class ServiceLoop(Generic[StateT]):
             else:
                 kept.append(entry)
         return kept
+
+    def _unhandled(self, entries: list[Entry]) -> list[Entry]:
+        """Leave out what was handled before Redis lost its end and is there still."""
+        left = []
+        for entry in entries:
+            committed = entry.key in self._positions
+            if committed and self._handled_lately.has(entry):
+                self._positions = {**self._positions, entry.key: entry.entry_id}
+                self._dirty = True
+            else:
+                left.append(entry)
+        return left
 
     def _noted_try(self, entry: Entry, writes: list[Write]) -> list[Write]:
         """Store what is done so far and that this entry is being tried; returns no writes any more."""
@@ -233,20 +279,17 @@ class ServiceLoop(Generic[StateT]):
             self._cursors[entry.key] = entry.entry_id
         if entry.key in self._positions:
             self._positions = {**self._positions, entry.key: entry.entry_id}
+            self._passed_now.append(entry)
             self._dirty = True
 
     def _bury(self, entry: Entry, reason: str, tries: int, writes: list[Write]) -> None:
-        """Give an entry up, and let the core hear that it was: it may know what hangs on it."""
+        """Give an entry up, and let the core hear that it was."""
         buried = burial(self._service.name, entry, reason, tries)
         told = self._own((buried,), entry.name)
         writes += told
         self._burials = self._burials.after(buried, self._clock.now_ns())
         self._passed(entry)
-        try:
-            self._ask(Received(told[0].envelope, LOCAL, "", self._clock.now_ns()), writes)
-        except Exception:
-            self._log.exception("core failed at what was buried", entry=entry.entry_id, stream=entry.key)
-            self._meter.core_failed()
+        self._hear(told[0], writes)
 
     # -- deciding and writing ----------------------------------------------------------
 
@@ -316,11 +359,28 @@ class ServiceLoop(Generic[StateT]):
             told = complaints.bus_outage(name, self._epoch, seconds, self._down.because)
             writes += self._own(told, f"bus-{name}-{self._epoch}")
 
-    def _tell_vanished(self, writes: list[Write]) -> None:
-        """Tell people and risk that Redis had lost everything of this service."""
-        if self._vanished:
-            name = self._service.name
-            writes += self._own(complaints.bus_emptied(name), f"emptied-{name}-{self._epoch}")
+    def _tell_lost(self, writes: list[Write]) -> None:
+        """Write again what Redis lost of ours, and tell core, people and risk that it has."""
+        if self._said.lost is None:
+            return
+        writes += newest(self._said.lost, lambda write: write.envelope.body)
+        name = self._service.name
+        told = self._own(complaints.bus_lost(name, emptied=self._emptied), f"lost-{name}-{self._epoch}")
+        writes += told
+        self._hear(told[-1], writes)
+
+    def _hear(self, told: Write, writes: list[Write]) -> None:
+        """Let the core hear at once what the loop says: it may know what hangs on it."""
+        try:
+            self._ask(Received(told.envelope, LOCAL, "", self._clock.now_ns()), writes)
+        except Exception:
+            self._log.exception("core failed at what the loop said", type=told.envelope.type)
+            self._meter.core_failed()
+
+    def _tell_ahead(self) -> None:
+        """Nothing may be committed any more: the alert goes out by itself, where Redis takes it."""
+        with suppress(BusUnavailable):
+            self._bus.append(self._own(complaints.commits_ahead(self._service.name), f"ahead-{self._epoch}"))
 
     def _observe(self, writes: list[Write]) -> None:
         now_ns = self._clock.now_ns()
@@ -368,12 +428,16 @@ class ServiceLoop(Generic[StateT]):
         if not (parts or writes or idle):
             return
         started = time.monotonic()
+        self._said.trying(write for write in writes if write.kept is None)
         self._bus.commit(self._service.name, self._epoch, parts, self._positions, writes)
+        self._said.took_place()
+        self._handled_lately.add(self._passed_now)
         self._meter.took_place(writes, time.monotonic() - started)
         for write in writes:
             log_said(self._log, write.envelope)
         self._stored = self._confirmed = self.state
-        self._dirty, self._vanished, self._committed_ns = False, False, now_ns
+        self._dirty, self._committed_ns = False, now_ns
+        self._passed_now, self._emptied = [], False
         self._beaten_ns = self._beat_ns
         self._failing_told = self._failing
         self._burials_told = self._burials

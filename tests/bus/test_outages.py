@@ -31,7 +31,7 @@ from services.runtime.loop import ServiceLoop
 from services.runtime.meter import Unmetered
 from services.runtime.process import EXIT_FENCED
 from services.runtime.redis_server import find_redis
-from services.runtime.service import Service
+from services.runtime.service import LOCAL, Service
 from services.runtime.slack import Delivered, Outcome
 from services.runtime.slack_blocks import Payload
 from tests.bus.test_fenced import beat
@@ -49,7 +49,7 @@ def tally(state: Tally, event: Event) -> Step[Tally]:
     if not isinstance(event, Received):
         return Step(state)
     match event.message:
-        case KeysVanished():
+        case KeysVanished() if event.stream_key == LOCAL:
             return Step(state.but(vanished=state.vanished + 1))
         case TradingStateRequested() as request:
             answer = TradingStateChanged(

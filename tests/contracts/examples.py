@@ -375,6 +375,7 @@ CONTROL = (
     control.LimitProposalExpired(proposal=PROPOSAL),
     control.LimitChangeRefused(name="clip_shares", value="200", by="desk", problem="at most 50"),
     control.ReferenceReloadRequested(**DESK),
+    control.ComparisonRequested(by="risk", reason="risk has begun"),
     control.FlattenRequested(symbol=SAMSUNG, **DESK),
     control.ResidualClaimed(pair_id=PAIR_ID, qty_shares=2, amount_krw=142_100, **DESK),
     control.SymbolPauseRequested(symbol=HYNIX, paused=True, **DESK),

@@ -59,7 +59,7 @@ def verdict(in_force: Reference, quotes: Quotes, qty: int, bid: int) -> PairAppr
     """What risk answers to an intent for the whole size at these two quotes."""
     desk = risk_desk.Desk()
     files = risk_desk.files(in_force.limits, threshold=in_force.threshold)
-    beats = [risk_desk.heartbeat(service) for service in risk_desk.REQUIRED]
+    beats = [risk_desk.heartbeat(service) for service in (*risk_desk.REQUIRED, "risk")]
     desk.tell(files, *world.morning(), risk_desk.account(), risk_desk.reconciled(), *beats)
     desk.tell(risk_desk.ask(TradingState.ARMED), *quotes)
     assert desk.state.reference == in_force

@@ -146,7 +146,7 @@ class TwoCores:
             self.wrong.append(f"{command.order_id} beside {beside}")
 
     def beat(self) -> None:
-        for service in risk_desk.REQUIRED:
+        for service in (*risk_desk.REQUIRED, "risk"):
             self.bus.append(risk_desk.heartbeat(service, reference_hash=self.risk.reference_hash))
         self.flow()
 

@@ -116,6 +116,13 @@ class ReferenceReloadRequested(Message):
     reason: str = Field(min_length=1)
 
 
+class ComparisonRequested(Message):
+    """Compare orders, holdings and cash with the broker's: somebody's memory of them may have a gap."""
+
+    by: str = Field(min_length=1)
+    reason: str = Field(min_length=1)
+
+
 class FlattenRequested(Message):
     """Sell what open pairs hold now, also in a halt. Empty `symbol` means all."""
 

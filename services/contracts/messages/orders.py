@@ -146,8 +146,14 @@ class AccountReported(Message):
 
 
 class ReconciliationCompleted(Message):
-    """Stream and broker were compared; `differences` is empty when they agree."""
+    """Stream and broker were compared; `differences` is empty when they agree.
+
+    `begun_ns` is when its first query was sent (Redis time). `at_rest`: nothing worked or moved around it, so
+    that the account reported just before and the orders told until then are of one moment.
+    """
 
     trading_date: TradingDate
     connection_epoch: int
     differences: tuple[str, ...]
+    begun_ns: int = 0
+    at_rest: bool = False

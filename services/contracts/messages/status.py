@@ -34,13 +34,14 @@ class Heartbeat(Message):
 
 
 class KeysVanished(Message):
-    """Redis knew nothing of a service any more: it came back empty.
+    """Redis had lost what a service wrote last, or all of it where it came back empty (`emptied`).
 
     The service goes on from memory; entries that others had written and nobody had read are lost.
     """
 
     service: str
     detail: str
+    emptied: bool = True
 
 
 class GatewayStatus(Message):

@@ -21,6 +21,10 @@ from services.simulator.world import World
 
 OPEN_WEIGHT, IDLE_WEIGHT = 2.0, 0.6
 """How much likelier than drawn a blow is while a pair is open, and while none is."""
+AWAY_MS = ((0, 100), (100, 3_000))
+"""How long a bus that forgets is away: a failover, as often as a slow start."""
+DIES_WITH_THE_BUS = 0.3
+"""The share of forgettings in which a process dies too, so that nobody has its last second in mind."""
 LASTING_HALTS = 0.25
 """The share of halts that only end when the world heals: the shares of an open pair may be held overnight."""
 
@@ -41,6 +45,8 @@ class Adversary:
     counts: Counter[str] = field(default_factory=Counter)
     staked: Counter[str] = field(default_factory=Counter)
     """Of `counts`, those that struck while a pair was open."""
+    _doomed: set[str] = field(default_factory=set)
+    """Processes that die in their next turn."""
     _happened: Counter[str] = field(default_factory=Counter)
 
     def count(self, kind: str, what: str = "") -> None:
@@ -74,6 +80,10 @@ class Adversary:
     def death(self, name: str) -> str:
         """Whether a process dies in this turn, "before" its commit or "after" it; empty where it lives."""
         faults = self.faults.services
+        if name in self._doomed:
+            self._doomed.remove(name)
+            self.count("crash_before_commit", name)
+            return "before"
         for die, rate in (("before", faults.crash_before_commit), ("after", faults.crash_after_commit)):
             if self._chance(rate):
                 self.count(f"crash_{die}_commit", name)
@@ -132,7 +142,9 @@ class Adversary:
         if self._chance(faults.bus_forgets):
             self.count("bus_forgets")
             self.bus.forget_since(now_ns - rng.randint(100, 1_000) * NS_PER_MS)
-            self.bus.go_down(now_ns + rng.randint(50, 1_000) * NS_PER_MS)
+            self.bus.go_down(now_ns + rng.randint(*rng.choice(AWAY_MS)) * NS_PER_MS)
+            if rng.random() < DIES_WITH_THE_BUS:
+                self._doomed.add(rng.choice(self.everyone).name)
         if self._chance(faults.bus_repeats):
             keys = sorted(key for key, entries in self.bus.streams.items() if entries)
             if keys:

@@ -10,10 +10,9 @@ twice; no answer at all for a while.
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from random import Random
-from typing import Any
 
 from services.contracts.envelope import Envelope
 from services.contracts.limits import NS_PER_MS, NS_PER_S
@@ -22,6 +21,10 @@ from services.contracts.step import State
 
 class Unavailable(ConnectionError):
     """The bus does not answer now: nothing was written, or nobody knows."""
+
+
+class Forgot(RuntimeError):
+    """The bus does not know the service's last commit any more. Nothing was written."""
 
 
 class Overtaken(RuntimeError):
@@ -41,11 +44,12 @@ class Posted:
 
 @dataclass(slots=True)
 class Kept:
-    """What one service has committed. `state` is None before its first commit."""
+    """What one service has committed. `state` is None before its first commit; `commits` numbers them."""
 
     epoch: int = 0
     state: State | None = None
     positions: dict[str, int] = field(default_factory=dict)
+    commits: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class _Undo:
     at_ns: int
     lengths: Mapping[str, int]
     service: str
-    before: tuple[State | None, Mapping[str, int]]
+    before: Kept
 
 
 class VirtualBus:
@@ -113,8 +117,8 @@ class VirtualBus:
             for key, length in undo.lengths.items():
                 del self.streams[key][length:]
             if undo.service:
-                kept = self.kept[undo.service]
-                kept.state, kept.positions = undo.before[0], dict(undo.before[1])
+                kept, before = self.kept[undo.service], undo.before
+                kept.state, kept.positions, kept.commits = before.state, before.positions, before.commits
             lost += 1
         self.losses += 1
         return lost
@@ -131,12 +135,14 @@ class VirtualBus:
 
     # -- the bus --------------------------------------------------------------------------
 
-    def take_over(self, service: str, now_ns: int) -> Kept:
-        """Take the next epoch; returns a copy of what was committed. Raises Unavailable."""
+    def take_over(self, service: str, now_ns: int, held: int = 0) -> Kept:
+        """Take the next epoch, after `held`; returns a copy of what was committed. Raises both errors."""
         self._answer(now_ns)
         kept = self.kept.setdefault(service, Kept())
+        if held and kept.epoch != held:
+            raise Overtaken(f"{service}: epoch {held} is not {kept.epoch}")
         kept.epoch += 1
-        return Kept(kept.epoch, kept.state, dict(kept.positions))
+        return replace(kept, positions=dict(kept.positions))
 
     def newest(self, key: str) -> int:
         """Return the number of the newest entry of a stream, 0 where there never was one."""
@@ -181,17 +187,21 @@ class VirtualBus:
         return found
 
     def commit(
-        self, service: str, epoch: int, state: State | None, positions: Mapping[str, int],
+        self, service: str, epoch: int, commits: int, state: State | None, positions: Mapping[str, int],
         writes: Sequence[tuple[str, Envelope]], now_ns: int,
     ) -> None:  # fmt: skip
-        """Append, and keep state and positions, if the epoch is still the service's. Raises both errors."""
+        """Append, and keep state and positions, if the epoch is still the service's and `commits` its last
+        commit. Raises all three errors."""
         self._answer(now_ns)
         kept = self.kept[service]
         if kept.epoch != epoch:
             raise Overtaken(f"{service}: epoch {epoch} is not {kept.epoch}")
-        self._remember(now_ns, writes, service, (kept.state, kept.positions))
+        if kept.commits < commits:
+            raise Forgot(f"{service}: commits after {kept.commits} are gone, {commits} was the last")
+        assert kept.commits == commits, f"{service}: commit {kept.commits} is none of ours after {commits}"
+        self._remember(now_ns, writes, service, replace(kept))
         self._post(writes, now_ns)
-        kept.state, kept.positions = state, dict(positions)
+        kept.state, kept.positions, kept.commits = state, dict(positions), commits + 1
         if service in self._reply_lost:
             self._reply_lost.remove(service)
             raise Unavailable(f"{service}: the reply was lost")
@@ -199,7 +209,7 @@ class VirtualBus:
     def append(self, writes: Sequence[tuple[str, Envelope]], now_ns: int) -> None:
         """Append without a state. Raises Unavailable."""
         self._answer(now_ns)
-        self._remember(now_ns, writes, "", (None, {}))
+        self._remember(now_ns, writes, "", Kept())
         self._post(writes, now_ns)
 
     def _answer(self, now_ns: int) -> None:
@@ -219,7 +229,7 @@ class VirtualBus:
             self._has_news.update(self._readers.get(key, ()))
 
     def _remember(
-        self, now_ns: int, writes: Sequence[tuple[str, Envelope]], service: str, before: Any
+        self, now_ns: int, writes: Sequence[tuple[str, Envelope]], service: str, before: Kept
     ) -> None:
         lengths = {key: len(self.streams.setdefault(key, [])) for key, _ in writes}
         self._undo.append(_Undo(now_ns, lengths, service, before))

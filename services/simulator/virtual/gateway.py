@@ -288,11 +288,12 @@ class VirtualGateway:
         clock = GatewayClock(self._time, lambda: self.clock_shift_ns)
         control = self._control = VirtualControl(self._world, lambda: self._time.now_ns)
         ocx = VirtualOcx(control)
-        self._epoch, self._losses = kept.epoch, self._bus.losses
+        self._epoch, self._commits, self._losses = kept.epoch, kept.commits, self._bus.losses
         self._positions = {key: kept.positions.get(key, 0) for key in self._keys}
         self._cursors = {**self._positions, LEASE.key: self._bus.newest(LEASE.key)}
         self._bus.follow(SOURCE, self._cursors)
         self._inbox, self._pen, self._outbox, self._clock = _Inbox(), _Pen(), Outbox(), clock
+        self._doubtful = False
         self._number_of: dict[str, int] = {}
         anything: Any = self
         line: Any = DyingLine(ocx, lambda: self.dies_at_send(), lambda order_id: self.may_have_left(order_id))
@@ -325,15 +326,18 @@ class VirtualGateway:
     def _write(self, shell: Shell, now_ns: int) -> None:
         """Commit what waits, and publish books. What is not answered is written again next time."""
         self._batches += self._outbox.take(0)
-        if self._bus.losses != self._losses:
-            self._losses = self._bus.losses
-            self._pen.forgotten.set()
         try:
+            self._look_back(now_ns)
             if self._batches:
                 newest = self._batches[-1]
                 writes = [(write.key, write.envelope) for batch in self._batches for write in batch.writes]
                 self._move_positions(newest.positions)
-                self._bus.commit(SOURCE, self._epoch, newest.state, self._positions, writes, now_ns)
+                self._doubtful = True
+                self._bus.commit(
+                    SOURCE, self._epoch, self._commits, newest.state, self._positions, writes, now_ns
+                )
+                self._commits += 1
+                self._doubtful = False
                 self._batches = []
             quotes, _ = self._outbox.take_ticks()
             books = [(key_of(TICKS, q.group), envelope_of(q, SOURCE, now_ns)) for q in quotes]
@@ -341,6 +345,16 @@ class VirtualGateway:
                 self._bus.append(books, now_ns)
         except Unavailable:
             return
+
+    def _look_back(self, now_ns: int) -> None:
+        """After an error and on a new connection: what the bus knows is compared, as the writer does."""
+        if self._bus.losses == self._losses and not self._doubtful:
+            return
+        kept = self._bus.take_over(SOURCE, now_ns, self._epoch)
+        if kept.commits < self._commits:
+            self._pen.forgotten.set()
+        self._epoch, self._commits, self._losses = kept.epoch, kept.commits, self._bus.losses
+        self._doubtful = False
 
     def _move_positions(self, entry_ids: Mapping[str, str]) -> None:
         """From the entry ids that the shell keeps to the numbers that this bus keeps."""

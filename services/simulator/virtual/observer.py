@@ -77,12 +77,14 @@ class Observer:
 
     def _said(self, envelope: Envelope, now_ns: int) -> None:
         body = envelope.body
+        told_again = envelope.id in self.witness.said
         self.witness.said[envelope.id] = envelope
         if isinstance(body, ReferencePublished):
             self.witness.limits = body.reference.limits
         elif isinstance(body, PairApproved):
             self._open.add(body.pair_id)
-            self._approved(body)
+            if not told_again:
+                self._approved(body)
         elif isinstance(body, PairClosed):
             self._open.discard(body.pair_id)
         if self.tell is not None and home_of(type(body)) not in (STATUS, LEASE):

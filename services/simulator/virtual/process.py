@@ -2,7 +2,8 @@
 
 A turn reads, decides and commits. It may die before the commit (nothing of the turn happened) or after
 it (all of it did, and the memory is gone); it may be paused and come back to find a successor. Only the
-durable fields of the committed state survive.
+durable fields of the committed state survive. A process that lives on while the bus loses its last second
+goes on from memory, as `ServiceLoop` does.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,8 +15,11 @@ from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS, TICK_MS
 from services.contracts.messages.status import Heartbeat
 from services.contracts.step import Event, Outgoing, Received, State, StateT, Tick
 from services.contracts.streams import STATUS, home_of, key_of
+from services.contracts.superseded import newest
+from services.runtime.complaints import bus_lost
+from services.runtime.lately import Said
 from services.runtime.service import LOCAL, Service
-from services.simulator.virtual.bus import Overtaken, Unavailable, VirtualBus
+from services.simulator.virtual.bus import Forgot, Kept, Overtaken, Unavailable, VirtualBus
 
 BUILD: Final = "virtual"
 """The build id that all processes of a virtual day have in common."""
@@ -40,6 +44,10 @@ class VirtualProcess(Generic[StateT]):
     _beat_ns: int = 0
     _loaded: bool = False
     _losses: int = 0
+    _confirmed: tuple[StateT, dict[str, int]] | None = None
+    """State and positions of the last acknowledged commit; None in a process that has loaded nothing."""
+    _said: Said[tuple[str, Envelope]] = field(default_factory=Said)
+    _started_ns: int = 0
 
     def __post_init__(self) -> None:
         self.service = self.make()
@@ -53,6 +61,8 @@ class VirtualProcess(Generic[StateT]):
         """A new process begins; it recovers at its first turn."""
         self.service = self.make()
         self.up, self._loaded = True, False
+        self.epoch = self._started_ns = 0
+        self._confirmed, self._said = None, Said()
 
     def kill(self) -> None:
         self.up = False
@@ -63,7 +73,7 @@ class VirtualProcess(Generic[StateT]):
             return
         try:
             self._turn(now_ns, die)
-        except Unavailable:
+        except (Unavailable, Forgot):
             self._loaded = False
         except Overtaken:
             self.kill()
@@ -72,13 +82,14 @@ class VirtualProcess(Generic[StateT]):
         if not self._loaded:
             self._recover(now_ns)
         if self._losses != self.bus.losses:
-            raise Unavailable("the server was restarted, and with it went the connection")
+            raise Unavailable("the connection is a new one: what the bus knows has to be compared first")
         own_ns = self._last_ns = max(self._last_ns, now_ns + self.clock_shift_ns)
         tick_due = own_ns - self._ticked_ns >= TICK_MS * NS_PER_MS
-        if not (tick_due or die or self.bus.has_news(self.name)):
+        if not (tick_due or die or self._said.lost is not None or self.bus.has_news(self.name)):
             return
         before, moved = self.state, False
         writes: list[tuple[str, Envelope]] = []
+        self._tell_lost(own_ns, writes)
         for posted in self.bus.read(self.name, {**self.cursors, **self.positions}, now_ns):
             committed = posted.key in self.positions
             (self.positions if committed else self.cursors)[posted.key] = posted.number
@@ -94,21 +105,51 @@ class VirtualProcess(Generic[StateT]):
             self.kill()
             return
         if writes or moved or self._durable_changed(before):
-            self.bus.commit(self.service.name, self.epoch, self.state, self.positions, writes, now_ns)
+            self._commit(writes, now_ns)
         if die == "after":
             self.kill()
 
+    def _commit(self, writes: list[tuple[str, Envelope]], now_ns: int) -> None:
+        self._said.trying(item for item in writes if home_of(type(item[1].body)).kept is None)
+        self.bus.commit(
+            self.name, self.epoch, self._said.commits, self.state, self.positions, writes, now_ns
+        )  # fmt: skip
+        self._said.took_place()
+        self._confirmed = (self.state, dict(self.positions))
+
     def _recover(self, now_ns: int) -> None:
-        kept = self.bus.take_over(self.service.name, now_ns)
-        initial = self.service.initial
-        survived = {} if kept.state is None else {n: getattr(kept.state, n) for n in initial.DURABLE}
-        self.state = initial.model_copy(update=survived)
+        kept = self.bus.take_over(self.service.name, now_ns, self.epoch)
         self.epoch, self._losses = kept.epoch, self.bus.losses
-        self.positions = {key: kept.positions.get(key, 0) for key in self.service.committed}
+        self._started_ns = self._started_ns or now_ns
+        self._said.settle(kept.commits, lost=kept.commits < self._said.commits)
+        if self._said.lost is None or self._confirmed is None:
+            self._reload(kept)
+        else:
+            self.state, self.positions = self._confirmed[0], dict(self._confirmed[1])
         self.cursors = {key: self.bus.newest(key) for key in self.service.newest}
         self.bus.follow(self.name, {**self.positions, **self.cursors})
         self._ticked_ns = 0
         self._loaded = True
+
+    def _reload(self, kept: Kept) -> None:
+        initial = self.service.initial
+        survived = {} if kept.state is None else {n: getattr(kept.state, n) for n in initial.DURABLE}
+        self.state = initial.model_copy(update=survived)
+        self.positions = {key: kept.positions.get(key, 0) for key in self.service.committed}
+        self._confirmed = (self.state, dict(self.positions))
+
+    def _tell_lost(self, now_ns: int, writes: list[tuple[str, Envelope]]) -> None:
+        """Write again what the bus lost of ours, and tell everyone that it has."""
+        if self._said.lost is None:
+            return
+        writes += newest(self._said.lost, lambda item: item[1].body)
+        cause = f"lost-{self.name}-{self.epoch}"
+        for ordinal, message in enumerate(bus_lost(self.name, emptied=False)):
+            told = Envelope.wrap(
+                message, source=self.name, now_ns=now_ns, causation_id=cause, ordinal=ordinal
+            )
+            writes.append((key_of(home_of(type(message))), told))
+        self._ask(Received(writes[-1][1], LOCAL, "", now_ns), writes)
 
     def _ask(self, event: Event, writes: list[tuple[str, Envelope]]) -> None:
         step = self.service.decide(self.state, event)
@@ -120,9 +161,9 @@ class VirtualProcess(Generic[StateT]):
             return
         self._beat_ns = now_ns
         beat = Heartbeat.model_construct(
-            service=self.name, instance=BUILD, epoch=self.epoch, build_id=BUILD, pid=0, started_at_ns=0,
-            reference_hash=self.service.reference_hash_of(self.state), positions={}, handled=0,
-            clock_offset_us=0,
+            service=self.name, instance=BUILD, epoch=self.epoch, build_id=BUILD, pid=0,
+            started_at_ns=self._started_ns, reference_hash=self.service.reference_hash_of(self.state),
+            positions={}, handled=0, clock_offset_us=0,
         )  # fmt: skip
         cause = f"beat-{self.name}-{now_ns}"
         writes.append((STATUS.key, Envelope.wrap(beat, source=self.name, now_ns=now_ns, causation_id=cause)))

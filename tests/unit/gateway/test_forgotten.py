@@ -3,8 +3,17 @@
 from services.contracts.alert_codes import AlertCode
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.commands import CancelOrder
-from services.contracts.messages.control import TradingStateChanged, TradingStateRequested
-from services.contracts.messages.orders import CommandDenied, OrderAccepted, OrderClosed
+from services.contracts.messages.control import (
+    ComparisonRequested,
+    TradingStateChanged,
+    TradingStateRequested,
+)
+from services.contracts.messages.orders import (
+    CommandDenied,
+    OrderAccepted,
+    OrderClosed,
+    ReconciliationCompleted,
+)
 from services.contracts.messages.venue_state import ConnectionChanged, EntryWindowChanged, SessionPhaseChanged
 from services.contracts.reasons import GateReason
 from services.contracts.terms import OrderKind, Severity, Symbol, TradingState, Venue
@@ -124,3 +133,22 @@ def test_a_state_that_is_read_again_lifts_no_halt_that_redis_forgot(desk: Desk) 
 def test_without_a_halt_nothing_is_told_of_one(desk: Desk) -> None:
     desk.feed(Forgotten())
     assert halt_alerts(desk) == []
+
+
+def test_a_comparison_that_somebody_asks_for_begins_after_that_and_says_when(desk: Desk) -> None:
+    desk.run(30)
+    desk.said.clear()
+    asked_ns = desk.now_ns
+    desk.hear(ComparisonRequested(by="risk", reason="risk has begun"), "asked")
+    desk.run(5)
+    (done,) = desk.told(ReconciliationCompleted)
+    assert done.begun_ns >= asked_ns and done.at_rest and not done.differences
+
+
+def test_a_comparison_beside_a_working_order_does_not_say_that_all_was_at_rest(desk: Desk) -> None:
+    desk.hear(order(desk.now_ns, kind=OrderKind.LIMIT), "w")
+    desk.answer(desk.sends[-1], "0000500")
+    desk.said.clear()
+    desk.hear(ComparisonRequested(by="risk", reason="risk has begun"), "asked")
+    desk.run(5)
+    assert [done.at_rest for done in desk.told(ReconciliationCompleted)] in ([False], [False, False])

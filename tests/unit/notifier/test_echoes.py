@@ -13,7 +13,7 @@ from services.notifier.echoes import CAUSES_OF_LATCH, ECHO_WITHIN_NS, unanswered
 from services.notifier.policy import AlertPolicy
 from services.notifier.state import NoticeReason, NotifierState
 from services.risk.alerts import latch_cleared, latch_set
-from services.runtime.complaints import bus_emptied
+from services.runtime.complaints import bus_lost
 
 from .builders import START_NS, acknowledged, after, received, resolved
 from .test_core import SECOND, delivered, later, reasons
@@ -93,7 +93,7 @@ def test_each_stranded_position_rings_and_their_latch_with_the_first() -> None:
 
 def test_an_emptied_redis_rings_once_and_not_for_each_service() -> None:
     latch = latch_set(Latch.RECONCILIATION_DIFFERENCE, "risk: emptied", TradingState.REDUCE_ONLY)
-    alerts = [alert for name in ("risk", "executor", "gateway") for alert in bus_emptied(name)]
+    alerts = [alert for name in ("risk", "executor", "gateway") for alert in bus_lost(name, emptied=True)]
     state = after(FRESH, *alerts, latch)
     assert told(state) == [alerts[0].alert_id]
     state = after(state, delivered(state), later(300))
@@ -149,7 +149,7 @@ ACTS = st.tuples(
 
 def of_family(name: str) -> AlertRaised:
     if name.startswith("emptied"):
-        (alert, _) = bus_emptied(name.removeprefix("emptied-"))
+        (alert, _) = bus_lost(name.removeprefix("emptied-"), emptied=True)
         assert isinstance(alert, AlertRaised)
         return alert
     return {

@@ -102,7 +102,7 @@ def ask(target: TradingState, by: str = "kim") -> TradingStateRequested:
 
 def opening(limits: TradingLimits = world.LIMITS) -> list[Message]:
     """All that must have been said before arming."""
-    beats = [heartbeat(service) for service in REQUIRED]
+    beats = [heartbeat(service) for service in (*REQUIRED, "risk")]
     return [files(limits), *world.morning(), account(), reconciled(), *beats]
 
 

@@ -186,7 +186,9 @@ def restored(desk: Desk) -> RiskState:
 
 
 def approved(desk: Desk, name: str, symbol: Symbol, at_ms: int) -> PairApproved:
-    desk.tell(*world.crossing(symbol), *(d.heartbeat(service) for service in d.REQUIRED), at_ms=at_ms)
+    desk.tell(
+        *world.crossing(symbol), *(d.heartbeat(service) for service in (*d.REQUIRED, "risk")), at_ms=at_ms
+    )
     verdict = desk.answer(d.intent(desk, at_ms=at_ms, name=name, symbol=symbol), at_ms=at_ms)
     assert isinstance(verdict, PairApproved), verdict
     return verdict

@@ -383,7 +383,7 @@ def test_a_dead_feed_is_told_while_armed_and_when_it_lives_again() -> None:
     assert of(desk.tick(1_000), AlertRaised) == [], "it may only have blinked"
     (told,) = of(desk.tick(2_000), AlertRaised)
     assert (told.kind, told.resolved) == (AlertKind.STALE_FEED, False)
-    desk.tell(world.feed(Venue.NXT), *(heartbeat(s) for s in d.REQUIRED))
+    desk.tell(world.feed(Venue.NXT), *(heartbeat(s) for s in (*d.REQUIRED, "risk")))
     (told,) = of(desk.tick(3_000), AlertRaised)
     assert (told.kind, told.resolved) == (AlertKind.STALE_FEED, True)
 

@@ -4,15 +4,24 @@ import pytest
 
 from services.contracts.limits import CLOCK_DOUBTS, JOURNAL_LAG_MS, LOSSLESS_ALARM
 from services.contracts.messages.alerts import AlertKind, AlertRaised
-from services.contracts.messages.control import ArmRefused, LatchSet, ReferencePublished
+from services.contracts.messages.control import (
+    ArmRefused,
+    ComparisonRequested,
+    LatchClearRequested,
+    LatchSet,
+    ReferencePublished,
+)
+from services.contracts.messages.orders import ForeignOrderSeen, ReconciliationCompleted
 from services.contracts.messages.pairs import PairApproved, PairDenied
 from services.contracts.messages.status import KeysVanished, NotifierStatus
-from services.contracts.terms import Latch, Severity, TradingState
+from services.contracts.terms import Latch, Severity, Side, TradingState, Venue
+from services.risk.gates import arming_obstacles
 from services.risk.settings import RiskSettings
 from services.risk.state import RiskState
+from services.runtime.parts import changed_parts, restore
 from tests.unit.detector import world
 from tests.unit.risk import desk as d
-from tests.unit.risk.desk import Desk, armed, ask, heartbeat, intent, of, ready
+from tests.unit.risk.desk import Desk, account, armed, ask, heartbeat, intent, of, ready
 
 
 def journal(lag_ms: int) -> NotifierStatus:
@@ -118,3 +127,71 @@ def test_a_stream_that_stays_long_is_told_by_name_and_when_it_is_over() -> None:
     assert "{arb}:orders" in alert.detail
     desk.tell(stream(0))
     assert [a.resolved for a in of(desk.tick(3_300), AlertRaised)] == [True]
+
+
+# -- the comparison with the broker -------------------------------------------------------------
+
+
+def compared(began_ms: int, *, at_rest: bool = True) -> ReconciliationCompleted:
+    return d.reconciled().model_copy(update={"begun_ns": world.ms(began_ms), "at_rest": at_rest})
+
+
+def reconciliation_obstacle(desk: Desk, at_ms: int) -> bool:
+    return any("compared" in sentence for sentence in arming_obstacles(desk.state, world.ms(at_ms)))
+
+
+def restarted(desk: Desk, at_ms: int) -> Desk:
+    """A new process over what was stored: its books and the heartbeats that it heard are gone."""
+    stored = changed_parts(None, desk.state)
+    again = Desk(restore(RiskState(required_services=d.REQUIRED), stored))
+    again.tell(*(heartbeat(service) for service in d.REQUIRED), at_ms=at_ms)
+    assert reconciliation_obstacle(again, at_ms), "it has not heard since when it runs"
+    again.tell(heartbeat("risk", started_at_ns=world.ms(at_ms)), at_ms=at_ms)
+    return again
+
+
+def test_a_process_that_began_anew_is_not_armed_before_a_comparison_that_is_newer() -> None:
+    desk = restarted(armed(), at_ms=1_000)
+    assert reconciliation_obstacle(desk, 1_000)
+    assert isinstance(desk.answer(intent(desk, at_ms=1_000), at_ms=1_000), PairDenied)
+    (wish,) = of(desk.tick(1_100), ComparisonRequested)
+    assert wish.by == "risk"
+    assert of(desk.tick(1_200), ComparisonRequested) == [], "asked once, and again after a while"
+    assert of(desk.tick(1_100 + 6_000), ComparisonRequested)
+    for told in (compared(999), compared(1_001, at_rest=False)):
+        desk.tell(told, at_ms=1_500)
+        assert reconciliation_obstacle(desk, 1_500), "begun before, or while something moved"
+    desk.tell(account(), compared(1_001), at_ms=1_600)
+    assert not reconciliation_obstacle(desk, 1_600)
+
+
+def test_a_second_that_redis_lost_closes_the_gate_until_compared_and_latches_nothing() -> None:
+    desk = armed()
+    told = desk.tell(KeysVanished(service="gateway", detail="rolled back", emptied=False), at_ms=20)
+    assert of(told, LatchSet) == [] and of(told, ReferencePublished)
+    denied = desk.answer(intent(desk, at_ms=21), at_ms=21)
+    assert isinstance(denied, PairDenied) and "reconciliation" in denied.detail
+    desk.tell(account(), compared(22), at_ms=30)
+    assert isinstance(desk.answer(intent(desk, at_ms=31, name="i2"), at_ms=31), PairApproved)
+
+
+def test_money_that_the_broker_does_not_confirm_latches_once() -> None:
+    """Redis lost a fill with the process that knew of it: nothing in what is read says so."""
+    desk = restarted(armed(), at_ms=1_000)
+    told = desk.tell(account(cash_krw=99_995_000), compared(1_100), at_ms=1_200)
+    (latch,) = of(told, LatchSet)
+    assert latch.latch is Latch.RECONCILIATION_DIFFERENCE and "-5000 KRW" in latch.detail
+    clear = LatchClearRequested(latch=latch.latch, by="kim", reason="a deposit")
+    desk.tell(clear, at_ms=1_300)
+    assert of(desk.tell(account(cash_krw=99_995_000), compared(1_400), at_ms=1_500), LatchSet) == []
+
+
+def test_what_others_traded_today_makes_money_no_evidence() -> None:
+    desk = armed()
+    by_hand = ForeignOrderSeen(
+        broker_order_no="7", symbol=world.SAMSUNG, venue=Venue.KRX, side=Side.BUY, qty_shares=1,
+        cum_qty_shares=1, cum_amount_krw=70_000, closed=True, trading_date=d.DATE,
+    )  # fmt: skip
+    desk.tell(by_hand, at_ms=20)
+    again = restarted(desk, at_ms=1_000)
+    assert of(again.tell(account(cash_krw=99_929_990), compared(1_100), at_ms=1_200), LatchSet) == []

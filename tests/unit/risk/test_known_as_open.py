@@ -171,7 +171,7 @@ def test_what_a_person_claimed_never_comes_back_as_exposure() -> None:
 def test_a_claimed_ambiguous_buy_stands_against_no_sale_on_its_venue() -> None:
     desk, _, _ = ambiguous()
     desk.tell(LatchClearRequested(latch=Latch.RESIDUAL_STRANDED, by="kim", reason="sold"))
-    desk.tell(*(d.heartbeat(service) for service in d.REQUIRED), d.ask(TradingState.ARMED))
+    desk.tell(*(d.heartbeat(service) for service in (*d.REQUIRED, "risk")), d.ask(TradingState.ARMED))
     desk.tell(world.quote(Venue.NXT, 69_900, 70_000), world.quote(Venue.KRX, 70_500, 70_600))
     buy, sell = d.leg(Venue.NXT, Side.BUY, 70_000), d.leg(Venue.KRX, Side.SELL, 70_500)
     verdict = desk.answer(intent(desk, name="next", side_a=buy, side_b=sell))

@@ -117,7 +117,7 @@ def test_a_silent_service_closes_its_gate_and_opens_it_again_by_itself() -> None
     desk.tick(6_000)
     told = of(desk.tick(7_000), AlertRaised)
     assert [(a.alert_id, a.resolved) for a in told] == [("gate-heartbeat", False)]
-    desk.tell(*(heartbeat(service) for service in d.REQUIRED), at_ms=8_000)
+    desk.tell(*(heartbeat(service) for service in (*d.REQUIRED, "risk")), at_ms=8_000)
     told = of(desk.tick(8_000), AlertRaised)
     assert [(a.alert_id, a.resolved) for a in told] == [("gate-heartbeat", True)]
     assert desk.state.trading.state is ARMED
@@ -129,7 +129,7 @@ def test_a_gate_that_was_told_is_over_also_for_a_risk_that_was_restarted_meanwhi
     desk.tick(6_000)
     desk.tick(7_000)
     again = Desk(restore(RiskState(required_services=d.REQUIRED), changed_parts(None, desk.state)))
-    again.tell(*(heartbeat(service) for service in d.REQUIRED), at_ms=8_000)
+    again.tell(*(heartbeat(service) for service in (*d.REQUIRED, "risk")), at_ms=8_000)
     told = of(again.tick(8_000), AlertRaised)
     assert [(a.alert_id, a.resolved) for a in told] == [("gate-heartbeat", True)]
 

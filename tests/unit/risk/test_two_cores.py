@@ -143,7 +143,7 @@ class Walk:
         self.beat()
 
     def beat(self) -> None:
-        for service in d.REQUIRED:
+        for service in (*d.REQUIRED, "risk"):
             self.tell_risk(d.heartbeat(service, reference_hash=self.risk.reference_hash))
 
     def arm(self) -> None:

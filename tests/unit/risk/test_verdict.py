@@ -108,7 +108,7 @@ def working_sell() -> Made:
 def at(at_ms: int) -> Made:
     """The books of the opening, `at_ms` later."""
     desk = armed()
-    desk.tell(*(heartbeat(service) for service in d.REQUIRED), at_ms=at_ms)
+    desk.tell(*(heartbeat(service) for service in (*d.REQUIRED, "risk")), at_ms=at_ms)
     return desk, intent(desk, at_ms=at_ms)
 
 
@@ -378,7 +378,7 @@ def test_an_attempt_that_filled_nothing_costs_no_trip() -> None:
 def test_pairs_repeated_long_ago_do_not_count() -> None:
     desk, _ = after_pairs(4, trip=False)
     later = 10_011
-    desk.tell(*world.crossing(), *(heartbeat(s) for s in d.REQUIRED), at_ms=later)
+    desk.tell(*world.crossing(), *(heartbeat(s) for s in (*d.REQUIRED, "risk")), at_ms=later)
     assert isinstance(desk.answer(intent(desk, at_ms=later, name="late"), at_ms=later), PairApproved)
 
 

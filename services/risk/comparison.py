@@ -1,0 +1,52 @@
+"""The comparison with the broker that risk needs before it lets anything new be bought.
+
+A process that begins over a Redis that lost its end knows an older day than the true one, and nothing in what
+it reads says so. So after each start of this process, and after each loss that any service tells of, orders,
+holdings and cash are compared once more. The gateway compares orders and holdings with its own books; risk
+compares the cash with the flow of its own pairs, which is where a lost fill, cost or close shows.
+"""
+
+from typing import Final
+
+from services.contracts.limits import NS_PER_MS
+from services.contracts.messages.control import ComparisonRequested
+from services.contracts.messages.venue_state import ConnectionState
+from services.contracts.step import Outgoing, Step
+from services.contracts.terms import Latch
+from services.risk.exposure import cash_flow_krw
+from services.risk.gates import compared_since_ns, is_compared
+from services.risk.latches import set_latch
+from services.risk.state import SERVICE, RiskState
+
+ASK_AGAIN_NS: Final = 6_000 * NS_PER_MS
+"""Longer than a comparison takes while the broker answers, and seldom enough for its limit on queries."""
+
+
+def due(state: RiskState, now_ns: int) -> Step[RiskState]:
+    """Ask the gateway for a comparison that is needed, at most every few seconds."""
+    connection = state.venue.connection
+    ready = connection is not None and connection.state is ConnectionState.READY
+    asked_lately = state.compare_asked_ns and now_ns - state.compare_asked_ns < ASK_AGAIN_NS
+    if not ready or asked_lately or compared_since_ns(state) is None or is_compared(state):
+        return Step(state)
+    wish = ComparisonRequested(by=SERVICE, reason="risk has begun, or Redis lost what was written last")
+    return Step(state.but(compare_asked_ns=now_ns), (Outgoing(wish),))
+
+
+def compared(before: RiskState, state: RiskState, now_ns: int) -> Step[RiskState]:
+    """Judge the cash at the first comparison that counts: a difference is for a person, once."""
+    if is_compared(before) or not is_compared(state):
+        return Step(state)
+    opening_krw, account = state.day.opening_cash_krw, state.account
+    if opening_krw is None or account is None or account.report.trading_date != state.day.trading_date:
+        return Step(state)
+    if any(order.cum_qty_shares for order in state.foreign.values()):
+        return Step(state)
+    gap_krw = account.report.cash_krw - opening_krw - cash_flow_krw(state)
+    if not gap_krw:
+        return Step(state)
+    detail = (
+        f"The account's cash has changed by {account.report.cash_krw - opening_krw} KRW on this date, by "
+        f"risk's own books by {cash_flow_krw(state)} KRW: a trade or a cost is missing, or cash was moved."
+    )
+    return set_latch(state, Latch.RECONCILIATION_DIFFERENCE, detail, now_ns)
