@@ -36,6 +36,7 @@ from services.cli.fleet import (
     socket_path,
 )
 from services.cli.link import Follower, Link, Seen, open_link
+from services.cli.processes import running_in
 from services.cli.stack import Stack
 from services.cli.surroundings import clean_environment, copy_configuration
 from services.contracts.alert_codes import AlertCode
@@ -113,6 +114,8 @@ class ChaosDay:
             self._trade()
             self._heal()
             truth = self._truth()
+        if left := running_in(self.options.folder):
+            self.troubles.append(f"after the day this still runs: {', '.join(left)}")
         risk = self.board.risk
         verdict = judge(truth, self.record.envelopes(), None if risk is None else risk.realised_pnl_krw)
         violations = (*verdict.violations, *self.troubles, *self._desk.troubles)
@@ -154,7 +157,7 @@ class ChaosDay:
             simulator_seed=options.seed * 1_000 + options.number, simulator_options=PRESET,
         )  # fmt: skip
         self._services = heartbeats_of(self._fleet)
-        stack = Stack(options.folder, self._server.server.url, clean_environment())
+        stack = Stack(options.folder, self._server.server.url, clean_environment(), tied=True)
         length_ms = (self._strikes_until_ns() - self._strikes_from_ns()) // NS_PER_MS
         self._desk = FaultDesk(
             stack, self._server, simulator_address(options.folder),
@@ -225,7 +228,7 @@ class ChaosDay:
     def _turn(self) -> None:
         """Read what was said, act as the desk, do what the plan of faults wants."""
         if self.stopped():
-            raise Fault("stopped; nothing runs any more")
+            raise Fault("stopped before the drill was over")
         for item in self._read():
             self._take(item)
         self._operate()

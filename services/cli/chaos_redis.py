@@ -39,7 +39,7 @@ class FragileRedis:
 
     def start(self) -> RedisServer:
         """Start it, or start it again on what its file still holds; waits until it answers."""
-        self.server = find_redis("", self.folder)
+        self.server = find_redis("", self.folder, tied=True)
         return self.server
 
     def watch(self) -> None:

@@ -23,9 +23,11 @@ from services.cli.options import (
     configuration,
     console,
     open_desk,
+    run_option,
 )
 from services.cli.picture import Album
 from services.cli.preflight import is_clean
+from services.cli.processes import run_folders
 from services.cli.report import DayReport
 from services.cli.stack import Stack
 from services.cli.supervisord import managed
@@ -131,11 +133,15 @@ def down(
     """Stop the services that `arb up` started: first new pairs, then the processes, last started first.
 
     Pairs that are still open then stay as they are and go on at the next start. What runs on after its
-    supervisord was killed is stopped too. Exit code 1 if a pair is open, or something did not end well.
+    supervisord was killed, or without its record, is stopped too. Exit code 1 if a pair is open, or something
+    did not end well or runs on.
     """
     unwell = stop(run, wait)
     if unwell is None:
         console().print(f"Nothing runs in {run}.")
+        for folder, count in run_folders().items():
+            words = f"Elsewhere {count} processes run: `arb down{run_option(folder)}` stops them."
+            console().print(escape(words), soft_wrap=True)
         return
     for line in ("Everything is stopped.", *unwell):
         console().print(escape(line), soft_wrap=True)
@@ -153,8 +159,8 @@ def observe(
 ) -> None:  # fmt: skip
     """Measure crosses while orders are impossible: start in observe mode and show the board.
 
-    Where a stack runs already it is only shown; else `q`, Ctrl-C or a closed terminal stops what was
-    started.
+    Where a stack runs already it is only shown; else what was started ends with this command, also when that
+    is killed.
     """
     need_terminal()
     stack = None
@@ -162,16 +168,21 @@ def observe(
         running = Stack.attach(run)
         if running is None or not running.alive:
             options = LaunchOptions(
-                run, configuration(), redis, GatewayMode.OBSERVE, gateway, seed, day=day, at=at
+                run, configuration(), redis, GatewayMode.OBSERVE, gateway, seed, day=day, at=at, tied=True
             )  # fmt: skip
             stack = launch(options, lambda text: console().print(text, soft_wrap=True), told)
+        unwell: list[str] = []
         try:
             watch(open_desk(redis, run), told, "observing")
         finally:
             if stack is not None:
-                end(stack)
+                unwell = end(stack)
     with suppress(OSError):  # the terminal may be gone
-        console().print("Everything is stopped." if stack is not None else "What runs goes on.")
+        lines = ("Everything is stopped.", *unwell) if stack is not None else ("What runs goes on.",)
+        for line in lines:
+            console().print(escape(line), soft_wrap=True)
+    if unwell:
+        raise typer.Exit(EXIT_FAILED)
 
 
 def doctor(

@@ -32,9 +32,9 @@ from services.cli.options import (
     run_option,
 )
 from services.cli.preflight import Check, is_clean, preflight
-from services.cli.processes import strays
+from services.cli.processes import MANAGER, strays
 from services.cli.snapshot import board_now
-from services.cli.supervisord import MANAGER, managed, manager_up_s, process_lines
+from services.cli.supervisord import managed, manager_up_s, process_lines
 from services.contracts.alert_codes import AlertCode
 from services.contracts.alert_text import raised
 from services.contracts.envelope import Envelope, Unreadable, decode

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -33,6 +33,7 @@ from services.cli.fleet import (
 )
 from services.cli.link import Seen, open_link, refuse_used, with_database
 from services.cli.preflight import is_clean, preflight
+from services.cli.processes import running_in
 from services.cli.report import DayReport, report_of
 from services.cli.stack import Stack, died
 from services.cli.surroundings import clean_environment, copy_configuration, schedule_for
@@ -97,7 +98,9 @@ class Demo:
     board: Board = field(default_factory=Board)
     figures: DayFigures = field(default_factory=DayFigures)
     troubles: list[str] = field(default_factory=list)
+    _started: bool = False
     _killed: bool = False
+    _unwell: list[str] = field(default_factory=list)
     _stop: StopFlag = field(default_factory=StopFlag)
     _armed: bool = False
     _asked_at_s: float = 0.0
@@ -122,17 +125,28 @@ class Demo:
                 self._stack(redis_url),
             ):
                 report = self._day()
-            report = report.with_errors(self._unwell)
+            report = report.with_errors([*self._unwell, *self._runs_on()])
             worth_keeping = self.options.keep or not report.is_clean
             return report
         except (UsageFault, Interrupted):
             worth_keeping = self.options.keep
             raise
         finally:
+            with suppress(OSError):  # the terminal may be gone
+                self._say_stopped()
             if worth_keeping and any(self.folder.iterdir()):
                 self.watcher.said(f"logs, journal and Redis files are kept in {self.folder}")
             else:
                 shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _runs_on(self) -> list[str]:
+        """Look whether anything of the demo runs still; returns a sentence if something does."""
+        left = running_in(self.folder)
+        return [f"this still runs: {', '.join(left)}"] if left else []
+
+    def _say_stopped(self) -> None:
+        if self._started:
+            self.watcher.said("; ".join((*(self._runs_on() or ["everything is stopped"]), *self._unwell)))
 
     # -- getting ready -------------------------------------------------------------------
 
@@ -147,7 +161,7 @@ class Demo:
             refuse_used(self._link)
             server: RedisServer = find_redis(url, self.folder / "redis")
         else:
-            server = find_redis("", self.folder / "redis")
+            server = find_redis("", self.folder / "redis", tied=True)
             url = server.url
             self._link = open_link(url)
         self.watcher.said(f"Redis: {self._link.address} ({server.origin})")
@@ -170,12 +184,13 @@ class Demo:
             day_plan=plan_file, simulator_seed=self.options.seed, simulator_options=self._world(),
             metrics_port=self.options.metrics_port,
         )  # fmt: skip
-        self._stack_now = Stack(self.folder, redis_url, clean_environment())
+        self._stack_now = Stack(self.folder, redis_url, clean_environment(), tied=True)
         self._check_kill()
         written = write_targets(self._fleet)
         if written is not None:
             self.watcher.said(f"metrics: {written} names the targets for Prometheus")
         self._follower = self._link.follow(sorted({*BOARD_KEYS, *FIGURE_KEYS}))
+        self._started = True
         try:
             for program in programs(self._fleet):
                 self._stack_now.start(program)
@@ -183,7 +198,6 @@ class Demo:
             yield
         finally:
             self._unwell = self._stack_now.stop_all()
-            self.watcher.said("; ".join(("everything is stopped", *self._unwell)))
 
     def _world(self) -> Path:
         path = self.folder / "simulator.json"
@@ -255,7 +269,7 @@ class Demo:
             self.watcher.passed(self.board, now_ns, fresh)
             self._check_deaths()
             if self._stop.is_set():
-                raise Interrupted("stopped before the day was over; nothing runs any more")
+                raise Interrupted("stopped before the day was over")
             if done(now_ns):
                 return
 

@@ -5,6 +5,7 @@ import select
 import sys
 import termios
 import tty
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
@@ -57,20 +58,24 @@ class Keyboard:
 
     def __enter__(self) -> Self:
         self._before = termios.tcgetattr(self._stream)
-        tty.setcbreak(self._stream)
+        tty.setcbreak(self._stream, termios.TCSADRAIN)  # what was typed before stays to be read
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        termios.tcsetattr(self._stream, termios.TCSADRAIN, self._before)
+        with suppress(termios.error):  # the terminal may be gone
+            termios.tcsetattr(self._stream, termios.TCSADRAIN, self._before)
 
     def pressed(self, wait_s: float) -> list[str]:
         """Return the keys pressed, after at most `wait_s`; a terminal that is gone presses `q`."""
         ready, _, _ = select.select([self._stream], [], [], wait_s)
         if not ready:
             return []
-        more = os.read(self._stream, READ_AT_ONCE)
+        try:
+            more = os.read(self._stream, READ_AT_ONCE)
+        except OSError:
+            more = b""
         if not more:
             return ["q"]
         text, self._bytes = _whole_characters(self._bytes + more)

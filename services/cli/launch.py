@@ -17,12 +17,13 @@ from services.cli.date_checks import findings_in, warnings_of
 from services.cli.doctor import refuse_bad_configuration
 from services.cli.faults import Fault, Interrupted, UsageFault
 from services.cli.fleet import GATEWAY, FleetPlan, groups_of, heartbeats_of, programs, socket_path
-from services.cli.link import ADDRESS_VARIABLE, Link, open_link, refuse_used, without_password
+from services.cli.link import Link, open_link, refuse_used, without_password
 from services.cli.options import run_option
+from services.cli.processes import ADDRESS_VARIABLE, MANAGER, REDIS, running_in
 from services.cli.requests import ask
 from services.cli.snapshot import board_now
-from services.cli.stack import REDIS, STOP_TIMEOUT_S, Death, Stack, died
-from services.cli.supervisord import MANAGER, managed, manager_program
+from services.cli.stack import STOP_TIMEOUT_S, Death, Stack, died
+from services.cli.supervisord import managed, manager_program
 from services.cli.surroundings import day_at_any_hour
 from services.cli.targets import TARGETS_FILE, write_targets
 from services.contracts.messages.control import TradingStateRequested
@@ -39,6 +40,7 @@ from services.runtime.stop_signals import StopFlag
 READY_TIMEOUT_S: Final = 60
 STOP_ALL_S: Final = 90.0
 """supervisord stops its processes one after the other."""
+STOP_ROUNDS: Final = 3
 SETTLE_POLL_S: Final = 0.2
 DAY_PLAN_FILE: Final = "day_plan.json"
 OF_A_DAY: Final = "-day"
@@ -59,6 +61,8 @@ class LaunchOptions:
     metrics_port: int = 0
     day: str = ""
     at: str = ""
+    tied: bool = False
+    """Whether all of it ends with this command, also when that is killed."""
 
     @property
     def at_any_hour(self) -> bool:
@@ -122,11 +126,23 @@ def launch(options: LaunchOptions, say: Callable[[str], None], stop: StopFlag) -
 def end(stack: Stack) -> list[str]:
     """Stop every process of a stack; returns a sentence for each that did not end well.
 
-    A manager that had to be killed leaves behind what it had started: that is ended after it.
+    Then it looks which processes of the folder run, whoever started them: a manager that had to be killed
+    leaves behind what it had started, and one without a record starts again what was stopped.
+
+    Raises:
+        Fault: something runs on.
     """
-    unwell = stack.stop_all(STOP_ALL_S if MANAGER in stack.alive else STOP_TIMEOUT_S)
-    left = Stack.attach(stack.folder)
-    return unwell if left is None else [*unwell, *left.stop_all()]
+    unwell: list[str] = []
+    left: Stack | None = stack
+    for _ in range(STOP_ROUNDS):
+        if left is None:
+            return unwell
+        unwell += left.stop_all(STOP_ALL_S if MANAGER in left.alive else STOP_TIMEOUT_S)
+        left = Stack.attach(stack.folder)
+    if runs_on := running_in(stack.folder):
+        raise Fault(f"in {stack.folder} this still runs: {', '.join(runs_on)}",
+                    "Look who starts it (`ps -fp PID`), end that, and say `arb down` again.")  # fmt: skip
+    return unwell
 
 
 def stop(run: Path, settle_s: float = 0) -> list[str] | None:
@@ -210,15 +226,15 @@ def _with_redis(options: LaunchOptions, say: Callable[[str], None]) -> Stack:
             refuse_used(link)
         link.close()
         say(f"Redis: {without_password(address)}")
-        return Stack(run, address, cwd=Path.cwd())
+        return Stack(run, address, cwd=Path.cwd(), tied=options.tied)
     if not options.gateway:
         raise UsageFault("a gateway elsewhere needs a Redis that it can reach",
                          f"Set {ADDRESS_VARIABLE} in .env, or add --redis URL.")  # fmt: skip
     folder = run / f"{REDIS}{OF_A_DAY if options.at_any_hour else ''}"
     socket_path(folder, "redis.sock")
-    server = find_redis("", folder)
+    server = find_redis("", folder, tied=options.tied)
     say(f"Redis: {server.url} ({server.origin})")
-    stack = Stack(run, server.url, cwd=Path.cwd())
+    stack = Stack(run, server.url, cwd=Path.cwd(), tied=options.tied)
     if server.process is not None:
         stack.adopt(REDIS, server.process)
     return stack

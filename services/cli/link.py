@@ -14,13 +14,13 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 import redis
 
 from services.cli.faults import Fault, UsageFault
+from services.cli.processes import ADDRESS_VARIABLE
 from services.cli.stack_file import read_stack_file
 from services.contracts.envelope import Envelope, Message, Unreadable
 from services.contracts.streams import EVERY_KEY, TICKS, home_of, key_of
 from services.runtime.bus import Entry, RedisBus, Write, connect
 from services.runtime.settings import RuntimeSettings, load_settings
 
-ADDRESS_VARIABLE = "ARB_RUNTIME_REDIS_URL"
 READ_AT_ONCE = 1_000
 OWN_KEYS = (*EVERY_KEY, "rq:*")
 """Everything the services write, as patterns: streams, states, and the queue of side jobs."""

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from services.cli.faults import Fault, UsageFault
 from services.cli.link import Link, address_in_use, open_link
-from services.cli.stack import REDIS, Stack
+from services.cli.processes import REDIS
+from services.cli.stack import Stack
 from services.runtime.settings import config_dir
 
 RedisOption = Annotated[

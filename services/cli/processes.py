@@ -1,10 +1,13 @@
 """Which processes of this machine belong to a run folder, and whether one is still the one that was recorded.
 
 Each process is told its log file (`ARB_RUNTIME_LOG_FILE`), which lies in the run folder: so it says where it
-belongs for as long as it lives, also when whoever started it was killed or its record is lost.
+belongs for as long as it lives, also when whoever started it was killed, or record and folder are gone.
 """
 
 import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +16,14 @@ import psutil
 from services.cli.stack_file import ProcessRecord, read_stack_file
 
 LOG_FILE_VARIABLE: Final = "ARB_RUNTIME_LOG_FILE"
+ADDRESS_VARIABLE: Final = "ARB_RUNTIME_REDIS_URL"
 LOGS: Final = "logs"
+REDIS: Final = "redis"
+"""The name of a Redis that was started for a stack."""
+REDIS_PROGRAM: Final = "redis-server"
+MANAGER: Final = "supervisord"
+CONFIG_FILE: Final = "supervisord.conf"
+_SOCKET: Final = re.compile(r"unixsocket:(/.*/redis\.sock)")
 
 
 def recorded(name: str, pid: int) -> ProcessRecord:
@@ -36,27 +46,71 @@ def runs(record: ProcessRecord) -> bool:
 def strays(folder: Path) -> tuple[ProcessRecord, ...]:
     """Return the processes of a run folder that its record does not name, the oldest first.
 
-    They run, and nobody would start them again or stop them: the manager that started them was killed.
+    They run, and nobody would start them again or stop them: the manager that started them was killed, or was
+    started by hand, or the record is gone.
     """
     stack = read_stack_file(folder)
-    known = () if stack is None else stack.processes
-    return tuple(record for record in _rooted_in(folder) if record not in known)
+    known = set() if stack is None else {(record.pid, record.born) for record in stack.processes}
+    found = _of_this_machine().get(folder.resolve(), {})
+    records = [recorded(found[pid].name, pid) for pid in sorted(found, key=lambda pid: found[pid].began_s)]
+    roots = [record for record in records if found[record.pid].parent not in found]
+    return tuple(record for record in roots if (record.pid, record.born) not in known)
 
 
-def _rooted_in(folder: Path) -> tuple[ProcessRecord, ...]:
-    """Return the processes of a run folder that none of the others started, the oldest first.
+def running_in(folder: Path) -> list[str]:
+    """Return every process that runs in a run folder, as `name (pid)`, whoever started it."""
+    return [f"{found.name} ({pid})" for pid, found in _of_this_machine().get(folder.resolve(), {}).items()]
 
-    While the manager runs that is the manager; once it was killed, everything that it had started.
-    """
-    logs = folder.resolve() / LOGS
-    found: dict[int, tuple[float, int, str]] = {}
-    for process in psutil.process_iter(["environ", "ppid", "create_time", "status"]):
+
+def redis_of(folder: Path) -> str:
+    """Return the Redis that the processes of a run folder were told of, empty where none was."""
+    found = _of_this_machine().get(folder.resolve(), {})
+    return next((process.redis_url for process in found.values() if process.redis_url), "")
+
+
+def run_folders() -> dict[Path, int]:
+    """Return how many processes run in each run folder of this machine, as far as this user may see them."""
+    return {folder: len(found) for folder, found in _of_this_machine().items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    name: str
+    parent: int
+    began_s: float
+    redis_url: str
+
+
+def _of_this_machine() -> dict[Path, dict[int, _Found]]:
+    folders: dict[Path, dict[int, _Found]] = {}
+    for process in psutil.process_iter(["name", "cmdline", "environ", "ppid", "create_time", "status"]):
         info: dict[str, Any] = process.info
-        log_file = (info["environ"] or {}).get(LOG_FILE_VARIABLE, "")
-        if info["status"] != psutil.STATUS_ZOMBIE and log_file and Path(log_file).parent == logs:
-            found[process.pid] = (info["create_time"], info["ppid"], Path(log_file).stem)
-    roots = sorted((born, pid, name) for pid, (born, parent, name) in found.items() if parent not in found)
-    return tuple(recorded(name, pid) for _, pid, name in roots if pid != os.getpid())
+        place = _place_of(info["name"] or "", info["cmdline"] or [], info["environ"] or {})
+        if place is None or info["status"] == psutil.STATUS_ZOMBIE or process.pid == os.getpid():
+            continue
+        folder, name = place
+        address = (info["environ"] or {}).get(ADDRESS_VARIABLE, "")
+        found = _Found(name, info["ppid"], info["create_time"], address)
+        folders.setdefault(folder, {})[process.pid] = found
+    return folders
+
+
+def _place_of(name: str, words: Sequence[str], environ: Mapping[str, str]) -> tuple[Path, str] | None:
+    """Return the run folder of a process and its name there, None of one that is not ours.
+
+    A Redis overwrites its environment with its title, which names its socket; a manager that was started by
+    hand names its configuration.
+    """
+    log_file = Path(environ.get(LOG_FILE_VARIABLE, ""))
+    if log_file.parent.name == LOGS:
+        return log_file.parent.parent, log_file.stem
+    if name == REDIS_PROGRAM and words and (socket := _SOCKET.search(words[0])):
+        return Path(socket[1]).parent.parent, REDIS
+    for word in words:
+        manages = any(MANAGER in other for other in words if other != word)
+        if manages and Path(word).name == CONFIG_FILE and Path(word).is_absolute():
+            return Path(word).parent, MANAGER
+    return None
 
 
 def _stat(pid: int) -> list[str]:

@@ -9,13 +9,22 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from services.cli.faults import Fault, UsageFault
-from services.cli.processes import LOG_FILE_VARIABLE, LOGS, recorded, runs, strays
+from services.cli.processes import (
+    ADDRESS_VARIABLE,
+    LOG_FILE_VARIABLE,
+    LOGS,
+    REDIS,
+    recorded,
+    redis_of,
+    runs,
+    strays,
+)
 from services.cli.stack_file import (
     ProcessRecord,
     StackRecord,
@@ -23,12 +32,11 @@ from services.cli.stack_file import (
     remove_stack_file,
     write_stack_file,
 )
+from services.runtime.lifeline import ends_with_parent
 
 STOP_TIMEOUT_S: Final = 8.0
 POLL_S: Final = 0.02
 LAST_LINES: Final = 12
-REDIS: Final = "redis"
-"""The name of a Redis that was started for a stack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +79,23 @@ class Process:
         return None if self._child is None else self._child.poll()
 
     def send(self, number: int) -> None:
+        """Send a signal; one that has ended gets none. Raises Fault where this user may not."""
         if self.alive:
-            os.kill(self.record.pid, number)
+            self._signal(os.kill, number)
 
     def kill(self) -> None:
         """SIGKILL to it, and to what it started where it leads a group of its own, as our programs do."""
-        if not self.alive:
+        if self.alive:
+            self._signal(_send_to_group, signal.SIGKILL)
+
+    def _signal(self, send: Callable[[int, int], None], number: int) -> None:
+        try:
+            send(self.record.pid, number)
+        except ProcessLookupError:
             return
-        if os.getpgid(self.record.pid) == self.record.pid:
-            os.killpg(self.record.pid, signal.SIGKILL)
-        else:
-            os.kill(self.record.pid, signal.SIGKILL)
+        except PermissionError as error:
+            raise Fault(f"{self.record.name} (pid {self.record.pid}) belongs to another user and runs on",
+                        "Run the command as that user.") from error  # fmt: skip
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until it is gone; returns whether it is."""
@@ -97,16 +111,18 @@ class Stack:
     """The processes of one run folder.
 
     `redis_url` is what all of them talk to, `environ` what they inherit, and `cwd` where they run:
-    settings read the `.env` of that folder.
+    settings read the `.env` of that folder. What is `tied` ends with this process, also when that is killed.
     """
 
     def __init__(
-        self, folder: Path, redis_url: str, environ: Mapping[str, str] = os.environ, cwd: Path | None = None
-    ) -> None:
+        self, folder: Path, redis_url: str, environ: Mapping[str, str] = os.environ, cwd: Path | None = None,
+        *, tied: bool = False,
+    ) -> None:  # fmt: skip
         self.folder = folder
         self.redis_url = redis_url
         self.environ = dict(environ)
         self.cwd = cwd or folder
+        self._before = ends_with_parent() if tied else None
         self.processes: dict[str, Process] = {}
         self.programs: dict[str, Program] = {}
 
@@ -114,13 +130,15 @@ class Stack:
     def attach(cls, folder: Path) -> "Stack | None":
         """Return the stack that another command started in `folder`, None where there is none.
 
-        Also what runs there without a record: see `strays`. Without any, `redis_url` is empty.
+        Also what runs there without a record: see `strays`; its `redis_url` is then what they were told.
         """
         record, unnamed = read_stack_file(folder), strays(folder)
         if record is None and not unnamed:
             return None
-        stack = cls(folder, record.redis_url if record is not None else "")
-        for item in (*(record.processes if record is not None else ()), *unnamed):
+        stack = cls(folder, record.redis_url if record is not None else redis_of(folder))
+        servers = [item for item in unnamed if item.name == REDIS]
+        others = [item for item in unnamed if item.name != REDIS]
+        for item in (*servers, *(record.processes if record is not None else ()), *others):
             name = item.name if item.name not in stack.processes else f"{item.name} ({item.pid})"
             stack.processes[name] = Process(item)
         return stack
@@ -134,7 +152,7 @@ class Stack:
         logs = self.folder / LOGS
         logs.mkdir(parents=True, exist_ok=True)
         own = {
-            "ARB_RUNTIME_REDIS_URL": self.redis_url,
+            ADDRESS_VARIABLE: self.redis_url,
             LOG_FILE_VARIABLE: str(logs / f"{program.name}.log"),
         }
         with (logs / f"{program.name}.out").open("ab") as out:
@@ -142,6 +160,7 @@ class Stack:
                 child = subprocess.Popen(
                     program.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                     cwd=self.cwd, env={**self.environ, **own, **program.env}, start_new_session=True,
+                    preexec_fn=self._before,
                 )  # fmt: skip
             except OSError as error:
                 raise UsageFault(f"{program.name} cannot be started: {' '.join(program.argv)}: {error}",
@@ -203,6 +222,13 @@ class Stack:
     def _write_record(self) -> None:
         records = tuple(process.record for process in self.processes.values())
         write_stack_file(self.folder, StackRecord(redis_url=self.redis_url, processes=records))
+
+
+def _send_to_group(pid: int, number: int) -> None:
+    if os.getpgid(pid) == pid:
+        os.killpg(pid, number)
+    else:
+        os.kill(pid, number)
 
 
 def died(deaths: list[Death], folder: Path) -> Fault:

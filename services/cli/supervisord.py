@@ -17,12 +17,10 @@ from typing import Any, Final
 
 from services.cli.faults import UsageFault
 from services.cli.fleet import socket_path
-from services.cli.processes import LOG_FILE_VARIABLE, LOGS
+from services.cli.processes import CONFIG_FILE, LOG_FILE_VARIABLE, LOGS, MANAGER
 from services.cli.stack import STOP_TIMEOUT_S, Program
 from services.runtime.process import EXIT_BAD_SETTINGS, EXIT_STATE
 
-MANAGER: Final = "supervisord"
-CONFIG_FILE: Final = "supervisord.conf"
 SOCKET: Final = "supervisord.sock"
 PID_FILE: Final = "supervisord.pid"
 FUTILE: Final = (EXIT_BAD_SETTINGS, EXIT_STATE)

@@ -6,6 +6,7 @@ Redis is back.
 
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -48,7 +49,8 @@ def watch(link: Link, told: StopFlag, title: str = "") -> None:
     board, follower = followed_board(link)
     watched = Watched(link, follower, board)
     watched.take()
-    _draw(console(), watched, told, title)
+    with suppress(OSError):  # the terminal is gone: whoever closed it has left
+        _draw(console(), watched, told, title)
 
 
 def need_terminal() -> None:

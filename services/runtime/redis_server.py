@@ -12,6 +12,8 @@ from pathlib import Path
 
 import redis
 
+from services.runtime.lifeline import ends_with_parent
+
 START_TIMEOUT_S = 10
 
 
@@ -40,8 +42,10 @@ class RedisServer:
         self.process = None
 
 
-def find_redis(address: str, folder: Path) -> RedisServer:
+def find_redis(address: str, folder: Path, *, tied: bool = False) -> RedisServer:
     """Return a server that answers: `address` if given, else one started in `folder`.
+
+    One that is `tied` ends with this process, also when that is killed.
 
     Raises:
         NoRedis: the address does not answer, or nothing can be started.
@@ -50,10 +54,10 @@ def find_redis(address: str, folder: Path) -> RedisServer:
         _ping(address, 2)
         return RedisServer(address, "given", None)
     binary, origin = _binary()
-    return start_redis(binary, folder, origin)
+    return start_redis(binary, folder, origin, tied=tied)
 
 
-def start_redis(binary: str, folder: Path, origin: str = "") -> RedisServer:
+def start_redis(binary: str, folder: Path, origin: str = "", *, tied: bool = False) -> RedisServer:
     """Start `binary` in `folder` with an append-only file and no eviction; waits until it answers."""
     folder.mkdir(parents=True, exist_ok=True)
     socket = folder / "redis.sock"
@@ -66,7 +70,7 @@ def start_redis(binary: str, folder: Path, origin: str = "") -> RedisServer:
     # Nothing of ours may stay open in it: `arb up | tee` would wait for the server's end.
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, cwd=folder,
-        start_new_session=True,
+        start_new_session=True, preexec_fn=ends_with_parent() if tied else None,
     )  # fmt: skip
     url = f"unix://{socket}"
     try:

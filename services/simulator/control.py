@@ -8,6 +8,7 @@ ever, as with the real control (Kiwoom sheet 8.2).
 import os
 import select
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,37 @@ from services.simulator.control_core import ControlCore
 from services.simulator.events import Troubled
 from services.simulator.prototypes import resolve
 from services.simulator.trouble import befall
-from services.simulator.wire import decode, encode, parse_address
+from services.simulator.wire import Address, decode, encode, parse_address
 
 PROG_ID = "KHOPENAPI.KHOpenAPICtrl.1"
 CLSID = "{A1574A0D-6BFA-4BD7-9020-DED88711818D}"
 ADDRESS_VARIABLE = "ARB_SIMULATOR"
 CALL_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 15.0
+RETRY_S = 0.05
 DIALOG_MS = 50
 BURST = 64
 """Events delivered before the loop may turn to timers and sockets."""
+
+
+class SimulatorAway(ConnectionError):
+    """No simulator listens where it should: says where, and how to mend it."""
+
+
+def _reached(address: Address) -> socket.socket:
+    """Connect to a simulator; one that is just being started gets the time to listen."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        try:
+            return address.connect(CALL_TIMEOUT_S)
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise SimulatorAway(
+                    f"no simulator listens at {address} ({error.strerror or error}). Start it with "
+                    f"`python -m services.simulator --listen {address} --config-dir config`, or correct "
+                    f"{ADDRESS_VARIABLE}."
+                ) from error
+            time.sleep(RETRY_S)
 
 
 class SocketLink:
@@ -99,7 +122,11 @@ class QAxWidget(QObject):
             self.setControl(control)
 
     def setControl(self, name: str) -> bool:
-        """Create the control. False, and a null control, for any other name or without a simulator."""
+        """Create the control. False, and a null control, for any other name.
+
+        Raises:
+            SimulatorAway: nothing listens at the address.
+        """
         self.clear()
         if name.upper() not in (PROG_ID.upper(), CLSID):
             return False
@@ -108,7 +135,7 @@ class QAxWidget(QObject):
             raise RuntimeError(
                 f"set {ADDRESS_VARIABLE} to the simulator's address, e.g. unix:/run/simulator.sock"
             )
-        link = SocketLink(parse_address(address).connect(CALL_TIMEOUT_S))
+        link = SocketLink(_reached(parse_address(address)))
         self._link, self._core, self._name = link, ControlCore(link), name
         self._notifier = QSocketNotifier(link.sock.fileno(), QSocketNotifier.Type.Read, self)  # type: ignore[arg-type]
         self._notifier.activated.connect(self._on_readable)

@@ -11,7 +11,7 @@ import types
 
 from PyQt5.QtCore import QCoreApplication, QEventLoop
 
-from services.simulator.control import QAxWidget
+from services.simulator.control import QAxWidget, SimulatorAway
 
 CONTAINER = "PyQt5.QAxContainer"
 
@@ -42,7 +42,10 @@ def main() -> None:
         sys.exit("usage: python -m services.simulator.host MODULE [ARGS...]")
     install()
     sys.argv = sys.argv[1:]
-    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    except SimulatorAway as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

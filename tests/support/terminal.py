@@ -49,7 +49,17 @@ class Terminal:
         self.process.kill()
         self.process.wait()
         os.close(self._slave)
-        os.close(self._master)
+        self.close()
+
+    @property
+    def is_open(self) -> bool:
+        return self._master >= 0
+
+    def close(self) -> None:
+        """Close the window: what runs in it is hung up."""
+        if self._master >= 0:
+            os.close(self._master)
+        self._master = -1
 
     def type(self, keys: str) -> None:
         os.write(self._master, keys.encode())
@@ -87,7 +97,8 @@ class Terminal:
         deadline = time.monotonic() + PATIENCE_S
         while self.process.poll() is None and time.monotonic() < deadline:
             self._read(0.05)
-        self._read(0.05)
+        while self._read(0.05):
+            """All that it wrote is wanted, and a read takes some 4 kB at most."""
         assert self.process.returncode is not None, f"it goes on\n{self.text}"
         return self.process.returncode
 
@@ -95,12 +106,13 @@ class Terminal:
         """How the terminal is set now (`termios.tcgetattr`)."""
         return termios.tcgetattr(self._slave)
 
-    def _read(self, wait_s: float) -> None:
+    def _read(self, wait_s: float) -> bool:
         ready, _, _ = select.select([self._master], [], [], wait_s)
         if ready:
             data = os.read(self._master, 65_536)
             self.raw += data
             self._stream.feed(data)
+        return bool(ready)
 
 
 def _in_the_background() -> None:

@@ -2,18 +2,26 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from services.cli.faults import UsageFault
+from services.cli.faults import Fault, UsageFault
+from services.cli.launch import end
+from services.cli.processes import run_folders, running_in
 from services.cli.stack import Program, Stack
 from services.cli.stack_file import STACK_FILE, read_stack_file
+from services.runtime.redis_server import find_redis
+
+REPO = Path(__file__).parents[3]
 
 WAITS = "import sys,time; print('up', flush=True); time.sleep(60)"
 TELLS_WHEN_STOPPED = """
@@ -198,3 +206,96 @@ def test_a_record_that_is_not_ours_is_refused(tmp_path: Path) -> None:
 def test_what_cannot_be_run_is_a_usage_fault(stack: Stack) -> None:
     with pytest.raises(UsageFault, match="cannot be started"):
         stack.start(Program("none", ("/nowhere/at/all",)))
+
+
+STARTS_AGAIN = """
+import subprocess, sys, time
+logs, end = sys.argv[2], time.monotonic() + 60
+while time.monotonic() < end:
+    env = {'ARB_RUNTIME_LOG_FILE': f'{logs}/risk.log'}
+    subprocess.run([sys.executable, '-S', '-c', sys.argv[1]], env=env)
+"""
+
+
+def test_a_manager_that_was_started_by_hand_is_stopped_with_what_it_starts(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    conf = tmp_path / "supervisord.conf"
+    by_hand = subprocess.Popen(
+        [sys.executable, "-S", "-c", STARTS_AGAIN, WAITS, str(logs), "supervisord", "-c", str(conf)],
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        until(lambda: len(running_in(tmp_path)) == 2)
+        stack = Stack.attach(tmp_path)
+        assert stack is not None and stack.alive == ["supervisord"]
+        threading.Thread(target=by_hand.wait).start()
+        assert end(stack) == []
+        assert running_in(tmp_path) == []
+    finally:
+        by_hand.kill()
+
+
+def test_what_cannot_be_stopped_is_named_and_not_called_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.cli.stack.Process.send", lambda process, number: None)
+    monkeypatch.setattr("services.cli.stack.Process.kill", lambda process: None)
+    monkeypatch.setattr("services.cli.stack.STOP_TIMEOUT_S", 0.01)
+    monkeypatch.setattr("services.cli.launch.STOP_TIMEOUT_S", 0.01)
+    stack = Stack(tmp_path, "unix:///nowhere")
+    stack.start(program("one"))
+    process = stack.processes["one"]
+    try:
+        with pytest.raises(Fault, match=rf"still runs: one \({process.record.pid}\)"):
+            end(stack)
+    finally:
+        os.kill(process.record.pid, signal.SIGKILL)
+        process.wait(10)
+
+
+@pytest.mark.redis
+def test_a_redis_without_record_and_folder_is_found_by_its_socket() -> None:
+    with tempfile.TemporaryDirectory(prefix="arb") as name:
+        folder = Path(name) / "run"
+        server = find_redis("", folder / "redis")
+        assert server.process is not None
+        try:
+            shutil.rmtree(folder)
+            assert folder in run_folders()
+            left = Stack.attach(folder)
+            assert left is not None and left.alive == ["redis"]
+            threading.Thread(target=server.process.wait).start()
+            assert end(left) == [] and running_in(folder) == []
+        finally:
+            server.stop()
+
+
+def test_what_has_no_record_is_asked_for_its_redis(stack: Stack, tmp_path: Path) -> None:
+    stack.start(program("one"))
+    (tmp_path / STACK_FILE).unlink()
+    left = Stack.attach(tmp_path)
+    assert left is not None and left.redis_url == "unix:///nowhere"
+
+
+TIED = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from services.cli.stack import Program, Stack
+stack = Stack(Path(sys.argv[2]), 'unix:///nowhere', tied=True)
+stack.start(Program('one', (sys.executable, '-S', '-c', 'import time; time.sleep(60)')))
+print('started', flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_is_tied_ends_with_a_command_that_is_killed(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", TIED, str(REPO), str(tmp_path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as command:  # fmt: skip
+        assert command.stdout is not None and command.stdout.readline() == "started\n"
+        assert [words.split()[0] for words in running_in(tmp_path)] == ["one"]
+        command.kill()
+    until(lambda: running_in(tmp_path) == [])

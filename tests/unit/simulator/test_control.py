@@ -1,10 +1,17 @@
 """The emulated control's calling rules: those of the real binding."""
 
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from services.simulator import control, host
 from services.simulator.prototypes import PROTOTYPES, resolve
+from services.simulator.wire import Address
 
 SEND_ORDER = "SendOrder(QString, QString, QString, int, QString, int, int, QString, QString)"
 NINE = ["주문", "2000", "8012345611", 1, "005930", 1, 199500, "00", ""]
@@ -68,3 +75,32 @@ def test_every_prototype_of_the_sheet_resolves() -> None:
         assert said == []
         assert resolved is not None
         assert resolved[0] == name
+
+
+def test_a_simulator_that_is_still_being_started_is_waited_for(tmp_path: Path) -> None:
+    address, listening = Address(path=str(tmp_path / "s")), socket.socket(socket.AF_UNIX)
+
+    def listen() -> None:
+        listening.bind(address.path)
+        time.sleep(0.05)  # bound and not yet listening: refused
+        listening.listen()
+
+    late = threading.Timer(0.1, listen)
+    late.start()
+    with listening, control._reached(address) as link:
+        assert link.getpeername() == address.path
+    late.join()
+
+
+def test_a_simulator_that_never_comes_is_named_in_a_plain_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "START_TIMEOUT_S", 0.1)
+    program = "from services.simulator.control import QAxWidget\nQAxWidget('KHOPENAPI.KHOpenAPICtrl.1')\n"
+    (tmp_path / "program.py").write_text(program, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("ARB_SIMULATOR", f"unix:{tmp_path}/s")
+    monkeypatch.setattr(sys, "argv", ["host", "program"])
+    monkeypatch.setattr(host, "install", lambda: None)
+    with pytest.raises(SystemExit, match=f"^error: no simulator listens at unix:{tmp_path}/s .*ARB_SIM"):
+        host.main()
