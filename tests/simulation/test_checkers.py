@@ -20,13 +20,17 @@ from services.contracts.messages.pairs import (
     StrandReason,
 )
 from services.contracts.terms import TradingDate
+from services.executor import clip, rung
+from services.executor.pricing import rung_price
 from services.gateway import order_desk
 from services.risk.checks import money
+from services.simulator.options import FaultOptions
 from services.simulator.virtual import checkers
-from services.simulator.virtual.checkers import EntrySent, Witness, violations
+from services.simulator.virtual.checkers import Witness, violations
 from services.simulator.virtual.day import VirtualDay
 from services.simulator.virtual.desk import build_desk
-from services.simulator.virtual.faults import CALM
+from services.simulator.virtual.faults import CALM, DayFaults
+from services.simulator.virtual.sends import EntrySent
 
 
 @pytest.fixture(scope="module")
@@ -117,10 +121,14 @@ def test_i3_finds_a_second_open_pair_of_a_symbol(clean: Witness) -> None:
     assert checkers.exposure_within_limits(broken(clean, second_pairs=[(1, "P2", "P1")]))
 
 
+def test_i3_finds_a_trip_beyond_the_limit(clean: Witness) -> None:
+    assert checkers.exposure_within_limits(broken(clean, trips_passed=[(1, "P2", 20)]))
+
+
 @pytest.mark.parametrize(
     "change",
-    [{"halted": True}, {"armed": False}, {"lease_left_ns": -1}],
-    ids=["in a halt", "not armed", "without a lease"],
+    [{"halted": True}, {"armed": False}, {"lease_left_ns": -1}, {"lease_beyond_ns": 1}],
+    ids=["in a halt", "not armed", "without a lease", "on a lease that is held too long"],
 )
 def test_i4_finds_an_entry_after_a_stop(clean: Witness, change: dict[str, Any]) -> None:
     late: EntrySent = replace(clean.entries[0], **change)
@@ -199,6 +207,10 @@ def test_i6_wants_an_alarm_for_a_stranded_position(clean: Witness) -> None:
     assert checkers.everything_closes(late)
 
 
+def test_i6_finds_a_residual_that_was_given_up_too_early(clean: Witness) -> None:
+    assert checkers.everything_closes(broken(clean, given_up=[("P1", 3, 5)]))
+
+
 def test_i6_takes_no_stranded_position_where_all_venues_trade_on(clean: Witness) -> None:
     found = checkers.everything_closes(broken(clean, kept=stranded(clean)))
     assert any("though all venues traded on" in sentence for sentence in found)
@@ -219,6 +231,15 @@ def test_i7_finds_a_won_between_two_costs(clean: Witness, what: str) -> None:
     assert checkers.money_to_the_won(broken(clean, kept=kept_with(clean, PairClosed, miscount)))
 
 
+@pytest.mark.parametrize("what", ["commission_krw", "tax_krw"])
+def test_i7_finds_an_account_that_does_not_charge_by_the_rates(clean: Witness, what: str) -> None:
+    def overcharge(books: dict[str, Any]) -> None:
+        first_filled(books, "sell")[what] += 1
+
+    found = checkers.money_to_the_won(broken(clean, overcharge))
+    assert any("by the rates" in sentence for sentence in found)
+
+
 def test_i7_finds_a_won_in_the_books_of_risk(clean: Witness) -> None:
     assert clean.risk_cash_flow_krw
     assert checkers.money_to_the_won(broken(clean, risk_cash_flow_krw=clean.risk_cash_flow_krw + 1))
@@ -233,6 +254,10 @@ def test_i8_finds_a_sixth_in_a_second(clean: Witness, what: str) -> None:
 def test_i8_finds_one_that_the_broker_turned_away(clean: Witness, what: str) -> None:
     """The broker lets only five in, so that those it let in never show a sixth."""
     assert checkers.within_the_brokers_rates(broken(clean, lambda books: books.update({what: 1})))
+
+
+def test_i8_finds_an_order_after_a_refusal_for_the_rate(clean: Witness) -> None:
+    assert checkers.within_the_brokers_rates(broken(clean, rushed=[(1, "P1.1.b.1")]))
 
 
 @pytest.mark.parametrize("change", [{"calls": 4}, {"calls": 2, "owed": 2}, {"calls": 3, "sell_needs": 2}])
@@ -276,8 +301,63 @@ def test_i10_finds_own_orders_that_could_have_met(clean: Witness) -> None:
     assert checkers.own_orders_never_meet(broken(clean, opposed=[(1, "P1.1.s.1")]))
 
 
+def test_i10_finds_a_sell_that_is_asked_for_where_its_buy_works(clean: Witness) -> None:
+    assert checkers.own_orders_never_meet(broken(clean, asked_against=[("P1.1.s.1", "P1.1.b.1")]))
+
+
 def test_i10_finds_own_orders_that_met(clean: Witness) -> None:
     assert checkers.own_orders_never_meet(broken(clean, lambda books: books.update(self_trades=1)))
+
+
+def test_i13_finds_an_order_that_left_after_its_command_ended(clean: Witness) -> None:
+    late_entry = replace(clean.entries[0], expired_ns=1)
+    late_exit = replace(clean.exits[0], expired_ns=1)
+    assert len(checkers.within_what_was_decided(broken(clean, entries=[late_entry], exits=[late_exit]))) == 2
+
+
+@pytest.mark.parametrize(("beyond_krw", "found"), [(0, 0), (1, 1)])
+def test_i13_finds_an_entry_above_its_approval(clean: Witness, beyond_krw: int, found: int) -> None:
+    sent = clean.entries[0]
+    dear = replace(sent, price_krw=sent.bounds.most_krw + beyond_krw)
+    assert len(checkers.within_what_was_decided(broken(clean, entries=[dear]))) == found
+
+
+@pytest.mark.parametrize(("beyond", "found"), [(0, 0), (1, 1)])
+def test_i13_finds_an_entry_of_more_than_a_clip(clean: Witness, beyond: int, found: int) -> None:
+    sent = clean.entries[0]
+    large = replace(sent, qty_shares=sent.clip_shares + beyond)
+    assert len(checkers.within_what_was_decided(broken(clean, entries=[large]))) == found
+
+
+@pytest.mark.parametrize(("beyond_krw", "found"), [(0, 0), (1, 1)])
+def test_i13_finds_a_sell_below_what_its_purchase_cost(clean: Witness, beyond_krw: int, found: int) -> None:
+    sent = next(sent for sent in clean.exits if sent.bounds.least_krw)
+    cheap = replace(sent, price_krw=sent.bounds.least_krw - beyond_krw)
+    assert len(checkers.within_what_was_decided(broken(clean, exits=[cheap]))) == found
+
+
+def test_i13_finds_an_executor_that_sells_below_break_even(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clip, "sell_limit", lambda floor, bids, *_: bids[-1][0])
+    assert any("which is beyond" in sentence for seed in range(1, 6) for sentence in sentences(seed, CALM))
+
+
+def test_i13_finds_a_ladder_that_begins_at_the_bid(monkeypatch: pytest.MonkeyPatch) -> None:
+    lame = lambda limits, bid, attempt, *rest: rung_price(limits, bid, attempt - 1, *rest)  # noqa: E731
+    monkeypatch.setattr(rung, "rung_price", lame)
+    faults = replace(CALM, broker=FaultOptions(fade_rate=0.8))
+    assert any("which is beyond" in sentence for seed in range(1, 6) for sentence in sentences(seed, faults))
+
+
+def sentences(seed: int, faults: DayFaults) -> list[str]:
+    """What I13 says of a day."""
+    day = VirtualDay(build_desk(Path(__file__).resolve().parents[2] / "config"), seed, faults)
+    day.run()
+    return checkers.within_what_was_decided(day.witness)
+
+
+def test_i14_finds_what_is_told_and_is_not_so(clean: Witness) -> None:
+    """What is not so, `Statements` knows: its own tests are in test_statements.py."""
+    assert checkers.told_as_it_is(broken(clean, untrue=["a sentence"]))
 
 
 def test_i11_finds_a_decision_that_does_not_follow_from_its_inputs(clean: Witness) -> None:

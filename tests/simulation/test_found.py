@@ -20,6 +20,7 @@ from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.reasons import GateReason
 from services.contracts.terms import TradingState
 from services.gateway import core, order_desk, own_cancels
+from services.gateway.lease import Lease
 from services.simulator.virtual.checkers import no_entry_after_a_stop, only_in_the_windows, violations
 from services.simulator.virtual.day import VirtualDay, run_day
 from services.simulator.virtual.desk import Desk, build_desk
@@ -162,6 +163,7 @@ def test_a_gateway_that_ignores_stops_is_found(desk: Desk, monkeypatch: pytest.M
 
     monkeypatch.setattr(core, "_halt", lambda turn: None)
     monkeypatch.setattr(core, "_state_changed", only_armed)
+    monkeypatch.setattr(Lease, "problem", lambda lease, mono_ns, _: "" if lease.held(mono_ns) else "over")
     day = Scripted(desk, halted_with_a_command_unread)
     day.run()
     assert any("was sent in a halt" in sentence for sentence in no_entry_after_a_stop(day.witness))

@@ -5,20 +5,17 @@ one for each violation. It never looks at what a service believes except to comp
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.contracts.envelope import Envelope, Message
+from services.contracts.envelope import Envelope
 from services.contracts.ids import pair_id_of
 from services.contracts.in_force import Reference
 from services.contracts.limits import APPROVAL_TTL_MS, BROKER_ORDERS_PER_SECOND, ENTRY_WAIT_MS, NS_PER_MS
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import (
-    FlattenRequested,
     ReferencePublished,
-    TradingStateChanged,
-    TradingStateRequested,
 )
 from services.contracts.messages.intents import TradeIntent
 from services.contracts.messages.orders import OrderFacts, ReconciliationCompleted
@@ -29,74 +26,12 @@ from services.contracts.messages.pairs import (
     PairDenied,
     ResidualMarked,
 )
-from services.contracts.terms import Severity, Side, Symbol, TradingState
+from services.contracts.terms import Severity, Side, Venue
 from services.contracts.trading_limits import TradingLimits
 from services.detector.intents import recomputed
 from services.market.edge import clip_allowed, executable_edge
 from services.market.hoga import OrderAction
-
-
-@dataclass(frozen=True, slots=True)
-class EntrySent:
-    """An entry left the gateway: when, and what held at that moment by the world's own clock and books.
-
-    `halted` and `armed` are the word that the control stream had for a gateway that reads it (`Word`).
-    `waited_ns` is since the gateway read its command. `calls` left in the broker's second before it, other
-    pairs stand to make `owed` more for their first sells, and its own needs `sell_needs`.
-    """
-
-    at_ns: int
-    order_id: str
-    halted: bool
-    armed: bool
-    lease_left_ns: int
-    window_open: bool
-    venue_continuous: bool
-    waited_ns: int
-    calls: int
-    owed: int
-    sell_needs: int
-
-
-@dataclass(frozen=True, slots=True)
-class ExitSent:
-    """A sell left the gateway: `free_shares` is what its pair had bought and not yet sold or put on sale, by
-    the broker's books; `by_person` whether somebody had ordered its symbol to be flattened."""
-
-    at_ns: int
-    order_id: str
-    halted: bool
-    by_person: bool
-    qty_shares: int
-    free_shares: int
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """What the control stream, read from its beginning, says of orders (design, 6). `flatten` holds symbols,
-    the empty text for all."""
-
-    armed: bool = False
-    halted: bool = False
-    flatten: frozenset[str] = frozenset()
-
-    def flattens(self, symbol: Symbol) -> bool:
-        return "" in self.flatten or symbol in self.flatten
-
-
-def word_of(said: Iterable[Message]) -> Word:
-    """Read the stream: a halt holds from its request on, until risk has been in it and left it."""
-    state, asked, flatten = TradingState.DISARMED, False, frozenset[str]()
-    for message in said:
-        if isinstance(message, TradingStateRequested):
-            asked = asked or message.target is TradingState.HALTED
-        elif isinstance(message, TradingStateChanged):
-            state = message.state
-            asked = asked and state is not TradingState.HALTED
-            flatten = frozenset() if state is TradingState.ARMED else flatten
-        elif isinstance(message, FlattenRequested):
-            flatten |= {message.symbol}
-    return Word(state is TradingState.ARMED, asked or state is TradingState.HALTED, flatten)
+from services.simulator.virtual.sends import EntrySent, ExitSent
 
 
 @dataclass
@@ -116,6 +51,16 @@ class Witness:
     """(ns, pair id, pair id) of an approval in a symbol of which another pair was open."""
     left_over: list[tuple[int, str]] = field(default_factory=list)
     """(ns, order id) of entries that were open at the broker while their venue paused."""
+    trips_passed: list[tuple[int, str, int]] = field(default_factory=list)
+    """(ns, pair id, trips) of an approval in a symbol that had made all the trips of its day."""
+    rushed: list[tuple[int, str]] = field(default_factory=list)
+    """(ns, order id) of what was sent within a second of a refusal for the rate."""
+    asked_against: list[tuple[str, str]] = field(default_factory=list)
+    """(order id, order id) of a sell that was asked for and the buy of its pair that worked there."""
+    given_up: list[tuple[str, int, int]] = field(default_factory=list)
+    """(pair id, orders, orders due) of a pair whose liquidation was given up too early."""
+    untrue: list[str] = field(default_factory=list)
+    """What `Statements` found."""
     opposed: list[tuple[int, str]] = field(default_factory=list)
     """(ns, order id) of orders that worked on a venue where one of ours of the other side did."""
     could_arrive: list[str] = field(default_factory=list)
@@ -187,9 +132,13 @@ def never_oversold(day: Witness) -> list[str]:
 def exposure_within_limits(day: Witness) -> list[str]:
     """I3: worst-case exposure within limits after every event, and one open pair a symbol."""
     found = [f"I3 at {ns}: {symbol or 'all'} stand for {krw:,} KRW" for ns, symbol, krw in day.exposures]
-    return found + [
+    found += [
         f"I3 at {ns}: {pair_id} was approved while {other} was open"
         for ns, pair_id, other in day.second_pairs
+    ]
+    return found + [
+        f"I3 at {ns}: {pair_id} was approved after {trips} trips of its symbol"
+        for ns, pair_id, trips in day.trips_passed
     ]
 
 
@@ -200,6 +149,11 @@ def no_entry_after_a_stop(day: Witness) -> list[str]:
     found += [f"I4 {sent.order_id} was sent while not armed" for sent in day.entries if not sent.armed]
     found += [
         f"I4 {sent.order_id} was sold in a halt" for sent in day.exits if sent.halted and not sent.by_person
+    ]
+    found += [
+        f"I4 {sent.order_id} was sent on a lease held {sent.lease_beyond_ns / 1e6:.0f} ms beyond its renewal"
+        for sent in day.entries
+        if sent.lease_beyond_ns > 0
     ]
     return found + [
         f"I4 {sent.order_id} was sent {-sent.lease_left_ns / 1e6:.0f} ms after the lease"
@@ -261,6 +215,7 @@ def everything_closes(day: Witness) -> list[str]:
     stranded = {mark.pair_id for mark in day.of(ResidualMarked)} - closed
     alarmed = {a.pair_id for a in day.ever(AlertRaised) if a.severity is Severity.CRITICAL}
     found = [f"I6 stranded {pair_id} raised no alarm" for pair_id in stranded - alarmed]
+    found += [f"I6 {pair_id} was given up after {n} orders of {due}" for pair_id, n, due in day.given_up]
     if day.healed_in_time:
         found += [f"I6 {pair_id} is stranded though all venues traded on" for pair_id in sorted(stranded)]
     held: Counter[str] = Counter()
@@ -300,6 +255,7 @@ def money_to_the_won(day: Witness) -> list[str]:
         for pair_id, said in charged.items()
         if said != costs[pair_id]
     ]
+    found += _charged_by_the_rates(day)
     if day.risk_cash_flow_krw not in (None, sum(cash.values())):
         said_krw, cash_krw = day.risk_cash_flow_krw, sum(cash.values())
         found.append(f"I7 risk's books say {said_krw:+,} KRW, the account says {cash_krw:+,}")
@@ -310,6 +266,26 @@ def money_to_the_won(day: Witness) -> list[str]:
     ]
 
 
+def _charged_by_the_rates(day: Witness) -> list[str]:
+    """Commission and both taxes are shares of what an order filled for, each without its part of a won."""
+    references: list[Reference] = [published.reference for published in day.of(ReferencePublished)]
+    found = []
+    for order in day.orders():
+        costs = references[0].costs_of(order["code"]) if references else None
+        if costs is None:
+            continue
+        rates = [costs.transaction_tax_rate, costs.rural_tax_rate] if order["side"] == Side.SELL.value else []
+        tax_krw = sum(int(order["amount_krw"] * rate) for rate in rates)
+        rate = costs.commission.krx if order["venue"] == Venue.KRX.value else costs.commission.nxt
+        commission_krw = int(order["amount_krw"] * rate)
+        if (order["commission_krw"], order["tax_krw"]) != (commission_krw, tax_krw):
+            found.append(
+                f"I7 {order['rqname']} cost {order['commission_krw']}+{order['tax_krw']} KRW, by the rates "
+                f"{commission_krw}+{tax_krw}"
+            )
+    return found
+
+
 def within_the_brokers_rates(day: Witness) -> list[str]:
     """I8: never more than 5 orders, nor 5 queries, in any sliding second at the broker."""
     orders, queries = day.books["max_orders_per_s"], day.books["max_queries_per_s"]
@@ -318,6 +294,7 @@ def within_the_brokers_rates(day: Witness) -> list[str]:
         for what, key in (("orders", "orders_refused"), ("queries", "queries_refused"))
         if day.books[key]
     ]
+    turned_away += [f"I8 {order_id} was sent at {ns} into a full second" for ns, order_id in day.rushed]
     return turned_away + [
         f"I8 {count} {what} in one second"
         for what, count in (("orders", orders), ("queries", queries))
@@ -355,7 +332,32 @@ def only_in_the_windows(day: Witness) -> list[str]:
 def own_orders_never_meet(day: Witness) -> list[str]:
     """I10: own orders never meet on one venue."""
     found = [f"I10 {day.books['self_trades']} own trades"] if day.books["self_trades"] else []
+    found += [f"I10 {sell} was asked for where {buy} works" for sell, buy in day.asked_against]
     return found + [f"I10 {order_id} worked against our own at {ns}" for ns, order_id in day.opposed]
+
+
+def within_what_was_decided(day: Witness) -> list[str]:
+    """I13: an order leaves within the life of its command; an entry at the price and size of its approval, a
+    sell neither below break-even or the loss bound nor, of a residual, short of the bid."""
+    found = []
+    sends: list[EntrySent | ExitSent] = [*day.entries, *day.exits]
+    for sent in sends:
+        if sent.expired_ns > 0:
+            late_ms = sent.expired_ns // NS_PER_MS
+            found.append(f"I13 {sent.order_id} left {late_ms} ms after its command ended")
+        if sent.price_krw and not sent.bounds.allows(sent.price_krw):
+            found.append(f"I13 {sent.order_id} left at {sent.price_krw} KRW, which is beyond {sent.bounds}")
+    return found + [
+        f"I13 {entry.order_id} was to buy {entry.qty_shares} of a clip of {entry.clip_shares}"
+        for entry in day.entries
+        if entry.qty_shares > entry.clip_shares > 0
+    ]
+
+
+def told_as_it_is(day: Witness) -> list[str]:
+    """I14: in every step what the gateway tells of an order is the broker's, and risk's money and trips are
+    the account's once it has heard all."""
+    return [f"I14 {sentence}" for sentence in day.untrue]
 
 
 def decisions_recompute(day: Witness) -> list[str]:
@@ -451,6 +453,8 @@ CHECKERS: tuple[Callable[[Witness], list[str]], ...] = (
     exits_have_room,
     only_in_the_windows,
     own_orders_never_meet,
+    within_what_was_decided,
+    told_as_it_is,
     decisions_recompute,
     nothing_failed,
 )

@@ -115,6 +115,7 @@ class VirtualDay:
         self.witness = self.observer.witness
         self.witness.healed_in_time = share == HEAL_SHARES[0]
         self.gateway.may_have_left = lambda order_id: self.observer.left(order_id, self.time.now_ns)
+        self.gateway.rate_refused = lambda: self.observer.rate_refused(self.time.now_ns)
         self.gateway.dies_at_send = lambda: self.adversary.death_at_send(self.gateway.name)
         self.adversary.cut_at_night(self.plan)
 
@@ -135,8 +136,11 @@ class VirtualDay:
 
     def conclude(self) -> None:
         """The day is over: what is to be judged is kept."""
-        risk = next(process for process in self.processes if process.name == RISK)
-        self.observer.conclude(risk.state)
+        self.observer.conclude(self._risk.state)
+
+    @property
+    def _risk(self) -> VirtualProcess[Any]:
+        return next(process for process in self.processes if process.name == RISK)
 
     def _settles(self) -> bool:
         """Whether a pair still waits for the last word of an evening that began late: a gateway that came
@@ -156,6 +160,7 @@ class VirtualDay:
         self.operator.turn(now_ns)
         self.observer.remember(now_ns)
         self.observer.watch(now_ns)
+        self.observer.hold_books(now_ns, self._risk)
         self._close_of_session(now_ns)
         self.adversary.look_at_world()
 

@@ -42,7 +42,6 @@ NIGHTLY_CUT = (dt.time(20, 2), dt.time(20, 3))
 LIMITS = """
 max_open_pairs = 3
 cooldown_ms = 200
-max_trips_per_symbol = 20
 max_pairs_per_symbol_window = 20
 max_errors_per_minute = 1000
 max_denials_per_minute = 1000
@@ -53,6 +52,7 @@ max_losing_pairs_in_a_row = 100
 CLIPS = {
     1: """
 clip_shares = 1
+max_trips_per_symbol = 3
 max_pair_shares = 3
 max_order_krw = 3200000
 max_exposure_symbol_krw = 3200000
@@ -60,6 +60,7 @@ max_exposure_total_krw = 4000000
 """,
     6: """
 clip_shares = 6
+max_trips_per_symbol = 20
 max_pair_shares = 9
 max_pair_loss_krw = 1000000
 max_drawdown_krw = 3000000
@@ -69,7 +70,8 @@ max_exposure_total_krw = 12000000
 """,
 }
 """The limits of a desk by the shares of its clip. An order of one share cannot fill in part, one of several
-can. The exposure of three whole pairs is beyond the total: two of the dearer symbols fill it."""
+can. The exposure of three whole pairs is beyond the total: two of the dearer symbols fill it. Days
+of one share spend their trips too."""
 
 TRADING_SHARE = Fraction(15, 22)
 """The part of a virtual day in which both venues trade; no person has to see the rest pass."""

@@ -135,6 +135,7 @@ class _Pen:
     forgotten: Event = field(default_factory=Event)
 
 
+RATE_EXCEEDED = -308
 NOT_SENT = (-106, -300, -302, -303, -304, -308, -500)
 """Codes of SendOrder that mean that nothing left (Kiwoom sheet 6). -307 is not among them."""
 
@@ -146,8 +147,12 @@ class Killed(BaseException):
 class DyingLine:
     """The control as the order port has it, with a process that may die around SendOrder."""
 
-    def __init__(self, ocx: Ocx, dies: Callable[[], str], may_have_left: Callable[[str], None]) -> None:
+    def __init__(
+        self, ocx: Ocx, dies: Callable[[], str], may_have_left: Callable[[str], None],
+        rate_refused: Callable[[], None],
+    ) -> None:  # fmt: skip
         self._ocx, self._dies, self._may_have_left = ocx, dies, may_have_left
+        self._rate_refused = rate_refused
 
     def send_order(self, args: list[Any]) -> int:
         """`dies` says "before" (nothing left the machine), "within" (it left, nobody heard) or neither."""
@@ -155,6 +160,8 @@ class DyingLine:
         if death == "before":
             raise Killed
         code = self._ocx.send_order(args)
+        if code == RATE_EXCEEDED:
+            self._rate_refused()
         if code not in NOT_SENT:
             self._may_have_left(args[0])
         if death == "within":
@@ -208,9 +215,12 @@ class VirtualGateway:
         self._keys = (key_of(COMMANDS, initial.settings.name), CONTROL.key)
         self.dies_at_send: Callable[[], str] = lambda: ""
         self.may_have_left: Callable[[str], None] = lambda order_id: None
+        self.rate_refused: Callable[[], None] = lambda: None
         self.clock_shift_ns = 0
         self.paused_until_ns = 0
         self.up = False
+        self.life = 0
+        """Which process it is, counted from 1."""
         self.exit_code: int | None = None
         self._shell: Shell | None = None
         self._control: VirtualControl | None = None
@@ -235,6 +245,7 @@ class VirtualGateway:
     def start(self) -> None:
         """The process begins; it takes over as soon as the bus answers."""
         self.up, self.exit_code = True, None
+        self.life += 1
 
     def kill(self) -> None:
         """The process and its control are gone; orders that were sent are not."""
@@ -296,7 +307,10 @@ class VirtualGateway:
         self._doubtful = False
         self._number_of: dict[str, int] = {}
         anything: Any = self
-        line: Any = DyingLine(ocx, lambda: self.dies_at_send(), lambda order_id: self.may_have_left(order_id))
+        line: Any = DyingLine(
+            ocx, lambda: self.dies_at_send(), lambda order_id: self.may_have_left(order_id),
+            lambda: self.rate_refused(),
+        )  # fmt: skip
         port = WatchedPort(line, self._log, clock.mono_ns, lambda effect: self._sending(self.state, effect))
         shell = Shell(
             state, dict.fromkeys(self._keys, ""), Identity(BUILD, kept.epoch, BUILD, now_ns),

@@ -11,9 +11,10 @@ from itertools import islice
 from typing import Any
 
 from services.contracts.envelope import Envelope
-from services.contracts.limits import LEASE_MS, NS_PER_MS
+from services.contracts.limits import LEASE_MS, NS_PER_MS, NS_PER_S
+from services.contracts.messages.commands import PlaceOrder
 from services.contracts.messages.control import ReferencePublished
-from services.contracts.messages.pairs import PairApproved, PairClosed, ResidualMarked
+from services.contracts.messages.pairs import PairApproved, PairClosed, ResidualMarked, StrandReason
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.streams import CONTROL, LEASE, PAIRS, STATUS, TICKS, home_of
 from services.contracts.terms import OrderKind, Purpose, Side, Symbol, Venue
@@ -24,9 +25,12 @@ from services.risk.exposure import cash_flow_krw
 from services.risk.state import RiskState
 from services.simulator.orders import Order
 from services.simulator.virtual.bus import VirtualBus
-from services.simulator.virtual.checkers import EntrySent, ExitSent, Witness, Word, word_of
-from services.simulator.virtual.gateway import VirtualGateway
+from services.simulator.virtual.checkers import Witness
+from services.simulator.virtual.gateway import MONO_BEHIND_NS, VirtualGateway
+from services.simulator.virtual.process import VirtualProcess
 from services.simulator.virtual.room import Room
+from services.simulator.virtual.sends import Asked, Bounds, EntrySent, ExitSent, Word, sell_bounds, word_of
+from services.simulator.virtual.statements import Statements
 from services.simulator.world import World
 
 CANCEL_NS = 1_500 * NS_PER_MS
@@ -48,14 +52,26 @@ class Observer:
     tell: Callable[[str], None] | None = None
     witness: Witness = field(default_factory=Witness)
     room: Room = field(default_factory=Room)
+    asked: Asked = field(default_factory=Asked)
+    statements: Statements = field(init=False)
     _open: set[str] = field(default_factory=set)
     _working: list[Order] = field(default_factory=list)
     _of_pair: dict[str, list[Order]] = field(default_factory=dict)
     _orders_seen: int = 0
     _arrivals_seen: int = 0
     _watched_ns: int = 0
+    _renewed_ns: int = 0
+    """When the newest renewal of the lease was taken, also one that was forgotten since."""
+    _full_ns: int = 0
+    """When the broker last refused an order for its rate, in the gateway's present life."""
+    _full_life: int = 0
+    _liquidations: Counter[str] = field(default_factory=Counter)
+    """By pair, how many orders of its ladder have left."""
     _cancellable_ns: Counter[str] = field(default_factory=Counter)
     """By order id, for how long the gateway could have taken an entry back since the sweep began."""
+
+    def __post_init__(self) -> None:
+        self.statements = Statements(self.bus, self.witness.untrue)
 
     def at_stake(self) -> bool:
         """Whether a pair was approved and not closed since, as far as was ever said."""
@@ -71,7 +87,10 @@ class Observer:
 
     def remember(self, now_ns: int) -> None:
         """Take in every message that was written since, also those that the bus forgot again."""
+        self._take_new_orders()
         for posted in self.bus.take_written():
+            if posted.key == LEASE.key:
+                self._renewed_ns = posted.taken_ns
             if home_of(type(posted.envelope.body)) is not TICKS:
                 self._said(posted.envelope, now_ns)
 
@@ -79,6 +98,11 @@ class Observer:
         body = envelope.body
         told_again = envelope.id in self.witness.said
         self.witness.said[envelope.id] = envelope
+        if not told_again:
+            self.statements.said(envelope, self.gateway.life)
+        self.asked.hear(body)
+        if isinstance(body, PlaceOrder):
+            self._commanded(body)
         if isinstance(body, ReferencePublished):
             self.witness.limits = body.reference.limits
         elif isinstance(body, PairApproved):
@@ -87,6 +111,8 @@ class Observer:
                 self._approved(body)
         elif isinstance(body, PairClosed):
             self._open.discard(body.pair_id)
+        elif isinstance(body, ResidualMarked) and body.reason is StrandReason.ATTEMPTS_SPENT:
+            self._given_up(body)
         if self.tell is not None and home_of(type(body)) not in (STATUS, LEASE):
             self.tell(f"{envelope.source}: {body!r}")
 
@@ -97,6 +123,9 @@ class Observer:
         stranded pair holds counts on.
         """
         self._take_new_orders()
+        spent, limits = self.statements.trips().get(approved.symbol, 0), self.witness.limits
+        if spent >= limits.max_trips_per_symbol:
+            self.witness.trips_passed.append((approved.approved_at_ns, approved.pair_id, spent))
         by_symbol = Counter[str]()
         open_pairs = self.open_pairs()
         for pair in open_pairs.values():
@@ -114,6 +143,11 @@ class Observer:
         closed = {m.pair_id for m in posted if isinstance(m, PairClosed)}
         return {m.pair_id for m in posted if isinstance(m, ResidualMarked)} - closed
 
+    def _given_up(self, mark: ResidualMarked) -> None:
+        left, due = self._liquidations[mark.pair_id], self.witness.limits.flatten_attempts
+        if left < due:
+            self.witness.given_up.append((mark.pair_id, left, due))
+
     # -- what is sent ----------------------------------------------------------------------
 
     def sending(self, effect: Any, now_ns: int) -> None:
@@ -122,15 +156,24 @@ class Observer:
         facts = record.get("facts", {})
         if self.tell is not None:
             self.tell(f"SEND {effect.order_id} {effect.args}")
+        if self._full_life == self.gateway.life and now_ns - self._full_ns < NS_PER_S:
+            self.witness.rushed.append((now_ns, effect.order_id))
         if record.get("action") != OrderAction.NEW:
             return
         self.room.sending(effect.order_id, Venue(facts["venue"]))
         if facts["purpose"] == Purpose.ENTRY:
-            self._entry(effect.order_id, Venue(facts["venue"]), now_ns)
+            self._entry(effect, facts, now_ns)
         else:
             self._exit(effect.order_id, facts, now_ns)
 
-    def _entry(self, order_id: str, venue: Venue, now_ns: int) -> None:
+    def _expired_ns(self, order_id: str, now_ns: int) -> int:
+        """How long ago the gateway's own clock passed the end of an order's command."""
+        command = self.asked.commands.get(order_id)
+        return 0 if command is None else now_ns + self.gateway.clock_error_ns - command.expires_at_ns
+
+    def _entry(self, effect: Any, facts: dict[str, Any], now_ns: int) -> None:
+        order_id, venue, pair_id = effect.order_id, Venue(facts["venue"]), facts["pair_id"]
+        lease_until_ns = effect.lease_until_mono_ns + MONO_BEHIND_NS
         word = self._word_on_the_bus()
         renewals = self.bus.streams.get(LEASE.key, [])
         renewed_ns = renewals[-1].taken_ns if renewals else 0
@@ -150,6 +193,12 @@ class Observer:
                 calls=self.room.calls(now_ns),
                 owed=self._owed(order_id, now_ns),
                 sell_needs=self._sell_needs(venue),
+                expired_ns=self._expired_ns(order_id, now_ns),
+                lease_beyond_ns=lease_until_ns - self._renewed_ns - LEASE_MS * NS_PER_MS,
+                price_krw=facts["price_krw"],
+                bounds=self.asked.entry_bounds(pair_id),
+                qty_shares=facts["qty_shares"],
+                clip_shares=self.asked.clip_shares(pair_id),
             )
         )
 
@@ -172,13 +221,28 @@ class Observer:
         self.witness.could_arrive.append(order_id)
         self.room.left(order_id, now_ns)
 
+    def rate_refused(self, now_ns: int) -> None:
+        """SendOrder came back with the broker's word that its second is full."""
+        self._full_ns, self._full_life = now_ns, self.gateway.life
+
+    def _commanded(self, order: PlaceOrder) -> None:
+        """A sell is asked for: not where a buy of its pair works."""
+        working = self._of_pair.get(order.pair_id, ()) if order.side is Side.SELL else ()
+        for other in working:
+            if other.side is Side.BUY and other.venue is order.venue and other.remaining_shares:
+                self.witness.asked_against.append((order.order_id, other.request.rqname))
+
     def _exit(self, order_id: str, facts: dict[str, Any], now_ns: int) -> None:
         self._take_new_orders()
         free = 0
         for order in self._of_pair.get(facts["pair_id"], ()):
             filled = order.money.filled_shares
             free += filled if order.side is Side.BUY else -filled - order.remaining_shares
+        if facts["purpose"] == Purpose.FLATTEN:
+            self._liquidations[facts["pair_id"]] += 1
         word = self._word_on_the_bus()
+        command = self.asked.commands.get(order_id)
+        pair = self._of_pair.get(facts["pair_id"], ())
         self.witness.exits.append(
             ExitSent(
                 at_ns=now_ns,
@@ -187,6 +251,9 @@ class Observer:
                 by_person=facts["purpose"] == Purpose.FLATTEN and word.flattens(Symbol(facts["symbol"])),
                 qty_shares=facts["qty_shares"],
                 free_shares=free,
+                expired_ns=self._expired_ns(order_id, now_ns),
+                price_krw=facts["price_krw"],
+                bounds=Bounds() if command is None else sell_bounds(command, pair, self.witness.limits),
             )
         )
 
@@ -196,6 +263,11 @@ class Observer:
         return word_of(entry.envelope.body for entry in entries if entry.taken_ns < self.could_read_ns)
 
     # -- what the broker has ----------------------------------------------------------------
+
+    def hold_books(self, now_ns: int, risk: "VirtualProcess[RiskState]") -> None:
+        """Risk's money and trips against the account, after every step."""
+        if risk.up and risk.loaded:
+            self.statements.step(now_ns, self._working_orders(), risk.state, risk.positions)
 
     def watch(self, now_ns: int) -> None:
         """Exposure and what is open at the broker, after every step."""
@@ -273,6 +345,7 @@ class Observer:
         for order in ours:
             self._of_pair.setdefault(order.request.rqname.partition(".")[0], []).append(order)
             self.room.arrived(order)
+            self.statements.arrived(order)
         self._working += ours
 
     # -- the end ---------------------------------------------------------------------------

@@ -57,6 +57,11 @@ class VirtualProcess(Generic[StateT]):
     def name(self) -> str:
         return self.service.name
 
+    @property
+    def loaded(self) -> bool:
+        """Whether its state is what it goes by, and not what it is about to load again."""
+        return self._loaded
+
     def start(self) -> None:
         """A new process begins; it recovers at its first turn."""
         self.service = self.make()

@@ -1,0 +1,182 @@
+"""What an order that leaves the gateway is held against: the command it comes from, what risk approved, what
+its pair holds by the broker's own fills, and the last word of the broker on rates.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from services.contracts.envelope import Message
+from services.contracts.messages.commands import PlaceOrder
+from services.contracts.messages.control import FlattenRequested, TradingStateChanged, TradingStateRequested
+from services.contracts.messages.pairs import PairApproved
+from services.contracts.terms import OrderKind, Purpose, Side, Symbol, TradingState
+from services.contracts.tick_grid import SHARE_TICKS
+from services.contracts.trading_limits import TradingLimits
+from services.simulator.account import Costs
+from services.simulator.orders import Order
+
+BPS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Between which prices an order may leave, KRW; 0 where nothing bounds it."""
+
+    least_krw: int = 0
+    most_krw: int = 0
+
+    def allows(self, price_krw: int) -> bool:
+        return price_krw >= self.least_krw and not 0 < self.most_krw < price_krw
+
+
+@dataclass(frozen=True, slots=True)
+class EntrySent:
+    """An entry left the gateway: when, and what held at that moment by the world's own clock and books.
+
+    `halted` and `armed` are the word that the control stream had for a gateway that reads it (`Word`).
+    `waited_ns` is since the gateway read its command. `calls` left in the broker's second before it, other
+    pairs stand to make `owed` more for their first sells, and its own needs `sell_needs`. `expired_ns` is how
+    long ago its command ended, `lease_beyond_ns` how much longer it takes the lease to hold than risk renewed
+    it. `bounds` and `clip_shares` are what its pair was approved for.
+    """
+
+    at_ns: int
+    order_id: str
+    halted: bool
+    armed: bool
+    lease_left_ns: int
+    window_open: bool
+    venue_continuous: bool
+    waited_ns: int
+    calls: int
+    owed: int
+    sell_needs: int
+    expired_ns: int
+    lease_beyond_ns: int
+    price_krw: int
+    bounds: Bounds
+    qty_shares: int
+    clip_shares: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExitSent:
+    """A sell left the gateway: `free_shares` is what its pair had bought and not yet sold or put on sale, by
+    the broker's books; `by_person` whether somebody had ordered its symbol to be flattened.
+    `bounds` follow from the price of what was bought."""
+
+    at_ns: int
+    order_id: str
+    halted: bool
+    by_person: bool
+    qty_shares: int
+    free_shares: int
+    expired_ns: int
+    price_krw: int
+    bounds: Bounds
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What the control stream, read from its beginning, says of orders (design, 6). `flatten` holds symbols,
+    the empty text for all."""
+
+    armed: bool = False
+    halted: bool = False
+    flatten: frozenset[str] = frozenset()
+
+    def flattens(self, symbol: Symbol) -> bool:
+        return "" in self.flatten or symbol in self.flatten
+
+
+def word_of(said: Iterable[Message]) -> Word:
+    """Read the stream: a halt holds from its request on, until risk has been in it and left it."""
+    state, asked, flatten = TradingState.DISARMED, False, frozenset[str]()
+    for message in said:
+        if isinstance(message, TradingStateRequested):
+            asked = asked or message.target is TradingState.HALTED
+        elif isinstance(message, TradingStateChanged):
+            state = message.state
+            asked = asked and state is not TradingState.HALTED
+            flatten = frozenset() if state is TradingState.ARMED else flatten
+        elif isinstance(message, FlattenRequested):
+            flatten |= {message.symbol}
+    return Word(state is TradingState.ARMED, asked or state is TradingState.HALTED, flatten)
+
+
+@dataclass(slots=True)
+class Asked:
+    """The commands and approvals that were ever written."""
+
+    commands: dict[str, PlaceOrder] = field(default_factory=dict)
+    approved: dict[str, PairApproved] = field(default_factory=dict)
+
+    def hear(self, message: object) -> None:
+        if isinstance(message, PlaceOrder):
+            self.commands[message.order_id] = message
+        elif isinstance(message, PairApproved):
+            self.approved[message.pair_id] = message
+
+    def entry_bounds(self, pair_id: str) -> Bounds:
+        """An entry pays no more than its pair was approved for."""
+        approved = self.approved.get(pair_id)
+        return Bounds() if approved is None else Bounds(0, approved.buy_limit_krw)
+
+    def clip_shares(self, pair_id: str) -> int:
+        """How many shares an entry of the pair may buy; 0 where it was never approved."""
+        approved = self.approved.get(pair_id)
+        return 0 if approved is None else approved.clip_shares
+
+
+def sell_bounds(order: PlaceOrder, orders: Iterable[Order], limits: TradingLimits) -> Bounds:
+    """Return what bounds a sell of a pair with these orders.
+
+    The executor may not have heard of the newest fills: a price that any state of the purchases allows is
+    allowed. A market order has no price.
+    """
+    bought = [fill.price_krw for each in orders if each.side is Side.BUY for fill in each.fills]
+    if not bought or order.kind is OrderKind.MARKET:
+        return Bounds()
+    if order.purpose is Purpose.EXIT:
+        return Bounds(_break_even_krw(order, orders))
+    least_krw = -(-min(bought) * (BPS - limits.max_loss_per_share_bps) // BPS)
+    floor_krw = SHARE_TICKS.snap_up(-(-max(bought) * (BPS - limits.max_loss_per_share_bps) // BPS))
+    bid_krw = SHARE_TICKS.snap_down(order.reference_price_krw)
+    through_krw = SHARE_TICKS.step(bid_krw, -min(limits.flatten_step_ticks, limits.collar_ticks))
+    return Bounds(least_krw, max(through_krw, floor_krw))
+
+
+def _break_even_krw(order: PlaceOrder, orders: Iterable[Order]) -> int:
+    """The lowest price at which a sell loses nothing against any state that its clip's purchase was in."""
+    clip = order.order_id.rsplit(".", 2)[0]
+    found = []
+    for buy in orders:
+        if buy.side is Side.BUY and buy.request.rqname.rsplit(".", 2)[0] == clip:
+            costs = buy.money.costs
+            found += [_lowest_krw(order, paid, buy, costs) for paid in averages(buy)]
+    return min(found, default=0)
+
+
+def averages(buy: Order) -> Iterator[Fraction]:
+    """Yield what a share cost on average after each fill."""
+    shares = amount_krw = 0
+    for fill in buy.fills:
+        shares, amount_krw = shares + fill.qty_shares, amount_krw + fill.qty_shares * fill.price_krw
+        yield Fraction(amount_krw, shares)
+
+
+def _lowest_krw(order: PlaceOrder, paid_krw: Fraction, buy: Order, costs: Costs) -> int:
+    """The lowest price on the grid that loses nothing, counted up from below in whole ticks."""
+    qty = order.qty_shares
+    cost_krw = qty * paid_krw
+    cost_krw += costs.commission_krw(buy.venue, int(cost_krw))
+    price_krw = SHARE_TICKS.snap_up(-(-paid_krw.numerator // paid_krw.denominator))
+    while _proceeds_krw(order, price_krw, costs) < cost_krw:
+        price_krw += SHARE_TICKS.size(price_krw)
+    return price_krw
+
+
+def _proceeds_krw(order: PlaceOrder, price_krw: int, costs: Costs) -> int:
+    amount_krw = order.qty_shares * price_krw
+    return amount_krw - costs.commission_krw(order.venue, amount_krw) - costs.sell_tax_krw(amount_krw)
