@@ -122,10 +122,8 @@ class Child:
     def _look_around(self, started: psutil.Process) -> None:
         """Find what descends from it; who was found stays known when its parent has ended."""
         family = {started.pid: started, **{pid: p for pid, p in self._family.items() if _lives(p)}}
-        for parent in (started, self._gateway):
-            with suppress(psutil.Error):
-                if parent is not None:
-                    family.update((child.pid, child) for child in parent.children(recursive=True))
+        with suppress(psutil.Error):
+            family.update((child.pid, child) for child in started.children(recursive=True))
         self._family = family
 
     def _recognise(self, beating: int) -> None:

@@ -3,11 +3,13 @@
 import os
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.contracts.limits import NS_PER_S
 from services.contracts.terms import Venue
+from services.gateway.app import _pulse
 from services.gateway.pulse import (
     PULSE_FILE,
     RECORD_BYTES,
@@ -20,6 +22,8 @@ from services.gateway.pulse import (
     read_pulse,
     vitals_of,
 )
+from services.gateway.settings import GatewaySettings
+from services.runtime.settings import SettingsError
 
 from .desk import Desk
 
@@ -83,3 +87,19 @@ def test_a_ready_gateway_says_how_long_each_venue_has_been_silent(desk: Desk) ->
     vitals = vitals_of(desk.state, feed, desk.now_ns)
     assert vitals.ready and vitals.stage == "ready"
     assert vitals.quiet_ms == {"book:KRX": 2_000, "book:NXT": -1}
+
+
+@pytest.mark.parametrize("setting", ["state_dir", "halt_file"])
+def test_a_folder_that_cannot_be_made_is_named_with_its_setting(setting: str, tmp_path: Path) -> None:
+    """Without the one no order is logged, without the other no emergency stop could be laid."""
+    (tmp_path / "taken").touch()
+    folders = {"state_dir": tmp_path / "state", "halt_file": tmp_path / "var" / "HALT"}
+    folders[setting] = tmp_path / "taken" / "below"
+    with pytest.raises(SettingsError, match=rf"{setting}: .*ARB_GATEWAY_{setting.upper()}"):
+        _pulse(GatewaySettings.model_construct(**folders))
+
+
+def test_the_folder_of_the_emergency_stop_is_there_once_the_gateway_runs(tmp_path: Path) -> None:
+    halt_file = tmp_path / "var" / "HALT"
+    _pulse(GatewaySettings.model_construct(state_dir=tmp_path / "state", halt_file=halt_file)).close()
+    halt_file.touch()
