@@ -60,8 +60,9 @@ WORDS: Final[Mapping[C, Words]] = {
         "today, and look at what is held with `arb residual list`."),
     C.ORDERS_RESTRICTED: Words(
         "The broker refuses orders altogether", "SendOrder returned {error}.",
-        "Halt with `arb halt`, check the account's password registration and the broker's notices, "
-        "then restart the gateway."),
+        "No entry is sent; exits are tried after 30 s, then less and less often. `arb halt`, check the account's "
+        "password registration and the broker's notices, sell by its own app what must go, then restart the gateway.",
+        "The broker is asked to take orders again", "It took one, or a new login begins; entries go by `arb status`."),
     C.REGISTRATION_REFUSED: Words(
         "The broker refused a real-time registration", "Screen {screen}: SetRealReg returned {error}.",
         "It is tried again each minute; its symbols have no quotes until then (`arb symbols show`). "
@@ -166,7 +167,8 @@ WORDS: Final[Mapping[C, Words]] = {
         "Risk's lease fits the gateway again", "Entries go by `arb status`."),
     C.QUERIES_RESTRICTED: Words(
         "The broker restricts queries", "It returned {error}: what became of an unknown order cannot be asked.",
-        "No entry is sent until a query is answered; it is tried less and less often. See `arb status`.",
+        "No entry is sent until a query is answered; it is tried after 30 s, then less and less often (`arb "
+        "status`). After ten minutes restart the gateway, and see that no other program uses the login.",
         "The broker answers queries again", "Entries go on."),
     C.VENUE_SHUT: Words(
         "{venue} should trade now and counts as shut",

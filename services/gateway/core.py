@@ -34,6 +34,7 @@ from services.gateway import (
     order_kinds,
     reconcile,
     refusals,
+    restrictions,
     truth,
 )
 from services.gateway.comparison import after_garbled, compare
@@ -72,8 +73,7 @@ from services.gateway.turn import Turn
 from services.gateway.words import note_strange, of_another_date
 from services.market.broker_lists import VI_KINDS
 
-QUERIES_RESTRICTED = (-209, -211)
-"""The broker restricts queries (Kiwoom sheet 6): asking on makes it last, and what is unknown stays so."""
+CONNECTION_CLOSED = -106
 REPUBLISHED = 200
 """After a restart the newest orders that are over are told once more: their last word may be lost."""
 
@@ -99,6 +99,7 @@ def _dispatch(turn: Turn, moment: Moment) -> None:
             _told(turn, rqname, text)
         case SendReturned() as fact:
             order_desk.returned(turn, fact)
+            _closed(turn, fact.code)
         case SendWithheld() as fact:
             order_desk.withheld(turn, fact)
         case QueryReturned(rqname, code):
@@ -237,7 +238,7 @@ def _answered(turn: Turn, fact: Answered) -> None:
     if turn.state.orders.get(fact.rqname) is not None:
         _order_answered(turn, fact)
         return
-    link_desk.queries_answered(turn)
+    restrictions.query_answered(turn)
     desk, done = turn.state.desk.answered(fact.rqname, fact.more, fact.single, fact.rows)
     turn.set(desk=desk)
     if desk.endless:
@@ -303,8 +304,15 @@ def _query_returned(turn: Turn, rqname: str, code: int) -> None:
     turn.set(desk=turn.state.desk.called(turn.now_ns))
     if code != 0:
         clockwork.query_failed(turn, f"the call returned {code}")
-    if code in QUERIES_RESTRICTED:
-        link_desk.queries_restricted(turn, code)
+    if code in restrictions.QUERIES:
+        restrictions.of_queries(turn, code)
+    _closed(turn, code)
+
+
+def _closed(turn: Turn, code: int) -> None:
+    """A call says that the line is gone: the event that should say so may be lost."""
+    if code == CONNECTION_CLOSED:
+        link_desk.connected(turn, Connected(code))
 
 
 def _interrupted(turn: Turn, values: Mapping[int, str]) -> None:

@@ -18,7 +18,7 @@ from services.contracts.messages.venue_state import (
     HaltKind,
 )
 from services.contracts.terms import GatewayMode, Severity, Symbol, Venue
-from services.gateway import truth
+from services.gateway import restrictions, truth
 from services.gateway.comparison import compare
 from services.gateway.effects import (
     EXIT_PLANNED_CUT,
@@ -48,8 +48,6 @@ from services.market.dates import time_of_day_ns
 _FIRST_RETRY_NS = NS_PER_S // 5
 UNBANDED_NS = 60 * NS_PER_S
 """Limits that two answers left out are asked for this often."""
-RESTRICTED_FIRST_NS, RESTRICTED_LATEST_NS = 30 * NS_PER_S, 300 * NS_PER_S
-"""A query after the broker restricted them waits so long, then twice as long each time, at most so long."""
 READ_AT_LATEST_NS = 5 * NS_PER_S
 """However busy it is, so long after the last time the control is asked again."""
 HALTED_AT_ONCE = 20
@@ -171,13 +169,13 @@ def logged_in(turn: Turn, fact: LoggedIn) -> None:
             account=account,
             reconciled=False,
             watched=False,
-            orders_restricted=False,
             login_tries=0,
         ),
         desk=turn.state.desk.forget(),
         facts=replace(turn.state.facts, read=frozenset()),
         registered=(),
     )
+    restrictions.logged_in_anew(turn)
     change(turn, ConnectionState.SYNCHRONISING)
     for message in turn.state.halts.everything():
         turn.say(message)
@@ -409,31 +407,6 @@ def publish_facts(turn: Turn) -> None:
             funds=None if facts.funds is None else tuple(sorted(facts.funds)),
             sessions_without_codes=sessions_without_codes(turn),
         )
-    )  # fmt: skip
-
-
-def queries_restricted(turn: Turn, code: int) -> None:
-    """No query for a while, longer each time; no entry until one is answered again."""
-    first = not turn.state.link.queries_pause_ns
-    pause_ns = min(2 * turn.state.link.queries_pause_ns or RESTRICTED_FIRST_NS, RESTRICTED_LATEST_NS)
-    turn.set(
-        link=replace(turn.state.link, queries_pause_ns=pause_ns),
-        desk=replace(turn.state.desk, not_before_ns=turn.now_ns + pause_ns),
-    )
-    if first:
-        _restricted_alert(turn, code, over=False)
-
-
-def queries_answered(turn: Turn) -> None:
-    if turn.state.link.queries_pause_ns:
-        turn.set(link=replace(turn.state.link, queries_pause_ns=0))
-        _restricted_alert(turn, 0, over=True)
-
-
-def _restricted_alert(turn: Turn, code: int, *, over: bool) -> None:
-    turn.alert(
-        "queries-restricted", AlertCode.QUERIES_RESTRICTED, Severity.CRITICAL, {"error": str(code)},
-        resolved=over,
     )  # fmt: skip
 
 

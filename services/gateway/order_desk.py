@@ -14,7 +14,7 @@ from services.contracts.messages.orders import CommandDenied, OrderFacts, OrderS
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.reasons import GateReason
 from services.contracts.terms import GatewayMode, Purpose, SessionPhase, Severity, Symbol, Venue
-from services.gateway import log_desk, truth
+from services.gateway import log_desk, restrictions, truth
 from services.gateway.effects import Note, Send, SendArgs
 from services.gateway.facts import ELSEWHERE, LATE, SendReturned, SendWithheld
 from services.gateway.gate import GateView, check
@@ -28,7 +28,7 @@ from services.gateway.refusals import deny, remember
 from services.gateway.screens import order_screen
 from services.gateway.turn import Turn
 from services.gateway.words import note_strange
-from services.market.broker_lists import RESTRICTED, RETURN_CODES, Sent, meaning, sent_by
+from services.market.broker_lists import RETURN_CODES, Sent, meaning, sent_by
 from services.market.hoga import OrderAction, order_type
 
 ASK_OTHERS_NS = 2_100 * NS_PER_MS
@@ -273,16 +273,13 @@ def not_ready_because(turn: Turn) -> str:
         return f"connection is {link.state}"
     if not link.reconciled:
         return "not reconciled since the connection began"
-    return ""
+    return restrictions.bars_exits(turn)
 
 
 def _entries_barred(turn: Turn) -> str:
-    link = turn.state.link
-    if link.orders_restricted:
-        return "the broker restricts orders"
     if turn.state.log_gone:
         return "the log of intentions was lost: restart the gateway"
-    return "the broker restricts queries" if link.queries_pause_ns else ""
+    return restrictions.bars_entries(turn)
 
 
 def _entry_window(turn: Turn) -> bool:
@@ -389,6 +386,7 @@ def end_call(turn: Turn) -> None:
 def _outcome(turn: Turn, record: OrderRecord, fact: SendReturned) -> None:
     match sent_by(fact.code):
         case Sent.LEFT:
+            restrictions.order_taken(turn)
             if record.action is OrderAction.NEW:
                 sent = OrderSent(facts=record.facts, waited_ms=_waited_ms(turn, fact))
                 turn.say(sent, record.facts.pair_id)
@@ -400,8 +398,8 @@ def _outcome(turn: Turn, record: OrderRecord, fact: SendReturned) -> None:
             truth.become_unknown(turn, fact.order_id, f"SendOrder returned {meaning(fact.code)}")
         case Sent.NOT_SENT:
             truth.refuse(turn, fact.order_id, str(fact.code), f"SendOrder returned {meaning(fact.code)}")
-            if fact.code in RESTRICTED:
-                _restrict(turn, fact.code)
+            if fact.code in restrictions.ORDERS:
+                restrictions.of_orders(turn, fact.code)
 
 
 def _waited_ms(turn: Turn, fact: SendReturned) -> int | None:
@@ -450,11 +448,3 @@ def _never_left(turn: Turn, record: OrderRecord, why: str) -> None:
     waiting = turn.state.calling
     if waiting is not None and waiting.command.order_id == record.order_id:
         turn.set(queue=queued(turn.state.queue, replace(waiting, why=why)))
-
-
-def _restrict(turn: Turn, code: int) -> None:
-    turn.set(link=replace(turn.state.link, orders_restricted=True))
-    turn.alert(
-        f"restricted-{turn.state.connection_epoch}", AlertCode.ORDERS_RESTRICTED, Severity.CRITICAL,
-        {"error": str(code)},
-    )  # fmt: skip

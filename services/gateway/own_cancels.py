@@ -14,7 +14,8 @@ from services.market.hoga import OrderAction
 CANCEL_AGAIN_NS = 1_500 * NS_PER_MS
 CANCEL_TRIES = 5
 CANCEL_LATER_NS = 30_000 * NS_PER_MS
-"""An order that has outlived so many cancels is tried again this often, for as long as it must not work."""
+"""An order that has outlived so many cancels is tried again this often, for as long as it must not work; so
+is every one while the broker restricts orders."""
 
 
 def cancel_open(turn: Turn, wanted: Callable[[OrderRecord], bool], reason: str) -> None:
@@ -23,7 +24,8 @@ def cancel_open(turn: Turn, wanted: Callable[[OrderRecord], bool], reason: str) 
         if not record.is_order or not wanted(record) or _cancel_pending(turn, record):
             continue
         tries, last_ns = turn.state.cancelling.get(record.order_id, (0, 0))
-        if turn.now_ns - last_ns < (CANCEL_AGAIN_NS if tries < CANCEL_TRIES else CANCEL_LATER_NS):
+        often = tries < CANCEL_TRIES and not turn.state.link.orders_restricted
+        if turn.now_ns - last_ns < (CANCEL_AGAIN_NS if often else CANCEL_LATER_NS):
             continue
         turn.set(cancelling={**turn.state.cancelling, record.order_id: (tries + 1, turn.now_ns)})
         cancel = CancelOrder(

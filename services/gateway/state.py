@@ -84,6 +84,8 @@ class Link:
     connect_at_ns: int = 0
     login_tries: int = 0
     orders_restricted: bool = False
+    orders_pause_ns: int = 0
+    orders_not_before_ns: int = 0
     queries_pause_ns: int = 0
     """How long no query is asked because the broker restricts them; 0 where it does not."""
 

@@ -165,8 +165,6 @@ class Sent(StrEnum):
 
 
 SEND_FAILED, RATE_EXCEEDED = -307, -308
-RESTRICTED: Final = (-311, -301, -302, -340)
-"""Codes after which no further entry makes sense today: overload guard, or a wrong account set-up."""
 
 RETURN_CODES: Final = MappingProxyType({
     0: "ok",

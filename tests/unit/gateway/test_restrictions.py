@@ -120,6 +120,59 @@ def test_restricted_queries_are_asked_for_ever_less_often_and_stop_entries_alone
     assert not desk.state.link.queries_pause_ns
 
 
+@pytest.mark.parametrize("code", [-311, -301, -302, -340])
+def test_restricted_orders_bar_entries_and_exits_are_tried_ever_less_often(code: int) -> None:
+    desk = holding()
+    sent = len(desk.sends)
+    desk.send_code = code
+    for number in range(1, 181):
+        command = exit_order(desk.now_ns, order_id=f"P1.{number}.s.1", venue=Venue.KRX)
+        desk.hear(command, command.order_id)
+        desk.run(1)
+    assert 2 <= len(desk.sends) - sent <= 4, "at once, after 30 s, after 60 s more"
+    assert "tried again in" in desk.told(CommandDenied)[-1].detail
+    desk.run(240)
+    desk.send_code = 0
+    desk.hear(order(desk.now_ns, order_id="P2.1.b.1", pair_id="P2", symbol=Symbol("000660")), "entry")
+    assert desk.told(CommandDenied)[-1].detail == "the broker restricts orders"
+    desk.hear(exit_order(desk.now_ns, order_id="P1.900.s.1", venue=Venue.KRX), "exit")
+    assert desk.sends[-1].order_id == "P1.900.s.1"
+    desk.lease()
+    desk.hear(order(desk.now_ns, order_id="P3.1.b.1", pair_id="P3", symbol=Symbol("000660")), "next")
+    assert desk.sends[-1].order_id == "P3.1.b.1"
+    rung = [m.resolved for m in desk.told(AlertRaised) if m.code == AlertCode.ORDERS_RESTRICTED]
+    assert rung[-2:] == [False, True]
+
+
+def test_a_cancel_that_the_broker_restricts_is_not_asked_for_in_a_tight_loop() -> None:
+    desk = ready(fresh())
+    desk.hear(order(desk.now_ns, kind=OrderKind.LIMIT, venue=Venue.NXT), "buy")
+    desk.answer(desk.sends[0], "0000010")
+    desk.send_code = -311
+    desk.hear(TradingStateChanged(state=TradingState.DISARMED, by="kim", reason="t", latches=()), "s")
+    desk.run(62)
+    assert len(desk.sends[1:]) == 3
+    desk.send_code = 0
+    desk.run(31)
+    assert not desk.state.link.orders_restricted
+
+
+@pytest.mark.parametrize("what", ["query", "order"])
+def test_a_call_that_says_the_line_is_gone_ends_the_connection(what: str) -> None:
+    plain = fresh()
+    desk = ready(Refusing(plain.state, plain.now_ns))
+    assert isinstance(desk, Refusing)
+    desk.said.clear()
+    if what == "query":
+        desk.code = -106
+        desk.run(200)
+    else:
+        desk.send_code = -106
+        desk.hear(order(desk.now_ns), "o")
+    assert "disconnected" in {change.state for change in desk.told(ConnectionChanged)}
+    assert [effect.code for effect in desk.effects if isinstance(effect, Exit)] == [EXIT_RECONNECT]
+
+
 @pytest.mark.parametrize(
     ("date", "minutes", "planned"),
     [
