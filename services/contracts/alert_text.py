@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from services.contracts import alert_english, alert_korean
+from services.contracts import alert_english, alert_korean, alert_terms
 from services.contracts.alert_codes import AlertCode
 from services.contracts.alert_words import Words
 from services.contracts.messages.alerts import AlertRaised, Fact
@@ -28,8 +28,8 @@ WORDS: Final[Mapping[Language, Mapping[AlertCode, Words]]] = {
     Language.KOREAN: alert_korean.WORDS,
 }
 TERMS: Final[Mapping[Language, Mapping[str, Mapping[str, str]]]] = {
-    Language.ENGLISH: alert_english.TERMS,
-    Language.KOREAN: alert_korean.TERMS,
+    Language.ENGLISH: alert_terms.ENGLISH,
+    Language.KOREAN: alert_terms.KOREAN,
 }
 _UNITS: Final[Mapping[Language, Mapping[str, str]]] = {
     Language.ENGLISH: {
