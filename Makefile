@@ -1,7 +1,7 @@
 # Everything here works from a fresh clone: `make setup` comes first by itself.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format types imports docs docs-check dashboards dashboards-check rules-test bench-halt bench-capacity bench-simulate bench-threshold lock lock-check check clean
+.PHONY: help setup demo test test-all lint format types imports docs docs-check dashboards dashboards-check rules-test bench-halt bench-capacity bench-simulate bench-threshold mutants lock lock-check check clean
 
 PYTEST := .venv/bin/python -m pytest
 export QT_QPA_PLATFORM := offscreen
@@ -63,6 +63,9 @@ bench-threshold: setup ## what simulated crosses earn by the expected edge, and 
 
 bench-capacity: setup ## twice the peak of quotes through a real Redis, detectors and risk
 	.venv/bin/python -m benchmarks.capacity
+
+mutants: setup ## plant each fault of tests/mutants in a copy, and see who notices (ARGS="NAME --days 60"); slow
+	nice .venv/bin/python -m tests.mutants $(ARGS)
 
 lock: setup ## write the lock files again (UPGRADE=1 takes newer releases)
 	requirements/lock.sh
