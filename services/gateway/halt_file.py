@@ -65,10 +65,10 @@ def look(path: Path) -> HaltFile:
     """Return what lies beside `path`; where that cannot be told, a person's file does."""
     prefixes = (STOPS, path.name.casefold())
     try:
-        found = sorted(entry.name for entry in path.parent.iterdir())
+        with os.scandir(path.parent) as entries:
+            names = sorted(entry.name for entry in entries if entry.name.casefold().startswith(prefixes))
     except OSError as error:
         return HaltFile(f"{_shown(path.parent)} (cannot be listed: {error.strerror})")
-    names = [name for name in found if name.casefold().startswith(prefixes)]
     own, why = own_path(path), ""
     if own.name in names:
         try:

@@ -86,6 +86,6 @@ def _shell(
         settings, name=gateway.name, child=Child(settings.command, gateway.state_dir, out, log),
         windows=window_source(), reporter=reporter, state_dir=gateway.state_dir, halt_path=gateway.halt_file,
         logs=(log, out), hour=hour, told_to_stop=stop.is_set,
-        hurried=lambda: ending.hurried,
+        ending=ending,
     )  # fmt: skip
     return shell, reporter, ending

@@ -239,6 +239,8 @@ _PHASES: Final = {
 def _halt(turn: Turn) -> None:
     """Lay ours while something is wrong, lift ours when nothing is; a person's file is left alone."""
     why = _why_halted(turn.state)
+    if turn.look.session_asked and turn.state.phase is Phase.RUNNING:
+        why = why or "the Windows session is about to end"
     if not why:
         turn.set(unhalted_ns=0)
         beneath = turn.look.halt is LaidBy.PERSON and turn.state.phase is Phase.DONE

@@ -31,7 +31,8 @@ class Look:
     `exit_code` means something where the process has just ended; None: nobody knows (it was started by an
     earlier supervisor). `resting`: by the timetable the gateway is not to run now. `pulse` is the newest
     record of the process that is alive. `redis_away_s`: for how long Redis has not answered us. `halt_file`
-    names what a person laid. `hurried`: told to stop by a system that ends us within seconds.
+    names what a person laid. `session_asked`: Windows asks whether its session may end. `hurried`: told to
+    stop by a system that ends us within seconds.
     """
 
     mono_ns: int
@@ -47,4 +48,5 @@ class Look:
     market_date: str = ""
     redis_away_s: int = 0
     halt_file: str = ""
+    session_asked: bool = False
     hurried: bool = False

@@ -20,6 +20,7 @@ from services.gateway.supervisor.win32 import WM_ENDSESSION, WM_QUERYENDSESSION
 
 GRANTED_S: Final = 4.5
 """Windows ends a process that has not returned after five seconds (HungAppTimeout)."""
+ASKED_S: Final = 1.0
 REASON: Final = "The trading gateway is being stopped."
 CTRL_CLOSE, CTRL_LOGOFF, CTRL_SHUTDOWN = 2, 5, 6
 _CONSOLE_ENDS: Final = {
@@ -30,12 +31,15 @@ _CONSOLE_ENDS: Final = {
 
 
 class SessionEnd:
-    """`stop` tells the watch to end, `lay_halt` lays the supervisor's HALT file with a reason."""
+    """`stop` tells the watch to end, `lay_halt` lays the supervisor's HALT file with a reason.
+
+    `asked`: Windows asks whether the session may end, and nobody has said no. `hurried`: it ends now.
+    """
 
     def __init__(self, stop: Callable[[], None], lay_halt: Callable[[str], None]) -> None:
         self._stop, self._lay_halt = stop, lay_halt
         self._over = threading.Event()
-        self.hurried = False
+        self.asked = self.hurried = False
         self._log = structlog.get_logger(service="gateway-supervisor")
 
     def console_event(self, event: int) -> bool:
@@ -48,14 +52,19 @@ class SessionEnd:
     def session_message(self, message: int, wparam: int) -> int | None:
         """Take a window's message; returns its result, None for what is not ours.
 
-        To the question the answer is yes, and nothing is done: somebody else may still say no.
+        The answer to the question is yes, after a second in which the gateway takes back what is open, since
+        it may be ended right after. Somebody else may still say no, and then trading goes on.
         """
         if message == WM_QUERYENDSESSION:
+            self.asked = True  # first: a watch that sees the file must know that it is to stay
+            self._halt("the Windows session is about to end")
+            self._over.wait(ASKED_S)
             return 1
         if message != WM_ENDSESSION:
             return None
         if wparam:
             self._end("the Windows session ends")
+        self.asked = False
         return 0
 
     def over(self) -> None:
@@ -65,13 +74,16 @@ class SessionEnd:
     def _end(self, why: str) -> None:
         """Stop trading, and return when the supervisor has ended or its time is over."""
         self.hurried = True
-        self._stop()  # first: a watch that sees the file must know that it is to stay
-        try:
-            self._lay_halt(f"the supervisor is being ended: {why}")
-        except OSError:
-            self._log.exception("the HALT file could not be laid", why=why)
-        self._log.warning("the supervisor is being ended", why=why)
+        self._stop()  # first, as above
+        self._halt(f"the supervisor is being ended: {why}")
         self._over.wait(GRANTED_S)
+
+    def _halt(self, why: str) -> None:
+        try:
+            self._lay_halt(why)
+        except OSError:
+            self._log.exception("the HALT file could not be laid")
+        self._log.warning("trading is halted", why=why)
 
 
 def watch_session(ending: SessionEnd) -> None:

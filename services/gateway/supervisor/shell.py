@@ -31,6 +31,7 @@ from services.gateway.supervisor.log_tail import as_text, last_lines
 from services.gateway.supervisor.looks import Life, Look
 from services.gateway.supervisor.reporter import SOURCE, Reporter
 from services.gateway.supervisor.screens import waiting_for_person
+from services.gateway.supervisor.session_end import SessionEnd
 from services.gateway.supervisor.settings import SupervisorSettings
 from services.gateway.supervisor.state import SupervisorState
 from services.gateway.supervisor.windows import WindowSource
@@ -55,12 +56,12 @@ class Shell:
         logs: tuple[Path, ...],
         hour: Callable[[], tuple[bool, str]],
         told_to_stop: Callable[[], bool],
-        hurried: Callable[[], bool] = lambda: False,
+        ending: SessionEnd,
     ) -> None:
         self.state = SupervisorState(settings)
         self._name, self._child, self._windows, self._reporter = name, child, windows, reporter
         self._state_dir, self._halt_path, self._logs = state_dir, halt_path, logs
-        self._hour, self._told_to_stop, self._hurried = hour, told_to_stop, hurried
+        self._hour, self._told_to_stop, self._ending = hour, told_to_stop, ending
         self._said_ns = 0
         self._finished = False
         self._log = structlog.get_logger(service=SOURCE)
@@ -89,7 +90,7 @@ class Shell:
             windows=self._windows.visible(sample.pids) if alive else (),
             halt=halt.laid_by, halt_file=halt.entry, told_to_stop=self._told_to_stop(),
             market_date=date, redis_away_s=self._reporter.redis_away_s,
-            hurried=self._hurried(),
+            session_asked=self._ending.asked, hurried=self._ending.hurried,
         )  # fmt: skip
 
     def _do(self, effect: Effect) -> None:

@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -162,9 +163,10 @@ def test_the_supervisor_makes_the_folder(tmp_path: Path) -> None:
 
 def test_ours_lifted_while_it_is_read_is_nobodys(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     halt_file.lay(path, "restart", WALL_NS)
-    listed = list(path.parent.iterdir())
+    with os.scandir(path.parent) as entries:
+        listed = list(entries)
     halt_file.lift(path)
-    monkeypatch.setattr(Path, "iterdir", lambda _: iter(listed))
+    monkeypatch.setattr(os, "scandir", lambda _: nullcontext(listed))
     assert halt_file.look(path) == HaltFile()
 
 

@@ -67,6 +67,7 @@ class Machine:
     stubborn: bool = False
     disk_full: bool = False
     redis_away_s: int = 0
+    session_asked: bool = False
     hurried: bool = False
     starts_with: Vitals | None = READY
     closes: bool = True
@@ -86,7 +87,8 @@ class Machine:
             self.now_ns, life, self.pid, self.exit_code if self.ended else None, self.resting,
             Pulse(self.pid, self.number, self.vitals) if beats and self.vitals else None,
             self.memory_mb if self.pid else 0, self.windows if self.pid else (), self.halt,
-            self.told_to_stop, DATE, self.redis_away_s, hurried=self.hurried,
+            self.told_to_stop, DATE, self.redis_away_s,
+            session_asked=self.session_asked, hurried=self.hurried,
         )  # fmt: skip
         self.ended = False
         step = decide(self.state, seen)

@@ -296,6 +296,16 @@ class TestTimetable:
         assert kinds.index(LayHalt, 2) < kinds.index(AskToStop)
 
 
+def test_a_session_that_may_end_halts_and_one_that_stays_trades_on() -> None:
+    machine = Machine().up()
+    machine.session_asked = True
+    machine.run(30)
+    assert machine.halt is LaidBy.SUPERVISOR and AskToStop() not in machine.effects
+    machine.session_asked = False
+    machine.run(1)
+    assert machine.halt is LaidBy.NOBODY and len(machine.starts) == 1 and machine.told() == []
+
+
 def test_in_a_hurry_the_gateway_is_asked_within_the_seconds_that_windows_grants() -> None:
     machine = Machine(starts_with=replace(READY, working=1)).up()
     machine.told_to_stop = machine.hurried = True

@@ -37,6 +37,7 @@ class Watch:
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_end, "GRANTED_S", 0.02)
+    monkeypatch.setattr(session_end, "ASKED_S", 0.02)
 
 
 @pytest.mark.parametrize("event", [CTRL_CLOSE, CTRL_LOGOFF, CTRL_SHUTDOWN])
@@ -54,13 +55,23 @@ def test_keys_are_left_to_the_signals(event: int) -> None:
     assert watch.told == []
 
 
-def test_the_question_alone_stops_nothing() -> None:
+def test_the_question_halts_and_ends_nothing() -> None:
+    """The gateway may be ended right after the answer."""
     watch = Watch()
     ending = watch.ending()
     assert ending.session_message(WM_QUERYENDSESSION, 0) == 1
+    assert "about to end" in watch.told[0] and ending.asked
     assert ending.session_message(WM_ENDSESSION, 0) == 0, "somebody else said no"
     assert ending.session_message(WM_TIMER, 1) is None
-    assert watch.told == [] and not ending.hurried
+    assert len(watch.told) == 1 and not ending.asked and not ending.hurried
+
+
+def test_the_watch_knows_before_it_sees_the_file() -> None:
+    """Else it would lift the file: all is well."""
+    seen: list[bool] = []
+    ending = SessionEnd(lambda: None, lambda why: seen.append(ending.asked))
+    ending.session_message(WM_QUERYENDSESSION, 0)
+    assert seen == [True]
 
 
 def test_an_ended_session_halts() -> None:
