@@ -33,6 +33,7 @@ from services.market.errors import ConfigError
 from services.market.files import load_market, load_toml
 from services.risk.files import LIMITS_FILE, THRESHOLD_FILE
 from services.runtime.build import build_id
+from services.runtime.redis_writes import refusal_of_writes
 from services.runtime.settings import RuntimeSettings, SectionSettings, SettingsError, load_settings
 
 OLDEST_REDIS: Final = (7, 0)
@@ -182,6 +183,7 @@ def _redis(url: str) -> Iterator[Check]:
         yield Check("redis", False, fault.what, fault.mend)
         return
     yield _version(link)
+    yield _writes(link)
     yield from _durability(link)
     yield from _clock(link)
     yield _lengths(link)
@@ -193,6 +195,12 @@ def _version(link: Link) -> Check:
     text = str(info["redis_version"])
     version = tuple(int(part) for part in text.split(".")[:2])
     return Check("redis", version >= OLDEST_REDIS, f"{text} at {link.address}", "Use Redis 7 or newer.")
+
+
+def _writes(link: Link) -> Check:
+    refusal = refusal_of_writes(link.client)
+    return Check("redis writes", not refusal, refusal or "it takes them",
+                 "Mend that at Redis: until then nothing trades and nothing is told.")  # fmt: skip
 
 
 def _durability(link: Link) -> Iterator[Check]:

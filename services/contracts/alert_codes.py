@@ -115,6 +115,7 @@ class AlertCode(StrEnum):
     JOURNAL_HOLE = "journal_hole", AlertKind.JOURNAL
     JOURNAL_DISK = "journal_disk", AlertKind.JOURNAL
     STREAM_LONG = "stream_long", AlertKind.BUS
+    JOB_REFUSED = "job_refused", AlertKind.BUS
     # a person
     SLACK_TEST = "slack_test", AlertKind.SESSION
 

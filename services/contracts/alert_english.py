@@ -418,6 +418,9 @@ WORDS: Final[Mapping[C, Words]] = {
         "See with `arb status` whether {reader} runs and keeps up; at {pause} new pairs wait until it is shorter. A service that is "
         "gone for good is named in `retired_readers` of config/notifier.toml.",
         "The stream {stream} is short again", "Its readers have caught up."),
+    C.JOB_REFUSED: Words(
+        "The worker refused side jobs that are not ours", "{count} so far, the last: {problem}",
+        "Somebody else writes to this Redis. Close it with a password and a firewall, then look with `arb doctor`."),
     C.SLACK_TEST: Words(
         "Test of the way to Slack", "Asked for by {by}; nothing is wrong.",
         "None: this message arriving is the whole test (`arb slack test --whole`).",

@@ -420,6 +420,9 @@ WORDS: Final[Mapping[C, Words]] = {
         "`arb status`로 {reader}의 실행과 지연을 확인하십시오. {pause}개가 되면 신규 페어를 보류합니다. 영구히 중단한 서비스는 "
         "config/notifier.toml의 `retired_readers`에 적으십시오.",
         "스트림 {stream} 길이 정상화", "구독자가 모두 따라잡았습니다."),
+    C.JOB_REFUSED: Words(
+        "워커가 시스템의 것이 아닌 작업을 거부함", "현재까지 {count}건, 마지막: {problem}",
+        "이 Redis에 다른 누군가가 쓰고 있습니다. 비밀번호와 방화벽으로 차단한 뒤 `arb doctor`로 점검하십시오."),
     C.SLACK_TEST: Words(
         "Slack 전달 경로 시험", "{by}님이 요청한 시험이며 이상은 없습니다.",
         "조치할 것은 없습니다. 이 메시지가 보이면 시험은 성공입니다(`arb slack test --whole`).",

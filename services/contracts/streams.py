@@ -174,5 +174,7 @@ def home_of(message: type[Message]) -> Stream:
 
 SAID_KEY: Final = "{arb}:said"
 """The hash of what was said last of how things are by those that have no state: see `said.py`."""
-EVERY_KEY: Final = (*(pattern_of(stream) for stream in TABLE), state_key("*"), SAID_KEY)
+PROBE_KEY: Final = "{arb}:probe"
+"""Written for a moment to see whether Redis takes writes."""
+EVERY_KEY: Final = (*(pattern_of(stream) for stream in TABLE), state_key("*"), SAID_KEY, PROBE_KEY)
 """Globs that together match all that services write; `*` as a service stands for every state."""

@@ -7,17 +7,30 @@ SIGTERM: it finishes the job at hand and ends.
 
 import argparse
 import sys
+import time
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Final
+from uuid import uuid4
 
 import redis
-from rq import SimpleWorker
+import structlog
+from rq import Queue, SimpleWorker
 from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
 
-from services.notifier.jobs import digest_queue
+from services.contracts.alert_codes import AlertCode
+from services.contracts.alert_text import raised
+from services.contracts.envelope import Envelope
+from services.contracts.messages.alerts import AlertRaised
+from services.contracts.streams import ALERTS
+from services.contracts.terms import Severity
+from services.notifier.jobs import QUEUE
+from services.notifier.side_jobs import SideJob
+from services.runtime.bus import BusUnavailable, RedisBus, Write
 from services.runtime.logs import configure_logs
 from services.runtime.process import EXIT_BAD_SETTINGS
+from services.runtime.redis_writes import refusal_of_writes
 from services.runtime.settings import RuntimeSettings, SettingsError, load_settings
 
 LOOK_AFTER_S: Final = 10
@@ -27,8 +40,35 @@ RQ_TAKES_OFF_S: Final = 15
 """rq waits for a job so much shorter than `worker_ttl`; it looks around between two waits, here each time."""
 
 
+REFUSED_TOLD_S: Final = 60.0
+"""Refused jobs are counted; so often at most the count is told."""
+NAME: Final = "notifier-worker"
+
+
 class DigestWorker(SimpleWorker):
-    """rq's worker that runs jobs in its own process, and schedules in its own turn."""
+    """rq's worker that runs jobs in its own process, and schedules in its own turn.
+
+    `tell` is called with an alert that counts the jobs which were refused.
+    """
+
+    tell: Callable[[AlertRaised], None] = staticmethod(lambda alert: None)
+    _refused = 0
+    _refused_told_s = float("-inf")
+
+    def execute_job(self, job: Any, queue: Queue) -> None:
+        """Run a job of ours; one that is not is deleted, counted and told."""
+        refusal = job.refusal
+        if not refusal:
+            super().execute_job(job, queue)
+            return
+        self.connection.lrem(queue.intermediate_queue_key, 1, job.id)
+        self.connection.delete(job.key)
+        self._refused += 1
+        structlog.get_logger(service=NAME).error("job refused", job=job.id, problem=refusal)
+        if time.monotonic() - self._refused_told_s >= REFUSED_TOLD_S:
+            self._refused_told_s = time.monotonic()
+            facts: dict[str, int | str] = {"count": self._refused, "problem": refusal[:300]}
+            self.tell(raised(AlertCode.JOB_REFUSED, "job-refused", Severity.CRITICAL, facts))
 
     def run_maintenance_tasks(self) -> None:
         """Put due retries back into the queue, then what rq itself does now and then."""
@@ -48,10 +88,23 @@ class DigestWorker(SimpleWorker):
 
 
 def digest_worker(client: "redis.Redis") -> DigestWorker:
-    return DigestWorker(
-        [digest_queue(client)], connection=client, serializer=JSONSerializer,
+    queue = Queue(QUEUE, connection=client, serializer=JSONSerializer, job_class=SideJob)
+    worker = DigestWorker(
+        [queue], connection=client, serializer=JSONSerializer, job_class=SideJob,
         maintenance_interval=0, worker_ttl=LOOK_AFTER_S + RQ_TAKES_OFF_S,
     )  # fmt: skip
+    worker.tell = lambda alert: say(client, alert)
+    return worker
+
+
+def say(client: "redis.Redis", alert: AlertRaised) -> None:
+    """Write an alert to its stream; where Redis does not take it, the log has it."""
+    bus = RedisBus(client)
+    try:
+        envelope = Envelope.wrap(alert, source=NAME, now_ns=bus.time_ns(), causation_id=str(uuid4()))
+        bus.append([Write(ALERTS.key, envelope)])
+    except BusUnavailable as error:
+        structlog.get_logger(service=NAME).warning("alert not written", error=str(error))
 
 
 def main() -> int:
@@ -61,16 +114,22 @@ def main() -> int:
     chosen = options.parse_args()
     try:
         runtime = load_settings(RuntimeSettings)
-        configure_logs(runtime.log_level, runtime.log_file, "notifier-worker")
+        configure_logs(runtime.log_level, runtime.log_file, NAME)
         client = redis.Redis.from_url(runtime.redis_url)
-        digest_worker(client).work(burst=chosen.burst, logging_level="WARNING")
+        refusal = refusal_of_writes(client)
+        if not refusal:
+            digest_worker(client).work(burst=chosen.burst, logging_level="WARNING")
+            return 0
     except SettingsError as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_BAD_SETTINGS
     except redis.exceptions.ConnectionError as error:
         sys.stderr.write(f"error: Redis does not answer: {error}. Start it, or set ARB_RUNTIME_REDIS_URL.\n")
         return 1
-    return 0
+    except redis.exceptions.RedisError as error:
+        refusal = str(error)
+    sys.stderr.write(f"error: Redis takes no writes: {refusal}. `arb doctor` looks at it.\n")
+    return 1
 
 
 if __name__ == "__main__":

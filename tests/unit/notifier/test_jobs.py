@@ -1,18 +1,24 @@
 """Digests by rq on a real Redis, with a real worker and a webhook of our own."""
 
+import pickle
 import signal
 import threading
 import time
+import zlib
 from pathlib import Path
 
 import psutil
 import pytest
 import redis
+from rq import Callback, Queue, Retry
 from rq.job import Job
 from rq.registry import ScheduledJobRegistry
 from rq.serializers import JSONSerializer
 
+from services.contracts.alert_codes import AlertCode
 from services.contracts.alert_text import Language
+from services.contracts.messages.alerts import AlertRaised
+from services.contracts.streams import ALERTS
 from services.contracts.terms import Severity
 from services.notifier import jobs, pace
 from services.notifier.jobs import QUEUE, RETRY_S, digest_queue, enqueue_digest
@@ -21,6 +27,7 @@ from services.notifier.poster import Poster, SlackChannel
 from services.notifier.reported import NoticesDelivered
 from services.notifier.state import Digest, DigestLine
 from services.notifier.worker import digest_worker
+from services.runtime.bus import RedisBus
 
 from .builders import START_NS, alert, notice, wait_for
 from .conftest import Answer, SlackDouble, Start
@@ -239,3 +246,81 @@ def test_the_worker_is_a_process_of_its_own(
     worker = start("services.notifier.worker", SLACK_WEBHOOK_URL=slack.url, arguments="--burst", **setting)
     assert worker.wait(30) == (1 if setting else 0)
     assert len(slack.posts) == (0 if setting else 1)
+
+
+CALLED: list[str] = []
+
+
+def call_me(*args: object) -> None:
+    """What a stranger would have the worker run."""
+    CALLED.append("called")
+
+
+class Trap:
+    """Unpickling it calls."""
+
+    def __reduce__(self) -> tuple[object, tuple[()]]:
+        return call_me, ()
+
+
+STRANGER = f"{__name__}.call_me"
+
+
+def strange(client: "redis.Redis", **changes: object) -> None:
+    """A job as a stranger with access to Redis writes it."""
+    args = (DIGEST.model_dump(mode="json"), {}, "en")
+    options: dict[str, object] = {"args": args, "job_id": "strange", **changes}
+    Queue(QUEUE, connection=client, serializer=JSONSerializer).enqueue_call(
+        options.pop("func", STRANGER), **options
+    )  # type: ignore[arg-type]
+
+
+def told_of_refusals(client: "redis.Redis") -> list[AlertRaised]:
+    bodies = [entry.decoded().body for entry in RedisBus(client).tail(ALERTS.key, 10)]
+    return [body for body in bodies if body.code == AlertCode.JOB_REFUSED]
+
+
+def test_whatever_else_a_job_names_is_not_run_and_ours_is(
+    real: "redis.Redis", webhook: SlackDouble, tmp_path: Path
+) -> None:
+    proof = tmp_path / "proof"
+    strange(real, func="os.system", args=(f"touch {proof}",), retry=Retry(max=50))
+    strange(real, job_id="another", on_success=None)
+    enqueue_digest(real, DIGEST, NAMES, Language.ENGLISH)
+    work(real)
+    assert not proof.exists() and CALLED == [] and len(webhook.posts) == 1
+    (alert,) = told_of_refusals(real)
+    assert alert.facts == {"count": 1, "problem": "it wants to run os.system"}
+    assert real.keys("rq:job:*") == [b"rq:job:digest-d1"], "what was refused is gone"
+
+
+def test_what_hangs_on_a_job_of_ours_is_not_called_either(real: "redis.Redis", webhook: SlackDouble) -> None:
+    ours = f"{jobs.post_digest.__module__}.post_digest"
+    strange(real, func=ours, on_success=Callback(STRANGER), on_failure=Callback(STRANGER))
+    real.hset("rq:job:strange", "webhooks", f'[{{"url": "{webhook.url}"}}]')
+    work(real)
+    assert CALLED == [] and len(webhook.posts) == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pickle.dumps((STRANGER, None, (), {})),
+        pickle.dumps(Trap()),
+        zlib.compress(b" " * 50_000_000),
+        b"x" * 2_000_000,
+        b'["a", "b"]',
+        b"",
+    ],
+    ids=["pickle", "pickle that calls", "bomb", "large", "no call", "nothing"],
+)
+def test_a_job_that_is_no_json_of_ours_is_dropped_and_the_worker_goes_on(
+    real: "redis.Redis", webhook: SlackDouble, data: bytes
+) -> None:
+    strange(real)
+    real.hset("rq:job:strange", "data", data)
+    real.hset("rq:job:strange", "timeout", "never")
+    enqueue_digest(real, DIGEST, NAMES, Language.ENGLISH)
+    work(real)
+    assert CALLED == [] and len(webhook.posts) == 1
+    assert len(told_of_refusals(real)) == 1
