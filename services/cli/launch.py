@@ -17,7 +17,7 @@ from services.cli.date_checks import findings_in, warnings_of
 from services.cli.doctor import refuse_bad_configuration
 from services.cli.faults import Fault, Interrupted, UsageFault
 from services.cli.fleet import GATEWAY, FleetPlan, groups_of, heartbeats_of, programs, socket_path
-from services.cli.link import Link, open_link, refuse_used, without_password
+from services.cli.link import Link, open_link, refuse_used
 from services.cli.options import run_option
 from services.cli.processes import ADDRESS_VARIABLE, MANAGER, REDIS, running_in
 from services.cli.requests import ask
@@ -33,6 +33,7 @@ from services.contracts.terms import GatewayMode, TradingState
 from services.market.files import read_day_plan, write_day_plan
 from services.market.market_clock import DayPlan
 from services.runtime.bus import BusUnavailable
+from services.runtime.redaction import shown_address
 from services.runtime.redis_server import find_redis
 from services.runtime.settings import RuntimeSettings, load_settings
 from services.runtime.stop_signals import StopFlag
@@ -225,7 +226,7 @@ def _with_redis(options: LaunchOptions, say: Callable[[str], None]) -> Stack:
         if options.at_any_hour:
             refuse_used(link)
         link.close()
-        say(f"Redis: {without_password(address)}")
+        say(f"Redis: {shown_address(address)}")
         return Stack(run, address, cwd=Path.cwd(), tied=options.tied)
     if not options.gateway:
         raise UsageFault("a gateway elsewhere needs a Redis that it can reach",

@@ -19,6 +19,7 @@ from services.cli.stack_file import read_stack_file
 from services.contracts.envelope import Envelope, Message, Unreadable
 from services.contracts.streams import EVERY_KEY, TICKS, home_of, key_of
 from services.runtime.bus import Entry, RedisBus, Write, connect
+from services.runtime.redaction import redacted, shown_address
 from services.runtime.settings import RuntimeSettings, load_settings
 
 READ_AT_ONCE = 1_000
@@ -62,7 +63,7 @@ class Link:
 
     @property
     def address(self) -> str:
-        return without_password(self.url)
+        return shown_address(self.url)
 
     def follow(self, keys: Iterable[str], *, tail: int | None = None) -> "Follower":
         """Read `keys` on from their beginning, or from their last `tail` entries."""
@@ -176,11 +177,11 @@ def open_link(url: str, timeout_s: int = 5) -> Link:
         client = redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=timeout_s)
         client.ping()
     except ValueError as error:
-        raise UsageFault(f"{without_password(url)!r} is no Redis address: {error}",
+        raise UsageFault(f"{shown_address(url)!r} is no Redis address",
                          "Write redis://HOST:PORT/DB, rediss://... or unix://PATH.") from error  # fmt: skip
     except (redis.exceptions.RedisError, OSError) as error:
         raise Fault(
-            f"Redis at {without_password(url)} does not answer: {error}",
+            f"Redis at {shown_address(url)} does not answer: {redacted(str(error))}",
             "Start the stack with `arb up`, or name the server with `--redis URL`.",
         ) from error
     return Link(url, connect(url, timeout_s=timeout_s), client)
@@ -192,14 +193,6 @@ def address_in_use(given: str, run_folder: Path, environ: Mapping[str, str] = os
         return given or environ[ADDRESS_VARIABLE]
     stack = read_stack_file(run_folder)
     return stack.redis_url if stack is not None else load_settings(RuntimeSettings).redis_url
-
-
-def without_password(url: str) -> str:
-    """Return an address that may be shown."""
-    parts = urlsplit(url)
-    if "@" not in parts.netloc:
-        return url
-    return urlunsplit(parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]))
 
 
 def with_database(url: str, number: int) -> str:

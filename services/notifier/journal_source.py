@@ -16,6 +16,7 @@ from services.contracts.streams import TABLE, state_key, stream_of
 from services.notifier.journal_line import FIRST_ID, Gap, order_of
 from services.notifier.journal_writer import Batch
 from services.runtime.bus import BusUnavailable, RedisBus, bytes_of, entry_of
+from services.runtime.redaction import redacted
 
 _SCAN_COUNT: Final = 500
 
@@ -85,4 +86,4 @@ def _ask(call: Any) -> Any:
     try:
         return call()
     except (redis.RedisError, OSError) as error:
-        raise BusUnavailable(f"Redis did not answer: {error}") from error
+        raise BusUnavailable(f"Redis did not answer: {redacted(str(error))}") from error

@@ -30,6 +30,7 @@ from services.notifier.side_jobs import SideJob
 from services.runtime.bus import BusUnavailable, RedisBus, Write
 from services.runtime.logs import configure_logs
 from services.runtime.process import EXIT_BAD_SETTINGS
+from services.runtime.redaction import redacted
 from services.runtime.redis_writes import refusal_of_writes
 from services.runtime.settings import RuntimeSettings, SettingsError, load_settings
 
@@ -124,7 +125,8 @@ def main() -> int:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_BAD_SETTINGS
     except redis.exceptions.ConnectionError as error:
-        sys.stderr.write(f"error: Redis does not answer: {error}. Start it, or set ARB_RUNTIME_REDIS_URL.\n")
+        why = f"Redis does not answer: {redacted(str(error))}"
+        sys.stderr.write(f"error: {why}. Start it, or set ARB_RUNTIME_REDIS_URL.\n")
         return 1
     except redis.exceptions.RedisError as error:
         refusal = str(error)

@@ -32,6 +32,7 @@ from services.contracts.limits import BURIED_TEXT_BYTES, NS_PER_S
 from services.contracts.said import SAID, said_field
 from services.contracts.streams import BOOK_FIELD, ENTRY_FIELD, SAID_KEY, state_key
 from services.runtime.portion import Portion
+from services.runtime.redaction import redacted
 
 _SCAN_COUNT: Final = 500
 
@@ -378,7 +379,7 @@ class RedisBus:
             raise BusUnavailable(f"Redis refused: {error}") from error
         except (redis.exceptions.RedisError, OSError) as error:
             self._redis.connection_pool.disconnect()
-            raise BusUnavailable(f"Redis did not answer: {error}") from error
+            raise BusUnavailable(f"Redis did not answer: {redacted(str(error))}") from error
 
 
 _REFUSALS: Final = (("FENCED", Fenced), ("AHEAD", CommitsAhead), ("EMPTIED", KeysLost))

@@ -7,7 +7,6 @@ an address, a webhook) is masked on the way out.
 
 import logging
 import os
-import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
@@ -17,15 +16,12 @@ from typing import Any, Final, TextIO, cast
 import structlog
 
 from services.contracts.envelope import Envelope
+from services.runtime.redaction import redacted
 from services.runtime.settings import SettingsError
 
 MAX_BYTES: Final = 10_000_000
 BACKUPS: Final = 5
 """`x.log` becomes `x.log.1` when it is full, and so on; older ones go."""
-_SECRETS: Final = (
-    (re.compile(r"(://[^/\s:@]*:)[^@\s/]+@"), r"\1***@"),
-    (re.compile(r"(hooks\.slack\.com)/\S+"), r"\1/***"),
-)
 
 
 class LogTarget:
@@ -142,9 +138,7 @@ def without_secrets(logger: Any, method: str, event: MutableMapping[str, Any]) -
 
 def _masked(value: Any) -> Any:
     if isinstance(value, str):
-        for pattern, instead in _SECRETS:
-            value = pattern.sub(instead, value)
-        return value
+        return redacted(value)
     if isinstance(value, Mapping):
         return {name: _masked(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

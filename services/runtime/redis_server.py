@@ -13,6 +13,7 @@ from pathlib import Path
 import redis
 
 from services.runtime.lifeline import ends_with_parent
+from services.runtime.redaction import redacted, shown_address
 
 START_TIMEOUT_S = 10
 
@@ -104,5 +105,7 @@ def _ping(url: str, timeout_s: float) -> None:
             return
         except (redis.exceptions.RedisError, ValueError, OSError) as error:
             if time.monotonic() > deadline:
-                raise NoRedis(f"Redis at {url} does not answer: {error}") from error
+                raise NoRedis(
+                    f"Redis at {shown_address(url)} does not answer: {redacted(str(error))}"
+                ) from error
             time.sleep(0.02)

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from services.cli.faults import Fault, UsageFault
-from services.cli.link import Link, address_in_use, open_link, with_database, without_password
+from services.cli.link import Link, address_in_use, open_link, with_database
 from services.cli.stack_file import StackRecord, write_stack_file
 from services.contracts.streams import ALERTS, TICKS, key_of, state_key
+from services.runtime.redaction import shown_address
 from tests.unit.cli.builders import alert
 
 KEY = key_of(ALERTS)
@@ -43,7 +44,7 @@ def test_the_address_given_wins_then_the_environment_then_the_stack(
     ],
 )
 def test_a_password_is_never_shown(url: str, shown: str) -> None:
-    assert without_password(url) == shown
+    assert shown_address(url) == shown
 
 
 @pytest.mark.parametrize(
