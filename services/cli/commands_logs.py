@@ -14,6 +14,7 @@ from services.cli.faults import UsageFault
 from services.cli.log_files import Line, LogFolder
 from services.cli.log_view import LEVELS, Wanted, shown, since_of
 from services.cli.options import DEFAULT_RUN, RunOption, console
+from services.runtime.visible import visible
 
 POLL_S: Final = 0.25
 LINES: Final = 200
@@ -63,14 +64,14 @@ class _Printer:
 
     def __call__(self, line: Line) -> None:
         if self._as_json:
-            sys.stdout.write(line.text + "\n")
+            sys.stdout.write(visible(line.text) + "\n")
             return
         width = self._screen.width if self._screen.is_terminal else 0
         for row in shown(line, width):
             if width:
                 self._screen.print(row, soft_wrap=True)
             else:
-                sys.stdout.write(row.plain + "\n")
+                sys.stdout.write(visible(row.plain) + "\n")
 
 
 def _printer(as_json: bool) -> _Printer:

@@ -24,6 +24,7 @@ from services.cli.options import (
     open_desk,
     print_json,
     reason_or_ask,
+    typed,
 )
 from services.cli.preflight import is_clean, preflight
 from services.cli.requests import Outcome, ask
@@ -42,6 +43,7 @@ from services.contracts.messages.status import OpenPairSeen
 from services.contracts.reference import SymbolEntry
 from services.contracts.terms import GatewayMode, Latch, Severity, TradingState
 from services.runtime.bus import BusUnavailable
+from services.runtime.visible import visible_line
 
 STEER_PANEL = "Steer"
 ONCE_SILENT_S = 0.2
@@ -72,7 +74,9 @@ def arm(
             print_checks(checks, as_json=False)
         raise typer.Exit(EXIT_FAILED)
     if board.gateway is not None and board.gateway.mode is GatewayMode.LIVE and not yes:
-        typer.confirm(f"Trade account {board.gateway.account} with real money?", abort=True, err=True)
+        typer.confirm(
+            f"Trade account {visible_line(board.gateway.account)} with real money?", abort=True, err=True
+        )
     request = TradingStateRequested(target=TradingState.ARMED, by=by, reason=reason)
     finish(ask(link, request, wait), as_json)
 
@@ -160,7 +164,7 @@ def ack(
     if alert_id and alert_id not in known:
         raise UnknownName(f"no open alert {alert_id!r}", alert_id, list(known), "arb status")
     name, chosen = name_or_login(by), known if every else (alert_id,)
-    requests = [AlertAcknowledged(alert_id=each, by=name, reason=reason) for each in chosen]
+    requests = [AlertAcknowledged(alert_id=each, by=name, reason=typed(reason)) for each in chosen]
     outcomes: list[Outcome] = []
     for request in requests:  # where nobody answers, one full wait says so as well as twenty
         silent = bool(outcomes) and not outcomes[-1].done

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import typer
-from rich.console import Console
 from typer.core import TyperGroup
 
+from services.cli.terminal import Terminal
 from services.market.errors import ConfigError, NotCovered
 from services.runtime.bus import BusUnavailable
 from services.runtime.redis_server import NoRedis
@@ -71,7 +71,7 @@ class ArbGroup(TyperGroup):
 
 
 def _say(fault: Fault) -> None:
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console = Terminal(stderr=True, soft_wrap=True, highlight=False)
     console.print(f"[bold red]error:[/] {_plain(fault.what)}")
     if fault.mend:
         console.print(f"  {_plain(fault.mend)}")

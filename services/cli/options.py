@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from services.cli.faults import Fault, UsageFault
 from services.cli.link import Link, address_in_use, open_link
 from services.cli.processes import REDIS
 from services.cli.stack import Stack
+from services.cli.terminal import Terminal, json_text
 from services.runtime.settings import config_dir
 
 RedisOption = Annotated[
@@ -34,9 +34,9 @@ DEFAULT_RUN = Path("run")
 DEFAULT_WAIT_S = 3.0
 
 
-def console(*, stderr: bool = False) -> Console:
+def console(*, stderr: bool = False) -> Terminal:
     """Return a console that writes where the command's output goes now."""
-    return Console(stderr=stderr, highlight=False)
+    return Terminal(stderr=stderr, highlight=False)
 
 
 def open_desk(redis: str, run: Path = DEFAULT_RUN) -> Link:
@@ -92,7 +92,7 @@ def reason_or_ask(reason: str) -> str:
         reason = str(typer.prompt("Reason", err=True))
     if not reason.strip():
         raise UsageFault("a reason is needed", 'Add --reason "why".')
-    return reason.strip()
+    return typed(reason)
 
 
 def name_or_login(by: str) -> str:
@@ -102,15 +102,34 @@ def name_or_login(by: str) -> str:
         UsageFault: the system does not say who that is.
     """
     if by.strip():
-        return by.strip()
+        return typed(by)
     try:
-        return getpass.getuser()
+        return typed(getpass.getuser())
     except (OSError, KeyError) as error:
         raise UsageFault("nobody knows who asks", "Add --by NAME.") from error
 
 
+def typed(text: str) -> str:
+    """Return what a person typed, as text that can be written down.
+
+    A terminal that sends code page 949 to a host in UTF-8 leaves bytes that Python keeps as halves of
+    characters: those are read as what they are, and what is nothing is replaced.
+    """
+    raw = text.strip().encode("utf-8", "surrogateescape" if _is_bytes(text) else "replace")
+    for encoding in ("utf-8", "cp949"):
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return raw.decode("utf-8", "replace")
+
+
+def _is_bytes(text: str) -> bool:
+    """Whether every half of a character in it stands for a byte."""
+    halves = (character for character in text if "\ud800" <= character <= "\udfff")
+    return all("\udc80" <= half <= "\udcff" for half in halves)
+
+
 def print_json(value: Any) -> None:
     """Print one JSON value, for scripts: no colour, no wrapping."""
-    import json
-
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    typer.echo(json_text(value))

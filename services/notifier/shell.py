@@ -37,6 +37,7 @@ from services.notifier.wording import Names
 from services.runtime.service import Service
 from services.runtime.settings import RuntimeSettings, SettingsError, load_settings
 from services.runtime.slack import masked
+from services.runtime.visible import visible_line
 
 NAME: Final = "notifier"
 REDIS_TIMEOUT_S: Final = 5
@@ -47,7 +48,7 @@ JOIN_S: Final = 15.0
 def say(line: str) -> None:
     """Write one plain line to the terminal; one that its disk does not take ends nothing."""
     with suppress(OSError):
-        sys.stderr.write(line + "\n")
+        sys.stderr.write(visible_line(line) + "\n")
         sys.stderr.flush()
 
 

@@ -18,6 +18,7 @@ from dotenv import dotenv_values
 from slack_sdk.webhook import WebhookClient, WebhookResponse
 
 from services.runtime.slack_blocks import Payload
+from services.runtime.visible import visible
 
 VARIABLE: Final = "SLACK_WEBHOOK_URL"
 FILE: Final = "slack.toml"
@@ -67,7 +68,7 @@ def post(webhook_url: str, payload: Payload, timeout_s: int = 5) -> Outcome:
     shown = masked(webhook_url)
     client = WebhookClient(webhook_url, timeout=timeout_s, logger=_quiet, retry_handlers=[])
     try:
-        response = client.send(text=payload.text, blocks=list(payload.blocks) or None)
+        response = client.send(text=visible(payload.text), blocks=list(payload.blocks) or None)
     except Exception as error:
         return Failed(f"{shown} did not answer: {_reason(error)}")
     return _outcome(response, shown)

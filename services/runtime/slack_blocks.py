@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from services.contracts.terms import Severity
+from services.runtime.visible import visible
 
 HEADER_CHARS: Final = 150
 FIELD_CHARS: Final = 300
@@ -69,7 +70,7 @@ def alert_blocks(
 def header(text: str) -> Block:
     return {
         "type": "header",
-        "text": {"type": "plain_text", "text": cut(one_line(text), HEADER_CHARS), "emoji": True},
+        "text": {"type": "plain_text", "text": cut(visible(one_line(text)), HEADER_CHARS), "emoji": True},
     }
 
 
@@ -82,7 +83,7 @@ def context(text: str) -> Block:
 
 
 def mrkdwn(text: str, most: int) -> Block:
-    return {"type": "mrkdwn", "text": cut(text, most)}
+    return {"type": "mrkdwn", "text": cut(visible(text), most)}
 
 
 def escaped(text: str) -> str:

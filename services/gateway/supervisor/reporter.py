@@ -21,7 +21,7 @@ from services.contracts.streams import home_of, key_of
 from services.contracts.terms import Severity
 from services.runtime.bus import BusUnavailable, RedisBus, Write
 from services.runtime.slack import Delivered, Failed, Outcome, RetryAfter
-from services.runtime.slack_blocks import SIGN_OVER, SIGNS, Payload, alert_blocks
+from services.runtime.slack_blocks import SIGN_OVER, SIGNS, Payload, alert_blocks, escaped
 
 SOURCE: Final = "gateway-supervisor"
 KEPT: Final = 200
@@ -184,7 +184,7 @@ class Reporter(threading.Thread):
         title = f"{sign} {alert.title}"
         small = f"gateway's supervisor on {self._host}; Redis has been away for {self.redis_away_s} s"
         blocks = alert_blocks(title, (), alert.detail, alert.next_step, small)
-        return Payload("\n".join(filter(None, (title, alert.detail, alert.next_step))), blocks)
+        return Payload(escaped("\n".join(filter(None, (title, alert.detail, alert.next_step)))), blocks)
 
     def _write(self, message: Message, cause: str, now_ns: int) -> Write:
         stream = home_of(type(message))
