@@ -63,10 +63,10 @@ def _with_ports(place: str) -> str:
     hosts, slash, path = place.partition("/")
     shown = []
     for host in hosts.split(","):
-        name, colon, port = host.rpartition(":")
+        v6, bracket, after = host.rpartition("]")
+        name, colon, port = after.partition(":")
         is_port = port.isdigit() and len(port) <= 5
-        inside_v6 = host.startswith("[") and host.endswith("]")
-        shown.append(host if not colon or is_port or inside_v6 else f"{name}:{MASK}")
+        shown.append(host if not colon or is_port else f"{v6}{bracket}{name}:{MASK}")
     return ",".join(shown) + slash + path
 
 

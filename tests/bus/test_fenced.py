@@ -10,7 +10,7 @@ from services.contracts.alert_codes import AlertCode
 from services.contracts.envelope import Envelope, decode
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.status import Heartbeat
-from services.contracts.streams import ALERTS, STATUS, state_key
+from services.contracts.streams import ALERTS, SAID_KEY, STATUS, state_key
 from services.runtime import fenced
 from services.runtime.bus import BusUnavailable, Entry, RedisBus, Write
 from services.runtime.fenced import Bystander
@@ -71,7 +71,8 @@ def test_it_waits_while_the_owner_lives_and_ends_when_it_has_been_silent(real: "
     first, last = alerts(real)
     assert (first.code, first.resolved, last.resolved) == (AlertCode.SECOND_INSTANCE, False, True)
     assert first.alert_id == last.alert_id and OWNER in first.detail and OURS in first.detail
-    assert sorted(real.keys()) == sorted([ALERTS.key.encode(), STATUS.key.encode()])
+    written = (ALERTS.key, STATUS.key, SAID_KEY)
+    assert sorted(real.keys()) == sorted(key.encode() for key in written), "and no state"
 
 
 def test_only_the_owners_heartbeats_count(real: "redis.Redis") -> None:
