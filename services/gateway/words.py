@@ -16,15 +16,18 @@ CLOCKS_PART_S = 300
 
 
 def of_another_date(turn: Turn, seen: Evidence) -> bool:
-    """Whether a frame or row is stamped so far ahead of now that the date before must be meant. Of one of
-    our numbers, or where the exchange's stamps make our own time doubtful, that is hours, else minutes."""
+    """Whether a frame or row is stamped so far ahead of now, or so long before our order of its number was
+    sent, that the date before must be meant: numbers count anew each day. Where the exchange's stamps make
+    our own time doubtful that is hours, and ahead also of one of our numbers, else minutes."""
     clock, stamp_ns = turn.state.clock, market_ns_of(seen.hhmmss)
     if stamp_ns is None:
         return False
-    ours = turn.state.orders.by_number(seen.broker_order_no) is not None
-    loose = ours or any(turn.state.doubts.values())
-    allowed_ns = AHEAD_NS if loose else min(AHEAD_NS, limit_ns(clock, turn.now_ns, CLOCKS_PART_S))
-    return bool(stamp_ns - clock.market_ns(turn.now_ns) > allowed_ns)
+    record, doubtful = turn.state.orders.by_number(seen.broker_order_no), any(turn.state.doubts.values())
+    near_ns = min(AHEAD_NS, limit_ns(clock, turn.now_ns, CLOCKS_PART_S))
+    ahead_ns = AHEAD_NS if doubtful or record is not None else near_ns
+    behind_ns = AHEAD_NS if doubtful else near_ns
+    old = record is not None and clock.market_ns(record.sent_ns) - stamp_ns > behind_ns
+    return old or bool(stamp_ns - clock.market_ns(turn.now_ns) > ahead_ns)
 
 
 def note_strange(turn: Turn, *words: tuple[str, str]) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from services.cli.board import STALE_NS, Board, seen
 from services.cli.preflight import is_clean, preflight
+from services.cli.wording import sentence
 from services.contracts.envelope import Message
 from services.contracts.in_force import Reference
 from services.contracts.messages.control import LatchSet, ReferencePublished
@@ -84,3 +85,11 @@ def test_silence_of_any_service_is_named(reference: Reference) -> None:
     assert "services" in failed(ready(reference), NOW_NS + STALE_NS + 1)
     without = [m for m in ready(reference) if getattr(m, "service", "") != "detector-g1"]
     assert failed(without) == {"services"}
+
+
+def test_a_reload_says_what_of_the_files_is_not_in_force(reference: Reference) -> None:
+    note = "threshold.toml, default: 100 -> 50 allows more; the table waits until the desk is disarmed"
+    published = ReferencePublished(
+        reference=reference, reference_hash=reference.hash, by="kim", reason="r", notes=(note,)
+    )
+    assert note in sentence(published)

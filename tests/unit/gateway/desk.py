@@ -214,14 +214,14 @@ def chejan(
     send: Send, number: str, status: str, *, remaining: int, cum: int = 0, amount: int = 0, last: str = "",
     screen: str | None = None, **more: str,
 ) -> dict[str, str]:  # fmt: skip
-    """An order frame for what was sent, FIDs as keyword names."""
+    """An order frame for what was sent, FIDs as keyword names; without a time unless one is given."""
     _, own_screen, account, order_type, code, qty, price, _, original = send.args
     sell = order_type in (2, 22)
     filled = status == "체결"
     return {
         "f9201": account, "f9203": number, "f9001": f"A{code}", "f913": status, "f900": str(qty),
         "f901": str(price), "f902": str(remaining), "f903": str(amount), "f904": original or "0000000",
-        "f905": "-매도" if sell else "+매수", "f907": "1" if sell else "2", "f908": "100000",
+        "f905": "-매도" if sell else "+매수", "f907": "1" if sell else "2", "f908": "",
         "f911": str(cum) if filled else "", "f938": str(amount * 15 // 100_000), "f939": "0",
         "f920": own_screen if screen is None else screen, "f2134": "2" if order_type > 20 else "1", **more,
     }  # fmt: skip

@@ -71,7 +71,7 @@ def own_screen(desk: Desk, send: Send) -> None:
 
 
 def no_screen(desk: Desk, send: Send) -> None:
-    desk.frame(**chejan(send, NO, "체결", remaining=6, cum=4, amount=797_200, screen=""))
+    desk.frame(**chejan(send, NO, "체결", remaining=6, cum=4, amount=797_200, screen="", f908="100000"))
     desk.run(4)
 
 

@@ -19,6 +19,7 @@ from services.contracts.messages.orders import (
 from services.contracts.reasons import GateReason
 from services.contracts.terms import OrderKind, Purpose, Side, Symbol, Venue
 from services.gateway.effects import Query, Send
+from services.gateway.exchange_time import Doubt
 from services.gateway.order_table import OrderTable
 
 from .desk import ACCOUNT, Desk, at, chejan, exit_order, fresh, order, ready
@@ -102,6 +103,29 @@ class TestAccounts:
         desk = ready(fresh(now_ns=at(8, 0, 30)))
         hand(desk, f908="195959")
         assert not desk.told(ForeignOrderSeen)
+
+    @pytest.mark.parametrize(("stamp", "filled"), [("095400", 0), ("095900", 10), ("100000", 10)])
+    @pytest.mark.parametrize("by_query", [False, True])
+    def test_what_is_stamped_long_before_our_order_of_its_number_is_of_another_date(
+        self, stamp: str, filled: int, by_query: bool
+    ) -> None:
+        desk = ready(fresh())
+        send = sent(desk)
+        desk.answer(send, NO)
+        if by_query:
+            desk.broker.rows = [row(send, NO, cum=10, amount=1_995_000, remaining=0, 시간=stamp)]
+            desk.feed_forgotten()
+        else:
+            desk.frame(**chejan(send, NO, "체결", remaining=0, cum=10, amount=1_995_000, f908=stamp))
+        assert sum(m.last_qty_shares for m in desk.told(OrderFilled)) == filled
+
+    def test_where_the_exchanges_time_is_doubtful_an_earlier_stamp_is_believed(self) -> None:
+        desk = ready(fresh())
+        send = sent(desk)
+        desk.answer(send, NO)
+        desk.state = desk.state.but(doubts={Venue.KRX: Doubt(1, 1, certain=True)})
+        desk.frame(**chejan(send, NO, "체결", remaining=0, cum=10, amount=1_995_000, f908="095000"))
+        assert sum(m.last_qty_shares for m in desk.told(OrderFilled)) == 10
 
 
 class TestHandOrders:
