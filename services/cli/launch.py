@@ -4,11 +4,12 @@ supervisord runs the processes, so that one that ends is there again within seco
 pairs, open ones brought to their end as far as that takes seconds, then every process, last started first.
 """
 
+import fcntl
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -26,6 +27,7 @@ from services.cli.stack import STOP_TIMEOUT_S, Death, Stack, died
 from services.cli.supervisord import managed, manager_program
 from services.cli.surroundings import day_at_any_hour
 from services.cli.targets import TARGETS_FILE, write_targets
+from services.contracts.limits import HEARTBEAT_MS
 from services.contracts.messages.control import TradingStateRequested
 from services.contracts.messages.status import Heartbeat
 from services.contracts.streams import STATUS, key_of
@@ -42,6 +44,7 @@ READY_TIMEOUT_S: Final = 60
 STOP_ALL_S: Final = 90.0
 """supervisord stops its processes one after the other."""
 STOP_ROUNDS: Final = 3
+START_LOCK: Final = "start.lock"
 SETTLE_POLL_S: Final = 0.2
 DAY_PLAN_FILE: Final = "day_plan.json"
 OF_A_DAY: Final = "-day"
@@ -75,7 +78,7 @@ def launch(options: LaunchOptions, say: Callable[[str], None], stop: StopFlag) -
     """Start every process of a plan and wait until each has been heard; returns what was started here.
 
     Raises:
-        UsageFault: something runs in the folder already, or the options contradict.
+        UsageFault: something runs in the folder or over the Redis already, or the options contradict.
         ConfigError: the day plan cannot be read.
         Fault: a process died, one was not heard in time, or `stop` was set; nothing is left running.
     """
@@ -90,14 +93,31 @@ def launch(options: LaunchOptions, say: Callable[[str], None], stop: StopFlag) -
     for sentence in warnings_of(findings_in(options.config_dir, "" if day is None else day.trading_date)):
         say(sentence)
     options.run.mkdir(parents=True, exist_ok=True)
-    if day is not None and options.at_any_hour:
-        options = _begun_now(options, day)
-    plan = _plan(options)
-    written = write_targets(plan)
-    if written is not None:
-        say(f"metrics: {written} names the targets for Prometheus")
-    stack = _with_redis(options, say)
+    with _alone(options.run):
+        _refuse_running(options.run)
+        if day is not None and options.at_any_hour:
+            options = _begun_now(options, day)
+        return _started(options, _plan(options), say, stop)
+
+
+@contextmanager
+def _alone(run: Path) -> Iterator[None]:
+    """Let one command at a time start processes in a run folder. Raises UsageFault where another does."""
+    with (run / START_LOCK).open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageFault(f"another command is starting a stack in {run}",
+                             "Wait for it, or choose another folder with `--run`.") from error  # fmt: skip
+        yield
+
+
+def _started(options: LaunchOptions, plan: FleetPlan, say: Callable[[str], None], stop: StopFlag) -> Stack:
+    stack = _with_redis(options, heartbeats_of(plan), say)
     try:
+        written = write_targets(plan)
+        if written is not None:
+            say(f"metrics: {written} names the targets for Prometheus")
         link = open_link(stack.redis_url)
         follower = link.follow([key_of(STATUS)], tail=1)
         began_ns = link.bus.time_ns()
@@ -156,27 +176,33 @@ def stop(run: Path, settle_s: float = 0) -> list[str] | None:
     if stack is None:
         return None
     ran = stack.alive
-    open_pairs = _settle(stack.redis_url, settle_s) if ran and settle_s else ""
-    unwell = [*filter(None, (open_pairs,)), *end(stack)]
+    unwell = _settle(stack.redis_url, settle_s) if ran and settle_s else []
+    unwell += end(stack)
     return unwell if ran else None
 
 
-def _settle(redis_url: str, settle_s: float) -> str:
-    """Pause entries and wait for open pairs; returns what is left open, empty where nothing is."""
+def _settle(redis_url: str, settle_s: float) -> list[str]:
+    """Pause entries and wait for open pairs; returns a sentence for each thing that is not well."""
     deadline = time.monotonic() + settle_s
+    unwell: list[str] = []
     try:
         link = open_link(redis_url)
-        board, _ = board_now(link)
+        board, now_ns = board_now(link)
         if board.state is TradingState.ARMED:
             pause = TradingStateRequested(target=TradingState.PAUSE_ENTRY, by="arb down", reason="arb down")
-            ask(link, pause, settle_s)
+            if not ask(link, pause, settle_s).done:
+                unwell.append("nobody answered that entries are paused")
         while board.executor is not None and board.executor.pairs and time.monotonic() < deadline:
             time.sleep(SETTLE_POLL_S)
-            board, _ = board_now(link)
+            board, now_ns = board_now(link)
     except (Fault, BusUnavailable) as error:
-        return f"trading could not be paused before: {error}"
+        return [f"trading could not be paused before: {error}"]
     names = [] if board.executor is None else [pair.pair_id for pair in board.executor.pairs]
-    return f"still open, and worked on again at the next start: {', '.join(names)}" if names else ""
+    if names:
+        unwell.append(f"still open, and worked on again at the next start: {', '.join(names)}")
+    elif "executor" in board.services and not board.alive("executor", now_ns):
+        unwell.append("the executor was silent: what is open is not known")
+    return unwell
 
 
 def _refuse_running(run: Path) -> None:
@@ -186,6 +212,29 @@ def _refuse_running(run: Path) -> None:
         raise UsageFault(f"a stack runs in {run} already: {', '.join(stack.alive)}{unwatched}",
                          f"Stop it with `arb down{run_option(run)}`, or choose another folder with "
                          "`--run`.")  # fmt: skip
+
+
+def _refuse_served(link: Link, services: Sequence[str]) -> None:
+    """Refuse a Redis over which others run these services: each that is started here would take over.
+
+    A heartbeat may be the last of a service that has just been stopped: the next one is waited for.
+    """
+    board, now_ns = board_now(link)
+    if not any(board.alive(name, now_ns) for name in services):
+        return
+    follower = link.follow([key_of(STATUS)], tail=1)
+    living: dict[str, str] = {}
+    deadline = time.monotonic() + 2 * HEARTBEAT_MS / 1_000
+    while time.monotonic() < deadline:
+        living |= {
+            item.message.service: item.message.instance for item in follower.read(100)
+            if isinstance(item.message, Heartbeat) and item.envelope.ts_init_ns > now_ns
+            and item.message.service in services
+        }  # fmt: skip
+    if living:
+        names = ", ".join(f"{name} ({instance})" for name, instance in sorted(living.items()))
+        raise UsageFault(f"services run over {link.address} already: {names}",
+                         "Stop them there, or name another Redis with `--redis URL`.")  # fmt: skip
 
 
 def _day_of(options: LaunchOptions) -> DayPlan | None:
@@ -217,7 +266,7 @@ def _plan(options: LaunchOptions) -> FleetPlan:
     )  # fmt: skip
 
 
-def _with_redis(options: LaunchOptions, say: Callable[[str], None]) -> Stack:
+def _with_redis(options: LaunchOptions, services: Sequence[str], say: Callable[[str], None]) -> Stack:
     """A stack on the Redis given or configured; one of our own only where none was named."""
     address = options.redis or configured_address(os.environ)
     run = options.run.resolve()
@@ -225,6 +274,7 @@ def _with_redis(options: LaunchOptions, say: Callable[[str], None]) -> Stack:
         link = open_link(address)
         if options.at_any_hour:
             refuse_used(link)
+        _refuse_served(link, services)
         link.close()
         say(f"Redis: {shown_address(address)}")
         return Stack(run, address, cwd=Path.cwd(), tied=options.tied)

@@ -3,7 +3,9 @@
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +17,17 @@ from services.cli.app import app
 from services.cli.board import Board, seen
 from services.cli.demo_view import PlainWatcher
 from services.cli.doctor import examine
+from services.cli.launch import _alone
 from services.cli.link import Seen, open_link, with_database
 from services.cli.preflight import Check
+from services.cli.processes import running_in
 from services.cli.stack import Program, Stack
 from services.contracts.envelope import Message
+from services.contracts.limits import NS_PER_S
+from services.contracts.streams import STATUS, key_of
 from services.contracts.terms import Severity
-from tests.unit.cli.builders import NOW_NS, alert, closed, envelope, gateway_status, risk_status
+from services.runtime.bus import Write
+from tests.unit.cli.builders import NOW_NS, alert, closed, envelope, gateway_status, heartbeat, risk_status
 
 CONFIG = Path(__file__).parents[3] / "config"
 
@@ -229,3 +236,57 @@ def test_the_doctor_names_a_file_of_the_gateways_machine_that_cannot_be_used(
     result = arb("doctor", "--redis", "redis://127.0.0.1:1")
     assert result.exit_code == 1
     assert "not ok  settings of gateway.supervisor" in result.output and "supervisor.toml" in result.output
+
+
+def beat_for(url: str, service: str, lasts: Callable[[], bool]) -> None:
+    link = open_link(url)
+    while lasts():
+        now_ns = link.bus.time_ns()
+        beat = heartbeat(service).model_copy(update={"instance": "elsewhere-7", "started_at_ns": now_ns})
+        link.append(beat, cause=f"beat-{now_ns}", source=service)
+        time.sleep(0.1)
+    link.close()
+
+
+def test_a_redis_over_which_services_run_already_is_refused(redis_url: str, tmp_path: Path) -> None:
+    open_link(redis_url).client.flushall()
+    over = threading.Event()
+    living = threading.Thread(target=beat_for, args=(redis_url, "executor", lambda: not over.is_set()))
+    living.start()
+    try:
+        time.sleep(0.3)
+        result = arb("up", "--redis", redis_url)
+    finally:
+        over.set()
+        living.join()
+    assert result.exit_code == 2
+    assert "executor (elsewhere-7)" in result.stderr and "--redis" in result.stderr
+    assert running_in(tmp_path / "run") == []
+
+
+def test_a_second_start_in_the_same_folder_at_the_same_moment_is_refused(
+    redis_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    with _alone(tmp_path / "run"):
+        result = arb("up", "--redis", redis_url)
+    assert result.exit_code == 2
+    assert "another command is starting" in result.stderr
+    assert running_in(tmp_path / "run") == []
+
+
+def test_down_says_that_what_a_silent_executor_holds_is_not_known(redis_url: str, tmp_path: Path) -> None:
+    link = open_link(redis_url)
+    link.client.flushall()
+    old_ns = link.bus.time_ns() - 60 * NS_PER_S
+    old = envelope(heartbeat("executor"), old_ns)
+    link.bus.append([Write(key_of(STATUS), old)])
+    stack = Stack(tmp_path / "run", redis_url, cwd=tmp_path)
+    stack.start(Program("risk", (sys.executable, "-S", "-c", "import time; time.sleep(60)")))
+    try:
+        result = arb("down")
+    finally:
+        stack.stop_all()
+    assert result.exit_code == 1
+    assert "what is open is not known" in result.output
+    link.close()
