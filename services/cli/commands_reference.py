@@ -1,6 +1,7 @@
 """Commands about what is traded and within which bounds: `limits`, `symbols`."""
 
 import difflib
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -230,4 +231,8 @@ def _replace(target: Path, text: str) -> None:
     """Write the file so that a reader sees the old one or the new one, never a part."""
     fresh = target.with_suffix(".new")
     fresh.write_text(text, encoding="utf-8")
+    if target.exists():
+        shutil.copymode(target, fresh)
+    else:
+        fresh.chmod(0o644)
     fresh.replace(target)

@@ -35,6 +35,7 @@ from services.contracts.terms import GatewayMode, TradingState
 from services.market.files import read_day_plan, write_day_plan
 from services.market.market_clock import DayPlan
 from services.runtime.bus import BusUnavailable
+from services.runtime.private import private_folder
 from services.runtime.redaction import shown_address
 from services.runtime.redis_server import find_redis
 from services.runtime.settings import RuntimeSettings, load_settings
@@ -92,7 +93,7 @@ def launch(options: LaunchOptions, say: Callable[[str], None], stop: StopFlag) -
     day = _day_of(options)
     for sentence in warnings_of(findings_in(options.config_dir, "" if day is None else day.trading_date)):
         say(sentence)
-    options.run.mkdir(parents=True, exist_ok=True)
+    private_folder(options.run)
     with _alone(options.run):
         _refuse_running(options.run)
         if day is not None and options.at_any_hour:

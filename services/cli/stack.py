@@ -33,6 +33,7 @@ from services.cli.stack_file import (
     write_stack_file,
 )
 from services.runtime.lifeline import ends_with_parent
+from services.runtime.private import private_folder
 
 STOP_TIMEOUT_S: Final = 8.0
 POLL_S: Final = 0.02
@@ -150,7 +151,7 @@ class Stack:
             UsageFault: it cannot be run at all.
         """
         logs = self.folder / LOGS
-        logs.mkdir(parents=True, exist_ok=True)
+        private_folder(logs)
         own = {
             ADDRESS_VARIABLE: self.redis_url,
             LOG_FILE_VARIABLE: str(logs / f"{program.name}.log"),

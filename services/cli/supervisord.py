@@ -19,6 +19,7 @@ from services.cli.faults import UsageFault
 from services.cli.fleet import socket_path
 from services.cli.processes import CONFIG_FILE, LOG_FILE_VARIABLE, LOGS, MANAGER
 from services.cli.stack import STOP_TIMEOUT_S, Program
+from services.runtime.private import OTHERS, private_folder
 from services.runtime.process import EXIT_BAD_SETTINGS, EXIT_STATE
 
 SOCKET: Final = "supervisord.sock"
@@ -59,7 +60,7 @@ def configuration_of(programs: Sequence[Program], folder: Path, cwd: Path) -> st
     logs = folder / LOGS
     sections = [
         _section("supervisord", {
-            "nodaemon": "true", "directory": cwd, "umask": "022", "strip_ansi": "true",
+            "nodaemon": "true", "directory": cwd, "umask": f"{OTHERS:03o}", "strip_ansi": "true",
             "pidfile": folder / PID_FILE, "logfile": logs / "supervisord.out",
             "logfile_maxbytes": OUT_BYTES, "logfile_backups": OUT_BACKUPS, "childlogdir": logs,
         }),
@@ -105,7 +106,7 @@ def _section(name: str, values: Mapping[str, object]) -> str:
 
 def manager_program(programs: Sequence[Program], folder: Path, cwd: Path) -> Program:
     """Write the configuration, and return the program that runs all the others."""
-    (folder / LOGS).mkdir(parents=True, exist_ok=True)
+    private_folder(folder / LOGS)
     path = folder / CONFIG_FILE
     path.write_text(configuration_of(programs, folder, cwd), encoding="utf-8")
     return Program(MANAGER, (sys.executable, "-m", "supervisor.supervisord", "-c", str(path)))

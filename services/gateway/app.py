@@ -41,6 +41,7 @@ from services.runtime.fenced import Bystander
 from services.runtime.logs import configure_logs
 from services.runtime.metrics import Exporter, serve
 from services.runtime.parts import StateUnreadable, restore
+from services.runtime.private import keep_private
 from services.runtime.process import EXIT_BAD_SETTINGS, EXIT_FENCED, EXIT_STATE, instance_name
 from services.runtime.process_figures import process_figures
 from services.runtime.settings import RuntimeSettings, SettingsError, config_dir, load_settings
@@ -54,6 +55,7 @@ MEASURE_AGAIN_S = 0.1
 def main() -> int:
     """Run one gateway until it is told to stop; returns the exit code."""
     faulthandler.enable()
+    keep_private()
     try:
         runtime, settings = load_settings(RuntimeSettings), load_settings(GatewaySettings)
         configure_logs(runtime.log_level, runtime.log_file, SOURCE)

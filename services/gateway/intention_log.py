@@ -22,6 +22,7 @@ from services.contracts.terms import Symbol, TradingDate
 from services.gateway.evidence import Evidence
 from services.gateway.order_table import OrderRecord, Stage
 from services.gateway.over_night import OverNight
+from services.runtime.private import FILE_MODE, private_folder
 
 _RECORD: TypeAdapter[OrderRecord] = TypeAdapter(OrderRecord)
 _NIGHT: TypeAdapter[OverNight] = TypeAdapter(OverNight)
@@ -334,9 +335,9 @@ class IntentionLog:
         if self._file >= 0 and self._date == trading_date:
             return day
         self.close()
-        self.folder.mkdir(parents=True, exist_ok=True)
+        private_folder(self.folder)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
-        self._file = os.open(self.path(trading_date), flags, 0o600)
+        self._file = os.open(self.path(trading_date), flags, FILE_MODE)
         self._date, self._torn_at = trading_date, -1
         return day
 

@@ -20,6 +20,7 @@ from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.terms import Venue
 from services.gateway.book_feed import BookFeed
 from services.gateway.state import GatewayState
+from services.runtime.private import FILE_MODE, private_folder
 
 PULSE_MS: Final = 250
 PULSE_FILE: Final = "pulse.json"
@@ -61,10 +62,10 @@ class PulseFile:
     """The gateway's end. `path` lies in its state folder; a beat that cannot be written is left out."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         self._stop, self._number, self._failed = folder / STOP_FILE, 0, False
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
-        self._file = os.open(folder / PULSE_FILE, flags, 0o644)
+        self._file = os.open(folder / PULSE_FILE, flags, FILE_MODE)
 
     def beat(self, vitals: Vitals) -> None:
         self._number += 1

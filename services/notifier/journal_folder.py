@@ -19,6 +19,7 @@ from urllib.parse import quote
 from services.contracts.streams import stream_of
 from services.contracts.terms import TradingDate
 from services.notifier.journal_line import FIRST_ID, JournalLine, LineUnreadable, order_of, read_line
+from services.runtime.private import private_folder
 
 SUFFIX: Final = ".jsonl"
 TORN_FOLDER: Final = "torn"
@@ -188,7 +189,7 @@ def lock(root: Path) -> IO[bytes]:
         JournalLocked: another process holds it.
         OSError: the folder cannot be made.
     """
-    root.mkdir(parents=True, exist_ok=True)
+    private_folder(root)
     file = (root / LOCK_FILE).open("ab")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -16,6 +16,7 @@ from services.contracts.terms import TradingDate
 from services.notifier.journal_chain import BEGINNING, seal_of, sealed
 from services.notifier.journal_folder import Head, parts_in, path_of, stem_of, sync_path
 from services.notifier.journal_line import FIRST_ID, Gap, entry_line, gap_line, order_of, prefix_of
+from services.runtime.private import FILE_MODE, private_folder
 
 DateOf = Callable[[int], TradingDate]
 """The trading date of a moment (Unix ns)."""
@@ -150,7 +151,7 @@ class KeyFile:
             self.close()
         folder = self._root / date
         if not folder.is_dir():
-            folder.mkdir(parents=True)
+            private_folder(folder)
             sync_path(self._root)
         mine = [part for part in parts_in(folder) if part.stem == self._stem]
         newest = mine[-1] if mine else None
@@ -159,7 +160,7 @@ class KeyFile:
         path = path_of(self._root, date, self._stem, part)
         self._path = path
         self._synced_size = path.stat().st_size if path.exists() else 0
-        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         sync_path(folder)
         self._date = date
         self._size = os.fstat(self._fd).st_size

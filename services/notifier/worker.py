@@ -29,6 +29,7 @@ from services.notifier.jobs import QUEUE
 from services.notifier.side_jobs import SideJob
 from services.runtime.bus import BusUnavailable, RedisBus, Write
 from services.runtime.logs import configure_logs
+from services.runtime.private import keep_private
 from services.runtime.process import EXIT_BAD_SETTINGS
 from services.runtime.redaction import redacted
 from services.runtime.redis_writes import refusal_of_writes
@@ -113,6 +114,7 @@ def main() -> int:
     options = argparse.ArgumentParser(prog="python -m services.notifier.worker", description=__doc__)
     options.add_argument("--burst", action="store_true", help="end when the queue is empty")
     chosen = options.parse_args()
+    keep_private()
     try:
         runtime = load_settings(RuntimeSettings)
         configure_logs(runtime.log_level, runtime.log_file, NAME)

@@ -16,6 +16,7 @@ from typing import Any, Final, TextIO, cast
 import structlog
 
 from services.contracts.envelope import Envelope
+from services.runtime.private import private_file
 from services.runtime.redaction import redacted
 from services.runtime.settings import SettingsError
 
@@ -63,7 +64,7 @@ class RotatingFile:
         self._file.flush()
 
     def _open(self) -> None:
-        self._file = self._path.open("a", encoding="utf-8", buffering=1)
+        self._file = os.fdopen(private_file(self._path), "a", encoding="utf-8", buffering=1)
         self._size = os.fstat(self._file.fileno()).st_size
 
     def _rotate(self) -> None:

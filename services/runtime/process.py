@@ -19,6 +19,7 @@ from services.runtime.loop import ServiceLoop
 from services.runtime.meter import Meter
 from services.runtime.metrics import Exporter, serve
 from services.runtime.parts import StateUnreadable
+from services.runtime.private import keep_private
 from services.runtime.process_figures import process_figures
 from services.runtime.service import Service
 from services.runtime.settings import RuntimeSettings, SettingsError, load_settings
@@ -52,6 +53,7 @@ def run_service(
     2: settings cannot be used; 3: another instance took over, and was silent since; 4: the stored state does
     not fit. `close` lets go of what the service holds besides, before a fenced process waits.
     """
+    keep_private()
     try:
         runtime = load_settings(RuntimeSettings)
         configure_logs(runtime.log_level, runtime.log_file)

@@ -17,6 +17,7 @@ _HARMLESS: Final = re.compile(
     r"=(\d{1,6}(\.\d{1,3})?|none|optional|required|true|false|yes|no)?"
 )
 """An option of an address that is shown: a known name with a number, or with a word that is no secret."""
+_PLAIN_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*)(:\d{1,5})?")
 _WEBHOOK_HOSTS: Final = re.compile(r"(^|\.)slack(-gov)?\.com$")
 
 
@@ -61,13 +62,14 @@ def _web(place: str) -> str:
 def _with_ports(place: str) -> str:
     """Return hosts and path; what stands where a port belongs and is none may be a password."""
     hosts, slash, path = place.partition("/")
-    shown = []
-    for host in hosts.split(","):
-        v6, bracket, after = host.rpartition("]")
-        name, colon, port = after.partition(":")
-        is_port = port.isdigit() and len(port) <= 5
-        shown.append(host if not colon or is_port else f"{v6}{bracket}{name}:{MASK}")
-    return ",".join(shown) + slash + path
+    return ",".join(map(_host, hosts.split(","))) + slash + path
+
+
+def _host(host: str) -> str:
+    if _PLAIN_HOST.fullmatch(host):
+        return host
+    name, colon, _ = host.partition(":")
+    return f"{name}:{MASK}" if colon and _PLAIN_HOST.fullmatch(name) else MASK
 
 
 def _options(query: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 import redis
 
 from services.runtime.lifeline import ends_with_parent
+from services.runtime.private import OTHERS, private_folder
 from services.runtime.redaction import redacted, shown_address
 
 START_TIMEOUT_S = 10
@@ -60,7 +61,7 @@ def find_redis(address: str, folder: Path, *, tied: bool = False) -> RedisServer
 
 def start_redis(binary: str, folder: Path, origin: str = "", *, tied: bool = False) -> RedisServer:
     """Start `binary` in `folder` with an append-only file and no eviction; waits until it answers."""
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     socket = folder / "redis.sock"
     options = {
         "port": "0", "unixsocket": str(socket), "dir": str(folder), "appendonly": "yes",
@@ -71,7 +72,7 @@ def start_redis(binary: str, folder: Path, origin: str = "", *, tied: bool = Fal
     # Nothing of ours may stay open in it: `arb up | tee` would wait for the server's end.
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, cwd=folder,
-        start_new_session=True, preexec_fn=ends_with_parent() if tied else None,
+        start_new_session=True, umask=OTHERS, preexec_fn=ends_with_parent() if tied else None,
     )  # fmt: skip
     url = f"unix://{socket}"
     try:

@@ -12,6 +12,7 @@ from services.market.files import load_listing, load_market, read_day_plan
 from services.market.market_clock import REAL_TIME, DayPlan
 from services.runtime.build import build_id
 from services.runtime.metrics import Exporter, serve
+from services.runtime.private import keep_private
 from services.runtime.process_figures import process_figures
 from services.runtime.stop_signals import stop_on_signals
 from services.simulator.day import TradingDay
@@ -41,6 +42,7 @@ def build_world(
 def main(argv: list[str] | None = None) -> int:
     """Run until `stop` or a signal to stop. Returns 2 with a message for unusable input."""
     args = _parser().parse_args(argv)
+    keep_private()
     clock = wall_clock()
     try:
         options = load_options(args.options) if args.options else SimulatorOptions()

@@ -24,6 +24,7 @@ from services.market.files import MarketRules, load_market, read_day_plan
 from services.market.market_clock import REAL_TIME, MarketClock
 from services.runtime.bus import connect
 from services.runtime.logs import configure_logs
+from services.runtime.private import keep_private
 from services.runtime.process import EXIT_BAD_SETTINGS
 from services.runtime.settings import RuntimeSettings, SettingsError, config_dir, load_settings
 from services.runtime.slack import WebhookUnusable, post, webhook_url
@@ -38,6 +39,7 @@ HURRIED_REPORT_S = 0.5
 
 def main() -> int:
     """Watch one gateway until told to stop; returns the exit code."""
+    keep_private()
     try:
         runtime, settings = load_settings(RuntimeSettings), load_settings(SupervisorSettings)
         gateway = load_settings(GatewaySettings)

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import IO, Final
 
+from services.runtime.private import private_folder
+
 LOCK_FILE: Final = "supervisor.lock"
 
 
@@ -14,7 +16,7 @@ class Taken(RuntimeError):
 
 def take(folder: Path) -> IO[str]:
     """Return the open lock file; keep it open as long as the lock is to hold. Raises Taken, OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     path = folder / LOCK_FILE
     file = path.open("a+", encoding="ascii")
     try:
