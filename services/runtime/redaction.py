@@ -39,16 +39,13 @@ def shown_address(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     if not separator:
         return MASK if "@" in url or "=" in url else url
-    secret, at, place = rest.rpartition("@")
-    if at:
-        place = f"{MASK}@{place}"
-    elif secret:
-        return f"{scheme}://{MASK}"
+    _, at, place = rest.rpartition("@")
+    before = f"{scheme}://{MASK}@" if at else f"{scheme}://"
     place, question, query = place.partition("?")
     place = place.partition("#")[0]
     if scheme.lower() in ("http", "https"):
-        return f"{scheme}://{_web(place)}"
-    shown = f"{scheme}://{_with_ports(place)}"
+        return before + _web(place)
+    shown = before + _with_ports(place)
     return f"{shown}?{_options(query)}" if question else shown
 
 

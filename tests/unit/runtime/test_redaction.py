@@ -66,5 +66,11 @@ def test_what_is_no_secret_is_shown(harmless: str) -> None:
     assert redacted(f"look at {harmless}") == f"look at {harmless}"
 
 
+def test_where_a_server_is_stays_legible() -> None:
+    assert shown_address("redis://kim:pw@[::1]:6379/0?db=1") == "redis://***@[::1]:6379/0?db=1"
+    assert shown_address("redis+sentinel://:pw@h1:1,h2:2/main") == "redis+sentinel://***@h1:1,h2:2/main"
+    assert shown_address("redis://:forgotten") == "redis://:***"
+
+
 def test_a_named_secret_is_masked_without_an_address() -> None:
     assert redacted("connect(host='h', password=hunter2, db=0)") == "connect(host='h', password=***, db=0)"
