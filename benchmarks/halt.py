@@ -16,7 +16,7 @@ from typing import Any
 
 from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.commands import PlaceOrder
-from services.contracts.messages.control import TradingStateChanged, TradingStateRequested
+from services.contracts.messages.control import StopRequested, TradingStateChanged
 from services.contracts.messages.orders import CommandDenied, OrderAccepted, OrderClosed
 from services.contracts.terms import Side, TradingState, Venue
 from services.contracts.tick_grid import SHARE_TICKS as TICKS
@@ -44,7 +44,7 @@ def measured(desk: LiveDesk) -> dict[str, float]:
         command_entry(desk)
         time.sleep(COMMAND_EVERY_S)
         desk.read()
-    envelope = desk.say(TradingStateRequested(target=TradingState.HALTED, by="bench", reason="bench"))
+    envelope = desk.say(StopRequested(target=TradingState.HALTED, by="bench", reason="bench"))
     for _ in range(4):
         command_entry(desk)
     desk.wait(TradingStateChanged, lambda m: m.state is TradingState.HALTED, mark)

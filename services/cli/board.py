@@ -39,8 +39,9 @@ from services.contracts.messages.venue_state import (
     FeedLivenessChanged,
     SessionPhaseChanged,
 )
-from services.contracts.streams import ALERTS, CONTROL, ORDERS, PAIRS, STATUS, VENUE, key_of
+from services.contracts.streams import ALERTS, CONTROL, ORDERS, PAIRS, STATUS, STOPS, VENUE, key_of
 from services.contracts.terms import SessionPhase, Severity, TradingState, Venue
+from services.market.dates import time_text
 
 STALE_NS: Final = 5 * HEARTBEAT_MS * NS_PER_MS
 EVENTS_KEPT: Final = 50
@@ -53,7 +54,7 @@ GONE_NS: Final = 24 * 3_600 * NS_PER_S
 SPREADS_GONE_NS: Final = 60 * NS_PER_S
 """Spreads of a detector that has been silent for so long are no spreads."""
 
-BOARD_KEYS: Final = tuple(key_of(stream) for stream in (STATUS, CONTROL, VENUE, PAIRS, ORDERS, ALERTS))
+BOARD_KEYS: Final = tuple(key_of(stream) for stream in (STATUS, STOPS, CONTROL, VENUE, PAIRS, ORDERS, ALERTS))
 """What a board follows. Ticks are not among them: detectors report the best spreads."""
 
 
@@ -135,6 +136,20 @@ class Board:
         if self.risk is not None:
             return self.risk.state
         return None if self.trading is None else self.trading.state
+
+    @property
+    def stop_count(self) -> int:
+        """The count of stops behind the state that is shown, -1 before risk said any: what a person who
+        looks at this board has been shown."""
+        if self.risk is not None:
+            return self.risk.stop_count
+        return -1 if self.trading is None else self.trading.stop_count
+
+    @property
+    def last_stop(self) -> str:
+        """Who stopped last, when and why; empty where nobody did."""
+        stop = None if self.risk is None else self.risk.last_stop
+        return "" if stop is None else f"{stop.by} {stop.what} at {time_text(stop.at_ns)}: {stop.reason}"
 
     def best_spreads(self, count: int) -> tuple[SpreadSeen, ...]:
         """The widest spreads of all groups, best first."""
@@ -267,7 +282,12 @@ def _reference(board: Board, message: ReferencePublished, at_ns: int) -> Board:
 
 
 def _trading(board: Board, message: TradingStateChanged, at_ns: int) -> Board:
-    return replace(board, trading=message, latches=frozenset(message.latches))
+    """Newer than the last status: state and count of stops are shown together or not at all."""
+    risk = board.risk
+    if risk is not None:
+        news = {"state": message.state, "stop_count": message.stop_count, "last_stop": message.last_stop}
+        risk = risk.model_copy(update=news)
+    return replace(board, trading=message, latches=frozenset(message.latches), risk=risk)
 
 
 def _approved(board: Board, message: PairApproved, at_ns: int) -> Board:

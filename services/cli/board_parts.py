@@ -1,7 +1,6 @@
 """Pieces that every page of the board is made of: the state bar, rows, headings, one-line texts."""
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from typing import Final
 
 from rich.console import RenderableType
@@ -11,10 +10,8 @@ from rich.text import Text
 
 from services.cli.board import Board, HappenedLine
 from services.cli.wording import Tone, krw, signed_krw
-from services.contracts.limits import NS_PER_S
 from services.contracts.messages.status import OpenPairSeen, SpreadSeen
 from services.contracts.terms import Severity, TradingState
-from services.market.dates import KST
 
 NAME_SHOWN: Final = 24
 
@@ -35,11 +32,6 @@ _FLOW: Final = ("gateway", "detector", "risk", "executor", "notifier")
 
 Clock = Callable[[int], str]
 """Says Redis time (ns) as a person reads it."""
-
-
-def clock_time(at_ns: int) -> str:
-    """Return wall time in Korea, `HH:MM:SS`."""
-    return f"{datetime.fromtimestamp(at_ns // NS_PER_S, KST):%H:%M:%S}"
 
 
 def state_bar(board: Board, market_time: str, title: str) -> RenderableType:

@@ -15,7 +15,6 @@ from services.cli.board_parts import (
     NAME_SHOWN,
     SEVERITY_STYLE,
     Clock,
-    clock_time,
     columns,
     event_line,
     flow_place,
@@ -31,6 +30,7 @@ from services.cli.wording import krw, signed_krw
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.terms import Severity, Venue
+from services.market.dates import time_text
 
 SPREADS_SHOWN: Final = 8
 EVENTS_SHOWN: Final = 12
@@ -74,7 +74,7 @@ def render(
         _spreads(board, spreads),
         *(block.body for block in below),
         heading("what happened"),
-        _events(board, min(EVENTS_SHOWN, spare - spreads), clock or clock_time),
+        _events(board, min(EVENTS_SHOWN, spare - spreads), clock or time_text),
     )
 
 

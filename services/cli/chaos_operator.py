@@ -9,8 +9,9 @@ from typing import Final
 
 from services.cli.board import Board
 from services.cli.preflight import is_clean, preflight
+from services.cli.steering import next_request
 from services.contracts.envelope import Message
-from services.contracts.messages.control import FlattenRequested, LatchClearRequested, TradingStateRequested
+from services.contracts.messages.control import FlattenRequested, LatchClearRequested
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.terms import Latch, TradingState
 
@@ -25,13 +26,14 @@ def requests(board: Board, now_ns: int, wanted: TradingState, services: Sequence
     stranded = sorted({mark.symbol for mark in board.stranded.values()})
     flatten = tuple(FlattenRequested(symbol=symbol, by=BY, reason=REASON) for symbol in stranded)
     lifted = tuple(
-        LatchClearRequested(latch=Latch(name), by=BY, reason=REASON) for name in sorted(board.latches)
+        LatchClearRequested(latch=Latch(name), by=BY, reason=REASON, stop_count=board.stop_count)
+        for name in sorted(board.latches)
     )
     if flatten or lifted:
         return (*flatten, *lifted)
     if board.state is wanted or (wanted is TradingState.ARMED and not _may_arm(board, now_ns, services)):
         return ()
-    return (TradingStateRequested(target=wanted, by=BY, reason=REASON),)
+    return (next_request(board, wanted, BY, REASON),)
 
 
 def _connected(board: Board) -> bool:

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from services.cli.board import Board
 from services.cli.commands_trading import STEER_PANEL, finish
 from services.cli.faults import Fault, UnknownName, UsageFault
-from services.cli.link import Link
 from services.cli.options import (
     DEFAULT_RUN,
     DEFAULT_WAIT_S,
@@ -30,12 +30,14 @@ from services.cli.options import (
 from services.cli.requests import ask
 from services.cli.snapshot import board_now
 from services.cli.wording import proposal_words
+from services.contracts.envelope import Message
 from services.contracts.in_force import Reference
 from services.contracts.messages.control import (
     LimitChangeRequested,
     LimitConfirmRequested,
     ReferenceReloadRequested,
     SymbolPauseRequested,
+    SymbolResumeRequested,
 )
 from services.contracts.terms import Symbol
 from services.contracts.trading_limits import TradingLimits
@@ -57,7 +59,7 @@ def _limit_names() -> list[str]:
 def limits_show(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOption = False) -> None:
     """Show the limits and the threshold table in force, as risk published them."""
     link = open_desk(redis, run)
-    reference = _in_force(link)
+    reference = _in_force(board_now(link)[0])
     status = board_now(link)[0].risk
     proposals = () if status is None else status.proposals
     values = reference.limits.model_dump(mode="json")
@@ -89,8 +91,11 @@ def limits_set(
     """Change one limit, until limits.toml is changed. What allows more waits for a second person."""
     if name not in TradingLimits.model_fields:
         raise UnknownName(f"there is no limit {name!r}", name, _limit_names(), "arb limits show")
-    request = LimitChangeRequested(name=name, value=value, by=name_or_login(by), reason=reason_or_ask(reason))
-    finish(ask(open_desk(redis, run), request, wait), as_json)
+    reason, by = reason_or_ask(reason), name_or_login(by)
+    link = open_desk(redis, run)
+    shown = board_now(link)[0].stop_count
+    request = LimitChangeRequested(name=name, value=value, by=by, reason=reason, stop_count=shown)
+    finish(ask(link, request, wait), as_json)
 
 
 @limits_app.command("confirm")
@@ -100,10 +105,11 @@ def limits_confirm(
     wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Stand by a proposal of somebody else, which puts it in force."""
-    request = LimitConfirmRequested(
-        proposal_id=proposal_id, by=name_or_login(by), reason=reason_or_ask(reason)
-    )
-    finish(ask(open_desk(redis, run), request, wait), as_json)
+    reason, by = reason_or_ask(reason), name_or_login(by)
+    link = open_desk(redis, run)
+    shown = board_now(link)[0].stop_count
+    request = LimitConfirmRequested(proposal_id=proposal_id, by=by, reason=reason, stop_count=shown)
+    finish(ask(link, request, wait), as_json)
 
 
 @limits_app.command("reload")
@@ -119,7 +125,7 @@ def limits_reload(
 @symbols_app.command("show")
 def symbols_show(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOption = False) -> None:
     """Show the symbols in force, as risk published them."""
-    entries = _in_force(open_desk(redis, run)).symbols
+    entries = _in_force(board_now(open_desk(redis, run))[0]).symbols
     if as_json:
         print_json([entry.model_dump(mode="json") for entry in entries])
         return
@@ -188,16 +194,20 @@ def _pause(
 ) -> None:
     reason, by = reason_or_ask(reason), name_or_login(by)
     link = open_desk(redis, run)
-    known = [entry.krx_code for entry in _in_force(link).symbols]
+    board, _ = board_now(link)
+    known = [entry.krx_code for entry in _in_force(board).symbols]
     if symbol not in known:
         what = f"{symbol!r} is not in the symbol map in force"
         raise UnknownName(what, symbol, known, "arb symbols show")
-    request = SymbolPauseRequested(symbol=Symbol(symbol), paused=paused, by=by, reason=reason)
+    code = Symbol(symbol)
+    request: Message = SymbolPauseRequested(symbol=code, by=by, reason=reason)
+    if not paused:
+        request = SymbolResumeRequested(symbol=code, by=by, reason=reason, stop_count=board.stop_count)
     finish(ask(link, request, wait), as_json)
 
 
-def _in_force(link: Link) -> Reference:
-    reference = board_now(link)[0].reference
+def _in_force(board: Board) -> Reference:
+    reference = board.reference
     if reference is None:
         raise Fault("no reference data are in force: risk has published none",
                     "Start risk (`arb up`) and look at its log.")  # fmt: skip

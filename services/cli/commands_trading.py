@@ -29,14 +29,16 @@ from services.cli.options import (
 from services.cli.preflight import is_clean, preflight
 from services.cli.requests import Outcome, ask
 from services.cli.snapshot import board_now
+from services.cli.steering import state_request
 from services.cli.wording import krw
 from services.cli.wording import shares as shares_of
-from services.contracts.envelope import Message
 from services.contracts.messages.control import (
     AlertAcknowledged,
     FlattenRequested,
+    HaltLiftRequested,
     LatchClearRequested,
     ResidualClaimed,
+    StopRequested,
     TradingStateRequested,
 )
 from services.contracts.messages.status import OpenPairSeen
@@ -62,7 +64,10 @@ def arm(
     wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before arming live trading.")] = False,
 ) -> None:  # fmt: skip
-    """Allow everything: new pairs, next clips, sells. Refused unless the preflight is clean."""
+    """Allow everything: new pairs, next clips, sells. Refused unless the preflight is clean.
+
+    A stop that comes after this look, also while the question waits, refuses it.
+    """
     reason, by = reason_or_ask(reason), name_or_login(by)
     link = open_desk(redis, run)
     board, now_ns = board_now(link)
@@ -74,10 +79,14 @@ def arm(
             print_checks(checks, as_json=False)
         raise typer.Exit(EXIT_FAILED)
     if board.gateway is not None and board.gateway.mode is GatewayMode.LIVE and not yes:
+        if board.last_stop:
+            typer.echo(f"Stopped last: {visible_line(board.last_stop)}", err=True)
         typer.confirm(
             f"Trade account {visible_line(board.gateway.account)} with real money?", abort=True, err=True
         )
-    request = TradingStateRequested(target=TradingState.ARMED, by=by, reason=reason)
+    request = TradingStateRequested(
+        target=TradingState.ARMED, by=by, reason=reason, stop_count=board.stop_count
+    )
     finish(ask(link, request, wait), as_json)
 
 
@@ -86,7 +95,7 @@ def pause(
     wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Nothing new: the open clip of each pair completes, sells go on."""
-    _set_state(TradingState.PAUSE_ENTRY, reason, by, redis, run, wait, as_json)
+    _reach(TradingState.PAUSE_ENTRY, reason, by, redis, run, wait, as_json)
 
 
 def reduce(
@@ -94,16 +103,23 @@ def reduce(
     wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Only sells, cancels and flattens; no further clip."""
-    _set_state(TradingState.REDUCE_ONLY, reason, by, redis, run, wait, as_json)
+    _reach(TradingState.REDUCE_ONLY, reason, by, redis, run, wait, as_json)
 
 
 def halt(
     reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
     wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
+    lift: Annotated[bool, typer.Option("--lift", help="End the halt; the desk is disarmed then.")] = False,
 ) -> None:  # fmt: skip
-    """Stop everything now: the gateway sends only cancels, also if nothing else but Redis is alive."""
+    """Stop everything now: the gateway sends only cancels, also if nothing else but Redis is alive.
+
+    A halt holds over pauses, arming and trading dates; `arb halt --lift` alone ends it.
+    """
+    if lift:
+        _lift(reason, by, redis, run, wait, as_json)
+        return
     try:
-        _set_state(TradingState.HALTED, reason, by, redis, run, wait, as_json)
+        _stop(TradingState.HALTED, reason, by, redis, run, wait, as_json)
     except UsageFault:
         raise
     except (Fault, BusUnavailable) as error:
@@ -114,8 +130,8 @@ def disarm(
     reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
     wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Back to the state of a morning: nothing but cancels."""
-    _set_state(TradingState.DISARMED, reason, by, redis, run, wait, as_json)
+    """Back to the state of a morning: nothing but cancels. A halt is stricter and stays."""
+    _stop(TradingState.DISARMED, reason, by, redis, run, wait, as_json)
 
 
 def flatten(
@@ -229,8 +245,11 @@ def latch_clear(
     wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Lift a latch, once its cause is mended."""
-    request = LatchClearRequested(latch=latch, by=name_or_login(by), reason=reason_or_ask(reason))
-    finish(ask(open_desk(redis, run), request, wait), as_json)
+    reason, by = reason_or_ask(reason), name_or_login(by)
+    link = open_desk(redis, run)
+    board, _ = board_now(link)
+    request = LatchClearRequested(latch=latch, by=by, reason=reason, stop_count=board.stop_count)
+    finish(ask(link, request, wait), as_json)
 
 
 def finish(outcome: Outcome, as_json: bool, more: Sequence[str] = ()) -> None:
@@ -283,15 +302,29 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(latch_app, name="latch", rich_help_panel=STEER_PANEL)
 
 
-def _set_state(
+def _stop(
     target: TradingState, reason: str, by: str, redis: str, run: RunOption, wait: float, as_json: bool
 ) -> None:
-    request = _state_request(target, reason, by)
+    """Stop without a look at anything."""
+    request = StopRequested(target=target, by=name_or_login(by), reason=reason_or_ask(reason))
     finish(ask(open_desk(redis, run), request, wait), as_json)
 
 
-def _state_request(target: TradingState, reason: str, by: str) -> Message:
-    return TradingStateRequested(target=target, by=name_or_login(by), reason=reason_or_ask(reason))
+def _reach(
+    target: TradingState, reason: str, by: str, redis: str, run: RunOption, wait: float, as_json: bool
+) -> None:
+    """Go to a state that stops or allows more, as the desk stands."""
+    reason, by = reason_or_ask(reason), name_or_login(by)
+    link = open_desk(redis, run)
+    board, _ = board_now(link)
+    finish(ask(link, state_request(board, target, by, reason), wait), as_json)
+
+
+def _lift(reason: str, by: str, redis: str, run: RunOption, wait: float, as_json: bool) -> None:
+    reason, by = reason_or_ask(reason), name_or_login(by)
+    link = open_desk(redis, run)
+    board, _ = board_now(link)
+    finish(ask(link, HaltLiftRequested(by=by, reason=reason, stop_count=board.stop_count), wait), as_json)
 
 
 def _stranded_shares(link: Link, pair_id: str) -> int:

@@ -11,7 +11,6 @@ import typer
 from rich.markup import escape
 
 from services.cli.board import Board
-from services.cli.board_parts import clock_time
 from services.cli.board_view import render
 from services.cli.explain import story_of
 from services.cli.faults import EXIT_FAILED, Fault, UsageFault
@@ -54,6 +53,7 @@ from services.contracts.streams import (
     key_of,
 )
 from services.contracts.terms import Severity
+from services.market.dates import time_text
 from services.notifier.settings import NotifierSettings
 from services.notifier.webhooks import webhook_addresses
 from services.notifier.wording import trial_message
@@ -139,7 +139,7 @@ def dead_list(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: Js
         return
     for number, at_ns, message in rows:
         console().print(
-            f"{number}  {clock_time(at_ns)}  {message.service}  {escape(message.stream_key)}: "
+            f"{number}  {time_text(at_ns)}  {message.service}  {escape(message.stream_key)}: "
             f"{escape(message.reason)}",
             soft_wrap=True,
         )

@@ -36,10 +36,11 @@ from services.cli.preflight import is_clean, preflight
 from services.cli.processes import running_in
 from services.cli.report import DayReport, report_of
 from services.cli.stack import Stack, died
+from services.cli.steering import state_request
 from services.cli.surroundings import clean_environment, copy_configuration, schedule_for
 from services.cli.targets import write_targets
 from services.contracts.limits import NS_PER_S
-from services.contracts.messages.control import ArmRefused, TradingStateChanged, TradingStateRequested
+from services.contracts.messages.control import ArmRefused, TradingStateChanged
 from services.contracts.messages.pairs import PairApproved
 from services.contracts.terms import TradingState
 from services.market.dates import SECOND_NS
@@ -286,7 +287,7 @@ class Demo:
             return
         if is_clean(preflight(self.board, self._link.bus.time_ns(), heartbeats_of(self._fleet))):
             self._asked_at_s = now_s
-            request = TradingStateRequested(target=TradingState.ARMED, by="demo", reason="simulated day")
+            request = state_request(self.board, TradingState.ARMED, "demo", "simulated day")
             self._link.append(request, cause=f"demo-{uuid4()}")
 
     def _unready(self) -> str:

@@ -31,11 +31,11 @@ from services.contracts.messages.pairs import (
     ResidualOpened,
 )
 from services.contracts.messages.venue_state import SessionPhaseChanged
-from services.contracts.streams import CONTROL, DEAD, INTENTS, ORDERS, PAIRS, VENUE, key_of
+from services.contracts.streams import CONTROL, DEAD, INTENTS, ORDERS, PAIRS, STOPS, VENUE, key_of
 from services.contracts.terms import Side
 from services.simulator.promptness import Promptness
 
-FIGURE_KEYS: Final = tuple(key_of(stream) for stream in (CONTROL, VENUE, INTENTS, PAIRS, ORDERS, DEAD))
+FIGURE_KEYS: Final = tuple(key_of(stream) for stream in (STOPS, CONTROL, VENUE, INTENTS, PAIRS, ORDERS, DEAD))
 
 
 class DayFigures:

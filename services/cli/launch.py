@@ -28,7 +28,7 @@ from services.cli.supervisord import managed, manager_program
 from services.cli.surroundings import day_at_any_hour
 from services.cli.targets import TARGETS_FILE, write_targets
 from services.contracts.limits import HEARTBEAT_MS
-from services.contracts.messages.control import TradingStateRequested
+from services.contracts.messages.control import StopRequested
 from services.contracts.messages.status import Heartbeat
 from services.contracts.streams import STATUS, key_of
 from services.contracts.terms import GatewayMode, TradingState
@@ -190,7 +190,7 @@ def _settle(redis_url: str, settle_s: float) -> list[str]:
         link = open_link(redis_url)
         board, now_ns = board_now(link)
         if board.state is TradingState.ARMED:
-            pause = TradingStateRequested(target=TradingState.PAUSE_ENTRY, by="arb down", reason="arb down")
+            pause = StopRequested(target=TradingState.PAUSE_ENTRY, by="arb down", reason="arb down")
             if not ask(link, pause, settle_s).done:
                 unwell.append("nobody answered that entries are paused")
         while board.executor is not None and board.executor.pairs and time.monotonic() < deadline:

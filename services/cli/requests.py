@@ -1,4 +1,4 @@
-"""A person's request on the control stream, and the visible answer to it.
+"""A person's request on its stream (stops, control), and the visible answer to it.
 
 A request is one message with a name and a reason. Who owns the matter answers on a stream, naming
 the request as the cause; where no message answers, the owner's committed position shows that it has
@@ -20,6 +20,7 @@ from services.contracts.messages.control import (
     AlertAcknowledged,
     ArmRefused,
     FlattenRequested,
+    HaltLiftRequested,
     LatchCleared,
     LatchClearRequested,
     LimitChangeProposed,
@@ -28,16 +29,19 @@ from services.contracts.messages.control import (
     LimitConfirmRequested,
     ReferencePublished,
     ReferenceReloadRequested,
+    RequestRefused,
     ResidualClaimed,
+    StopRequested,
     SymbolPauseRequested,
+    SymbolResumed,
+    SymbolResumeRequested,
     TradingStateChanged,
     TradingStateRequested,
 )
 from services.contracts.messages.pairs import PairClosed
-from services.contracts.streams import ALERTS, CONTROL, PAIRS, key_of
-from services.contracts.terms import TradingState
+from services.contracts.streams import ALERTS, CONTROL, PAIRS, STOPS, home_of, key_of
 
-ANSWER_KEYS: Final = tuple(key_of(stream) for stream in (CONTROL, ALERTS, PAIRS))
+ANSWER_KEYS: Final = tuple(key_of(stream) for stream in (STOPS, CONTROL, ALERTS, PAIRS))
 POLL_MS: Final = 50
 
 Answers = Callable[[Any, Message], bool]
@@ -72,7 +76,7 @@ class Outcome:
 
     def lines(self) -> list[str]:
         """Return what there is to tell, a sentence a line."""
-        told = [text for answer in self.answers if (text := _words(answer))]
+        told = [text for answer in self.answers if (text := _words(self.request.body, answer))]
         if self.done:
             return told or [f"taken in by {', '.join(self.taken_by)}"]
         expected = _EXPECTED[type(self.request.body)]
@@ -94,7 +98,7 @@ class Outcome:
 
 
 def ask(link: Link, message: Message, wait_s: float) -> Outcome:
-    """Append a request to the control stream and wait for its answer, at most `wait_s` seconds.
+    """Append a request to its stream and wait for its answer, at most `wait_s` seconds.
 
     Raises:
         BusUnavailable: Redis did not answer; whether the request was written is not known.
@@ -112,7 +116,7 @@ def ask(link: Link, message: Message, wait_s: float) -> Outcome:
                 entry_id = item.entry_id
             elif entry_id and _answers(expected, request, item):
                 answers.append(item.message)
-        taken = _taken(link, expected, entry_id)
+        taken = _taken(link, expected, key_of(home_of(type(message))), entry_id)
         done = bool(answers) if expected.answer is not None else set(taken) == set(expected.takers)
         if done or time.monotonic() > deadline:
             return Outcome(request, tuple(answers), taken, done, wait_s)
@@ -122,14 +126,15 @@ def _answers(expected: Expected, request: Envelope, item: Seen) -> bool:
     caused = item.envelope.causation_id == request.id
     if expected.answer is None:
         return caused
+    if isinstance(item.message, TradingStateChanged | RequestRefused | ArmRefused):
+        return caused
     return expected.answer(request.body, item.message) or (caused and _refuses(item.message))
 
 
-def _taken(link: Link, expected: Expected, entry_id: str) -> tuple[str, ...]:
+def _taken(link: Link, expected: Expected, key: str, entry_id: str) -> tuple[str, ...]:
     """The takers whose committed position has passed the request."""
     if not entry_id:
         return ()
-    key = key_of(CONTROL)
     positions = ((name, link.bus.positions(name).get(key, "0-0")) for name in expected.takers)
     return tuple(name for name, position in positions if _order(position) >= _order(entry_id))
 
@@ -139,10 +144,17 @@ def _order(entry_id: str) -> tuple[int, int]:
     return int(ms), int(seq or 0)
 
 
-def _words(answer: Message) -> str:
+def _words(request: Message, answer: Message) -> str:
     """An alert that answers says all it has: what is wrong, where, and the next step."""
     if isinstance(answer, AlertRaised):
         return f"{sentence(answer)}: {answer.detail} {answer.next_step}".rstrip()
+    if (
+        isinstance(request, StopRequested)
+        and isinstance(answer, TradingStateChanged)
+        and answer.state is not request.target
+    ):
+        why = f"by {answer.by}: {answer.reason}"
+        return f"no change: the desk is {answer.state} ({why}), which is stricter than {request.target}"
     return sentence(answer)
 
 
@@ -151,13 +163,12 @@ def _refuses(message: Message) -> bool:
         return message.code == AlertCode.CLAIM_REFUSED or (
             message.kind is AlertKind.REFERENCE and not message.resolved
         )
-    return isinstance(message, ArmRefused | LimitChangeRefused)
+    return isinstance(message, ArmRefused | LimitChangeRefused | RequestRefused)
 
 
-def _state(request: TradingStateRequested, message: Message) -> bool:
-    if isinstance(message, ArmRefused):
-        return request.target is TradingState.ARMED and message.by == request.by
-    return isinstance(message, TradingStateChanged) and message.state is request.target
+def _state(request: Message, message: Message) -> bool:
+    """The word on the state is an answer where the request caused it, whatever the state is then."""
+    return False
 
 
 def _latch(request: LatchClearRequested, message: Message) -> bool:
@@ -181,6 +192,10 @@ def _reload(request: ReferenceReloadRequested, message: Message) -> bool:
     return isinstance(message, ReferencePublished) or _refuses(message)
 
 
+def _resume(request: SymbolResumeRequested, message: Message) -> bool:
+    return isinstance(message, SymbolResumed) and message.symbol == request.symbol
+
+
 def _claim(request: ResidualClaimed, message: Message) -> bool:
     return isinstance(message, PairClosed) and message.pair_id == request.pair_id
 
@@ -188,16 +203,19 @@ def _claim(request: ResidualClaimed, message: Message) -> bool:
 _RISK_SILENT: Final = "Nothing has changed as far as anybody can see; look at it with `arb status`."
 
 _EXPECTED: Final[dict[type[Message], Expected]] = {
-    TradingStateRequested: Expected(
+    StopRequested: Expected(
         ("risk", "gateway", "executor"), _state,
-        "The gateway and the executor obey a halt without risk; any other state needs risk to say so.",
+        "The gateway and the executor obey a stop without risk, as soon as they have read it.",
     ),
+    TradingStateRequested: Expected(("risk",), _state, _RISK_SILENT),
+    HaltLiftRequested: Expected(("risk",), _state, "The halt holds."),
     LatchClearRequested: Expected(("risk",), _latch, "The latch still holds."),
     LimitChangeRequested: Expected(("risk",), _limit, "The old limits are in force."),
     LimitConfirmRequested: Expected(("risk",), _confirm, "The old limits are in force."),
     ReferenceReloadRequested: Expected(("risk",), _reload, "The old reference data are in force."),
     ResidualClaimed: Expected(("executor",), _claim, "The pair is still open; is its id right?"),
     FlattenRequested: Expected(("executor",), None, "Nothing is being sold as far as anybody can see."),
-    SymbolPauseRequested: Expected(("risk",), None, _RISK_SILENT),
+    SymbolPauseRequested: Expected(("risk", "executor"), _state, _RISK_SILENT),
+    SymbolResumeRequested: Expected(("risk",), _resume, _RISK_SILENT),
     AlertAcknowledged: Expected(("notifier",), None, "It will be told again."),
 }  # fmt: skip

@@ -14,7 +14,6 @@ from services.cli.board import Board, ServiceSeen
 from services.cli.board_parts import (
     NAME_SHOWN,
     SEVERITY_STYLE,
-    clock_time,
     columns,
     event_line,
     flow_place,
@@ -33,6 +32,7 @@ from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.pairs import PairClosed
 from services.contracts.messages.status import OpenPairSeen
 from services.contracts.terms import Severity
+from services.market.dates import time_text
 
 FOOT_LINES: Final = 1
 _ORDER_SAYS: Final = {
@@ -160,7 +160,7 @@ def _closed_table(closed: Sequence[PairClosed]) -> RenderableType:
     table = columns(("closed", "pair", "symbol", "outcome"), ("shares", "profit", "neutral"))
     for pair in closed:
         table.add_row(
-            f" {clock_time(pair.closed_at_ns)}", pair.pair_id, pair.symbol, pair.outcome,
+            f" {time_text(pair.closed_at_ns)}", pair.pair_id, pair.symbol, pair.outcome,
             krw(pair.bought_shares),
             Text(signed_krw(pair.realised_pnl_krw), style=money_style(pair.realised_pnl_krw)),
             f"{krw(pair.neutral_ms)} ms" if pair.trip else "",
@@ -222,7 +222,7 @@ def _alerts(board: Board, view: View, lines: int) -> RenderableType:
         heading(f"open alerts: {len(alerts)}; `arb ack ID` takes one"),
         *(told[: max(3, lines - 6)] or [Text(" none", style="dim")]),
         heading("what happened, newest first"),
-        *(event_line(event, clock_time) for event in reversed(events)),
+        *(event_line(event, time_text) for event in reversed(events)),
     )
 
 

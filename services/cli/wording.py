@@ -17,7 +17,10 @@ from services.contracts.messages.control import (
     LimitProposal,
     LimitProposalExpired,
     ReferencePublished,
+    RequestRefused,
+    StopRequested,
     SymbolPauseRequested,
+    SymbolResumed,
     TradingStateChanged,
 )
 from services.contracts.messages.orders import CommandDenied, OrderRejected, OrderResolved, OrderUnknown
@@ -66,7 +69,9 @@ def tone(message: Message) -> Tone:
     match message:
         case PairClosed(trip=True, realised_pnl_krw=profit):
             return Tone.GAIN if profit >= 0 else Tone.LOSS
-        case AlertRaised(resolved=False) | ResidualOpened() | ResidualMarked() | LatchSet() | ArmRefused():
+        case AlertRaised(resolved=False) | ResidualOpened() | ResidualMarked() | LatchSet():
+            return Tone.TROUBLE
+        case ArmRefused() | RequestRefused():
             return Tone.TROUBLE
         case PairApproved() | TradingStateChanged() | LatchCleared():
             return Tone.PLAIN
@@ -150,7 +155,7 @@ def _connection(message: ConnectionChanged) -> str:
 
 
 def _paused(message: SymbolPauseRequested) -> str:
-    return f"{message.symbol} {'paused' if message.paused else 'resumed'} by {message.by}: {message.reason}"
+    return f"{message.symbol} paused by {message.by}: {message.reason}"
 
 
 def _alert(message: AlertRaised) -> str:
@@ -171,7 +176,10 @@ _WORDS: Final[dict[type[Message], Callable[[Any], str]]] = {
     LimitProposalExpired: lambda m: f"limit {m.proposal.name}={m.proposal.value} was not confirmed in time",
     LimitChangeRefused: _limit_refused,
     FlattenRequested: lambda m: f"flatten {m.symbol or 'everything'} asked by {m.by}: {m.reason}",
+    StopRequested: lambda m: f"{m.target} asked by {m.by}: {m.reason}",
+    RequestRefused: lambda m: f"refused: {m.problem}",
     SymbolPauseRequested: _paused,
+    SymbolResumed: lambda m: f"{m.symbol} resumed by {m.by}: {m.reason}",
     AlertAcknowledged: lambda m: f"alert {m.alert_id} acknowledged by {m.by}",
     OrderUnknown: lambda m: f"order {m.facts.order_id} unknown: {m.reason}",
     OrderResolved: lambda m: f"order {m.facts.order_id} resolved: {m.resolution} ({m.evidence})",

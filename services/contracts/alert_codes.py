@@ -41,7 +41,6 @@ class AlertCode(StrEnum):
     MARKET_STATUS_STRANGE = "market_status_strange", AlertKind.SESSION
     TABLE_ENDS = "table_ends", AlertKind.REFERENCE
     HALT_FILE = "halt_file", AlertKind.HALT
-    HALT_FORGOTTEN = "halt_forgotten", AlertKind.HALT
     HALT_BY_SUPERVISOR = "halt_by_supervisor", AlertKind.DISCONNECT
     SYMBOL_HALTED = "symbol_halted", AlertKind.HALT
     ORDER_REJECTED = "order_rejected", AlertKind.ORDER_REJECTED

@@ -122,11 +122,6 @@ WORDS: Final[Mapping[C, Words]] = {
         "Nothing but cancels is sent while {file} is there. Every name that begins with halt stops, whatever it is.",
         "Remove it on the gateway's machine when you want to go on, then `arb arm`.",
         "The HALT file is gone", "The gateway may send again what the trading state allows."),
-    C.HALT_FORGOTTEN: Words(
-        "Redis lost its last writes while the desk was halted", "The gateway stays halted: only cancels are sent. "
-        "`arb status` may show another state.",
-        "`arb halt` if the halt is still meant; else `arb arm`, also where the status says armed.",
-        "The gateway and the trading state agree again", "A person has said what is meant."),
     C.HALT_BY_SUPERVISOR: Words(
         "The supervisor keeps the gateway from sending", "{problem}",
         "The supervisor removes its HALT file by itself; `arb status` shows the gateway.",

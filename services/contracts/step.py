@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from services.contracts.envelope import Envelope, Message
+from services.contracts.limits import NS_PER_MS
 
 
 class State(BaseModel):
@@ -74,6 +75,12 @@ class Received:
     @property
     def cause_id(self) -> str:
         return self.envelope.id
+
+    @property
+    def entered_ns(self) -> int:
+        """When Redis took the entry (its id, whole milliseconds); when it was made where it has none."""
+        ms, _, _ = self.entry_id.partition("-")
+        return int(ms) * NS_PER_MS if ms.isdigit() else self.envelope.ts_init_ns
 
 
 Event = Tick | Received

@@ -87,10 +87,20 @@ ORDERS: Final = Stream(
     _types(orders), Reading.COMMITTED, None,
     "a fill we do not know of, until the next reconciliation",
 )  # fmt: skip
+_STOPPING = (
+    control.StopRequested, control.SymbolPauseRequested, control.HaltFileSeen, control.TradingStateChanged,
+)  # fmt: skip
+STOPS: Final = Stream(
+    "stops", "{arb}:stops", ("cli", "gateway", "risk"), ("gateway", "risk", "executor", "notifier"),
+    _STOPPING, Reading.COMMITTED, None,
+    "a stop that is not obeyed",
+)  # fmt: skip
+"""Its entries are handed on before any other of a turn, however many of others wait. Risk's word on the state
+travels in it too: between a stop and the word that answers it there is an order."""
 CONTROL: Final = Stream(
     "control", "{arb}:control", ("cli", "risk"), ("gateway", "detector", "risk", "executor", "notifier"),
-    _types(control), Reading.COMMITTED, None,
-    "a stop that is not obeyed",
+    tuple(kind for kind in _types(control) if kind not in _STOPPING), Reading.COMMITTED, None,
+    "a decision that takes no effect",
 )  # fmt: skip
 LEASE: Final = Stream(
     "lease", "{arb}:lease", ("risk",), ("gateway",),
@@ -113,7 +123,7 @@ DEAD: Final = Stream(
     "nothing: the entry stands in its own stream, and in the journal",
 )  # fmt: skip
 
-TABLE: Final = (TICKS, VENUE, INTENTS, PAIRS, COMMANDS, ORDERS, CONTROL, LEASE, ALERTS, STATUS, DEAD)
+TABLE: Final = (TICKS, VENUE, INTENTS, PAIRS, COMMANDS, ORDERS, STOPS, CONTROL, LEASE, ALERTS, STATUS, DEAD)
 _HOMES: Final = {message: stream for stream in TABLE for message in stream.types}
 
 DEFAULT_GATEWAY: Final = "main"

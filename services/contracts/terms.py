@@ -112,6 +112,21 @@ class TradingState(StrEnum):
     def allows_exits(self) -> bool:
         return self in (TradingState.ARMED, TradingState.PAUSE_ENTRY, TradingState.REDUCE_ONLY)
 
+    def allows_more_than(self, other: "TradingState") -> bool:
+        """Whether a change from `other` to this state loosens. A halt is the strictest: only its lifting
+        ends it; reduce only is stricter than pause entry, because it takes back the entry that works."""
+        return _STRICTEST_FIRST.index(self) > _STRICTEST_FIRST.index(other)
+
+    def stricter(self, other: "TradingState | None") -> "TradingState":
+        """Return the stricter of both; `other` may be none."""
+        return other if other is not None and self.allows_more_than(other) else self
+
+
+_STRICTEST_FIRST = (
+    TradingState.HALTED, TradingState.DISARMED, TradingState.REDUCE_ONLY, TradingState.PAUSE_ENTRY,
+    TradingState.ARMED,
+)  # fmt: skip
+
 
 class Latch(StrEnum):
     """A stop that only a person with a reason can lift."""

@@ -54,12 +54,13 @@ _HEARERS: Final[Mapping[type[Message], hearing.Hearer]] = MappingProxyType({
     orders.CommandDenied: hearing.denied,
     orders.ForeignOrderSeen: hearing.foreign,
     orders.AccountReported: hearing.account,
-    control.TradingStateRequested: hearing.state_requested,
+    control.StopRequested: hearing.stop_requested,
     control.TradingStateChanged: hearing.state_changed,
     control.ReferencePublished: hearing.reference,
     control.FlattenRequested: hearing.flatten_requested,
     control.ResidualClaimed: hearing.claimed,
     control.SymbolPauseRequested: hearing.pause_requested,
+    control.SymbolResumed: hearing.resumed,
     venue_state.SessionPhaseChanged: hearing.venue,
     venue_state.EntryWindowChanged: hearing.window,
     venue_state.SymbolHaltChanged: hearing.venue,
@@ -72,6 +73,7 @@ _HEARERS: Final[Mapping[type[Message], hearing.Hearer]] = MappingProxyType({
 
 def decide(state: ExecutorState, event: Event) -> Step[ExecutorState]:
     """Return what the executor knows and says after an event."""
+    state = _begun(state, event.now_ns)
     if isinstance(event, Tick):
         heard = _ticked(state, event.now_ns)
     else:
@@ -80,6 +82,12 @@ def decide(state: ExecutorState, event: Event) -> Step[ExecutorState]:
             return Step(state)
         heard = hearer(state, event)
     return _advanced(heard, event.now_ns)
+
+
+def _begun(state: ExecutorState, now_ns: int) -> ExecutorState:
+    word = state.trading.begun(now_ns)
+    begun: ExecutorState = state if word is state.trading else state.but(trading=word)
+    return begun
 
 
 def _advanced(heard: Heard, now_ns: int) -> Step[ExecutorState]:
@@ -130,7 +138,8 @@ def _ticked(state: ExecutorState, now_ns: int) -> Heard:
     if not state.caught_up:
         named = [pair for pair in state.pairs.values() if pair.phase is PairPhase.STRANDED]
         said += [notices.stranded(pair, now_ns) for pair in named]
-        state = state.but(caught_up=True, started_ns=now_ns)
+        word = state.trading.by_clock(now_ns)
+        state = state.but(caught_up=True, started_ns=now_ns, trading=word)
     if now_ns - state.status_ns >= HEARTBEAT_MS * NS_PER_MS:
         state = state.but(status_ns=now_ns)
         said.append(status_of(state, now_ns))

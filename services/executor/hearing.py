@@ -15,9 +15,10 @@ from services.contracts.messages.control import (
     FlattenRequested,
     ReferencePublished,
     ResidualClaimed,
+    StopRequested,
     SymbolPauseRequested,
+    SymbolResumed,
     TradingStateChanged,
-    TradingStateRequested,
 )
 from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.market_data import QuoteUpdated
@@ -33,7 +34,8 @@ from services.contracts.messages.venue_state import EntryWindowChanged
 from services.contracts.reasons import GateReason
 from services.contracts.step import Received
 from services.contracts.streams import ORDERS, key_of
-from services.contracts.terms import Side, Symbol, TradingDate, TradingState
+from services.contracts.terms import Side, Symbol, TradingDate
+from services.contracts.trading_word import TradingWord
 from services.executor import flatten, notices
 from services.executor.closed_pair import ClosedPair, brought_back, reopened
 from services.executor.closing import close, closing_statement
@@ -297,21 +299,25 @@ def _mentions(text: str, pair_id: str) -> bool:
 # -- people and risk --------------------------------------------------------------------------
 
 
-def state_requested(state: ExecutorState, event: Received) -> Heard:
-    """A halt is obeyed before risk confirms it, and ends what a person had asked to be flattened."""
+def stop_requested(state: ExecutorState, event: Received) -> Heard:
+    """A stop is obeyed before risk confirms it."""
     message = event.message
-    assert isinstance(message, TradingStateRequested)
-    if message.target is not TradingState.HALTED:
-        return Heard(state)
-    pairs = {pair_id: pair.but(by_person=False) for pair_id, pair in state.pairs.items()}
-    halted = state.but(trading=state.trading.asked(message.target), pairs=pairs)
-    return Heard(halted, tuple(pairs))
+    assert isinstance(message, StopRequested)
+    return _obeyed(state, state.trading.after_stop(message, event))
 
 
 def state_changed(state: ExecutorState, event: Received) -> Heard:
     message = event.message
     assert isinstance(message, TradingStateChanged)
-    return Heard(state.but(trading=state.trading.changed(message.state)), tuple(state.pairs))
+    return _obeyed(state, state.trading.after_change(message, event))
+
+
+def _obeyed(state: ExecutorState, word: TradingWord) -> Heard:
+    """A stop that forbids sells ends what a person had asked to be flattened by then."""
+    pairs = state.pairs
+    if word.ended_selling(state.trading):
+        pairs = {pair_id: pair.but(by_person=False) for pair_id, pair in pairs.items()}
+    return Heard(state.but(trading=word, pairs=pairs), tuple(pairs))
 
 
 def reference(state: ExecutorState, event: Received) -> Heard:
@@ -327,6 +333,8 @@ def flatten_requested(state: ExecutorState, event: Received) -> Heard:
     """A person wants open pairs to be flat: no further clip, and a stranded position is tried again."""
     message = event.message
     assert isinstance(message, FlattenRequested)
+    if not state.trading.still_asks(event.entered_ns):
+        return Heard(state)
     said: tuple[Message, ...] = ()
     touched = tuple(p.pair_id for p in state.pairs.values() if message.symbol in ("", p.symbol))
     for pair_id in touched:
@@ -343,13 +351,15 @@ def pause_requested(state: ExecutorState, event: Received) -> Heard:
     message = event.message
     assert isinstance(message, SymbolPauseRequested)
     if not message.paused:
-        return _resumed(state, message.symbol)
+        return Heard(state)
     return _paused(state, message.symbol, f"{message.by} paused the symbol")
 
 
-def _resumed(state: ExecutorState, symbol: Symbol) -> Heard:
+def resumed(state: ExecutorState, event: Received) -> Heard:
     """A person says whose the unknown order was: what is stranded is no longer left to it."""
-    pairs = _of_symbol(state, symbol)
+    message = event.message
+    assert isinstance(message, SymbolResumed)
+    pairs = _of_symbol(state, message.symbol)
     for pair in pairs:
         state = state.with_pair(pair.handed_back())
     return Heard(state, tuple(pair.pair_id for pair in pairs))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from services.contracts.streams import CONTROL, ORDERS, PAIRS, TICKS, VENUE, key_of
+from services.contracts.streams import CONTROL, ORDERS, PAIRS, STOPS, TICKS, VENUE, key_of
 from services.executor.core import decide
 from services.executor.counts import counted
 from services.executor.gauges import readings
@@ -29,7 +29,7 @@ def executor_service(settings: ExecutorSettings, groups: Sequence[str]) -> Servi
         name=NAME,
         decide=decide,
         initial=ExecutorState(settings=settings),
-        committed=tuple(key_of(stream) for stream in (PAIRS, ORDERS, VENUE, CONTROL)),
+        committed=tuple(key_of(stream) for stream in (STOPS, PAIRS, ORDERS, VENUE, CONTROL)),
         newest=tuple(key_of(TICKS, group) for group in groups),
         reference_hash_of=lambda state: state.reference_hash,
         exports=NAME,

@@ -12,36 +12,15 @@ from services.contracts.in_force import Reference
 from services.contracts.messages.intents import QuoteSeen
 from services.contracts.messages.pairs import ClipCompleted, PairClosed
 from services.contracts.step import State
-from services.contracts.terms import Symbol, TradingDate, TradingState, Venue
+from services.contracts.terms import Symbol, TradingDate, Venue
 from services.contracts.threshold import SHIPPED_ROW
 from services.contracts.trading_limits import TradingLimits
+from services.contracts.trading_word import TradingWord
 from services.executor.closed_pair import ClosedPair, closed_pair
 from services.executor.pair import Pair
 from services.executor.settings import ExecutorSettings
 from services.executor.view import View
 from services.market.venue_view import VenueView
-
-
-class TradingWord(Part):
-    """The trading state in force. A halt that was asked for holds before risk confirms it."""
-
-    state: TradingState = TradingState.DISARMED
-    halt_asked: bool = False
-
-    @property
-    def in_force(self) -> TradingState:
-        return TradingState.HALTED if self.halt_asked else self.state
-
-    def asked(self, target: TradingState) -> "TradingWord":
-        """Return the word after a person's request: a halt is obeyed at once, all else waits for risk."""
-        if target is not TradingState.HALTED or self.state is TradingState.HALTED:
-            return self
-        return TradingWord(state=self.state, halt_asked=True)
-
-    def changed(self, state: TradingState) -> "TradingWord":
-        """Return the word after risk's. One that was on its way when the halt was asked for lifts nothing."""
-        stopped = state in (TradingState.HALTED, TradingState.DISARMED)
-        return TradingWord(state=state, halt_asked=self.halt_asked and not stopped)
 
 
 class Tally(Part):

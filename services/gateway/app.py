@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from PyQt5.QtCore import QCoreApplication, QTimer
 
-from services.contracts.streams import COMMANDS, CONTROL, key_of
+from services.contracts.streams import COMMANDS, CONTROL, STOPS, key_of
 from services.contracts.terms import GatewayMode, TradingDate
 from services.gateway import halt_file
 from services.gateway.adapters.ocx import Ocx
@@ -171,7 +171,7 @@ def _measured(writer: RedisWriter, stop: Stop, pulse: PulseFile) -> Sample | Non
 
 
 def _positions(stored: Stored, settings: GatewaySettings) -> dict[str, str]:
-    keys = (key_of(COMMANDS, settings.name), CONTROL.key)
+    keys = (STOPS.key, CONTROL.key, key_of(COMMANDS, settings.name))
     return {key: stored.positions.get(key, "0-0") for key in keys}
 
 

@@ -9,6 +9,8 @@ from dataclasses import replace
 from services.contracts.alert_codes import AlertCode
 from services.contracts.limits import NS_PER_MS, NS_PER_S, QUERIES_KEPT_FOR_EXITS, QUERY_LADDER
 from services.contracts.messages.alerts import Fact
+from services.contracts.messages.commands import PlaceOrder
+from services.contracts.messages.orders import OrderFacts
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.terms import OrderKind, Purpose, SessionPhase, Severity, Side, TradingState, Venue
 from services.gateway import (
@@ -29,7 +31,7 @@ from services.gateway import (
 )
 from services.gateway.facts import Clocked, Connected
 from services.gateway.limiter import tokens
-from services.gateway.order_table import OrderRecord, Stage
+from services.gateway.order_table import Stage
 from services.gateway.query_desk import Round, RoundKind
 from services.gateway.recovery import of_new_date
 from services.gateway.replies import account_now, orders_of_day
@@ -207,22 +209,23 @@ def stops(turn: Turn) -> None:
     state = turn.state
     if state.rhythm.halt_file:
         own_cancels.cancel_open(turn, lambda r: True, "a HALT file is there")
-    elif state.control.halted:
-        own_cancels.cancel_open(turn, lambda r: not _by_hand(turn, r), "halted")
+    elif not state.control.in_force.allows_exits:
+        own_cancels.cancel_open(turn, lambda r: not by_hand(turn, r.facts), f"{state.control.in_force}")
     else:
         _no_entries(turn)
 
 
 def _no_entries(turn: Turn) -> None:
-    """Take entries back where no clip may complete, by whichever of control and lease was read first."""
-    for said in (turn.state.control.trading_state, turn.state.lease.state):
+    """Take entries back where no clip may complete, by whichever of word and lease was read first."""
+    for said in (turn.state.control.in_force, turn.state.lease.state):
         if said not in (TradingState.ARMED, TradingState.PAUSE_ENTRY):
             own_cancels.cancel_open(turn, lambda r: r.facts.purpose is Purpose.ENTRY, f"the desk is {said}")
 
 
-def _by_hand(turn: Turn, record: OrderRecord) -> bool:
+def by_hand(turn: Turn, order: PlaceOrder | OrderFacts) -> bool:
+    """Whether an order sells what a person ordered to be flattened."""
     flatten = turn.state.control.flatten
-    return record.facts.purpose is Purpose.FLATTEN and bool(flatten & {"", record.facts.symbol})
+    return order.purpose is Purpose.FLATTEN and bool(flatten & {"", order.symbol})
 
 
 def _oversold(turn: Turn) -> None:

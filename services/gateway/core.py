@@ -16,13 +16,14 @@ from services.contracts.messages.control import (
     LatchCleared,
     ReferencePublished,
     ResidualClaimed,
+    StopRequested,
     TradingStateChanged,
-    TradingStateRequested,
 )
 from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState, FeedLivenessChanged
 from services.contracts.reasons import GateReason
 from services.contracts.step import Received
 from services.contracts.terms import Latch, Severity, TradingState
+from services.contracts.trading_word import TradingWord
 from services.gateway import (
     carry,
     clockwork,
@@ -74,6 +75,8 @@ from services.gateway.words import note_strange, of_another_date
 from services.market.broker_lists import VI_KINDS
 
 CONNECTION_CLOSED = -106
+SOURCE = "gateway"
+AGAIN = "(said again by the gateway: Redis had lost it)"
 REPUBLISHED = 200
 """After a restart the newest orders that are over are told once more: their last word may be lost."""
 
@@ -140,6 +143,7 @@ def _started(turn: Turn) -> None:
     """
     turn.state = by_this_clock(turn.state, turn.now_ns)
     state = turn.state
+    turn.set(control=replace(state.control, word=state.control.word.begun(turn.now_ns)))
     turn.set(
         desk=replace(state.desk, not_before_ns=turn.now_ns + LIMITER_WINDOW_NS),
         order_history=(turn.now_ns,) * len(state.order_history),
@@ -176,7 +180,7 @@ def _forgotten(turn: Turn) -> None:
 
     What waits here is refused: the executor may have forgotten that it asked for it.
     """
-    _hold_halt(turn)
+    _say_stop_again(turn)
     turn.set(lease=turn.state.lease.of_another_redis())
     refusals.retell(turn)
     refusals.deny_waiting(turn, GateReason.BUS_LOST, lambda order: True)
@@ -340,14 +344,14 @@ def _delivered(turn: Turn, received: Received) -> None:
             clockwork.day(turn)
             envelope = received.envelope
             order_desk.command(turn, message, envelope.correlation_id, envelope.ts_event_ns)
-        case TradingStateRequested(target=TradingState.HALTED):
-            _halt(turn)
+        case StopRequested() as message:
+            _obey(turn, turn.state.control.word.after_stop(message, received))
         case TradingStateChanged() as message:
-            by_person = message.by != received.envelope.source
-            _state_changed(turn, message.state, received.envelope.ts_event_ns if by_person else 0)
+            _obey(turn, turn.state.control.word.after_change(message, received))
         case FlattenRequested(symbol=symbol):
             control = turn.state.control
-            turn.set(control=replace(control, flatten=control.flatten | {symbol}))
+            if control.word.still_asks(received.entered_ns):
+                turn.set(control=replace(control, flatten=control.flatten | {symbol}))
         case ComparisonRequested():
             _compare(turn)
         case LatchCleared(latch=Latch.RECONCILIATION_DIFFERENCE):
@@ -361,58 +365,27 @@ def _delivered(turn: Turn, received: Received) -> None:
             feed_desk.subscribe(turn)
 
 
-def _hold_halt(turn: Turn) -> None:
-    """A halt stays in force here though nobody else may know of it any more: a person is told."""
-    if turn.state.control.halted:
-        turn.set(control=replace(turn.state.control, halt_forgotten_ns=turn.now_ns))
-        turn.alert("halt-forgotten", AlertCode.HALT_FORGOTTEN, Severity.CRITICAL, {})
+def _say_stop_again(turn: Turn) -> None:
+    """Redis may have lost a stop that nobody but this gateway has read: it says what it still obeys.
 
-
-def _halt_known(turn: Turn, before: Control) -> None:
-    """All know again whether the desk is halted."""
-    if before.halt_forgotten_ns:
-        turn.alert("halt-forgotten", AlertCode.HALT_FORGOTTEN, Severity.INFO, {}, resolved=True)
-
-
-def _halt(turn: Turn) -> None:
-    """A halt is obeyed at once, before risk confirms it, and ends what was to be flattened by then."""
-    turn.set(control=replace(turn.state.control, halted=True, halt_confirmed=False, flatten=frozenset()))
-    refusals.deny_waiting(turn, GateReason.HALTED, lambda order: True)
-    clockwork.stops(turn)
-
-
-def _state_changed(turn: Turn, target: TradingState, person_spoke_ns: int) -> None:
-    """The state in force. It lifts a halt only after risk itself has been in it; one that Redis may have
-    forgotten only by what a person (`person_spoke_ns`, else 0) said later."""
-    control = turn.state.control
-    if target is TradingState.HALTED:
-        turn.set(
-            control=replace(
-                control,
-                trading_state=target,
-                halted=True,
-                halt_confirmed=True,
-                halt_forgotten_ns=0,
-                flatten=control.flatten if control.halted else frozenset(),
-            )
-        )
-        _halt_known(turn, control)
-        refusals.deny_waiting(turn, GateReason.HALTED, lambda order: True)
-        clockwork.stops(turn)
+    Of what risk itself said only a halt is kept so: all else risk says again.
+    """
+    word = turn.state.control.word
+    if word.held is None and word.said is not TradingState.HALTED:
         return
-    forgotten_ns = control.halt_forgotten_ns
-    lifted = person_spoke_ns > forgotten_ns if forgotten_ns else control.halt_confirmed
-    still = control.halted and not lifted
-    turn.set(
-        control=replace(
-            control,
-            trading_state=target,
-            halted=still,
-            halt_confirmed=False,
-            halt_forgotten_ns=forgotten_ns if still else 0,
-            flatten=frozenset() if target is TradingState.ARMED else control.flatten,
-        )
-    )
-    if not still:
-        _halt_known(turn, control)
+    stop = word.stop or StopRequested(target=word.in_force, by=SOURCE, reason="a halt was in force")
+    reason = stop.reason if stop.reason.endswith(AGAIN) else f"{stop.reason} {AGAIN}"
+    turn.say(StopRequested(target=word.in_force, by=stop.by, reason=reason))
+
+
+def _obey(turn: Turn, word: TradingWord) -> None:
+    """Take back at once what is not allowed any more; a stop that forbids sells ends what a person had asked
+    to be flattened by then, and arming does."""
+    before = turn.state.control
+    ends = word.ended_selling(before.word) or word.in_force.allows_entries
+    turn.set(control=Control(word, frozenset() if ends else before.flatten))
+    if word.in_force is TradingState.HALTED:
+        refusals.deny_waiting(turn, GateReason.HALTED, lambda order: not clockwork.by_hand(turn, order))
+    if not word.in_force.allows_entries:
+        clockwork.stops(turn)
     order_desk.pump(turn)

@@ -9,7 +9,7 @@ from services.contracts.measures import gateway as m
 from services.contracts.messages.market_data import BookTrouble
 from services.contracts.messages.venue_state import ConnectionState, HaltKind
 from services.contracts.metric import Reading, seconds, seconds_of_ms, states
-from services.contracts.terms import GatewayMode, SessionPhase, Symbol, Venue
+from services.contracts.terms import GatewayMode, SessionPhase, Symbol, TradingState, Venue
 from services.gateway.date_desk import table_ends
 from services.gateway.limiter import ORDER_LADDER, QUERY_LADDER, History, Ladder, tokens
 from services.gateway.order_budget import exits_owed
@@ -126,7 +126,7 @@ def _stops(state: GatewayState, mono_ns: int) -> Iterable[Reading]:
     yield m.LEASE_LEFT.at(seconds_of_ms(state.lease.left_ms(mono_ns)))
     yield m.LEASE_HELD.at(state.lease.held(mono_ns))
     yield m.HALT_FILE.at(state.rhythm.halt_file)
-    yield m.HALTED.at(state.control.halted)
+    yield m.HALTED.at(state.control.in_force is TradingState.HALTED)
 
 
 assert len(WINDOWS) >= len(QUERY_LADDER) and ORDER_LADDER[0][1] < 2 * NS_PER_S

@@ -13,7 +13,7 @@ from services.contracts.messages.commands import AmendOrder, CancelOrder, PlaceO
 from services.contracts.messages.orders import CommandDenied, OrderFacts, OrderSent
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.reasons import GateReason
-from services.contracts.terms import GatewayMode, Purpose, SessionPhase, Severity, Symbol, Venue
+from services.contracts.terms import GatewayMode, Purpose, SessionPhase, Severity, Symbol, TradingState, Venue
 from services.gateway import log_desk, restrictions, truth
 from services.gateway.effects import Note, Send, SendArgs
 from services.gateway.facts import ELSEWHERE, LATE, SendReturned, SendWithheld
@@ -256,7 +256,7 @@ def gate_view(turn: Turn) -> GateView:
     problem = not_ready_because(turn)
     return GateView(
         now_ns=turn.now_ns, mode=state.settings.mode, halt_file=state.rhythm.halt_file,
-        halted=state.control.halted, trading_state=state.control.trading_state,
+        halted=state.control.in_force is TradingState.HALTED, trading_state=state.control.in_force,
         flatten=state.control.flatten, ready=not problem,
         lease_problem=state.lease.problem(turn.mono_ns, state.reference_hash),
         not_ready_because=problem, watched=state.link.watched, entry_window=_entry_window(turn),

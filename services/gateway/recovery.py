@@ -159,7 +159,8 @@ def of_new_date(
         orders=OrderTable(carried=held, carried_symbols=_symbols(before, held)), working={},
         claimed=frozenset(), baseline=None, baseline_ns=0, difference=None, halts=HaltBoard(),
         interruptions=(), queue=(), superseded=frozenset(), cancelling={}, rejecting={}, texts={},
-        stale_orders=tuple(stale), earlier=earlier, left_over=(), facts=DayFacts(), control=Control(),
+        stale_orders=tuple(stale), earlier=earlier, left_over=(), facts=DayFacts(),
+        control=Control(state.control.word.of_new_date()),
         logged_intents=0,
     )  # fmt: skip
     return begun
@@ -231,7 +232,7 @@ def by_this_clock(state: GatewayState, now_ns: int) -> GatewayState:
     moved: GatewayState = state.but(
         orders=orders, working=orders.working, difference=told, baseline_ns=past(state.baseline_ns),
         queue=tuple(_waiting_by(waiting, now_ns) for waiting in state.queue),
-        control=replace(state.control, halt_forgotten_ns=past(state.control.halt_forgotten_ns)),
+        control=replace(state.control, word=state.control.word.by_clock(now_ns)),
         facts=replace(state.facts, limits_ns=past(state.facts.limits_ns)),
         halts=state.halts.none_ahead_of(state.clock.market_ns(now_ns)),
         order_history=shifted(state.order_history, now_ns),

@@ -1,9 +1,9 @@
-"""The thread that reads: commands and control from their positions, the lease from its newest entry.
+"""The thread that reads: stops, commands and control from their positions, the lease from its newest entry.
 
-It only decodes and hands over. A position moves when the Qt thread has handled the entry, and is
-written with what the entry caused. On a new connection, and after an error, Redis may hold an older state: it
-raises `doubt`, for the writer, and reads on from where the last entries that it remembers begin, without
-those.
+It only decodes and hands over; stops by a way of their own, which nothing else can fill. A position moves
+when the Qt thread has handled the entry, and is written with what the entry caused. On a new connection, and
+after an error, Redis may hold an older state: it raises `doubt`, for the writer, and reads on from where the
+last entries that it remembers begin, without those.
 """
 
 import threading
@@ -15,12 +15,14 @@ import structlog
 
 from services.contracts.envelope import Envelope, Unreadable
 from services.contracts.limits import READ_BLOCK_MS, READ_COUNT
-from services.contracts.streams import LEASE
+from services.contracts.streams import LEASE, STOPS
 from services.runtime.bus import BusUnavailable, Entry, RedisBus
 from services.runtime.lately import HandledEntries
 
 RETRY_S = 0.1
 LOG_EVERY = 50
+INBOX_MOST = 4 * READ_COUNT
+"""Entries that may wait for the Qt thread before no more are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class RedisReader(threading.Thread):
         self._handled.begin(positions.items())
         self._stopping = threading.Event()
         self._log = structlog.get_logger(service="gateway")
+        self.stops: SimpleQueue[Read] = SimpleQueue()
         self.inbox: SimpleQueue[Read] = SimpleQueue()
         self.failed = False
         self._failures = 0
@@ -63,7 +66,7 @@ class RedisReader(threading.Thread):
             if LEASE.key not in self._cursors:
                 tail = self._bus.tail(LEASE.key, 1)
                 self._cursors[LEASE.key] = tail[-1].entry_id if tail else "0-0"
-            entries = self._bus.read(self._cursors, count=READ_COUNT, block_ms=READ_BLOCK_MS)
+            entries = self._bus.read(self._wanted(), count=READ_COUNT, block_ms=READ_BLOCK_MS)
         except BusUnavailable as error:
             if self._failures % LOG_EVERY == 0:
                 self._log.warning("bus unavailable", error=str(error))
@@ -77,11 +80,17 @@ class RedisReader(threading.Thread):
             return
         for entry in entries:
             self._cursors[entry.key] = entry.entry_id
-            if entry.key not in self._keys:
-                self.inbox.put(read_entry(entry))
-            elif not self._handled.has(entry):
+            if entry.key in self._keys:
+                if self._handled.has(entry):
+                    continue
                 self._handled.add((entry,))
-                self.inbox.put(read_entry(entry))
+            (self.stops if entry.key == STOPS.key else self.inbox).put(read_entry(entry))
+
+    def _wanted(self) -> dict[str, str]:
+        """While the Qt thread has not caught up only stops are read on: what it has not taken is not lost."""
+        if self.inbox.qsize() < INBOX_MOST:
+            return self._cursors
+        return {STOPS.key: self._cursors[STOPS.key]}
 
     def _look_back(self) -> None:
         self._doubt.set()

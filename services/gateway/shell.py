@@ -59,7 +59,7 @@ BUSY_TICK_NS = 10 * NS_PER_MS
 FACTS_PER_TURN = 500
 KEEP_LOG_NS = 300 * NS_PER_MS
 """The log's file is looked at this often; before each order besides."""
-_STOPS = (CONTROL.key, LEASE.key)
+_WORDS = (CONTROL.key, LEASE.key)
 """The streams whose entries may stop what a command is about to send."""
 
 
@@ -148,7 +148,8 @@ class Shell:
         if self._writer.forgotten.is_set():
             self._writer.forgotten.clear()
             self._feed_fact(Forgotten())
-        words, others = self._arrived()
+        stops, words, others = self._arrived()
+        self._take_all(stops)
         self._take_all(words)
         self._drain_slots()
         self._take_all(others)
@@ -163,16 +164,17 @@ class Shell:
                 return
             self._feed_fact(waiting.popleft())
 
-    def _arrived(self) -> tuple[list[Read], list[Read]]:
-        """Return what was read of the control stream and of the lease, and the rest.
+    def _arrived(self) -> tuple[list[Read], list[Read], list[Read]]:
+        """Return all that was read of the stops, then some of control and lease, and of the rest.
 
         A stop that is here is obeyed before anything that could send, a command that was given before it
         and read with it included: between streams there is no order.
         """
-        inbox = self._reader.inbox
+        stops, inbox = self._reader.stops, self._reader.inbox
+        stopping = [stops.get() for _ in range(stops.qsize())]
         found = [inbox.get() for _ in range(min(FACTS_PER_TURN, inbox.qsize()))]
-        words = [read for read in found if read.entry.key in _STOPS]
-        return words, [read for read in found if read.entry.key not in _STOPS]
+        words = [read for read in found if read.entry.key in _WORDS]
+        return stopping, words, [read for read in found if read.entry.key not in _WORDS]
 
     def _take_all(self, found: list[Read]) -> None:
         for read in found:

@@ -15,6 +15,7 @@ from services.contracts.messages.orders import CommandDenied
 from services.contracts.messages.venue_state import ConnectionState, PriceBand
 from services.contracts.step import Outgoing, State
 from services.contracts.terms import GatewayMode, Symbol, TradingDate, TradingState, Venue
+from services.contracts.trading_word import TradingWord
 from services.gateway.effects import Effect
 from services.gateway.exchange_time import Doubt
 from services.gateway.intention_log import Line
@@ -34,17 +35,15 @@ from services.market.phases import PhaseTracker
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """What people and risk have said. A requested halt holds until risk, having confirmed it, lifts it.
+    """What people and risk have said. `flatten` are the symbols that a person ordered to be sold, the empty
+    text for all; a later stop that forbids sells ends it."""
 
-    `halt_forgotten_ns` is when Redis lost what it had last taken, that halt perhaps too (Redis time), else 0:
-    risk may never confirm it then, and a person's later word lifts it.
-    """
-
-    trading_state: TradingState = TradingState.DISARMED
-    halted: bool = False
-    halt_confirmed: bool = False
-    halt_forgotten_ns: int = 0
+    word: TradingWord = field(default_factory=TradingWord)
     flatten: frozenset[str] = frozenset()
+
+    @property
+    def in_force(self) -> TradingState:
+        return self.word.in_force
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,3 +35,8 @@ def midnight_wall_ns(trading_date: TradingDate) -> int:
     """Unix time, in nanoseconds, of that date's midnight in Korea."""
     midnight = dt.datetime.combine(parse_trading_date(trading_date), dt.time(), KST)
     return int(midnight.timestamp()) * SECOND_NS
+
+
+def time_text(wall_ns: int) -> str:
+    """The time of day in Korea of a Unix time in nanoseconds, `HH:MM:SS`."""
+    return f"{dt.datetime.fromtimestamp(wall_ns // SECOND_NS, KST):%H:%M:%S}"

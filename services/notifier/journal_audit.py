@@ -20,7 +20,12 @@ from services.contracts.ids import order_id_of
 from services.contracts.in_force import Reference
 from services.contracts.limits import NS_PER_S
 from services.contracts.messages.commands import AmendOrder, PlaceOrder
-from services.contracts.messages.control import ReferencePublished, ResidualClaimed, SymbolPauseRequested
+from services.contracts.messages.control import (
+    ReferencePublished,
+    ResidualClaimed,
+    SymbolPauseRequested,
+    SymbolResumed,
+)
 from services.contracts.messages.intents import TradeIntent
 from services.contracts.messages.orders import (
     CommandDenied,
@@ -176,7 +181,7 @@ class Record:
             case ForeignOrderSeen() if message.trading_date == self.trading_date:
                 first_ns, _ = self.by_hand.get(message.broker_order_no, (at_ns, message))
                 self.by_hand[message.broker_order_no] = (first_ns, message)
-            case SymbolPauseRequested() if not message.paused:
+            case SymbolResumed() | SymbolPauseRequested(paused=False):
                 self.words.append((at_ns, message.symbol))
             case ResidualClaimed() if message.pair_id in self.approvals:
                 self.words.append((at_ns, self.approvals[message.pair_id].symbol))

@@ -15,22 +15,30 @@ from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.lease import LeaseRenewed
 from services.contracts.messages.market_data import QuoteUpdated
 from services.contracts.step import Event, Outgoing, Received, Step, Tick
-from services.contracts.streams import CONTROL, ORDERS, PAIRS, VENUE, key_of
-from services.contracts.terms import Latch, TradingState
+from services.contracts.streams import CONTROL, ORDERS, PAIRS, STOPS, VENUE, key_of
+from services.contracts.terms import Latch
 from services.market.books import seen, with_book
 from services.market.venue_view import VenueView
-from services.risk import alerts, comparison, dates, ledger, losses, proposals, reference_data
+from services.risk import (
+    alerts,
+    comparison,
+    dates,
+    ledger,
+    losses,
+    proposals,
+    reference_data,
+    steering,
+    stops,
+)
 from services.risk.exposure import cash_flow_krw, with_held_since
-from services.risk.gates import arming_obstacles
-from services.risk.latches import ERROR_WINDOW_NS, changed_message, clear_latch, due, set_latch
+from services.risk.latches import ERROR_WINDOW_NS, clear_latch, due, set_latch
 from services.risk.observed import FilesRead, FilesRefused
 from services.risk.state import SERVICE as SERVICE
-from services.risk.state import Account, Beat, Day, ErrorKind, ErrorSeen, RiskState, Trading, with_pause
+from services.risk.state import Account, Beat, Day, ErrorKind, ErrorSeen, RiskState
 from services.risk.status import report
-from services.risk.trading_state import target_state
 from services.risk.verdict import REPEATED_WHY, on_intent
 
-_BOOKED_FROM = tuple(key_of(stream) for stream in (ORDERS, PAIRS, VENUE, CONTROL))
+_BOOKED_FROM = tuple(key_of(stream) for stream in (ORDERS, PAIRS, VENUE, STOPS, CONTROL))
 """The streams whose entries risk may not miss one of."""
 
 ERRORS_KEPT = 1_000
@@ -41,7 +49,7 @@ Handler = Callable[[RiskState, Any, Received], Step[RiskState]]
 
 def decide(state: RiskState, event: Event) -> Step[RiskState]:
     """Take in one event; return the new state with verdicts, state changes, lease, status and alerts."""
-    state = state.but(now_ns=event.now_ns)
+    state = stops.begun(state.but(now_ns=event.now_ns))
     if isinstance(event, Tick):
         return _on_tick(state, event)
     handler = _HANDLERS.get(type(event.message))
@@ -143,7 +151,7 @@ def _on_venue(state: RiskState, message: Message, event: Received) -> Step[RiskS
     date = dates.confirmed(state)
     if date <= dates.confirmed(before):
         return Step(state, out)
-    step = _moved(state, TradingState.DISARMED, SERVICE, f"trading date {date}", event)
+    step = steering.disarmed(state, f"trading date {date}", event)
     return Step(step.state, (*out, *step.out))
 
 
@@ -183,9 +191,8 @@ def _on_connection(
         venue_state.ConnectionState.SYNCHRONISING,
     )
     before, state = state.venue, state.but(venue=state.venue.after(message))
-    closed = message.state is venue_state.ConnectionState.CLOSED
-    if closed and state.trading.state is not TradingState.HALTED:
-        return _moved(state, TradingState.DISARMED, SERVICE, "the broker closed for the night", event)
+    if message.state is venue_state.ConnectionState.CLOSED:
+        return steering.disarmed(state, "the broker closed for the night", event)
     if message.state is venue_state.ConnectionState.DISCONNECTED and was_up and not message.planned:
         detail = f"The connection to the broker was lost: {message.detail or 'no cause given'}."
         return set_latch(state, Latch.UNPLANNED_DISCONNECT, detail, event.now_ns)
@@ -195,36 +202,28 @@ def _on_connection(
 # -- people --------------------------------------------------------------------------
 
 
-def _on_state_request(
-    state: RiskState, request: control.TradingStateRequested, event: Received
-) -> Step[RiskState]:
-    obstacles = arming_obstacles(state, event.now_ns)
-    target = target_state(state.trading.state, request.target, obstacles)
-    if target is None:
-        return Step(state, (Outgoing(control.ArmRefused(by=request.by, problems=obstacles)),))
-    return _moved(state, target, request.by, request.reason, event, always=True)
-
-
-def _moved(
-    state: RiskState, target: TradingState, by: str, reason: str, event: Received, *, always: bool = False
-) -> Step[RiskState]:
-    """Go to `target` and say so; `always` says it again where it is in force already."""
-    old = state.trading.state
-    if target is old:
-        out = (Outgoing(changed_message(state.trading)),) if always else ()
-        return Step(state, out)
-    trading = Trading(state=target, by=by, reason=reason, latches=state.trading.latches)
-    told = alerts.state_changed(event.cause_id, old, target, by, reason)
-    return Step(state.but(trading=trading), (Outgoing(changed_message(trading)), Outgoing(told)))
+def _on_clear(state: RiskState, request: control.LatchClearRequested, event: Received) -> Step[RiskState]:
+    problem = stops.overtaken(state, request.stop_count)
+    if problem:
+        return Step(state, (stops.refused(request, request.by, problem),))
+    return clear_latch(losses.forgiven(state, request.latch), request)
 
 
 def _on_pause(state: RiskState, request: control.SymbolPauseRequested, event: Received) -> Step[RiskState]:
-    told = alerts.symbol_pause(
-        event.cause_id, request.symbol, request.by, request.reason, paused=request.paused
-    )
-    out = [Outgoing(told)]
-    if request.paused:
-        return Step(with_pause(state, request.symbol, f"{request.by}: {request.reason}"), tuple(out))
+    if not request.paused:
+        return Step(state, (stops.refused(request, request.by, f"an earlier build; {stops.LOOK_AGAIN}"),))
+    told = alerts.symbol_pause(event.cause_id, request.symbol, request.by, request.reason, paused=True)
+    paused = stops.with_pause(state, request.symbol, request.by, request.reason)
+    return Step(paused, (Outgoing(told), Outgoing(stops.changed_message(paused.trading))))
+
+
+def _on_resume(state: RiskState, request: control.SymbolResumeRequested, event: Received) -> Step[RiskState]:
+    problem = stops.overtaken(state, request.stop_count)
+    if problem:
+        return Step(state, (stops.refused(request, request.by, problem),))
+    told = alerts.symbol_pause(event.cause_id, request.symbol, request.by, request.reason, paused=False)
+    resumed = control.SymbolResumed(symbol=request.symbol, by=request.by, reason=request.reason)
+    out = [Outgoing(resumed), Outgoing(told)]
     if request.symbol in state.paused:
         if REPEATED_WHY in state.paused[request.symbol]:
             out.append(Outgoing(alerts.repeated_settled(request.symbol, request.by, request.reason)))
@@ -361,7 +360,7 @@ def _on_foreign(state: RiskState, message: orders.ForeignOrderSeen, event: Recei
     mapped = state.reference is None or state.reference.entry(message.symbol) is not None
     if not (new and mapped):
         return Step(state)
-    state = with_pause(state, message.symbol, f"order {message.broker_order_no} is not ours")
+    state = stops.with_pause(state, message.symbol, SERVICE, f"order {message.broker_order_no} is not ours")
     return Step(state, (Outgoing(alerts.foreign_order(message)),))
 
 
@@ -379,16 +378,18 @@ _HANDLERS: Mapping[type[Message], Handler] = {
     venue_state.DayFactsPublished: _on_facts,
     venue_state.ConnectionChanged: _on_connection,
     intents.TradeIntent: lambda state, message, event: on_intent(state, message, event.now_ns),
-    control.TradingStateRequested: _on_state_request,
-    control.LatchClearRequested: lambda state, message, event: clear_latch(
-        losses.forgiven(state, message.latch), message
-    ),
+    control.StopRequested: steering.on_stop,
+    control.HaltFileSeen: steering.on_halt_file,
+    control.TradingStateRequested: steering.on_state_request,
+    control.HaltLiftRequested: steering.on_lift,
+    control.LatchClearRequested: _on_clear,
     control.LimitChangeRequested: lambda state, message, event: proposals.on_change(state, message, event),
     control.LimitConfirmRequested: lambda state, message, event: proposals.on_confirm(state, message, event),
     control.ReferenceReloadRequested: lambda state, message, event: Step(
         reference_data.on_reload(state, message, event.cause_id)
     ),
     control.SymbolPauseRequested: _on_pause,
+    control.SymbolResumeRequested: _on_resume,
     FilesRead: _on_files,
     FilesRefused: lambda state, message, event: reference_data.on_refused(state, message),
     orders.OrderSent: _on_facts_of_order,

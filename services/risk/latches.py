@@ -12,14 +12,13 @@ from services.contracts.messages.control import (
     LatchCleared,
     LatchClearRequested,
     LatchSet,
-    TradingStateChanged,
 )
 from services.contracts.step import Outgoing, Step
 from services.contracts.terms import Latch
-from services.risk import alerts
+from services.risk import alerts, stops
 from services.risk.exposure import marked_gain, realised_krw, unhedged_krw
 from services.risk.gates import builds_running, describe_builds, fresh_beats
-from services.risk.state import ErrorKind, LatchHeld, RiskState, Trading
+from services.risk.state import ErrorKind, LatchHeld, RiskState
 from services.risk.trading_state import AFTER_LATCH
 
 ERROR_WINDOW_NS = 60_000 * NS_PER_MS
@@ -27,17 +26,21 @@ ERROR_WINDOW_NS = 60_000 * NS_PER_MS
 
 def set_latch(state: RiskState, latch: Latch, detail: str, now_ns: int) -> Step[RiskState]:
     """Hold `latch` from now on; nothing happens where it already holds."""
-    trading = state.trading
-    if latch in trading.latched:
+    if latch in state.trading.latched:
         return Step(state)
+    after = AFTER_LATCH[state.trading.state]
+    state = stops.with_stop(state, "risk", detail, f"set the latch {latch}")
+    trading = state.trading
     held = (*trading.latches, LatchHeld(latch=latch, detail=detail, set_at_ns=now_ns))
-    after = AFTER_LATCH[trading.state]
-    out = [Outgoing(LatchSet(latch=latch, detail=detail)), Outgoing(alerts.latch_set(latch, detail, after))]
     changed = trading.model_copy(update={"latches": held})
     if after is not trading.state:
-        changed = Trading(state=after, by="risk", reason=f"latch {latch}", latches=held)
-        out.append(Outgoing(changed_message(changed)))
-    return Step(state.but(trading=changed), tuple(out))
+        changed = changed.model_copy(update={"state": after, "by": "risk", "reason": f"latch {latch}"})
+    out = (
+        Outgoing(LatchSet(latch=latch, detail=detail)),
+        Outgoing(alerts.latch_set(latch, detail, after)),
+        Outgoing(stops.changed_message(changed)),
+    )
+    return Step(state.but(trading=changed), out)
 
 
 def clear_latch(state: RiskState, request: LatchClearRequested) -> Step[RiskState]:
@@ -49,12 +52,6 @@ def clear_latch(state: RiskState, request: LatchClearRequested) -> Step[RiskStat
         out.append(Outgoing(alerts.latch_cleared(request.latch, request.by, request.reason)))
         state = state.but(trading=state.trading.model_copy(update={"latches": left}))
     return Step(state, tuple(out))
-
-
-def changed_message(trading: Trading) -> TradingStateChanged:
-    return TradingStateChanged(
-        state=trading.state, by=trading.by, reason=trading.reason, latches=trading.latched
-    )
 
 
 def due(state: RiskState, now_ns: int) -> Iterator[tuple[Latch, str]]:

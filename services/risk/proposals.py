@@ -2,7 +2,7 @@
 
 Every step stands on the control stream with name and reason: the request, the proposal, the
 confirmation, what came into force, and what was refused or ran out. A proposal is judged again when it is
-confirmed: what was allowed then may not be now.
+confirmed: what was allowed then may not be now. Who loosens, and who confirms it, had to see the last stop.
 """
 
 from pydantic import ValidationError
@@ -19,6 +19,7 @@ from services.contracts.messages.control import (
 )
 from services.contracts.step import Outgoing, Received, Step
 from services.contracts.trading_limits import TradingLimits, tightens
+from services.risk import stops
 from services.risk.reference_data import publish
 from services.risk.state import RiskState
 
@@ -34,6 +35,9 @@ def on_change(state: RiskState, request: LimitChangeRequested, event: Received) 
     before, after = _in_force(state), _with(state, request.name, request.value)
     if tightens(request.name, before, after):
         return _put_in_force(state, request.name, request.value, request.by, request.reason)
+    overtaken = stops.overtaken(state, request.stop_count)
+    if overtaken:
+        return _refused(state, request.name, request.value, request.by, overtaken)
     proposal = LimitProposal(
         proposal_id=derive_id("limit", event.cause_id)[:ID_LENGTH],
         name=request.name,
@@ -59,7 +63,11 @@ def on_confirm(state: RiskState, request: LimitConfirmRequested, event: Received
     if _same_person(request.by, proposal.by):
         problem = f"{proposal.by} proposed it: a second person has to confirm"
         return _refused(state, proposal.name, proposal.value, request.by, problem)
-    problem = _problem_with(state, proposal.name, proposal.value) or _moved_on(state, proposal)
+    problem = (
+        _problem_with(state, proposal.name, proposal.value)
+        or _moved_on(state, proposal)
+        or stops.overtaken(state, request.stop_count)
+    )
     if problem:
         return _refused(state, proposal.name, proposal.value, request.by, problem)
     left = {key: other for key, other in state.proposals.items() if key != request.proposal_id}

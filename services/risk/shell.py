@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from services.contracts.streams import CONTROL, INTENTS, ORDERS, PAIRS, STATUS, TICKS, VENUE, key_of
+from services.contracts.streams import CONTROL, INTENTS, ORDERS, PAIRS, STATUS, STOPS, TICKS, VENUE, key_of
 from services.market.errors import ConfigError
 from services.market.files import read_day_plan
 from services.market.market_clock import REAL_TIME, MarketClock
@@ -34,7 +34,7 @@ def risk_service(
             required_services=settings.required_services,
             heartbeat_timeout_ms=settings.heartbeat_timeout_ms,
         ),
-        committed=(VENUE.key, INTENTS.key, PAIRS.key, ORDERS.key, CONTROL.key),
+        committed=(STOPS.key, VENUE.key, INTENTS.key, PAIRS.key, ORDERS.key, CONTROL.key),
         newest=(STATUS.key, *(key_of(TICKS, group) for group in groups)),
         reference_hash_of=lambda state: state.reference_hash,
         exports=SERVICE,

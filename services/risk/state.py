@@ -9,7 +9,7 @@ from pydantic import Field
 
 from services.contracts.envelope import Part
 from services.contracts.in_force import Reference
-from services.contracts.messages.control import LimitProposal
+from services.contracts.messages.control import LimitProposal, Stopped
 from services.contracts.messages.orders import AccountReported, ForeignOrderSeen, ReconciliationCompleted
 from services.contracts.messages.pairs import PairClosed, PairOutcome
 from services.contracts.messages.status import Heartbeat, NotifierStatus
@@ -30,12 +30,18 @@ class LatchHeld(Part):
 
 
 class Trading(Part):
-    """The trading state in force, who set it and why, and the latches that hold."""
+    """The trading state in force, who set it and why, and the latches that hold.
+
+    `stop_count` and `last_stop` are what stopped last (`stops`), `stop_id` the last person's stop taken in.
+    """
 
     state: TradingState = TradingState.DISARMED
     by: str = "risk"
     reason: str = "start"
     latches: tuple[LatchHeld, ...] = ()
+    stop_count: int = 0
+    stop_id: str = ""
+    last_stop: Stopped | None = None
 
     @property
     def latched(self) -> tuple[Latch, ...]:
@@ -235,12 +241,3 @@ class RiskState(State):
     """The fencing number of this process, 0 before its first tick."""
     lease_at_ns: int = 0
     status_at_ns: int = 0
-
-
-def with_pause(state: RiskState, symbol: Symbol, why: str) -> RiskState:
-    """Pause a symbol; a further reason stands beside the one that it is paused for already."""
-    before = state.paused.get(symbol, "")
-    if why in before.split("; "):
-        return state
-    paused: RiskState = state.but(paused={**state.paused, symbol: f"{before}; {why}" if before else why})
-    return paused

@@ -32,6 +32,8 @@ def status_of(state: RiskState, gates: tuple[Gate, ...]) -> RiskStatus:
         cash_change_krw=0 if state.account is None else cash_krw - opening_krw,
         provisional=state.reference is not None and state.reference.provisional,
         proposals=tuple(state.proposals.values()),
+        stop_count=state.trading.stop_count,
+        last_stop=state.trading.last_stop,
     )
 
 

@@ -1,8 +1,9 @@
-"""The trading state: which request leads where, and what arming needs.
+"""The trading state: which request leads where.
 
-Down is always open. Up to a state that only sells is a person's own decision. Up to armed needs every
-latch lifted and every gate open that must be open to arm; a gate that opens by the clock need not be.
-A latch takes an armed desk down to reduce only: what is held is sold, nothing more is bought.
+What tightens is always obeyed. What allows more needs that its person had seen the last stop (`stops`); up
+to armed needs besides every latch lifted and every gate open that must be open to arm. A halt ends by its
+own request alone, and into disarmed. A latch takes an armed desk down to reduce only: what is held is sold,
+nothing more is bought.
 """
 
 from collections.abc import Mapping
@@ -15,24 +16,33 @@ REDUCE_ONLY, PAUSE_ENTRY, ARMED = TradingState.REDUCE_ONLY, TradingState.PAUSE_E
 
 
 class Move(StrEnum):
-    """What a request does: SAME says it again, FREE is obeyed, GUARDED needs latches and gates open."""
+    """What a request does: SAME says it again, TIGHTER is obeyed, LOOSER needs the count of the last stop,
+    GUARDED latches and gates open as well, BARRED is refused."""
 
     SAME = "same"
-    FREE = "free"
+    TIGHTER = "tighter"
+    LOOSER = "looser"
     GUARDED = "guarded"
+    BARRED = "barred"
 
 
-_TO_ANY = {
-    DISARMED: Move.FREE,
-    HALTED: Move.FREE,
-    REDUCE_ONLY: Move.FREE,
-    PAUSE_ENTRY: Move.FREE,
-    ARMED: Move.GUARDED,
-}
+_SAME, _TIGHTER, _LOOSER, _GUARDED, _BARRED = Move
 
 TRANSITIONS: Mapping[TradingState, Mapping[TradingState, Move]] = {
-    state: {**_TO_ANY, state: Move.SAME} for state in TradingState
-}
+    HALTED: {HALTED: _SAME, DISARMED: _BARRED, REDUCE_ONLY: _BARRED, PAUSE_ENTRY: _BARRED, ARMED: _BARRED},
+    DISARMED: {
+        HALTED: _TIGHTER, DISARMED: _SAME, REDUCE_ONLY: _LOOSER, PAUSE_ENTRY: _LOOSER, ARMED: _GUARDED,
+    },
+    REDUCE_ONLY: {
+        HALTED: _TIGHTER, DISARMED: _TIGHTER, REDUCE_ONLY: _SAME, PAUSE_ENTRY: _LOOSER, ARMED: _GUARDED,
+    },
+    PAUSE_ENTRY: {
+        HALTED: _TIGHTER, DISARMED: _TIGHTER, REDUCE_ONLY: _TIGHTER, PAUSE_ENTRY: _SAME, ARMED: _GUARDED,
+    },
+    ARMED: {
+        HALTED: _TIGHTER, DISARMED: _TIGHTER, REDUCE_ONLY: _TIGHTER, PAUSE_ENTRY: _TIGHTER, ARMED: _SAME,
+    },
+}  # fmt: skip
 """By the state in force, then by the state asked for. Every pair of states is in it."""
 
 AFTER_LATCH: Mapping[TradingState, TradingState] = {
@@ -43,10 +53,3 @@ AFTER_LATCH: Mapping[TradingState, TradingState] = {
     ARMED: REDUCE_ONLY,
 }
 """Where a new latch leaves each state."""
-
-
-def target_state(state: TradingState, asked: TradingState, obstacles: tuple[str, ...]) -> TradingState | None:
-    """Return the state after a request, or None where obstacles forbid it."""
-    if TRANSITIONS[state][asked] is Move.GUARDED and obstacles:
-        return None
-    return asked

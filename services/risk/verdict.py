@@ -15,7 +15,8 @@ from services.risk import alerts
 from services.risk.checks.case import Case, case_of
 from services.risk.checks.order import first_denial
 from services.risk.ledger import with_pair
-from services.risk.state import RiskState, with_pause
+from services.risk.state import RiskState
+from services.risk.stops import with_pause
 
 REPEATED_WHY = "traded too often"
 """How the reason of such a pause begins: its alert ends with it."""
@@ -84,7 +85,7 @@ def _paused(step: Step[RiskState], case: Case, detail: str) -> Step[RiskState]:
     """Repeated execution switches the symbol off until a named person resumes it (RTS 6 art. 15(3))."""
     symbol, state = case.intent.symbol, step.state
     why = f"{REPEATED_WHY}: {detail} in {case.limits.repeat_window_ms} ms"
-    state = with_pause(state, symbol, why)
+    state = with_pause(state, symbol, "risk", why)
     return Step(state, (*step.out, Outgoing(alerts.repeated(symbol, why))))
 
 

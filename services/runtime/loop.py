@@ -30,7 +30,7 @@ from services.contracts.envelope import Envelope, Message, Unreadable
 from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS, NS_PER_S, READ_BLOCK_MS, READ_COUNT, TICK_MS
 from services.contracts.messages.status import Heartbeat
 from services.contracts.step import Event, Outgoing, Received, StateT, Tick
-from services.contracts.streams import home_of, key_of
+from services.contracts.streams import STOPS, home_of, key_of
 from services.contracts.superseded import newest
 from services.runtime import complaints
 from services.runtime.burials import Burials, burial
@@ -46,6 +46,8 @@ from services.runtime.tries import MAX_TRIES, NEVER_TRIED, TRYING, Trying, tryin
 
 BOOKS_RECALLED: Final = 1_000
 """Tick entries read again at start, so that a book that has not changed since is known too."""
+STOPS_MOST: Final = 4 * READ_COUNT
+"""So many stops are handed on before anything else; a flood of them shall not keep all else waiting."""
 COMMIT_IDLE_NS: Final = 1_000 * NS_PER_MS
 """Positions that moved without any effect are written at least this often."""
 CLOCK_SAMPLE_NS: Final = 1_000 * NS_PER_MS
@@ -216,6 +218,7 @@ class ServiceLoop(Generic[StateT]):
     # -- reading ---------------------------------------------------------------------
 
     def _read(self, block_ms: int) -> list[Entry]:
+        """What is new, stops before all else: each reply has them, however much waits in other streams."""
         entries = self._unhandled(
             self._bus.read({**self._cursors, **self._positions}, count=READ_COUNT, block_ms=block_ms)
         )
@@ -226,7 +229,16 @@ class ServiceLoop(Generic[StateT]):
                 self._meter.skipped_tick()
             else:
                 kept.append(entry)
-        return kept
+        stops = self._all_stops([entry for entry in kept if entry.key == STOPS.key])
+        return [*stops, *(entry for entry in kept if entry.key != STOPS.key)]
+
+    def _all_stops(self, stops: list[Entry]) -> list[Entry]:
+        """Read on where a reply had stops: it may hold only some of them."""
+        more = stops
+        while more and len(stops) < STOPS_MOST:
+            more = self._bus.read({STOPS.key: more[-1].entry_id}, count=READ_COUNT, block_ms=0)
+            stops = [*stops, *self._unhandled(more)]
+        return stops
 
     def _unhandled(self, entries: list[Entry]) -> list[Entry]:
         """Leave out what was handled before Redis lost its end and is there still."""

@@ -10,12 +10,12 @@ import redis
 from services.contracts.envelope import Envelope, decode
 from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.alerts import AlertRaised
-from services.contracts.messages.control import TradingStateChanged, TradingStateRequested
+from services.contracts.messages.control import StopRequested, TradingStateChanged, TradingStateRequested
 from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.market_data import QuoteUpdated
 from services.contracts.messages.status import Heartbeat
 from services.contracts.step import Event, Outgoing, Received, State, Step
-from services.contracts.streams import ALERTS, CONTROL, DEAD, LEASE, STATUS, TICKS, key_of, state_key
+from services.contracts.streams import ALERTS, CONTROL, DEAD, LEASE, STATUS, STOPS, TICKS, key_of, state_key
 from services.contracts.terms import TradingState, Venue
 from services.runtime.bus import BusUnavailable, Fenced, KeysLost, RedisBus, Write
 from services.runtime.clock import POOR_NS, RedisClock
@@ -40,6 +40,8 @@ def tally(state: Tally, event: Event) -> Step[Tally]:
     match event.message:
         case TradingStateRequested(reason="poison"):
             raise ZeroDivisionError("poison")
+        case StopRequested() as stop:
+            return Step(state.but(seen=(*state.seen, stop.reason)))
         case TradingStateRequested() as request:
             answer = TradingStateChanged(
                 state=request.target, by=request.by, reason=request.reason, latches=()
@@ -97,7 +99,7 @@ def quote(client: "redis.Redis", price_krw: int) -> None:
 
 
 def answers(client: "redis.Redis") -> list[str]:
-    bodies = [decode(entry.text).body for entry in RedisBus(client).tail(CONTROL.key, 100)]
+    bodies = [decode(entry.text).body for entry in RedisBus(client).tail(STOPS.key, 100)]
     return [body.reason for body in bodies if isinstance(body, TradingStateChanged)]
 
 
@@ -119,7 +121,22 @@ def test_state_positions_and_outputs_are_one_write(client: "redis.Redis") -> Non
     bus = RedisBus(client)
     control = bus.tail(CONTROL.key, 10)
     assert bus.positions("tally")[CONTROL.key] == control[0].entry_id
-    assert loop_on(client).turn() == 1, "its own answer is the only entry left to read"
+    assert loop_on(client).turn() == 0 and bus.length(STOPS.key) == 1
+
+
+def test_a_stop_is_handed_on_before_all_that_waits_elsewhere(client: "redis.Redis") -> None:
+    """Twenty thousand entries of the control stream delayed a halt by seconds."""
+    for number in range(600):
+        request(client, f"waits {number}")
+    service = Service("tally", tally, Tally(), committed=(CONTROL.key, STOPS.key))
+    bus = RedisBus(client)
+    loop = ServiceLoop(service, bus, RedisClock(bus.time_ns))
+    handled = loop.turn()
+    halt = StopRequested(target=TradingState.HALTED, by="desk", reason="stop")
+    bus.append([Write(STOPS.key, Envelope.wrap(halt, source="cli", now_ns=1, causation_id="stop"))])
+    before = len(loop.state.seen)
+    loop.turn()
+    assert loop.state.seen[before] == "stop" and before == handled, "its own words stand in that stream too"
 
 
 def test_an_instance_that_was_overtaken_can_write_nothing_more(client: "redis.Redis") -> None:

@@ -21,7 +21,7 @@ from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import TradingStateChanged, TradingStateRequested
 from services.contracts.messages.status import KeysVanished
 from services.contracts.step import Event, Outgoing, Received, State, Step
-from services.contracts.streams import ALERTS, CONTROL, STATUS
+from services.contracts.streams import ALERTS, CONTROL, STATUS, STOPS
 from services.contracts.terms import Severity, TradingState
 from services.gateway.supervisor.reporter import Reporter
 from services.runtime import loop as loop_module
@@ -83,7 +83,7 @@ def ask(client: "redis.Redis", *reasons: str) -> None:
 
 
 def answers(client: "redis.Redis") -> list[str]:
-    bodies = [decode(entry.text).body for entry in RedisBus(client).tail(CONTROL.key, 1_000)]
+    bodies = [decode(entry.text).body for entry in RedisBus(client).tail(STOPS.key, 1_000)]
     return [body.reason for body in bodies if isinstance(body, TradingStateChanged)]
 
 

@@ -15,7 +15,7 @@ import redis
 
 from services.contracts.messages.control import TradingStateRequested
 from services.contracts.step import Event, Received, Step
-from services.contracts.streams import COMMANDS, CONTROL, state_key
+from services.contracts.streams import COMMANDS, CONTROL, STOPS, state_key
 from services.gateway.outbox import Batch, Outbox
 from services.gateway.redis_reader import RedisReader
 from services.gateway.redis_writer import RedisWriter
@@ -211,7 +211,7 @@ def test_a_commit_whose_reply_was_lost_is_no_loss_and_can_be_lost_afterwards(cli
     loop._recover()
     assert loop.state.seen == ("one",) and loop._said.lost is None
     client.restore(state_key("tally"), 0, stored, replace=True)
-    client.delete(CONTROL.key)
+    client.delete(CONTROL.key, STOPS.key)
     loop._forget()
     loop.turn()
     assert loop.state.seen == ("one",) and answers(client) == ["one"]

@@ -359,11 +359,25 @@ PROPOSAL = control.LimitProposal(
     proposal_id="1f0c77ab", name="clip_shares", value="20", before="5", expires_at_ns=NOW_NS + 600 * 10**9,
     **DESK,
 )  # fmt: skip
+IN_FORCE = control.TradingStateChanged(
+    state=TradingState.PAUSE_ENTRY, by="risk", reason="a latch is set", latches=(Latch.CUMULATIVE_LOSS,),
+    stop_count=1795397412345, stop_id="1f0c77ab12",
+    last_stop=control.Stopped(what="set the latch cumulative_loss", at_ns=NOW_NS, **DESK),
+)  # fmt: skip
+BEAT = status.Heartbeat(
+    service="risk", instance="host-4711", epoch=7, build_id="0a1b2c3d4e5f", pid=4711,
+    started_at_ns=NOW_NS - 60_000_000_000, reference_hash=HASH,
+    positions={"arb-orders": "1795397412345-0"}, handled=120_331, clock_offset_us=-14,
+)  # fmt: skip
 CONTROL = (
-    control.TradingStateRequested(target=TradingState.ARMED, **DESK),
-    control.TradingStateChanged(
-        state=TradingState.PAUSE_ENTRY, by="risk", reason="a latch is set", latches=(Latch.CUMULATIVE_LOSS,)
+    control.StopRequested(target=TradingState.HALTED, **DESK),
+    control.HaltFileSeen(by="somebody", reason="the file is C:\\arb\\HALT"),
+    control.TradingStateRequested(target=TradingState.ARMED, stop_count=1795397412345, **DESK),
+    control.HaltLiftRequested(stop_count=1795397412345, **DESK),
+    control.RequestRefused(
+        request="HaltLiftRequested", by="desk", problem="kim halted at 10:03:12: wrong prices; look again"
     ),
+    IN_FORCE,
     control.ArmRefused(by="desk", problems=("The gateway is not connected.",)),
     control.LatchSet(latch=Latch.UNPLANNED_DISCONNECT, detail="the connection ended at 10:31:07"),
     control.LatchClearRequested(latch=Latch.UNPLANNED_DISCONNECT, **DESK),
@@ -379,22 +393,13 @@ CONTROL = (
     control.FlattenRequested(symbol=SAMSUNG, **DESK),
     control.ResidualClaimed(pair_id=PAIR_ID, qty_shares=2, amount_krw=142_100, **DESK),
     control.SymbolPauseRequested(symbol=HYNIX, paused=True, **DESK),
+    control.SymbolResumeRequested(symbol=HYNIX, stop_count=1795397412345, **DESK),
+    control.SymbolResumed(symbol=HYNIX, **DESK),
     control.AlertAcknowledged(alert_id=f"stranded-{PAIR_ID}", **DESK),
 )
 STATUS = (
     status.KeysVanished(service="executor", detail="Redis came back empty and was filled from memory"),
-    status.Heartbeat(
-        service="risk",
-        instance="host-4711",
-        epoch=7,
-        build_id="0a1b2c3d4e5f",
-        pid=4711,
-        started_at_ns=NOW_NS - 60_000_000_000,
-        reference_hash=HASH,
-        positions={"arb-orders": "1795397412345-0"},
-        handled=120_331,
-        clock_offset_us=-14,
-    ),
+    BEAT,
     status.GatewayStatus(
         mode=GatewayMode.SIMULATED,
         connection=vs.ConnectionState.READY,

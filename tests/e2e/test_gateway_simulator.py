@@ -19,7 +19,7 @@ from services.contracts.in_force import Reference
 from services.contracts.limits import COMMAND_TTL_MS, NS_PER_MS
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.commands import PlaceOrder
-from services.contracts.messages.control import ReferencePublished, TradingStateChanged, TradingStateRequested
+from services.contracts.messages.control import ReferencePublished, StopRequested, TradingStateChanged
 from services.contracts.messages.lease import LeaseRenewed
 from services.contracts.messages.market_data import QuoteUpdated
 from services.contracts.messages.orders import (
@@ -187,8 +187,8 @@ def armed(rig: Rig) -> None:
     published = reference()
     rig.reference_hash = published.hash
     rig.say(ReferencePublished(reference=published, reference_hash=published.hash, by="test", reason="test"))
-    rig.say(TradingStateChanged(state=TradingState.ARMED, by="test", reason="test", latches=()))
     rig.told(ConnectionChanged, VENUE.key, lambda m: m.state is ConnectionState.READY)
+    rig.say(TradingStateChanged(state=TradingState.ARMED, by="test", reason="test", latches=()))
 
 
 def bought(rig: Rig, prefix: str) -> None:
@@ -254,7 +254,7 @@ def test_a_halt_blocks_at_once_and_takes_back_what_rests(rig: Rig) -> None:
     resting = SHARE_TICKS.step(best, 9)
     rig.placed("P1.1.s.1", Side.SELL, resting, 1, kind=OrderKind.LIMIT, reference_price_krw=best)
     rig.told(OrderAccepted, ORDERS.key, lambda m: m.facts.order_id == "P1.1.s.1")
-    rig.say(TradingStateRequested(target=TradingState.HALTED, by="desk", reason="test"))
+    rig.say(StopRequested(target=TradingState.HALTED, by="desk", reason="test"))
     closed = rig.told(OrderClosed, ORDERS.key, lambda m: m.facts.order_id == "P1.1.s.1")
     assert closed.facts.cum_qty_shares == 0
     rig.placed("P1.1.s.2", Side.SELL, best, 1)

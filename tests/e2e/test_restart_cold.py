@@ -110,7 +110,8 @@ def test_shares_that_no_order_explains_latch_until_a_person_accepts_them(desk: L
     assert (status["state"], status["latches"]) == ("disarmed", ["reconciliation_difference"])
     assert status["reconciled"]["differences"] == [difference]
     assert any(difference in alert["detail"] for alert in status["alerts"])
-    desk.say(TradingStateRequested(target=TradingState.ARMED, by="test", reason="test"))
+    count = desk.stop_count()
+    desk.say(TradingStateRequested(target=TradingState.ARMED, by="test", reason="test", stop_count=count))
     assert any("reconciliation_difference" in p for p in desk.wait(ArmRefused, mark=mark).problems)
     accepted = desk.mark()
     desk.arb("latch", "clear", "reconciliation_difference", "--reason", "a transfer")

@@ -100,7 +100,7 @@ def spoken(kinds: tuple[str, ...], now_ns: int) -> st.SearchStrategy[Fact]:
 
     def fact(text: bytes) -> Fact:
         try:
-            return Delivered(Received(decode(text), "fuzz", "1-0", now_ns))
+            return Delivered(Received(decode(text), "fuzz", f"{now_ns // 10**6}-0", now_ns))
         except Unreadable:
             return Clocked()
 
@@ -160,8 +160,9 @@ class Gateway:
         return step.effects
 
     def deliver(self, *messages: Any) -> None:
+        entry_id = f"{self.now_ns // 10**6}-0"
         for message in messages:
-            event = Received(enveloped(message, self.now_ns, "known"), "fuzz", "1-0", self.now_ns)
+            event = Received(enveloped(message, self.now_ns, "known"), "fuzz", entry_id, self.now_ns)
             self.take(Delivered(event))
 
     def logged_in(self) -> None:

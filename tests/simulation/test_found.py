@@ -19,6 +19,7 @@ from services.contracts.messages.pairs import PairClosed, PairOutcome
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.reasons import GateReason
 from services.contracts.terms import TradingState
+from services.contracts.trading_word import TradingWord
 from services.gateway import core, order_desk, own_cancels
 from services.gateway.lease import Lease
 from services.simulator.virtual.checkers import no_entry_after_a_stop, only_in_the_windows, violations
@@ -141,7 +142,7 @@ def test_redis_forgets_a_halt_before_risk_reads_it_and_the_gateway_can_be_armed_
             risk.paused_until_ns = now_ns + 400 * NS_PER_MS
             day.operator.ask(TradingState.HALTED, now_ns)
             day.operator.hands_off_until_ns = now_ns + NS_PER_S
-        elif asked and not forgotten and day.gateway.state.control.halted:
+        elif asked and not forgotten and day.gateway.state.control.in_force is TradingState.HALTED:
             forgotten.append(now_ns)
             day.bus.forget_since(asked[0] - 1)
             day.bus.go_down(now_ns + 300 * NS_PER_MS)
@@ -155,14 +156,13 @@ def test_redis_forgets_a_halt_before_risk_reads_it_and_the_gateway_can_be_armed_
 
 def test_a_gateway_that_ignores_stops_is_found(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """I4 is judged by what is on the bus: a gateway that knows of no halt believes itself in the right."""
-    obeyed = core._state_changed
+    obeyed = core._obey
 
-    def only_armed(turn: Any, target: TradingState, person_spoke_ns: int) -> None:
-        if target is TradingState.ARMED:
-            obeyed(turn, target, person_spoke_ns)
+    def only_armed(turn: Any, word: TradingWord) -> None:
+        if word.said is TradingState.ARMED:
+            obeyed(turn, word.model_copy(update={"held": None}))
 
-    monkeypatch.setattr(core, "_halt", lambda turn: None)
-    monkeypatch.setattr(core, "_state_changed", only_armed)
+    monkeypatch.setattr(core, "_obey", only_armed)
     monkeypatch.setattr(Lease, "problem", lambda lease, mono_ns, _: "" if lease.held(mono_ns) else "over")
     day = Scripted(desk, halted_with_a_command_unread)
     day.run()

@@ -114,7 +114,8 @@ class TwoCores:
 
     def hear(self, message: Message) -> None:
         self.count += 1
-        event = world.received(message, self.now_ns, cause=f"c{self.count}")
+        asked = risk_desk.shown(message, self.risk)
+        event = world.received(asked, self.now_ns, cause=f"c{self.count}")
         self.decide(event)
 
     def decide(self, event: Received | Tick) -> None:
@@ -169,12 +170,13 @@ class TwoCores:
         for latch in self.risk.trading.latched:
             self.bus.append(LatchClearRequested(latch=latch, by="kim", reason="t"))
         self.flow()
-        self.bus.append(risk_desk.ask(TradingState.ARMED))
+        self.bus += risk_desk.wish(TradingState.ARMED, self.risk)
         self.stopped = self.asked = False
         self.flow()
 
     def state(self, target: TradingState) -> None:
-        self.bus.append(risk_desk.ask(target))
+        self.flow()
+        self.bus += risk_desk.wish(target, self.risk)
         halts = target is TradingState.HALTED
         self.asked, self.stopped = self.asked and not halts, self.stopped and halts
         self.flow()

@@ -33,8 +33,10 @@ from services.contracts.limits import COMMAND_TTL_MS, LEASE_MS, NS_PER_MS, NS_PE
 from services.contracts.messages.commands import CancelOrder, PlaceOrder
 from services.contracts.messages.control import (
     ArmRefused,
+    HaltLiftRequested,
     LatchCleared,
     LatchClearRequested,
+    RequestRefused,
     TradingStateChanged,
     TradingStateRequested,
 )
@@ -45,7 +47,7 @@ from services.contracts.messages.pairs import PairApproved, PairClosed
 from services.contracts.messages.status import Heartbeat, RiskStatus
 from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState
 from services.contracts.streams import ORDERS, TABLE, TICKS, home_of, key_of
-from services.contracts.terms import Latch, OrderKind, Purpose, Side, Symbol, TradingDate, TradingState, Venue
+from services.contracts.terms import OrderKind, Purpose, Side, Symbol, TradingDate, TradingState, Venue
 from services.market.files import write_day_plan
 from services.market.market_clock import DayPlan
 from services.runtime.bus import BusUnavailable, Write
@@ -281,9 +283,9 @@ class LiveDesk:
         while True:
             self.unlatched()
             mark = self.mark()
-            self.say(TradingStateRequested(target=TradingState.ARMED, by="test", reason="test"))
-            answer = self.wait(Message, lambda m: _answers_arm(m), mark)
-            if isinstance(answer, TradingStateChanged):
+            self.say(self.wish(TradingState.ARMED))
+            answer = self.wait(Message, _answers, mark)
+            if isinstance(answer, TradingStateChanged) and answer.state is TradingState.ARMED:
                 break
             assert time.monotonic() < deadline, f"not armed: {answer}\n{self.last_words()}"
             time.sleep(0.2)
@@ -294,8 +296,27 @@ class LiveDesk:
         status = self.newest(RiskStatus)
         for latch in status.latches if status is not None else ():
             mark = self.mark()
-            self.say(LatchClearRequested(latch=latch, by="test", reason="test"))
-            self.wait(LatchCleared, _lifted(latch), mark)
+            count = self.stop_count()
+            self.say(LatchClearRequested(latch=latch, by="test", reason="test", stop_count=count))
+            self.wait(Message, _answers, mark)
+
+    def wish(self, target: TradingState) -> Message:
+        """What a person asks for who looks now: a halt is lifted first."""
+        shown, asked = self.shown(), {"by": "test", "reason": "test", "stop_count": self.stop_count()}
+        if shown is not None and shown.state is TradingState.HALTED:
+            return HaltLiftRequested(**asked)
+        return TradingStateRequested(target=target, **asked)
+
+    def shown(self) -> RiskStatus | TradingStateChanged | None:
+        """Risk's newest word on the state."""
+        self.read()
+        words = (item.message for item in reversed(self.heard))
+        return next((word for word in words if isinstance(word, RiskStatus | TradingStateChanged)), None)
+
+    def stop_count(self) -> int:
+        """The count of stops that a person who looks now is shown, -1 where risk has said none."""
+        shown = self.shown()
+        return -1 if shown is None else shown.stop_count
 
     def newest(self, kind: type[MessageT]) -> MessageT | None:
         self.read()
@@ -454,10 +475,6 @@ def _beat_of(service: str) -> Callable[[Heartbeat], bool]:
     return lambda beat: beat.service == service
 
 
-def _lifted(latch: Latch) -> Callable[[LatchCleared], bool]:
-    return lambda cleared: cleared.latch is latch
-
-
 def is_ready(message: ConnectionChanged) -> bool:
     return message.state is ConnectionState.READY
 
@@ -467,9 +484,8 @@ def buy_of(approved: PairApproved) -> Callable[[OrderFilled], bool]:
     return lambda m: m.facts.pair_id == approved.pair_id and m.facts.side is Side.BUY
 
 
-def _answers_arm(message: Message) -> bool:
-    armed = isinstance(message, TradingStateChanged) and message.state is TradingState.ARMED
-    return armed or isinstance(message, ArmRefused)
+def _answers(message: Message) -> bool:
+    return isinstance(message, TradingStateChanged | ArmRefused | RequestRefused | LatchCleared)
 
 
 def _keep_symbols(config: Path) -> None:

@@ -7,21 +7,79 @@ from services.contracts.in_force import Reference
 from services.contracts.terms import Latch, Symbol, TradingState
 
 
-class TradingStateRequested(Message):
-    """A person asks for a state. A halt is obeyed by the gateway at once, without risk."""
+class StopRequested(Message):
+    """A person stops: where `target` does not allow less than what is in force, nothing changes.
+
+    Gateway and executor obey it at once, without risk, and hold it until risk has taken this very stop in
+    and says a state that allows more. It never expires and needs no count.
+    """
 
     target: TradingState
     by: str = Field(min_length=1)
     reason: str = Field(min_length=1)
 
 
+class HaltFileSeen(Message):
+    """The gateway sees a HALT file that a person laid beside it, and sends nothing but cancels."""
+
+    by: str
+    reason: str
+
+
+class TradingStateRequested(Message):
+    """A person asks for a state that allows more than what is in force.
+
+    `stop_count` is the count that this person was shown before deciding. Risk refuses another one, and so
+    every request of a build that carries none (-1).
+    """
+
+    target: TradingState
+    by: str = Field(min_length=1)
+    reason: str = Field(min_length=1)
+    stop_count: int = -1
+
+
+class HaltLiftRequested(Message):
+    """A person ends the halt: the desk is disarmed then. Nothing else ends one."""
+
+    by: str = Field(min_length=1)
+    reason: str = Field(min_length=1)
+    stop_count: int
+
+
+class Stopped(Part):
+    """What raised the stop count last: who, why and when (Redis time). `what` is said of that person:
+    `halted`, `paused 005930`."""
+
+    by: str
+    reason: str
+    what: str
+    at_ns: int
+
+
 class TradingStateChanged(Message):
-    """The state in force. Only risk says so. `latches` still hold; `gates` close by themselves."""
+    """The state in force. Only risk says so. `latches` still hold; `gates` close by themselves.
+
+    `stop_count` rises with everything that stops. `stop_id` is the message id of the last `StopRequested`
+    that risk had taken in: one that came after it holds on. Both travel in one stream, so its readers have
+    read every stop that risk had.
+    """
 
     state: TradingState
     by: str
     reason: str
     latches: tuple[Latch, ...]
+    stop_count: int = 0
+    stop_id: str = ""
+    last_stop: Stopped | None = None
+
+
+class RequestRefused(Message):
+    """A request that allows more was not obeyed. `request` is its type, `problem` the cause in a sentence."""
+
+    request: str
+    by: str
+    problem: str
 
 
 class ArmRefused(Message):
@@ -37,9 +95,12 @@ class LatchSet(Message):
 
 
 class LatchClearRequested(Message):
+    """A person lifts a latch. `stop_count` is the count that this person was shown."""
+
     latch: Latch
     by: str = Field(min_length=1)
     reason: str = Field(min_length=1)
+    stop_count: int = -1
 
 
 class LatchCleared(Message):
@@ -62,12 +123,16 @@ class ReferencePublished(Message):
 
 
 class LimitChangeRequested(Message):
-    """A person asks to change one limit; `value` is its text, bounded by the hard ceilings."""
+    """A person asks to change one limit; `value` is its text, bounded by the hard ceilings.
+
+    `stop_count` is the count that this person was shown; a change that only tightens needs none.
+    """
 
     name: str
     value: str
     by: str = Field(min_length=1)
     reason: str = Field(min_length=1)
+    stop_count: int = -1
 
 
 class LimitProposal(Part):
@@ -89,11 +154,12 @@ class LimitChangeProposed(Message):
 
 
 class LimitConfirmRequested(Message):
-    """A second person stands by a proposal; the one who made it cannot."""
+    """A second person stands by a proposal; the one who made it cannot. `stop_count` is what was shown."""
 
     proposal_id: str
     by: str = Field(min_length=1)
     reason: str = Field(min_length=1)
+    stop_count: int = -1
 
 
 class LimitProposalExpired(Message):
@@ -110,7 +176,11 @@ class LimitChangeRefused(Message):
 
 
 class ReferenceReloadRequested(Message):
-    """Read the symbol map, costs and limits again from the owner's files."""
+    """Read the symbol map, costs and limits again from the owner's files.
+
+    It needs no stop count: risk reads the files by itself as well, and while the desk may trade it leaves
+    what allows more as it was.
+    """
 
     by: str = Field(min_length=1)
     reason: str = Field(min_length=1)
@@ -145,12 +215,30 @@ class ResidualClaimed(Message):
 
 
 class SymbolPauseRequested(Message):
-    """Pause or resume one symbol; a resume says whose the unknown order was."""
+    """Pause one symbol. (An earlier build resumed one with `paused` false: that is not obeyed any more.)"""
 
     symbol: Symbol
-    paused: bool
+    paused: bool = True
     by: str = Field(min_length=1)
     reason: str = Field(min_length=1)
+
+
+class SymbolResumeRequested(Message):
+    """Let a paused symbol trade again; the reason says whose the unknown order was. `stop_count` is what
+    this person was shown."""
+
+    symbol: Symbol
+    by: str = Field(min_length=1)
+    reason: str = Field(min_length=1)
+    stop_count: int
+
+
+class SymbolResumed(Message):
+    """Risk obeyed it: the symbol is paused no more, and what its unknown orders left open is not theirs."""
+
+    symbol: Symbol
+    by: str
+    reason: str
 
 
 class AlertAcknowledged(Message):

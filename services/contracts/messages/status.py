@@ -4,7 +4,7 @@ from pydantic import Field
 
 from services.contracts.dated import DateFinding
 from services.contracts.envelope import Message, Part
-from services.contracts.messages.control import LimitProposal
+from services.contracts.messages.control import LimitProposal, Stopped
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.terms import GatewayMode, Latch, SessionPhase, Symbol, TradingState, Venue
 
@@ -140,6 +140,9 @@ class RiskStatus(Message):
     """Whether the costs behind the money are the last known ones and not those of the date."""
     proposals: tuple[LimitProposal, ...] = ()
     """Loosened limits that wait for a second person."""
+    stop_count: int = 0
+    """Rises with everything that stops; a request that allows more names the one that was shown."""
+    last_stop: Stopped | None = None
 
 
 class ExecutorStatus(Message):

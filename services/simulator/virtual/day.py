@@ -16,7 +16,7 @@ from typing import Any
 
 from services.contracts.limits import NS_PER_MS, NS_PER_S
 from services.contracts.messages.pairs import PairApproved, PairClosed, ResidualOpened
-from services.contracts.streams import CONTROL
+from services.contracts.streams import CONTROL, STOPS
 from services.gateway.shell import EXIT_FAILED
 from services.gateway.state import GatewayState
 from services.risk.core import SERVICE as RISK
@@ -197,9 +197,9 @@ class VirtualDay:
             self.restart_ns[process.name] = now_ns + self.adversary.rng.randint(100, 1_500) * NS_PER_MS
 
     def _can_read_control(self, now_ns: int) -> bool:
-        """Whether this turn of the gateway begins with all that the control stream holds."""
+        """Whether this turn of the gateway begins with all that the streams of decisions hold."""
         runs = self.gateway.up and now_ns >= self.gateway.paused_until_ns
-        return runs and self.bus.reaches(self.gateway.name, CONTROL.key, now_ns)
+        return runs and all(self.bus.reaches(self.gateway.name, s.key, now_ns) for s in (STOPS, CONTROL))
 
     def struck(self) -> Counter[str]:
         """How often each kind of fault has struck, by `faults.KINDS`."""

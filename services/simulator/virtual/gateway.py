@@ -13,7 +13,7 @@ from threading import Event
 from typing import Any
 
 from services.contracts.messages.commands import PlaceOrder
-from services.contracts.streams import COMMANDS, CONTROL, LEASE, TICKS, key_of
+from services.contracts.streams import COMMANDS, CONTROL, LEASE, STOPS, TICKS, key_of
 from services.gateway.adapters.ocx import Ocx
 from services.gateway.control_calls import Calls, OrderPort, Slots
 from services.gateway.core import recovered
@@ -121,6 +121,7 @@ class MemoryLog(IntentionLog):
 class _Inbox:
     """The reader's side that the shell knows."""
 
+    stops: "SimpleQueue[Read]" = field(default_factory=SimpleQueue)
     inbox: "SimpleQueue[Read]" = field(default_factory=SimpleQueue)
     failed: bool = False
 
@@ -212,7 +213,7 @@ class VirtualGateway:
     ) -> None:
         self._initial, self._bus, self._world, self._time, self._log = initial, bus, world, time, log
         self._sending = sending
-        self._keys = (key_of(COMMANDS, initial.settings.name), CONTROL.key)
+        self._keys = (STOPS.key, CONTROL.key, key_of(COMMANDS, initial.settings.name))
         self.dies_at_send: Callable[[], str] = lambda: ""
         self.may_have_left: Callable[[str], None] = lambda order_id: None
         self.rate_refused: Callable[[], None] = lambda: None
@@ -335,7 +336,8 @@ class VirtualGateway:
             self._number_of[posted.entry_id] = posted.number
             if isinstance(posted.envelope.body, PlaceOrder):
                 self.read_ns[posted.envelope.body.order_id] = now_ns
-            self._inbox.inbox.put(Read(Entry(posted.key, posted.entry_id, b""), posted.envelope))
+            way = self._inbox.stops if posted.key == STOPS.key else self._inbox.inbox
+            way.put(Read(Entry(posted.key, posted.entry_id, b""), posted.envelope))
 
     def _write(self, shell: Shell, now_ns: int) -> None:
         """Commit what waits, and publish books. What is not answered is written again next time."""

@@ -16,7 +16,7 @@ from services.contracts.messages.commands import PlaceOrder
 from services.contracts.messages.control import ReferencePublished
 from services.contracts.messages.pairs import PairApproved, PairClosed, ResidualMarked, StrandReason
 from services.contracts.messages.venue_state import ConnectionState
-from services.contracts.streams import CONTROL, LEASE, PAIRS, STATUS, TICKS, home_of
+from services.contracts.streams import CONTROL, LEASE, PAIRS, STATUS, STOPS, TICKS, home_of
 from services.contracts.terms import OrderKind, Purpose, Side, Symbol, Venue
 from services.market.hoga import HogaTable, OrderAction
 from services.market.market_clock import DayPlan
@@ -258,9 +258,10 @@ class Observer:
         )
 
     def _word_on_the_bus(self) -> Word:
-        """What the control stream says to whoever could read it: the gateway's own belief is not asked."""
-        entries = self.bus.streams.get(CONTROL.key, [])
-        return word_of(entry.envelope.body for entry in entries if entry.taken_ns < self.could_read_ns)
+        """What the streams say to whoever could read them: the gateway's own belief is not asked."""
+        entries = [*self.bus.streams.get(STOPS.key, []), *self.bus.streams.get(CONTROL.key, [])]
+        read = [entry for entry in entries if entry.taken_ns < self.could_read_ns]
+        return word_of(entry.envelope for entry in sorted(read, key=lambda entry: entry.number))
 
     # -- what the broker has ----------------------------------------------------------------
 

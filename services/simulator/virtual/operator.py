@@ -11,16 +11,19 @@ from services.contracts.limits import NS_PER_MS, NS_PER_S
 from services.contracts.messages.control import (
     ArmRefused,
     FlattenRequested,
+    HaltLiftRequested,
     LatchClearRequested,
-    SymbolPauseRequested,
+    StopRequested,
+    SymbolResumeRequested,
     TradingStateRequested,
 )
 from services.contracts.messages.orders import ForeignOrderSeen
 from services.contracts.messages.status import ExecutorStatus, RiskStatus
-from services.contracts.streams import CONTROL, ORDERS, STATUS
+from services.contracts.streams import CONTROL, ORDERS, STATUS, home_of
 from services.contracts.terms import Symbol, TradingState
 from services.simulator.virtual.bus import Unavailable, VirtualBus
 
+HALTED = TradingState.HALTED
 LOOK_NS = 500 * NS_PER_MS
 FLATTEN_EVERY_NS = 3 * NS_PER_S
 
@@ -60,8 +63,15 @@ class Operator:
             return
 
     def ask(self, target: TradingState, now_ns: int) -> None:
-        """Ask for a trading state. Raises Unavailable."""
-        self._say(TradingStateRequested(target=target, by=self.name, reason="as the day goes"), now_ns)
+        """Ask for a trading state from the one that was last seen. Raises Unavailable."""
+        risk, why = self._risk, {"by": self.name, "reason": "as the day goes"}
+        shown = -1 if risk is None else risk.stop_count
+        request: Message = TradingStateRequested(target=target, stop_count=shown, **why)
+        if risk is not None and risk.state is HALTED and target is not HALTED:
+            request = HaltLiftRequested(stop_count=shown, **why)
+        elif target is not TradingState.ARMED and not (risk and target.allows_more_than(risk.state)):
+            request = StopRequested(target=target, **why)
+        self._say(request, now_ns)
         self._stopped = target is not TradingState.ARMED
 
     def _look(self, now_ns: int) -> None:
@@ -82,9 +92,14 @@ class Operator:
         if risk is None:
             return
         for latch in risk.latches:
-            self._say(LatchClearRequested(latch=latch, by=self.name, reason="looked into it"), now_ns)
+            shown = {"stop_count": risk.stop_count}
+            self._say(
+                LatchClearRequested(latch=latch, by=self.name, reason="looked into it", **shown), now_ns
+            )
         for symbol in sorted(self._foreign):
-            resume = SymbolPauseRequested(symbol=symbol, paused=False, by=self.name, reason="it was by hand")
+            resume = SymbolResumeRequested(
+                symbol=symbol, by=self.name, reason="it was by hand", stop_count=risk.stop_count
+            )
             self._say(resume, now_ns)
         self._foreign.clear()
         if not risk.latches and (self._stopped or risk.state is not TradingState.ARMED):
@@ -103,4 +118,4 @@ class Operator:
         self._said += 1
         cause = f"{self.name}-{self._said}"
         envelope = Envelope.wrap(message, source="cli", now_ns=now_ns, causation_id=cause)
-        self.bus.append([(CONTROL.key, envelope)], now_ns)
+        self.bus.append([(home_of(type(message)).key, envelope)], now_ns)

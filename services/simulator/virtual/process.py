@@ -14,7 +14,7 @@ from services.contracts.envelope import Envelope, Message
 from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS, TICK_MS
 from services.contracts.messages.status import Heartbeat
 from services.contracts.step import Event, Outgoing, Received, State, StateT, Tick
-from services.contracts.streams import STATUS, home_of, key_of
+from services.contracts.streams import STATUS, STOPS, home_of, key_of
 from services.contracts.superseded import newest
 from services.runtime.complaints import bus_lost
 from services.runtime.lately import Said
@@ -95,7 +95,8 @@ class VirtualProcess(Generic[StateT]):
         before, moved = self.state, False
         writes: list[tuple[str, Envelope]] = []
         self._tell_lost(own_ns, writes)
-        for posted in self.bus.read(self.name, {**self.cursors, **self.positions}, now_ns):
+        found = self.bus.read(self.name, {**self.cursors, **self.positions}, now_ns)
+        for posted in sorted(found, key=lambda posted: posted.key != STOPS.key):
             committed = posted.key in self.positions
             (self.positions if committed else self.cursors)[posted.key] = posted.number
             moved = moved or committed

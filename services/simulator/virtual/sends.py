@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from services.contracts.envelope import Message
+from services.contracts.envelope import Envelope
 from services.contracts.messages.commands import PlaceOrder
-from services.contracts.messages.control import FlattenRequested, TradingStateChanged, TradingStateRequested
+from services.contracts.messages.control import FlattenRequested, StopRequested, TradingStateChanged
 from services.contracts.messages.pairs import PairApproved
 from services.contracts.terms import OrderKind, Purpose, Side, Symbol, TradingState
 from services.contracts.tick_grid import SHARE_TICKS
@@ -34,7 +34,7 @@ class Bounds:
 class EntrySent:
     """An entry left the gateway: when, and what held at that moment by the world's own clock and books.
 
-    `halted` and `armed` are the word that the control stream had for a gateway that reads it (`Word`).
+    `halted` and `armed` are the word that the streams had for a gateway that reads it (`Word`).
     `waited_ns` is since the gateway read its command. `calls` left in the broker's second before it, other
     pairs stand to make `owed` more for their first sells, and its own needs `sell_needs`. `expired_ns` is how
     long ago its command ended, `lease_beyond_ns` how much longer it takes the lease to hold than risk renewed
@@ -79,7 +79,7 @@ class ExitSent:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What the control stream, read from its beginning, says of orders (design, 6). `flatten` holds symbols,
+    """What the streams, read from their beginning, say of orders (design, 6). `flatten` holds symbols,
     the empty text for all."""
 
     armed: bool = False
@@ -90,19 +90,26 @@ class Word:
         return "" in self.flatten or symbol in self.flatten
 
 
-def word_of(said: Iterable[Message]) -> Word:
-    """Read the stream: a halt holds from its request on, until risk has been in it and left it."""
-    state, asked, flatten = TradingState.DISARMED, False, frozenset[str]()
-    for message in said:
-        if isinstance(message, TradingStateRequested):
-            asked = asked or message.target is TradingState.HALTED
+def word_of(said: Iterable[Envelope]) -> Word:
+    """Read the streams: a stop holds from its request on, until risk that has taken it in says another state.
+    One that forbids sells ends what was ordered to be flattened before it."""
+    state, asked, stop_id, flatten = TradingState.DISARMED, TradingState.ARMED, "", frozenset[str]()
+    for envelope in said:
+        message = envelope.body
+        sold = state.stricter(asked).allows_exits
+        if isinstance(message, StopRequested):
+            asked, stop_id = asked.stricter(message.target), envelope.id
+            sold = sold or not message.target.allows_exits
         elif isinstance(message, TradingStateChanged):
             state = message.state
-            asked = asked and state is not TradingState.HALTED
-            flatten = frozenset() if state is TradingState.ARMED else flatten
+            asked = TradingState.ARMED if message.stop_id == stop_id else asked
         elif isinstance(message, FlattenRequested):
             flatten |= {message.symbol}
-    return Word(state is TradingState.ARMED, asked or state is TradingState.HALTED, flatten)
+        now = state.stricter(asked)
+        if now.allows_entries or (sold and not now.allows_exits):
+            flatten = frozenset()
+    now = state.stricter(asked)
+    return Word(now is TradingState.ARMED, now is TradingState.HALTED, flatten)
 
 
 @dataclass(slots=True)

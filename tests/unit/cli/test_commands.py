@@ -20,12 +20,13 @@ from services.contracts.messages.control import (
     AlertAcknowledged,
     FlattenRequested,
     ResidualClaimed,
+    StopRequested,
     TradingStateRequested,
 )
 from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.orders import ReconciliationCompleted
 from services.contracts.messages.status import OpenPairSeen
-from services.contracts.streams import ALERTS, CONTROL, STATUS, key_of
+from services.contracts.streams import ALERTS, CONTROL, STATUS, STOPS, key_of
 from services.contracts.terms import Severity, Side, TradingState
 from services.market.market_clock import real_day
 from services.risk.settings import RiskSettings
@@ -85,7 +86,7 @@ def arb(*args: str) -> Result:
 
 
 def requests_on(link: Link) -> list[Any]:
-    return [item.message for item in link.follow([key_of(CONTROL)]).drain()]
+    return [item.message for item in link.follow([key_of(STOPS), key_of(CONTROL)]).drain()]
 
 
 def test_a_halt_is_answered_by_risk(link: Link, risk: None) -> None:
@@ -98,8 +99,8 @@ def test_silence_is_said_plainly_and_fails(link: Link) -> None:
     result = arb("halt", "--reason", "drill", "--by", "kim", "--wait", "0.2")
     assert result.exit_code == 1
     assert "did not answer in 0.2 s" in result.output
-    assert "obey a halt without risk" in result.output
-    assert requests_on(link) == [TradingStateRequested(target=TradingState.HALTED, by="kim", reason="drill")]
+    assert "obey a stop without risk" in result.output
+    assert requests_on(link) == [StopRequested(target=TradingState.HALTED, by="kim", reason="drill")]
 
 
 def test_arming_is_refused_by_the_preflight_before_anything_is_asked(link: Link, risk: None) -> None:

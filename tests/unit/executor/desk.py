@@ -70,14 +70,15 @@ class Desk:
 
     # -- time and messages -----------------------------------------------------------
 
-    def hear(self, message: Message, age_ms: int = 0) -> list[Message]:
+    def hear(self, message: Message, age_ms: int = 0, entry_id: str = "") -> list[Message]:
         """Let the executor hear a message; returns what it says to that."""
         self.seq += 1
         envelope = Envelope.wrap(
             message, source="test", now_ns=self.now_ns, causation_id=f"c{self.seq}",
             event_ns=self.now_ns - age_ms * NS_PER_MS,
         )  # fmt: skip
-        return self._decide(Received(envelope, "key", f"{self.seq}-0", self.now_ns))
+        entry_id = entry_id or f"{self.now_ns // NS_PER_MS + self.seq}-0"
+        return self._decide(Received(envelope, "key", entry_id, self.now_ns))
 
     def tick(self, ms: int = 0) -> list[Message]:
         """Let `ms` pass in ticks of at most 100 ms; returns what was said meanwhile."""
@@ -148,7 +149,10 @@ class Desk:
         ))  # fmt: skip
 
     def trading(self, state: TradingState) -> list[Message]:
-        return self.hear(TradingStateChanged(state=state, by="risk", reason="test", latches=()))
+        """Risk's word, which has taken in every stop that was heard here."""
+        return self.hear(TradingStateChanged(
+            state=state, by="risk", reason="test", latches=(), stop_id=self.state.trading.stop_id
+        ))  # fmt: skip
 
     def halt_symbol(
         self, venue: Venue, halted: bool = True, kind: HaltKind = HaltKind.VOLATILITY_INTERRUPTION

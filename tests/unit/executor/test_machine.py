@@ -17,7 +17,7 @@ from services.contracts.envelope import Message
 from services.contracts.messages import orders as o
 from services.contracts.messages.alerts import AlertKind, AlertRaised
 from services.contracts.messages.commands import CancelOrder, PlaceOrder
-from services.contracts.messages.control import FlattenRequested, TradingStateRequested
+from services.contracts.messages.control import FlattenRequested, StopRequested
 from services.contracts.messages.pairs import PairClosed, PairOutcome, ResidualMarked
 from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState
 from services.contracts.reasons import GateReason
@@ -191,7 +191,7 @@ class Trading(RuleBasedStateMachine):
     @rule()
     def ask_halt(self) -> None:
         self.state, self.person_asked = TradingState.HALTED, False
-        self.desk.hear(TradingStateRequested(target=TradingState.HALTED, by="kim", reason="t"))
+        self.desk.hear(StopRequested(target=TradingState.HALTED, by="kim", reason="t"))
         self.desk.trading(TradingState.HALTED)
         self.take()
 

@@ -38,7 +38,7 @@ def test_the_shipped_file_is_what_the_code_defaults_to(
 def test_it_reads_the_ticks_of_every_group_and_commits_the_rest() -> None:
     service = build(RuntimeSettings(_env_file=None))
     assert set(service.newest) == {"ticks:{g1}", "ticks:{g2}"}
-    assert len(service.committed) == 4
+    assert len(service.committed) == 5
 
 
 class Process:
@@ -87,7 +87,7 @@ class Script(Desk):
         self.bus = bus
         self.now_ns = bus.time_ns()
 
-    def hear(self, message: Message, age_ms: int = 0) -> list[Message]:
+    def hear(self, message: Message, age_ms: int = 0, entry_id: str = "") -> list[Message]:
         self.seq += 1
         self.now_ns = self.bus.time_ns()
         stream = home_of(type(message))

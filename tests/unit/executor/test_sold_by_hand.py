@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.contracts.messages.control import SymbolPauseRequested
+from services.contracts.messages.control import SymbolResumed
 from services.contracts.messages.orders import AccountReported, ForeignOrderSeen
 from services.contracts.terms import SessionPhase, Side, Venue
 
@@ -77,7 +77,7 @@ def test_the_account_ends_no_sale_that_still_works(desk: Desk) -> None:
 
 def test_a_person_who_resumes_the_symbol_hands_it_back(desk: Desk) -> None:
     tell(desk, sold=1)
-    desk.hear(SymbolPauseRequested(symbol=SYMBOL, paused=False, by="kim", reason="of another holding"))
+    desk.hear(SymbolResumed(symbol=SYMBOL, by="kim", reason="of another holding"))
     tell(desk, sold=2)
     assert tried(desk), "also when that sale is told again"
     sent = len(desk.flattens)

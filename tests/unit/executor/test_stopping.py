@@ -4,12 +4,18 @@ from collections.abc import Callable
 
 import pytest
 
+from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.commands import PlaceOrder
-from services.contracts.messages.control import FlattenRequested, SymbolPauseRequested, TradingStateRequested
+from services.contracts.messages.control import (
+    FlattenRequested,
+    StopRequested,
+    SymbolPauseRequested,
+    SymbolResumed,
+    TradingStateChanged,
+)
 from services.contracts.messages.orders import ForeignOrderSeen
 from services.contracts.messages.pairs import PairClosed, PairOutcome
 from services.contracts.terms import Purpose, Side, Symbol, TradingState, Venue
-from services.executor.state import TradingWord
 
 from .desk import DATE, OTHER, SYMBOL, Desk
 
@@ -19,15 +25,20 @@ def desk() -> Desk:
     return Desk().open_day()
 
 
-def request(desk: Desk, target: TradingState) -> None:
-    desk.hear(TradingStateRequested(target=target, by="kim", reason="test"))
+def stop(desk: Desk, target: TradingState = TradingState.HALTED) -> None:
+    desk.hear(StopRequested(target=target, by="kim", reason="test"))
+
+
+def on_its_way(desk: Desk, state: TradingState) -> None:
+    """Risk's word from before it has taken in the last stop."""
+    desk.hear(TradingStateChanged(state=state, by="lee", reason="test", latches=(), stop_id="earlier"))
 
 
 def test_a_requested_halt_cancels_what_works_before_risk_confirms_it(desk: Desk) -> None:
     desk.approve()
     buy = desk.last(PlaceOrder)
     desk.accept(buy)
-    request(desk, TradingState.HALTED)
+    stop(desk)
     assert desk.cancels[-1].target_order_id == buy.order_id
     desk.fill(buy)
     desk.tick(5_000)
@@ -35,8 +46,8 @@ def test_a_requested_halt_cancels_what_works_before_risk_confirms_it(desk: Desk)
 
 
 def test_an_arming_that_was_on_its_way_does_not_lift_a_halt(desk: Desk) -> None:
-    request(desk, TradingState.HALTED)
-    desk.trading(TradingState.ARMED)
+    stop(desk)
+    on_its_way(desk, TradingState.ARMED)
     desk.approve("P1")
     assert desk.last(PairClosed).outcome is PairOutcome.STOPPED
     desk.trading(TradingState.HALTED)
@@ -45,8 +56,18 @@ def test_an_arming_that_was_on_its_way_does_not_lift_a_halt(desk: Desk) -> None:
     assert desk.last(PlaceOrder).pair_id == "P2"
 
 
+def test_a_second_halt_is_held_while_the_lifting_of_the_first_is_on_its_way(desk: Desk) -> None:
+    stop(desk)
+    desk.trading(TradingState.HALTED)
+    stop(desk)
+    on_its_way(desk, TradingState.DISARMED)
+    on_its_way(desk, TradingState.ARMED)
+    desk.approve("P1")
+    assert desk.state.trading.in_force is TradingState.HALTED and not desk.orders
+
+
 def test_a_halt_holds_over_a_restart(desk: Desk) -> None:
-    request(desk, TradingState.HALTED)
+    stop(desk)
     desk.restart()
     desk.tick()
     desk.crossed()
@@ -54,15 +75,50 @@ def test_a_halt_holds_over_a_restart(desk: Desk) -> None:
     assert desk.last(PairClosed).outcome is PairOutcome.STOPPED and not desk.orders
 
 
-@pytest.mark.parametrize("target", [state for state in TradingState if state is not TradingState.HALTED])
-def test_any_other_request_waits_for_risk(desk: Desk, target: TradingState) -> None:
-    request(desk, target)
+@pytest.mark.parametrize("target", [s for s in TradingState if s is not TradingState.ARMED])
+def test_any_stop_is_obeyed_at_once_and_held_until_risk_has_it(desk: Desk, target: TradingState) -> None:
+    stop(desk, target)
+    assert desk.state.trading.in_force is target
+    on_its_way(desk, TradingState.ARMED)
+    assert desk.state.trading.in_force is target
+    desk.trading(target)
+    desk.trading(TradingState.ARMED)
     assert desk.state.trading.in_force is TradingState.ARMED
 
 
-def test_a_halt_asked_for_while_halted_does_not_outlive_it() -> None:
-    word = TradingWord(state=TradingState.HALTED).asked(TradingState.HALTED)
-    assert word.changed(TradingState.ARMED).in_force is TradingState.ARMED
+def test_a_stop_that_allows_more_than_is_in_force_changes_nothing(desk: Desk) -> None:
+    desk.trading(TradingState.DISARMED)
+    stop(desk, TradingState.PAUSE_ENTRY)
+    assert desk.state.trading.in_force is TradingState.DISARMED
+
+
+def test_an_executor_without_state_takes_no_arming_of_the_past(desk: Desk) -> None:
+    said_ms = desk.now_ns // NS_PER_MS
+    desk.state, desk.now_ns = desk.initial, desk.now_ns + 60_000 * NS_PER_MS
+    desk.tick()
+    word = TradingStateChanged(state=TradingState.ARMED, by="kim", reason="morning", latches=())
+    desk.hear(word, entry_id=f"{said_ms}-0")
+    assert desk.state.trading.in_force is TradingState.DISARMED
+    desk.hear(word.model_copy(update={"state": TradingState.HALTED}), entry_id=f"{said_ms}-1")
+    assert desk.state.trading.in_force is TradingState.HALTED
+    desk.hear(word)
+    assert desk.state.trading.in_force is TradingState.ARMED
+
+
+def test_a_flatten_that_was_asked_before_a_halt_and_read_after_it_sells_nothing(desk: Desk) -> None:
+    desk.approve()
+    desk.level()
+    desk.fill(desk.orders[0])
+    asked_ms = desk.now_ns // NS_PER_MS
+    desk.tick(100)
+    stop(desk)
+    sent = len(desk.flattens)
+    desk.hear(FlattenRequested(by="kim", reason="test"), entry_id=f"{asked_ms}-0")
+    desk.tick(3_000)
+    assert len(desk.flattens) == sent
+    desk.hear(FlattenRequested(by="kim", reason="after all"))
+    desk.tick(3_000)
+    assert len(desk.flattens) > sent
 
 
 def test_a_halt_ends_what_a_person_had_asked_to_flatten(desk: Desk) -> None:
@@ -71,7 +127,7 @@ def test_a_halt_ends_what_a_person_had_asked_to_flatten(desk: Desk) -> None:
     desk.fill(desk.orders[0])
     desk.hear(FlattenRequested(by="kim", reason="test"))
     desk.accept(desk.flattens[0])
-    request(desk, TradingState.HALTED)
+    stop(desk)
     assert desk.cancels[-1].target_order_id == desk.flattens[0].order_id
     desk.close(desk.flattens[0])
     desk.tick(3_000)
@@ -152,8 +208,8 @@ def test_flatten_before_the_first_clip_stops_the_pair(desk: Desk) -> None:
     assert desk.last(PairClosed).outcome is PairOutcome.STOPPED and not desk.orders
 
 
-def pause(desk: Desk, symbol: str, paused: bool = True) -> None:
-    desk.hear(SymbolPauseRequested(symbol=Symbol(symbol), paused=paused, by="kim", reason="test"))
+def pause(desk: Desk, symbol: str) -> None:
+    desk.hear(SymbolPauseRequested(symbol=Symbol(symbol), by="kim", reason="test"))
 
 
 def hand_order(desk: Desk, symbol: str) -> None:
@@ -182,5 +238,5 @@ def test_a_paused_symbol_gets_no_further_clip(
 
 def test_a_symbol_that_goes_on_stops_nothing(desk: Desk) -> None:
     desk.approve()
-    pause(desk, SYMBOL, paused=False)
+    desk.hear(SymbolResumed(symbol=Symbol(SYMBOL), by="kim", reason="test"))
     assert not desk.pair.stopping

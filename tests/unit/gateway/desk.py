@@ -7,7 +7,7 @@ from services.contracts.envelope import Envelope, Message
 from services.contracts.in_force import Reference
 from services.contracts.limits import COMMAND_TTL_MS, NS_PER_MS
 from services.contracts.messages.commands import PlaceOrder
-from services.contracts.messages.control import ReferencePublished, TradingStateChanged
+from services.contracts.messages.control import ReferencePublished, StopRequested, TradingStateChanged
 from services.contracts.step import Received
 from services.contracts.terms import (
     GatewayMode,
@@ -126,6 +126,7 @@ class Desk:
     sends: list[Send] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
     send_code: int = 0
+    heard: int = 0
     unlisted: frozenset[Symbol] = frozenset()
     """Symbols that the control does not list for NXT."""
     halted: frozenset[Symbol] = frozenset()
@@ -169,12 +170,22 @@ class Desk:
         """Renew as a risk does that is armed and goes by what is in force here."""
         self.feed(LeaseSeen(self.now_ns + 2 * S, self.state.reference_hash, TradingState.ARMED, 1))
 
-    def hear(self, message: Message, message_id: str = "", event_ns: int | None = None) -> None:
+    def hear(
+        self, message: Message, message_id: str = "", event_ns: int | None = None, entry_id: str = ""
+    ) -> None:
         envelope = Envelope.wrap(
             message, source="test", now_ns=self.now_ns, causation_id=message_id or f"m{len(self.said)}",
             event_ns=event_ns,
         )  # fmt: skip
-        self.feed(Delivered(Received(envelope, "commands", "1-0", self.now_ns)))
+        self.heard += 1
+        entry_id = entry_id or f"{self.now_ns // NS_PER_MS + self.heard}-0"
+        self.feed(Delivered(Received(envelope, "commands", entry_id, self.now_ns)))
+
+    def trading(self, state: TradingState, name: str = "") -> None:
+        """Risk's word, which has taken in every stop that was heard here."""
+        stop_id = self.state.control.word.stop_id
+        word = TradingStateChanged(state=state, by="t", reason="t", latches=(), stop_id=stop_id)
+        self.hear(word, name or f"word{self.heard}")
 
     def told(self, kind: type[Message]) -> list[Any]:
         return [message for message in self.said if isinstance(message, kind)]
@@ -241,6 +252,16 @@ def restarted(desk: Desk, date: TradingDate = DATE) -> Desk:
     return Desk(state, desk.now_ns, desk.broker)
 
 
+def stop(desk: Desk, target: TradingState = TradingState.HALTED) -> None:
+    desk.hear(StopRequested(target=target, by="lee", reason="t"), f"stop{desk.heard}")
+
+
+def on_its_way(desk: Desk, state: TradingState) -> None:
+    """Risk's word from before it has taken in the last stop."""
+    word = TradingStateChanged(state=state, by="kim", reason="t", latches=(), stop_id="earlier")
+    desk.hear(word, f"word{desk.heard}")
+
+
 def log_in(desk: Desk) -> Desk:
     desk.feed(Started())
     desk.feed(Connected(0))
@@ -253,7 +274,7 @@ def ready(desk: Desk) -> Desk:
         ReferencePublished(reference=reference(), reference_hash=reference().hash, by="t", reason="t"), "ref"
     )
     desk.feed(Connected(0))
-    desk.hear(TradingStateChanged(state=TradingState.ARMED, by="t", reason="t", latches=()), "armed")
+    desk.trading(TradingState.ARMED, "armed")
     desk.run(3)
     desk.lease()
     return desk

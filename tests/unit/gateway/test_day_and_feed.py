@@ -149,7 +149,7 @@ class TestSession:
         desk.now_ns += 24 * 3600 * 1_000_000_000
         desk.tick()
         assert desk.state.trading_date == TradingDate("2026-11-24")
-        assert not desk.state.control.trading_state.allows_exits
+        assert not desk.state.control.in_force.allows_exits
 
 
 class TestHalts:

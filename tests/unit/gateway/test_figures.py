@@ -5,7 +5,7 @@ import pytest
 from services.contracts.measures import gateway as m
 from services.contracts.measures.every import ORDER_PATH
 from services.contracts.messages.commands import CancelOrder
-from services.contracts.messages.control import TradingStateRequested
+from services.contracts.messages.control import StopRequested
 from services.contracts.terms import TradingState, Venue
 from services.gateway.core import decide
 from services.gateway.counts import counted
@@ -99,7 +99,7 @@ class TestOrders:
         assert desk.counted.of(m.REQUESTS, "new") == 0
 
     def test_a_refusal_at_the_last_gate_is_counted_once(self, desk: CountingDesk) -> None:
-        desk.hear(TradingStateRequested(target=TradingState.HALTED, by="kim", reason="test"))
+        desk.hear(StopRequested(target=TradingState.HALTED, by="kim", reason="test"))
         refused = order(desk.now_ns)
         desk.hear(refused, "one")
         desk.hear(refused, "two")

@@ -1,12 +1,9 @@
 """Redis came back without its last second: nobody may wait for a word that it forgot."""
 
-from services.contracts.alert_codes import AlertCode
-from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.commands import CancelOrder
 from services.contracts.messages.control import (
     ComparisonRequested,
-    TradingStateChanged,
-    TradingStateRequested,
+    StopRequested,
 )
 from services.contracts.messages.orders import (
     CommandDenied,
@@ -16,10 +13,10 @@ from services.contracts.messages.orders import (
 )
 from services.contracts.messages.venue_state import ConnectionChanged, EntryWindowChanged, SessionPhaseChanged
 from services.contracts.reasons import GateReason
-from services.contracts.terms import OrderKind, Severity, Symbol, TradingState, Venue
+from services.contracts.terms import OrderKind, Symbol, TradingState, Venue
 from services.gateway.facts import Forgotten
 
-from .desk import Desk, chejan, order
+from .desk import Desk, chejan, on_its_way, order, stop
 
 SYMBOLS = [Symbol("005930"), Symbol("000660"), Symbol("005380"), Symbol("373220")]
 
@@ -94,45 +91,47 @@ def test_what_waits_is_refused_and_its_id_stays_refused(desk: Desk) -> None:
     assert len(desk.sends) == sent
 
 
-def state_of(state: TradingState, by: str) -> TradingStateChanged:
-    return TradingStateChanged(state=state, by=by, reason="t", latches=())
-
-
-def halt_alerts(desk: Desk) -> list[bool]:
-    """Of each word about a forgotten halt whether it says that it is over."""
-    return [a.resolved for a in desk.told(AlertRaised) if a.code == AlertCode.HALT_FORGOTTEN]
-
-
-def test_a_halt_stays_until_a_person_says_what_is_meant(desk: Desk) -> None:
-    """Risk never read it: without a word the gateway stayed halted for good, and all else said armed."""
-    desk.hear(TradingStateRequested(target=TradingState.HALTED, by="t", reason="t"), "h")
+def said_again(desk: Desk) -> list[StopRequested]:
+    desk.said.clear()
     desk.feed(Forgotten())
-    (told,) = [a for a in desk.told(AlertRaised) if a.code == AlertCode.HALT_FORGOTTEN]
-    assert told.severity is Severity.CRITICAL and not told.resolved
-    desk.tick(1.0)
-    desk.hear(state_of(TradingState.REDUCE_ONLY, by="test"), "its writer says it by itself")
-    assert desk.state.control.halted
-    desk.hear(state_of(TradingState.ARMED, by="t"), "armed")
-    assert not desk.state.control.halted
-    assert halt_alerts(desk) == [False, True]
+    return desk.told(StopRequested)
 
 
-def test_a_state_that_is_read_again_lifts_no_halt_that_redis_forgot(desk: Desk) -> None:
-    said_ns = desk.now_ns
-    desk.tick(1.0)
-    desk.hear(TradingStateRequested(target=TradingState.HALTED, by="t", reason="t"), "h")
-    desk.feed(Forgotten())
-    desk.hear(state_of(TradingState.ARMED, by="t"), "read again", event_ns=said_ns)
-    assert desk.state.control.halted
-    desk.hear(state_of(TradingState.HALTED, by="t"), "confirmed after all")
-    assert desk.state.control.halted and halt_alerts(desk) == [False, True]
-    desk.hear(state_of(TradingState.DISARMED, by="t"), "lifted")
-    assert not desk.state.control.halted
+def test_a_halt_that_redis_may_have_lost_is_said_again_by_the_gateway_that_holds_it(desk: Desk) -> None:
+    """Nobody else had read it: the gateway stayed halted for good, and all else said armed."""
+    stop(desk)
+    (again,) = said_again(desk)
+    assert (again.target, again.by) == (TradingState.HALTED, "lee") and "Redis had lost it" in again.reason
+    on_its_way(desk, TradingState.ARMED)
+    assert desk.state.control.in_force is TradingState.HALTED
+    desk.hear(again, "read by its own gateway")
+    (once_more,) = said_again(desk)
+    assert once_more.reason == again.reason, "however often"
+    desk.trading(TradingState.HALTED)
+    desk.trading(TradingState.DISARMED)
+    assert desk.state.control.in_force is TradingState.DISARMED
+
+
+def test_a_halt_that_risk_had_confirmed_and_forgets_is_said_again_too(desk: Desk) -> None:
+    stop(desk)
+    desk.trading(TradingState.HALTED)
+    (again,) = said_again(desk)
+    on_its_way(desk, TradingState.ARMED)
+    assert desk.state.control.in_force is TradingState.HALTED, "risk is what it was before the halt"
+    desk.hear(again, "read by its own gateway")
+    desk.trading(TradingState.ARMED)
+    assert desk.state.control.in_force is TradingState.ARMED
+
+
+def test_a_stop_that_risk_has_answered_is_not_said_again(desk: Desk) -> None:
+    stop(desk, TradingState.REDUCE_ONLY)
+    assert [again.target for again in said_again(desk)] == [TradingState.REDUCE_ONLY]
+    desk.trading(TradingState.REDUCE_ONLY)
+    assert said_again(desk) == []
 
 
 def test_without_a_halt_nothing_is_told_of_one(desk: Desk) -> None:
-    desk.feed(Forgotten())
-    assert halt_alerts(desk) == []
+    assert said_again(desk) == []
 
 
 def test_a_comparison_that_somebody_asks_for_begins_after_that_and_says_when(desk: Desk) -> None:

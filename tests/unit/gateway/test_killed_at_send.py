@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.contracts.messages.control import TradingStateRequested
+from services.contracts.messages.control import StopRequested
 from services.contracts.messages.orders import CommandDenied, OrderResolved, Resolution
 from services.contracts.reasons import GateReason
 from services.contracts.terms import TradingState
@@ -47,7 +47,7 @@ def test_an_order_whose_process_died_around_the_call_is_unknown_and_never_sent_a
 
 def test_a_halt_holds_over_a_restart_of_the_gateway(desk: Desk) -> None:
     first = fresh().state
-    desk.hear(TradingStateRequested(target=TradingState.HALTED, by="t", reason="t"), "h")
+    desk.hear(StopRequested(target=TradingState.HALTED, by="t", reason="t"), "h")
     state = recovered(restore(first, changed_parts(None, desk.state)), (), DATE)
     again = Desk(state, desk.now_ns)
     again.hear(exit_order(again.now_ns, pair_id="P9"), "x")

@@ -132,7 +132,7 @@ def filled(desk: Desk) -> dict[str, str]:
 @pytest.mark.parametrize("state", [TradingState.HALTED, TradingState.REDUCE_ONLY, TradingState.ARMED])
 def test_risk_renews_the_lease_in_the_step_that_changes_the_state(state: TradingState) -> None:
     desk = risk_desk.armed() if state is not TradingState.ARMED else risk_desk.ready()
-    (request,) = world.events([risk_desk.ask(state)], world.ms(risk_desk.NOW))
+    (request,) = world.events([risk_desk.shown(risk_desk.ask(state), desk.state)], world.ms(risk_desk.NOW))
     said = [out.message for out in decide(desk.state, request).out]
     assert [m.state for m in said if isinstance(m, LeaseRenewed)] == [state]
 
@@ -174,7 +174,7 @@ def read_lease(desk: Desk, clock: Clock, renewed_ns: int) -> Lease:
     inbox.put(Read(Entry(LEASE.key, f"{renewed_ns // NS_PER_MS}-3", b""), envelope))
     shell = Shell(
         desk.state.but(lease=Lease()), {}, Identity("g", 1, "b", clock.now),
-        reader=anything(inbox=inbox, failed=False),
+        reader=anything(inbox=inbox, stops=SimpleQueue(), failed=False),
         writer=anything(fenced=False, failed=False, published=0, forgotten=Event()),
         outbox=Outbox(), clock=anything(**{n: getattr(clock, n) for n in dir(clock) if n[0] != "_"}),
         log=anything(append=lambda *_, **__: None),

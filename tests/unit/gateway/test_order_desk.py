@@ -12,7 +12,7 @@ from services.contracts.alert_codes import AlertCode
 from services.contracts.limits import NS_PER_S
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.commands import CancelOrder
-from services.contracts.messages.control import FlattenRequested, TradingStateChanged, TradingStateRequested
+from services.contracts.messages.control import FlattenRequested, StopRequested, TradingStateChanged
 from services.contracts.messages.orders import (
     CancelRejected,
     CommandDenied,
@@ -322,19 +322,10 @@ class TestYesterday:
 class TestStops:
     def test_a_halt_request_blocks_and_takes_back_before_risk_confirms(self, desk: Desk) -> None:
         working(desk)
-        desk.hear(TradingStateRequested(target=TradingState.HALTED, by="t", reason="t"), "h")
+        desk.hear(StopRequested(target=TradingState.HALTED, by="t", reason="t"), "h")
         assert desk.sends[-1].args[3] == 3
         desk.hear(exit_order(desk.now_ns, pair_id="P9"), "x")
         assert denials(desk)[-1][1] is GateReason.HALTED
-
-    def test_a_state_that_was_on_its_way_does_not_lift_a_halt(self, desk: Desk) -> None:
-        armed = TradingStateChanged(state=TradingState.ARMED, by="t", reason="t", latches=())
-        desk.hear(TradingStateRequested(target=TradingState.HALTED, by="t", reason="t"), "h")
-        desk.hear(armed, "late")
-        assert desk.state.control.halted
-        desk.hear(armed.model_copy(update={"state": TradingState.HALTED}), "confirmed")
-        desk.hear(armed.model_copy(update={"state": TradingState.DISARMED}), "lifted")
-        assert not desk.state.control.halted
 
     def test_a_halt_file_takes_back_everything_and_its_removal_lets_go_on(self, desk: Desk) -> None:
         working(desk)
@@ -362,7 +353,7 @@ class TestStops:
 
     def test_flatten_by_a_person_sells_in_a_halt(self, desk: Desk) -> None:
         holding(desk)
-        desk.hear(TradingStateRequested(target=TradingState.HALTED, by="t", reason="t"), "h")
+        desk.hear(StopRequested(target=TradingState.HALTED, by="t", reason="t"), "h")
         desk.hear(FlattenRequested(symbol="005930", by="t", reason="t"), "f")
         desk.hear(exit_order(desk.now_ns, purpose=Purpose.FLATTEN), "x")
         assert desk.sends[-1].args[3] == 22

@@ -1,7 +1,7 @@
 """Cancels that the gateway decides on, and cancels whose end the broker does not tell."""
 
 from services.contracts.limits import BROKER_ORDERS_PER_SECOND, LIMITER_WINDOW_NS
-from services.contracts.messages.control import TradingStateRequested
+from services.contracts.messages.control import StopRequested
 from services.contracts.messages.orders import OrderClosed
 from services.contracts.terms import OrderKind, TradingState
 
@@ -11,7 +11,7 @@ from .test_order_truth import row
 
 
 def halt(desk: Desk) -> None:
-    desk.hear(TradingStateRequested(target=TradingState.HALTED, by="t", reason="t"), "halt")
+    desk.hear(StopRequested(target=TradingState.HALTED, by="t", reason="t"), "halt")
 
 
 def test_an_order_that_will_not_die_is_cancelled_again_and_again(desk: Desk) -> None:

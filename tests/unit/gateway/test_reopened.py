@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.contracts.messages.control import TradingStateRequested
+from services.contracts.messages.control import StopRequested
 from services.contracts.messages.orders import (
     CommandDenied,
     ForeignOrderSeen,
@@ -95,7 +95,7 @@ def test_one_taken_for_never_arrived_lives_again_and_bars_a_second_sell(desk: De
 
 def test_a_halt_takes_back_one_that_lives_again(desk: Desk) -> None:
     answer(desk, send := given_up(desk))
-    desk.hear(TradingStateRequested(target=TradingState.HALTED, by="t", reason="t"), "halt")
+    desk.hear(StopRequested(target=TradingState.HALTED, by="t", reason="t"), "halt")
     assert desk.sends[-1].args[8] == NO
     assert desk.sends[-1].order_id.startswith(send.order_id)
 

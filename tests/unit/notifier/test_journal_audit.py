@@ -8,7 +8,7 @@ import pytest
 
 from services.contracts.envelope import Envelope, Message
 from services.contracts.messages.commands import PlaceOrder
-from services.contracts.messages.control import ReferencePublished, ResidualClaimed, SymbolPauseRequested
+from services.contracts.messages.control import ReferencePublished, ResidualClaimed, SymbolResumed
 from services.contracts.messages.intents import TradeIntent
 from services.contracts.messages.orders import (
     CommandDenied,
@@ -217,7 +217,7 @@ def test_what_has_just_begun_is_not_asked_for_its_end(tmp_path: Path) -> None:
 
 def test_a_hand_order_is_explained_once_a_person_has_said_whose_it_is(tmp_path: Path) -> None:
     """The symbol's pause before is no word about it, nor is an order of a symbol that we do not trade."""
-    resumed: Said = ("cli", 500, example(SymbolPauseRequested, symbol=SAMSUNG, paused=False))
+    resumed: Said = ("risk", 500, example(SymbolResumed, symbol=SAMSUNG))
     seen: Said = ("gateway", 400, HAND)
     for name, said, about in (
         ("unnamed", [seen], ["broker order 0099001"]),

@@ -93,7 +93,7 @@ def test_of_several_gateways_only_the_one_that_reads_the_key_counts() -> None:
 
 def test_capped_streams_reference_data_and_evidence_are_never_trimmed_by_position() -> None:
     trimmed = {stream.name for stream in TABLE if may_be_trimmed(stream)}
-    assert trimmed == {"venue", "intents", "pairs", "commands", "orders", "alerts"}
+    assert trimmed == {"venue", "intents", "pairs", "commands", "orders", "stops", "alerts"}
     assert not any(may_be_trimmed(stream) for stream in (TICKS, STATUS, CONTROL, DEAD))
 
 

@@ -6,7 +6,12 @@ from typing import Any, TypeVar
 from services.contracts.envelope import Message
 from services.contracts.ids import derive_id
 from services.contracts.limits import INTENT_TTL_MS
-from services.contracts.messages.control import TradingStateRequested
+from services.contracts.messages.control import (
+    HaltLiftRequested,
+    StopRequested,
+    TradingStateChanged,
+    TradingStateRequested,
+)
 from services.contracts.messages.intents import IntentLeg, QuoteSeen, TradeIntent
 from services.contracts.messages.market_data import QuoteUpdated
 from services.contracts.messages.orders import (
@@ -53,7 +58,12 @@ class Desk:
         return out
 
     def tell(self, *messages: Message, at_ms: int = NOW) -> list[Message]:
-        return self.hand(*world.events(messages, ms(at_ms)))
+        """Tell messages one after another. Who asks for more has just looked, unless the message says at
+        which count of stops."""
+        said: list[Message] = []
+        for message in messages:
+            said += self.hand(*world.events([shown(message, self.state)], ms(at_ms)))
+        return said
 
     def tick(self, at_ms: int, epoch: int = 0) -> list[Message]:
         return self.hand(world.tick(ms(at_ms), epoch))
@@ -63,6 +73,14 @@ class Desk:
         said = [m for m in self.tell(intent, at_ms=at_ms) if isinstance(m, PairApproved | PairDenied)]
         assert len(said) == 1
         return said[0]
+
+
+def shown(message: Message, state: RiskState) -> Message:
+    """A request as the person sends it who sees what risk knows now."""
+    asks = "stop_count" in type(message).model_fields and not isinstance(message, TradingStateChanged)
+    if not asks or getattr(message, "stop_count", 0) != -1:
+        return message
+    return message.model_copy(update={"stop_count": state.trading.stop_count})
 
 
 def of(messages: Iterable[Message], kind: type[M]) -> list[M]:
@@ -96,8 +114,17 @@ def reconciled(epoch: int = 1, *differences: str) -> ReconciliationCompleted:
     return ReconciliationCompleted(trading_date=DATE, connection_epoch=epoch, differences=differences)
 
 
-def ask(target: TradingState, by: str = "kim") -> TradingStateRequested:
-    return TradingStateRequested(target=target, by=by, reason="the test says so")
+def ask(target: TradingState, by: str = "kim", count: int = -1) -> TradingStateRequested:
+    return TradingStateRequested(target=target, by=by, reason="the test says so", stop_count=count)
+
+
+def wish(target: TradingState, state: RiskState) -> tuple[Message, ...]:
+    """What a person asks for who looks at `state` and wants `target`."""
+    if target is not TradingState.ARMED and not target.allows_more_than(state.trading.state):
+        return (StopRequested(target=target, by="kim", reason="t"),)
+    halted = state.trading.state is TradingState.HALTED
+    lift = (HaltLiftRequested(by="kim", reason="t", stop_count=-1),) if halted else ()
+    return (*lift, ask(target))
 
 
 def opening(limits: TradingLimits = world.LIMITS) -> list[Message]:

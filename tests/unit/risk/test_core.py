@@ -4,7 +4,7 @@ import pytest
 
 from services.contracts.envelope import Message
 from services.contracts.messages.alerts import AlertKind, AlertRaised
-from services.contracts.messages.control import LatchSet, SymbolPauseRequested
+from services.contracts.messages.control import LatchSet, SymbolPauseRequested, SymbolResumeRequested
 from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.orders import CancelRejected, ForeignOrderSeen, OrderRejected, OrderUnknown
 from services.contracts.messages.pairs import (
@@ -153,8 +153,8 @@ def next_morning() -> list[Message]:
     ]
 
 
-def resume(symbol: Symbol = SAMSUNG) -> SymbolPauseRequested:
-    return SymbolPauseRequested(symbol=symbol, paused=False, by="kim", reason="it was mine")
+def resume(symbol: Symbol = SAMSUNG) -> SymbolResumeRequested:
+    return SymbolResumeRequested(symbol=symbol, by="kim", reason="it was mine", stop_count=-1)
 
 
 def test_an_order_nobody_knows_pauses_its_symbol_until_a_person_resumes_it() -> None:
@@ -228,7 +228,7 @@ def test_what_risk_could_not_take_in_stops_entries_where_its_books_hang_on_it(
 
 def test_a_person_pauses_a_symbol_and_it_survives_a_restart() -> None:
     desk = armed()
-    desk.tell(SymbolPauseRequested(symbol=SAMSUNG, paused=True, by="kim", reason="odd prints"))
+    desk.tell(SymbolPauseRequested(symbol=SAMSUNG, by="kim", reason="odd prints"))
     again = restore(Desk().state, changed_parts(None, desk.state))
     assert again.paused == {SAMSUNG: "kim: odd prints"}
 

@@ -9,6 +9,7 @@ from services.contracts.messages.control import (
     LimitChangeRequested,
     LimitConfirmRequested,
     SymbolPauseRequested,
+    SymbolResumeRequested,
 )
 from services.contracts.messages.orders import CommandDenied, OrderRejected, OrderUnknown
 from services.contracts.messages.pairs import PairApproved, PairDenied, ResidualMarked, StrandReason
@@ -310,7 +311,7 @@ def test_a_symbol_that_trades_too_often_waits_for_a_named_person() -> None:
     desk.tell(*world.crossing(), *(heartbeat(s) for s in ("gateway", "executor")), at_ms=later)
     verdict = desk.answer(intent(desk, at_ms=later, name="later"), at_ms=later)
     assert isinstance(verdict, PairDenied) and verdict.reason is DenialReason.SYMBOL_PAUSED
-    resume = SymbolPauseRequested(symbol=SAMSUNG, paused=False, by="kim", reason="its pairs earn")
+    resume = SymbolResumeRequested(symbol=SAMSUNG, by="kim", reason="its pairs earn", stop_count=-1)
     (settled, _) = sorted(of(desk.tell(resume, at_ms=later), AlertRaised), key=lambda a: not a.resolved)
     assert (settled.alert_id, settled.resolved) == (alert.alert_id, True)
     assert isinstance(desk.answer(intent(desk, at_ms=later, name="after"), at_ms=later), PairApproved)
@@ -325,7 +326,9 @@ def test_a_further_pause_takes_no_reason_away_and_every_alert_ends_with_the_resu
     desk.tell(pause, pause)
     assert "traded too often" in desk.state.paused[SAMSUNG]
     assert desk.state.paused[SAMSUNG].count("I look at it") == 1
-    told = of(desk.tell(pause.model_copy(update={"paused": False})), AlertRaised)
+    told = of(
+        desk.tell(SymbolResumeRequested(symbol=SAMSUNG, by="kim", reason="fine", stop_count=-1)), AlertRaised
+    )
     assert [a.alert_id for a in told if a.resolved] == [repeated.alert_id]
 
 
@@ -334,6 +337,6 @@ def test_after_a_resume_the_count_begins_anew() -> None:
     for number in range(4):
         desk.tell(closed(opened(desk, f"earlier {number}"), trip=False))
     desk.tell(intent(desk, name="fifth"))
-    desk.tell(SymbolPauseRequested(symbol=SAMSUNG, paused=False, by="kim", reason="fine"))
+    desk.tell(SymbolResumeRequested(symbol=SAMSUNG, by="kim", reason="fine", stop_count=-1))
     for number in range(4):
         desk.tell(closed(opened(desk, f"later {number}"), trip=False))

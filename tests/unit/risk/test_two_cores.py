@@ -104,8 +104,9 @@ class Walk:
         while self.bus:
             message = self.bus.pop(0)
             for _ in range(1 + (self.rng.random() < 0.1)):
-                self.tell_executor(message)
-                self.tell_risk(message)
+                event = self.event(d.shown(message, self.risk))
+                self.take(executor_core.decide(self.executor, event))
+                self.take(risk_core.decide(self.risk, event))
 
     def event(self, message: Message) -> Received:
         self.number += 1
@@ -151,7 +152,7 @@ class Walk:
         self.beat()
         latched = self.risk.trading.latched
         self.put(*(LatchClearRequested(latch=latch, by="kim", reason="t") for latch in latched))
-        self.put(d.ask(TradingState.ARMED))
+        self.put(*d.wish(TradingState.ARMED, self.risk))
         self.flow()
         self.tick(100)
 
@@ -263,7 +264,7 @@ class Walk:
         elif chance < 0.90:
             self.tick(rng.choice((100, 300, 1_100)))
         elif chance < 0.93:
-            self.put(d.ask(rng.choice((TradingState.HALTED, TradingState.REDUCE_ONLY))))
+            self.put(*d.wish(rng.choice((TradingState.HALTED, TradingState.REDUCE_ONLY)), self.risk))
         elif chance < 0.96:
             self.arm()
         elif chance < 0.98:
@@ -294,7 +295,7 @@ class Walk:
     def heal(self) -> None:
         for turn in range(120):
             if turn % 40 == 0:
-                self.put(d.ask(TradingState.REDUCE_ONLY), FlattenRequested(by="kim", reason="t"))
+                self.put(*d.wish(TradingState.REDUCE_ONLY, self.risk), FlattenRequested(by="kim", reason="t"))
                 self.flow()
             for symbol in SYMBOLS:
                 self.book(symbol, 69_900, 69_900)

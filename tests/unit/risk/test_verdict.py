@@ -7,7 +7,7 @@ import pytest
 
 from services.contracts.ids import pair_id_of
 from services.contracts.limits import APPROVAL_TTL_MS, CLOCK_SKEW_MS, INTENT_TTL_MS
-from services.contracts.messages.control import LatchClearRequested, SymbolPauseRequested
+from services.contracts.messages.control import LatchClearRequested, SymbolResumeRequested
 from services.contracts.messages.intents import TradeIntent
 from services.contracts.messages.orders import ForeignOrderSeen
 from services.contracts.messages.pairs import PairApproved, PairDenied, ResidualMarked, StrandReason
@@ -45,8 +45,8 @@ def foreign(side: Side, venue: Venue) -> ForeignOrderSeen:
     )  # fmt: skip
 
 
-def resumed() -> SymbolPauseRequested:
-    return SymbolPauseRequested(symbol=SAMSUNG, paused=False, by="kim", reason="mine")
+def resumed() -> SymbolResumeRequested:
+    return SymbolResumeRequested(symbol=SAMSUNG, by="kim", reason="mine", stop_count=-1)
 
 
 def duplicate() -> Made:

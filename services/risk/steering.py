@@ -1,0 +1,88 @@
+"""What people ask of the trading state: stops, what allows more, and the end of a halt.
+
+Every request is answered, caused by it: by the word on the state in force, or by a refusal with its cause.
+"""
+
+from services.contracts.messages import control
+from services.contracts.step import Outgoing, Received, Step
+from services.contracts.terms import TradingState
+from services.risk import alerts, stops
+from services.risk.gates import arming_obstacles
+from services.risk.state import RiskState
+from services.risk.trading_state import TRANSITIONS, Move
+
+HALTED_FIRST = "the desk is halted; `arb halt --lift` comes first, then `arb arm`"
+
+
+def on_stop(state: RiskState, request: control.StopRequested, event: Received) -> Step[RiskState]:
+    """Obey a stop. One that is no stricter than what is in force is counted too, and changes nothing else."""
+    state = stops.with_person(state, request, event)
+    stricter = request.target.stricter(state.trading.state)
+    return moved(state, stricter, request.by, request.reason, event, always=True)
+
+
+def on_halt_file(state: RiskState, seen: control.HaltFileSeen, event: Received) -> Step[RiskState]:
+    """The gateway stops by itself; who decided before it to allow more had not seen that."""
+    counted = stops.with_stop(state, seen.by, seen.reason, "laid a HALT file beside the gateway")
+    return Step(counted, (Outgoing(stops.changed_message(counted.trading)),))
+
+
+def on_state_request(
+    state: RiskState, request: control.TradingStateRequested, event: Received
+) -> Step[RiskState]:
+    """Obey what tightens; go to what allows more where it stands against no stop, latch or gate."""
+    move = TRANSITIONS[state.trading.state][request.target]
+    if move is Move.TIGHTER:
+        state = stops.counted(state, request.by, request.reason, request.target)
+    problems = _problems(state, request, event) if move in _ALLOWING else ()
+    if problems:
+        return Step(state, (_refusal(request, problems),))
+    return moved(state, request.target, request.by, request.reason, event, always=True)
+
+
+_ALLOWING = (Move.LOOSER, Move.GUARDED, Move.BARRED)
+
+
+def _problems(state: RiskState, request: control.TradingStateRequested, event: Received) -> tuple[str, ...]:
+    overtaken = stops.overtaken(state, request.stop_count)
+    if overtaken:
+        return (overtaken,)
+    if state.trading.state is TradingState.HALTED:
+        return (HALTED_FIRST,)
+    return arming_obstacles(state, event.now_ns) if request.target is TradingState.ARMED else ()
+
+
+def _refusal(request: control.TradingStateRequested, problems: tuple[str, ...]) -> Outgoing:
+    if request.target is TradingState.ARMED:
+        return Outgoing(control.ArmRefused(by=request.by, problems=problems))
+    return stops.refused(request, request.by, "; ".join(problems))
+
+
+def on_lift(state: RiskState, request: control.HaltLiftRequested, event: Received) -> Step[RiskState]:
+    """End the halt, into disarmed. A stop that its person had not seen keeps it."""
+    problem = stops.overtaken(state, request.stop_count)
+    if not problem and state.trading.state is not TradingState.HALTED:
+        problem = f"no halt holds: the desk is {state.trading.state}"
+    if problem:
+        return Step(state, (stops.refused(request, request.by, problem),))
+    return moved(state, TradingState.DISARMED, request.by, request.reason, event)
+
+
+def disarmed(state: RiskState, reason: str, event: Received) -> Step[RiskState]:
+    """Disarm for risk's own reason, which is a stop; a halt stays."""
+    if state.trading.state in (TradingState.HALTED, TradingState.DISARMED):
+        return Step(state)
+    state = stops.counted(state, "risk", reason, TradingState.DISARMED)
+    return moved(state, TradingState.DISARMED, "risk", reason, event)
+
+
+def moved(
+    state: RiskState, target: TradingState, by: str, reason: str, event: Received, *, always: bool = False
+) -> Step[RiskState]:
+    """Go to `target` and say so; `always` says it again where it is in force already."""
+    old = state.trading.state
+    if target is old:
+        return Step(state, (Outgoing(stops.changed_message(state.trading)),) if always else ())
+    trading = state.trading.model_copy(update={"state": target, "by": by, "reason": reason})
+    told = alerts.state_changed(event.cause_id, old, target, by, reason)
+    return Step(state.but(trading=trading), (Outgoing(stops.changed_message(trading)), Outgoing(told)))

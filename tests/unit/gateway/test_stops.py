@@ -1,0 +1,127 @@
+"""Stops are obeyed when they are read, held until risk has taken them in, and end what was asked before."""
+
+import pytest
+
+from services.contracts.limits import NS_PER_MS
+from services.contracts.messages.commands import PlaceOrder
+from services.contracts.messages.control import FlattenRequested, HaltFileSeen, TradingStateChanged
+from services.contracts.messages.orders import CommandDenied
+from services.contracts.terms import Purpose, TradingState
+from services.gateway.facts import Started
+
+from .desk import Desk, chejan, exit_order, fresh, on_its_way, order, stop
+
+
+def denied(desk: Desk) -> list[str]:
+    return [message.order_id for message in desk.told(CommandDenied)]
+
+
+def entry(desk: Desk, number: int) -> PlaceOrder:
+    command = order(desk.now_ns, order_id=f"P{number}.1.b.1", pair_id=f"P{number}")
+    desk.hear(command, f"e{number}")
+    return command
+
+
+def holding(desk: Desk) -> None:
+    """Let the pair P1 hold ten shares."""
+    entry(desk, 1)
+    send = desk.sends[-1]
+    desk.answer(send, "0000400")
+    desk.frame(**chejan(send, "0000400", "체결", remaining=0, cum=10, amount=1_995_000))
+
+
+def test_a_state_that_was_on_its_way_does_not_lift_a_halt(desk: Desk) -> None:
+    stop(desk)
+    on_its_way(desk, TradingState.ARMED)
+    assert desk.state.control.in_force is TradingState.HALTED
+    desk.trading(TradingState.HALTED)
+    desk.trading(TradingState.DISARMED)
+    assert desk.state.control.in_force is TradingState.DISARMED
+
+
+def test_a_second_halt_is_held_while_the_lifting_of_the_first_is_on_its_way(desk: Desk) -> None:
+    stop(desk)
+    desk.trading(TradingState.HALTED)
+    stop(desk)
+    for state in (TradingState.DISARMED, TradingState.ARMED):
+        on_its_way(desk, state)
+        assert desk.state.control.in_force is TradingState.HALTED
+
+
+@pytest.mark.parametrize("target", [s for s in TradingState if s is not TradingState.ARMED])
+def test_any_stop_is_obeyed_at_once_and_held_until_risk_has_it(desk: Desk, target: TradingState) -> None:
+    stop(desk, target)
+    entry(desk, 1)
+    assert not desk.sends and denied(desk)
+    on_its_way(desk, TradingState.ARMED)
+    assert desk.state.control.in_force is target
+    desk.trading(TradingState.ARMED)
+    entry(desk, 2)
+    assert len(desk.sends) == 1
+
+
+def test_a_halt_outlives_the_night(desk: Desk) -> None:
+    stop(desk)
+    desk.now_ns += 24 * 3600 * 1_000_000_000
+    desk.tick()
+    assert desk.state.control.in_force is TradingState.HALTED
+    on_its_way(desk, TradingState.ARMED)
+    assert desk.state.control.in_force is TradingState.HALTED
+
+
+def test_a_gateway_without_state_takes_no_arming_of_the_past() -> None:
+    desk = fresh()
+    desk.feed(Started())
+    word = TradingStateChanged(state=TradingState.ARMED, by="t", reason="t", latches=())
+    desk.hear(word, "yesterday", entry_id=f"{desk.now_ns // NS_PER_MS - 60_000}-0")
+    assert desk.state.control.in_force is TradingState.DISARMED
+    desk.hear(word.model_copy(update={"state": TradingState.HALTED}), "h", entry_id="1-0")
+    assert desk.state.control.in_force is TradingState.HALTED
+    desk.hear(word, "now")
+    assert desk.state.control.in_force is TradingState.ARMED
+
+
+@pytest.mark.parametrize("later", ["a halt", "disarming", "risk disarms"])
+def test_a_stop_ends_an_earlier_flatten(desk: Desk, later: str) -> None:
+    """An hour old, a wish to be flat was sold on in the halt that somebody asked for meanwhile."""
+    holding(desk)
+    desk.trading(TradingState.PAUSE_ENTRY)
+    desk.hear(FlattenRequested(symbol="", by="kim", reason="be flat before lunch"), "f")
+    desk.hear(exit_order(desk.now_ns, order_id="P1.0.s.1", purpose=Purpose.FLATTEN, qty_shares=5), "a")
+    desk.answer(desk.sends[-1], "0000401")
+    desk.run(1)
+    before = len(desk.sends)
+    if later == "risk disarms":
+        desk.trading(TradingState.DISARMED)
+    else:
+        stop(desk, TradingState.HALTED if later == "a halt" else TradingState.DISARMED)
+    desk.run(1)
+    assert [send.args[3] for send in desk.sends[before:]] == [23], "what works of it is taken back"
+    before = len(desk.sends)
+    desk.hear(exit_order(desk.now_ns, order_id="P1.0.s.2", purpose=Purpose.FLATTEN, qty_shares=5), "b")
+    assert len(desk.sends) == before and denied(desk)[-1] == "P1.0.s.2"
+
+
+def test_a_flatten_from_before_a_halt_that_is_read_after_it_sells_nothing(desk: Desk) -> None:
+    holding(desk)
+    asked_ms = desk.now_ns // NS_PER_MS
+    desk.run(1)
+    stop(desk)
+    wish = FlattenRequested(symbol="", by="kim", reason="be flat before lunch")
+    desk.hear(wish, "f", entry_id=f"{asked_ms}-0")
+    assert desk.state.control.flatten == frozenset()
+    desk.trading(TradingState.HALTED)
+    desk.hear(wish, "again")
+    desk.trading(TradingState.HALTED)
+    assert desk.state.control.flatten == {""}, "risk's word on a halt that holds already ends nothing"
+
+
+def test_only_a_persons_halt_file_is_told_as_a_stop(desk: Desk) -> None:
+    """The supervisor lays its own around each restart; nobody decided anything by that."""
+    desk.tick(0.1, halt_why="the gateway is started again")
+    desk.tick(0.1)
+    assert desk.told(HaltFileSeen) == []
+    desk.tick(0.1, halt_entry="HALT.txt")
+    desk.tick(0.1, halt_entry="HALT.txt")
+    (seen,) = desk.told(HaltFileSeen)
+    assert "HALT.txt" in seen.reason
