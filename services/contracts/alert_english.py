@@ -158,7 +158,7 @@ WORDS: Final[Mapping[C, Words]] = {
         "The gateway has read its log of intentions from the disk", "Entries go by `arb status`."),
     C.LEASE_MISFIT: Words(
         "The gateway takes no entry: risk's lease does not fit it", "For {lasts:ms}: {problem}.",
-        "`arb limits reload` tells the reference again; if it stays, restart the gateway. `arb status` shows both.",
+        "`arb limits reload` tells the reference again; if that does not end it, restart the gateway.",
         "Risk's lease fits the gateway again", "Entries go by `arb status`."),
     C.QUERIES_RESTRICTED: Words(
         "The broker restricts queries", "It returned {error}: what became of an unknown order cannot be asked.",

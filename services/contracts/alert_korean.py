@@ -163,7 +163,7 @@ WORDS: Final[Mapping[C, Words]] = {
         "게이트웨이가 주문 의도 기록을 디스크에서 읽음", "신규 진입 여부는 `arb status`를 따릅니다."),
     C.LEASE_MISFIT: Words(
         "게이트웨이 신규 진입 보류: 리스크 리스가 게이트웨이와 맞지 않음", "{lasts:ms}째 지속: {problem}.",
-        "`arb limits reload`로 기준 데이터를 다시 알리고, 계속되면 게이트웨이를 재시작하십시오. 양쪽 값은 `arb status`에 나옵니다.",
+        "`arb limits reload`로 기준 데이터를 다시 알리고, 해소되지 않으면 게이트웨이를 재시작하십시오.",
         "리스크 리스가 다시 맞음", "신규 진입 여부는 `arb status`를 따릅니다."),
     C.QUERIES_RESTRICTED: Words(
         "증권사가 조회를 제한함", "반환값 {error}: 결과가 확인되지 않은 주문을 조회할 수 없습니다.",

@@ -35,6 +35,7 @@ _STEM, _SUFFIX = "intentions-", ".jsonl"
 _NAMES = f"{_STEM}????-??-??{_SUFFIX}"
 
 
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _TAIL = 64
 """Bytes before what was last read that must still be there."""
 
@@ -386,7 +387,7 @@ class IntentionLog:
         temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
         temporary.unlink(missing_ok=True)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as file:
+        with os.fdopen(os.open(temporary, _NEW, 0o600), "wb") as file:
             file.write(day.all + others)
             file.flush()
             os.fsync(file.fileno())

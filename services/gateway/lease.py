@@ -64,9 +64,10 @@ class Lease:
         self, expires_mono_ns: int, reference_hash: str, state: TradingState, risk_epoch: int
     ) -> "Lease":
         """Return the lease after a renewal. An older one never shortens it, and one of a risk that was
-        replaced renews nothing."""
+        replaced renews nothing: it can only stop, until the next."""
         if risk_epoch < self.risk_epoch:
-            return replace(self, stale_epoch=risk_epoch)
+            stopped = self.state if state.allows_entries else state
+            return replace(self, state=stopped, stale_epoch=risk_epoch)
         return Lease(max(self.expires_mono_ns, expires_mono_ns), reference_hash, state, risk_epoch)
 
     def of_another_redis(self) -> "Lease":

@@ -107,6 +107,17 @@ def test_a_risk_that_was_replaced_renews_nothing_and_that_is_told(desk: Desk) ->
     assert misfits(desk) == [False, True]
 
 
+def test_a_risk_that_was_replaced_can_only_stop(desk: Desk) -> None:
+    renewed(desk, epoch=7)
+    renewed(desk, TradingState.HALTED, epoch=6)
+    renewed(desk, TradingState.ARMED, epoch=6)
+    desk.hear(order(desk.now_ns))
+    assert desk.sends == [] and "halted" in desk.told(CommandDenied)[-1].detail
+    renewed(desk, epoch=7)
+    desk.hear(order(desk.now_ns, order_id="P1.2.b.1"))
+    assert [send.order_id for send in desk.sends] == ["P1.2.b.1"]
+
+
 def test_epochs_count_anew_where_redis_lost_data(desk: Desk) -> None:
     renewed(desk, epoch=7)
     desk.feed_forgotten()

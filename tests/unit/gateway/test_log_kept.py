@@ -23,6 +23,8 @@ from services.gateway.recovery import recovered, whole_log
 from services.runtime.parts import changed_parts, restore
 
 from .desk import DATE, Desk, chejan, exit_order, fresh, order, ready
+from .test_failing_core import Live
+from .test_failing_core import live as live
 from .test_restrictions import Control, ThroughThePort
 
 ENTRY_OF = {"P2": "000660", "P3": "005380"}
@@ -85,6 +87,7 @@ def test_every_intention_is_in_the_file_again(log: IntentionLog, befall: Any) ->
     append(log, "d")
     assert sorted(ids(log)) == ["a", "b", "c", "d"] and not log.written_twice(DATE, "d")
     assert log.lost
+    assert log.path(DATE).stat().st_mode & 0o077 == 0 or befall not in (deleted, garbage)
 
 
 def test_what_another_gateway_wrote_in_the_file_that_is_there_stays_and_counts(log: IntentionLog) -> None:
@@ -251,3 +254,24 @@ def test_a_process_whose_log_lacks_what_was_stored_as_written_does_not_start(tmp
     word = stored.but(settings=stored.settings.model_copy(update={"lost_log_of": DATE}))
     assert whole_log(word, [], DATE, "log").logged_intents == 0
     assert whole_log(stored.but(trading_date="2026-11-20"), [], DATE, "log").logged_intents == 0
+
+
+def test_the_shell_looks_at_the_file_and_the_core_hears_of_it(live: Live, tmp_path: Path) -> None:
+    log = IntentionLog(tmp_path)
+    live.shell._intentions = log
+    append(log, "a")
+    live.run(1)
+    assert rung_live(live, AlertCode.LOG_LOST) == rung_live(live, AlertCode.LOG_UNWRITTEN) == []
+    log.path(DATE).unlink()
+    log.folder.rename(tmp_path.with_name("away"))
+    tmp_path.write_text("no folder")
+    live.run(1)
+    assert rung_live(live, AlertCode.LOG_UNWRITTEN) == [False]
+    tmp_path.unlink()
+    live.run(1)
+    assert rung_live(live, AlertCode.LOG_UNWRITTEN) == [False, True]
+    assert rung_live(live, AlertCode.LOG_LOST) == [False] and ids(log) == ["a"]
+
+
+def rung_live(live: Live, code: AlertCode) -> list[bool]:
+    return [m.resolved for m in live.told(AlertRaised) if m.code == code]
