@@ -1,8 +1,9 @@
 """The worker of the side jobs: `python -m services.notifier.worker`.
 
 One process without children, so that a kill -9 leaves nothing behind: jobs run in it, and it brings
-retries back itself. rq's own scheduler is a child that would outlive it and keep its lock. rq handles
-SIGTERM: it finishes the job at hand and ends.
+retries back itself. rq's own scheduler is a child that would outlive it and keep its lock. Told to stop, it
+finishes the job at hand and ends: rq's own handler raises wherever the main thread is, which loses a job that
+was just taken, or is itself lost in a destructor.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from uuid import uuid4
 import redis
 import structlog
 from rq import Queue, SimpleWorker
+from rq.exceptions import StopRequested
 from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
 
@@ -34,10 +36,12 @@ from services.runtime.process import EXIT_BAD_SETTINGS
 from services.runtime.redaction import redacted
 from services.runtime.redis_writes import refusal_of_writes
 from services.runtime.settings import RuntimeSettings, SettingsError, load_settings
+from services.runtime.stop_signals import Stop, StopFlag, stop_on_signals
 
-LOOK_AFTER_S: Final = 10
-"""So often it looks for retries whose time has come, and for jobs whose worker was killed: such a one is
-taken up again once its sign of life, good for the job's time limit and a minute, has run out."""
+LOOK_AFTER_S: Final = 2
+"""So often it looks whether it is told to stop, for retries whose time has come, and for jobs whose worker
+was killed: such a one is taken up again once its sign of life, good for the job's time limit and a minute,
+has run out."""
 RQ_TAKES_OFF_S: Final = 15
 """rq waits for a job so much shorter than `worker_ttl`; it looks around between two waits, here each time."""
 
@@ -54,6 +58,8 @@ class DigestWorker(SimpleWorker):
     """
 
     tell: Callable[[AlertRaised], None] = staticmethod(lambda alert: None)
+    stop: Stop = StopFlag()
+    max_connection_wait_time = LOOK_AFTER_S
     _refused = 0
     _refused_told_s = float("-inf")
 
@@ -73,13 +79,31 @@ class DigestWorker(SimpleWorker):
             self.tell(raised(AlertCode.JOB_REFUSED, "job-refused", Severity.CRITICAL, facts))
 
     def run_maintenance_tasks(self) -> None:
-        """Put due retries back into the queue, then what rq itself does now and then."""
+        """Before each wait for a job: put due retries back, then what rq itself does now and then.
+
+        Raises:
+            StopRequested: told to stop; no job is in hand.
+        """
+        if self.stop.is_set():
+            raise StopRequested
         self._scheduler.acquire_locks()
         try:
             self._scheduler.enqueue_scheduled_jobs()
         finally:
             self._scheduler.release_locks()
         super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+
+    def heartbeat(self, *args: Any, **options: Any) -> None:
+        """Say that it lives. Without Redis rq would try for ever, also when told to stop."""
+        try:
+            super().heartbeat(*args, **options)
+        except redis.exceptions.ConnectionError as error:
+            if self.stop.is_set():
+                raise StopRequested from error
+            raise
+
+    def _install_signal_handlers(self) -> None:
+        """`stop` is set by ours."""
 
     @cached_property
     def _scheduler(self) -> Any:
@@ -89,13 +113,15 @@ class DigestWorker(SimpleWorker):
         )
 
 
-def digest_worker(client: "redis.Redis") -> DigestWorker:
+def digest_worker(client: "redis.Redis", stop: Stop | None = None) -> DigestWorker:
+    """Return a worker that ends after `stop` is set, by itself never."""
     queue = Queue(QUEUE, connection=client, serializer=JSONSerializer, job_class=SideJob)
     worker = DigestWorker(
         [queue], connection=client, serializer=JSONSerializer, job_class=SideJob,
         maintenance_interval=0, worker_ttl=LOOK_AFTER_S + RQ_TAKES_OFF_S,
     )  # fmt: skip
     worker.tell = lambda alert: say(client, alert)
+    worker.stop = stop or StopFlag()
     return worker
 
 
@@ -121,7 +147,7 @@ def main() -> int:
         client = redis.Redis.from_url(runtime.redis_url)
         refusal = refusal_of_writes(client)
         if not refusal:
-            digest_worker(client).work(burst=chosen.burst, logging_level="WARNING")
+            digest_worker(client, stop_on_signals()).work(burst=chosen.burst, logging_level="WARNING")
             return 0
     except SettingsError as error:
         sys.stderr.write(f"error: {error}\n")

@@ -28,6 +28,7 @@ from services.notifier.reported import NoticesDelivered
 from services.notifier.state import Digest, DigestLine
 from services.notifier.worker import digest_worker
 from services.runtime.bus import RedisBus
+from services.runtime.stop_signals import StopFlag
 
 from .builders import START_NS, alert, notice, wait_for
 from .conftest import Answer, SlackDouble, Start
@@ -324,3 +325,36 @@ def test_a_job_that_is_no_json_of_ours_is_dropped_and_the_worker_goes_on(
     work(real)
     assert CALLED == [] and len(webhook.posts) == 1
     assert len(told_of_refusals(real)) == 1
+
+
+def test_a_worker_that_is_told_to_stop_takes_no_job_more(real: "redis.Redis", webhook: SlackDouble) -> None:
+    enqueue_digest(real, DIGEST, NAMES, Language.ENGLISH)
+    stop = StopFlag()
+    stop.set()
+    assert digest_worker(real, stop).work(logging_level="WARNING") is False
+    assert webhook.posts == [] and len(digest_queue(real)) == 1
+    work(real)
+    assert len(webhook.posts) == 1
+
+
+def test_without_redis_a_worker_still_ends_when_it_is_told_to(
+    real: "redis.Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = StopFlag()
+    worker = digest_worker(real, stop)
+
+    def away(*args: object, **options: object) -> None:
+        stop.set()
+        raise redis.exceptions.ConnectionError("gone")
+
+    monkeypatch.setattr("rq.worker.base.BaseWorker.heartbeat", away)
+    assert worker.work(logging_level="CRITICAL") is False
+
+
+@pytest.mark.slow
+def test_many_signals_end_an_idle_worker_in_order(real: "redis.Redis", start: Start) -> None:
+    worker = start("services.notifier.worker")
+    wait_for(lambda: bool(real.smembers("rq:workers")), "the worker")
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+        worker.send_signal(number)
+    assert worker.wait(30) == 0
