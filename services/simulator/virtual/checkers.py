@@ -59,6 +59,8 @@ class Witness:
     """(order id, order id) of a sell that was asked for and the buy of its pair that worked there."""
     given_up: list[tuple[str, int, int]] = field(default_factory=list)
     """(pair id, orders, orders due) of a pair whose liquidation was given up too early."""
+    let_through: list[str] = field(default_factory=list)
+    """What `Probes` found."""
     untrue: list[str] = field(default_factory=list)
     """What `Statements` found."""
     opposed: list[tuple[int, str]] = field(default_factory=list)
@@ -354,6 +356,11 @@ def within_what_was_decided(day: Witness) -> list[str]:
     ]
 
 
+def nothing_slips_through(day: Witness) -> list[str]:
+    """I15: what passes the last gate, or risk, would not pass with any one thing wrong that forbids it."""
+    return [f"I15 {sentence}" for sentence in day.let_through]
+
+
 def told_as_it_is(day: Witness) -> list[str]:
     """I14: in every step what the gateway tells of an order is the broker's, and risk's money and trips are
     the account's once it has heard all."""
@@ -454,6 +461,7 @@ CHECKERS: tuple[Callable[[Witness], list[str]], ...] = (
     only_in_the_windows,
     own_orders_never_meet,
     within_what_was_decided,
+    nothing_slips_through,
     told_as_it_is,
     decisions_recompute,
     nothing_failed,

@@ -12,8 +12,9 @@ from typing import Any
 
 from services.contracts.envelope import Envelope
 from services.contracts.limits import LEASE_MS, NS_PER_MS, NS_PER_S
-from services.contracts.messages.commands import PlaceOrder
+from services.contracts.messages.commands import CancelOrder, PlaceOrder
 from services.contracts.messages.control import ReferencePublished
+from services.contracts.messages.intents import TradeIntent
 from services.contracts.messages.pairs import PairApproved, PairClosed, ResidualMarked, StrandReason
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.streams import CONTROL, LEASE, PAIRS, STATUS, STOPS, TICKS, home_of
@@ -21,12 +22,13 @@ from services.contracts.terms import OrderKind, Purpose, Side, Symbol, Venue
 from services.market.hoga import HogaTable, OrderAction
 from services.market.market_clock import DayPlan
 from services.market.sessions import Window
-from services.risk.exposure import cash_flow_krw
+from services.risk.exposure import cash_flow_krw, total_exposure_krw
 from services.risk.state import RiskState
 from services.simulator.orders import Order
 from services.simulator.virtual.bus import VirtualBus
 from services.simulator.virtual.checkers import Witness
 from services.simulator.virtual.gateway import MONO_BEHIND_NS, VirtualGateway
+from services.simulator.virtual.probes import Probes, unknown_sells
 from services.simulator.virtual.process import VirtualProcess
 from services.simulator.virtual.room import Room
 from services.simulator.virtual.sends import Asked, Bounds, EntrySent, ExitSent, Word, sell_bounds, word_of
@@ -54,6 +56,9 @@ class Observer:
     room: Room = field(default_factory=Room)
     asked: Asked = field(default_factory=Asked)
     statements: Statements = field(init=False)
+    probes: Probes = field(init=False)
+    _intents: list[TradeIntent] = field(default_factory=list)
+    """Written since the last look at risk's books."""
     _open: set[str] = field(default_factory=set)
     _working: list[Order] = field(default_factory=list)
     _of_pair: dict[str, list[Order]] = field(default_factory=dict)
@@ -72,6 +77,7 @@ class Observer:
 
     def __post_init__(self) -> None:
         self.statements = Statements(self.bus, self.witness.untrue)
+        self.probes = Probes(self.witness.let_through)
 
     def at_stake(self) -> bool:
         """Whether a pair was approved and not closed since, as far as was ever said."""
@@ -102,7 +108,11 @@ class Observer:
             self.statements.said(envelope, self.gateway.life)
         self.asked.hear(body)
         if isinstance(body, PlaceOrder):
-            self._commanded(body)
+            self._commanded(body, now_ns)
+        elif isinstance(body, CancelOrder) and self.gateway.up and not told_again:
+            self.probes.cancelled(self.gateway.state, envelope, *self._gateways_time(now_ns))
+        elif isinstance(body, TradeIntent) and not told_again:
+            self._intents.append(body)
         if isinstance(body, ReferencePublished):
             self.witness.limits = body.reference.limits
         elif isinstance(body, PairApproved):
@@ -225,22 +235,49 @@ class Observer:
         """SendOrder came back with the broker's word that its second is full."""
         self._full_ns, self._full_life = now_ns, self.gateway.life
 
-    def _commanded(self, order: PlaceOrder) -> None:
-        """A sell is asked for: not where a buy of its pair works."""
+    def _commanded(self, order: PlaceOrder, now_ns: int) -> None:
+        """An order is asked for, and not read yet: no sell where a buy of its pair works."""
         working = self._of_pair.get(order.pair_id, ()) if order.side is Side.SELL else ()
         for other in working:
             if other.side is Side.BUY and other.venue is order.venue and other.remaining_shares:
                 self.witness.asked_against.append((order.order_id, other.request.rqname))
+        if self.gateway.up:
+            self.probes.commanded(
+                self.gateway.state, order, *self._gateways_time(now_ns), self._free_shares(order.pair_id)
+            )
+
+    def _gateways_time(self, now_ns: int) -> tuple[int, int]:
+        """Redis time as the gateway reads it, and its monotonic time."""
+        return now_ns + self.gateway.clock_error_ns, now_ns - MONO_BEHIND_NS
+
+    def _free_shares(self, pair_id: str) -> int:
+        """What a pair has bought and neither sold nor put on sale, by the broker's books."""
+        free = 0
+        for order in self._of_pair.get(pair_id, ()):
+            filled = order.money.filled_shares
+            free += filled if order.side is Side.BUY else -filled - order.remaining_shares
+        return free
+
+    def _probe_gateway(self, now_ns: int) -> None:
+        if not self.gateway.up:
+            return
+        state, renewed_ns = self.gateway.state, self._renewed_ns - MONO_BEHIND_NS
+        self.probes.lapsed(state, now_ns - MONO_BEHIND_NS, renewed_ns)
+        for order_id in unknown_sells(state):
+            command = self.asked.commands.get(order_id)
+            if command is not None:
+                free = self._free_shares(command.pair_id)
+                self.probes.in_doubt(state, command, *self._gateways_time(now_ns), free)
 
     def _exit(self, order_id: str, facts: dict[str, Any], now_ns: int) -> None:
         self._take_new_orders()
-        free = 0
-        for order in self._of_pair.get(facts["pair_id"], ()):
-            filled = order.money.filled_shares
-            free += filled if order.side is Side.BUY else -filled - order.remaining_shares
+        free = self._free_shares(facts["pair_id"])
         if facts["purpose"] == Purpose.FLATTEN:
             self._liquidations[facts["pair_id"]] += 1
         word = self._word_on_the_bus()
+        entry = self.asked.entry_on(Symbol(facts["symbol"]), Venue(facts["venue"]))
+        if entry is not None:
+            self.probes.sold(self.gateway.state, entry, *self._gateways_time(now_ns))
         command = self.asked.commands.get(order_id)
         pair = self._of_pair.get(facts["pair_id"], ())
         self.witness.exits.append(
@@ -266,9 +303,40 @@ class Observer:
     # -- what the broker has ----------------------------------------------------------------
 
     def hold_books(self, now_ns: int, risk: "VirtualProcess[RiskState]") -> None:
-        """Risk's money and trips against the account, after every step."""
+        """After every step: risk's money and trips against the account, and what would slip through."""
+        intents, self._intents = self._intents, []
+        self._probe_gateway(now_ns)
         if risk.up and risk.loaded:
-            self.statements.step(now_ns, self._working_orders(), risk.state, risk.positions)
+            for intent in intents:
+                self.probes.intended(risk.state, intent, now_ns + risk.clock_shift_ns)
+            heard_all = self.statements.step(now_ns, self._working_orders(), risk.state, risk.positions)
+            if heard_all:
+                self._hold_exposure(now_ns, risk.state)
+
+    def _hold_exposure(self, now_ns: int, risk: RiskState) -> None:
+        """Risk's worst case is no less than what is held by the broker's books and may still be bought."""
+        closed = {m.pair_id for m in self._on_stream(PairClosed)}
+        marked = {m.pair_id for m in self._on_stream(ResidualMarked)}
+        worst_krw = 0
+        approved = {pair.pair_id: pair for pair in self._on_stream(PairApproved)}
+        for pair in approved.values():
+            if pair.pair_id in closed:
+                continue
+            bought, held_krw = self._bought_by(pair.pair_id)
+            left = max(0, pair.qty_shares - bought) * pair.buy_limit_krw
+            worst_krw += held_krw + (self._working_krw(pair.pair_id) if pair.pair_id in marked else left)
+        if total_exposure_krw(risk) < worst_krw:
+            said = total_exposure_krw(risk)
+            self.witness.untrue.append(f"risk's worst case is {said:,} KRW at {now_ns}, and is {worst_krw:,}")
+
+    def _on_stream(self, kind: type[Any]) -> list[Any]:
+        posted = [entry.envelope.body for entry in self.bus.streams.get(PAIRS.key, [])]
+        return [message for message in posted if isinstance(message, kind)]
+
+    def _working_krw(self, pair_id: str) -> int:
+        """What the buys of a pair that work may still spend."""
+        orders = [o for o in self._of_pair.get(pair_id, ()) if o.side is Side.BUY and o.is_open]
+        return sum(order.remaining_shares * order.price_krw for order in orders)
 
     def watch(self, now_ns: int) -> None:
         """Exposure and what is open at the broker, after every step."""

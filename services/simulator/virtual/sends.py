@@ -10,7 +10,7 @@ from services.contracts.envelope import Envelope
 from services.contracts.messages.commands import PlaceOrder
 from services.contracts.messages.control import FlattenRequested, StopRequested, TradingStateChanged
 from services.contracts.messages.pairs import PairApproved
-from services.contracts.terms import OrderKind, Purpose, Side, Symbol, TradingState
+from services.contracts.terms import OrderKind, Purpose, Side, Symbol, TradingState, Venue
 from services.contracts.tick_grid import SHARE_TICKS
 from services.contracts.trading_limits import TradingLimits
 from services.simulator.account import Costs
@@ -118,12 +118,19 @@ class Asked:
 
     commands: dict[str, PlaceOrder] = field(default_factory=dict)
     approved: dict[str, PairApproved] = field(default_factory=dict)
+    _entries: dict[tuple[Symbol, Venue], PlaceOrder] = field(default_factory=dict)
 
     def hear(self, message: object) -> None:
         if isinstance(message, PlaceOrder):
             self.commands[message.order_id] = message
+            if message.purpose is Purpose.ENTRY:
+                self._entries[message.symbol, message.venue] = message
         elif isinstance(message, PairApproved):
             self.approved[message.pair_id] = message
+
+    def entry_on(self, symbol: Symbol, venue: Venue) -> PlaceOrder | None:
+        """Return the newest command to buy a share on a venue."""
+        return self._entries.get((symbol, venue))
 
     def entry_bounds(self, pair_id: str) -> Bounds:
         """An entry pays no more than its pair was approved for."""

@@ -106,8 +106,9 @@ class Statements:
 
     # -- every step ------------------------------------------------------------------------------
 
-    def step(self, now_ns: int, working: Iterable[Order], risk: RiskState, heard: dict[str, int]) -> None:
-        """Compare risk's books, if it has `heard` (positions by stream) all that there is to hear."""
+    def step(self, now_ns: int, working: Iterable[Order], risk: RiskState, heard: dict[str, int]) -> bool:
+        """Compare risk's books, if it has `heard` (positions by stream) all that there is to hear; returns
+        whether it has."""
         if self._losses != self.bus.losses:
             self._tell_anew()
         self._behind.update(order.request.rqname for order in working)
@@ -115,7 +116,7 @@ class Statements:
             self._behind.discard(name)
         all_heard = all(heard.get(key, 0) == self.bus.newest(key) for key in (ORDERS.key, PAIRS.key))
         if self._behind or not all_heard:
-            return
+            return False
         cash_krw = self._cash_krw.total()
         if cash_flow_krw(risk) != cash_krw:
             self.untrue.append(
@@ -124,6 +125,7 @@ class Statements:
         trips = self.trips()
         if {symbol: count for symbol, count in risk.day.trips.items() if count} != trips:
             self.untrue.append(f"risk counts {dict(risk.day.trips)} trips at {now_ns}, the broker {trips}")
+        return True
 
     def _is_told(self, name: str) -> bool:
         order = self._orders.get(name)
