@@ -111,7 +111,8 @@ def ask(link: Link, message: Message, wait_s: float) -> Outcome:
     entry_id = ""
     deadline = time.monotonic() + wait_s
     while True:
-        for item in follower.read(POLL_MS):
+        # Streams have no order between them: the answer can stand before the request that was read with it.
+        for item in sorted(follower.read(POLL_MS), key=lambda item: item.envelope.id != request.id):
             if item.envelope.id == request.id:
                 entry_id = item.entry_id
             elif entry_id and _answers(expected, request, item):
