@@ -324,7 +324,10 @@ def _lift(reason: str, by: str, redis: str, run: RunOption, wait: float, as_json
     reason, by = reason_or_ask(reason), name_or_login(by)
     link = open_desk(redis, run)
     board, _ = board_now(link)
-    finish(ask(link, HaltLiftRequested(by=by, reason=reason, stop_count=board.stop_count), wait), as_json)
+    outcome = ask(link, HaltLiftRequested(by=by, reason=reason, stop_count=board.stop_count), wait)
+    file = "" if board.gateway is None else board.gateway.halt_file
+    more = f"{file} still lies beside the gateway, which sends only cancels: remove it there as well."
+    finish(outcome, as_json, (more,) if file not in ("", "supervisor") else ())
 
 
 def _stranded_shares(link: Link, pair_id: str) -> int:

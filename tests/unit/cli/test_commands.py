@@ -44,6 +44,7 @@ from tests.unit.cli.builders import (
     envelope,
     executor_status,
     filled,
+    gateway_status,
     sent,
 )
 
@@ -93,6 +94,14 @@ def test_a_halt_is_answered_by_risk(link: Link, risk: None) -> None:
     result = arb("halt", "--reason", "drill", "--by", "kim", "--wait", "10")
     assert result.exit_code == 0
     assert "trading is halted (by kim: drill)" in result.output
+
+
+def test_a_lifted_halt_names_the_file_that_still_stops(link: Link, risk: None) -> None:
+    arb("halt", "--reason", "drill", "--by", "kim", "--wait", "10")
+    link.append(gateway_status(halt_file="var/HALT.txt"), cause="c")
+    result = arb("halt", "--lift", "--reason", "over", "--by", "kim", "--wait", "10")
+    assert result.exit_code == 0, result.output
+    assert "disarmed" in result.output and "var/HALT.txt still lies" in result.output
 
 
 def test_silence_is_said_plainly_and_fails(link: Link) -> None:
