@@ -2,7 +2,8 @@
 
 A running simulated desk, orders flowing: entries that rest are commanded as fast as the order budget
 takes them. The clock starts at the control entry's Redis id; what the broker saw, and what the gateway
-said, is compared with it. `python -m benchmarks.halt [--halts N] [--json FILE]`, or `make bench-halt`.
+said, is compared with it. Then halts that stand behind 20,000 entries which nobody can read, in each stream
+that the command writes to. `python -m benchmarks.halt [--halts N] [--json FILE]`, or `make bench-halt`.
 """
 
 import argparse
@@ -14,10 +15,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from services.cli.link import entry_order
 from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.commands import PlaceOrder
 from services.contracts.messages.control import StopRequested, TradingStateChanged
 from services.contracts.messages.orders import CommandDenied, OrderAccepted, OrderClosed
+from services.contracts.streams import CONTROL, ENTRY_FIELD, Stream, home_of, key_of
 from services.contracts.terms import Side, TradingState, Venue
 from services.contracts.tick_grid import SHARE_TICKS as TICKS
 from tests.support.live_desk import GATEWAY, SYMBOLS, LiveDesk
@@ -34,6 +37,11 @@ FIGURES = (
     "cancels_confirmed_ms",
     "risk_confirmed_ms",
 )
+JUNK = 20_000
+JUNK_HALTS = 3
+POLL_S = 0.002
+HALT = StopRequested(target=TradingState.HALTED, by="bench", reason="bench")
+JUNK_STREAMS = tuple(dict.fromkeys((CONTROL, home_of(type(HALT)))))
 _numbers = count(1)
 
 
@@ -44,7 +52,7 @@ def measured(desk: LiveDesk) -> dict[str, float]:
         command_entry(desk)
         time.sleep(COMMAND_EVERY_S)
         desk.read()
-    envelope = desk.say(StopRequested(target=TradingState.HALTED, by="bench", reason="bench"))
+    envelope = desk.say(HALT)
     for _ in range(4):
         command_entry(desk)
     desk.wait(TradingStateChanged, lambda m: m.state is TradingState.HALTED, mark)
@@ -98,6 +106,30 @@ def times(desk: LiveDesk, mark: int, request_id: str) -> dict[str, float]:
     return {name: (at_ns - asked_ns) / NS_PER_MS for name, at_ns in ends.items()}
 
 
+def behind_junk(stream: Stream) -> list[float]:
+    """Return for some halts how many ms after its id the gateway has read one with junk in front of it."""
+    desk: LiveDesk = DESK()
+    try:
+        desk.start()
+        desk.made_whole()
+        return [_behind_junk(desk, stream) for _ in range(JUNK_HALTS)]
+    finally:
+        desk.stop()
+
+
+def _behind_junk(desk: LiveDesk, stream: Stream) -> float:
+    pipeline = desk.link.client.pipeline(transaction=False)
+    for _ in range(JUNK):
+        pipeline.xadd(key_of(stream), {ENTRY_FIELD: "junk"})
+    pipeline.execute()
+    desk.say(HALT)
+    key = key_of(home_of(type(HALT)))
+    asked = desk.link.bus.tail(key, 1)[-1]
+    while entry_order(desk.link.bus.positions("gateway").get(key, "0-0")) < asked.order:
+        time.sleep(POLL_S)
+    return (desk.link.bus.time_ns() - _id_ns(asked.entry_id)) / NS_PER_MS
+
+
 def _id_ns(entry_id: str) -> int:
     return int(entry_id.partition("-")[0]) * NS_PER_MS
 
@@ -125,15 +157,18 @@ def main() -> int:
             print(f"\rhalt {number + 1} of {args.halts}", end="", file=sys.stderr, flush=True)
     finally:
         desk.stop()
+    junk = {stream.name: behind_junk(stream) for stream in JUNK_STREAMS}
     figures = summary(rows)
     print(file=sys.stderr)
     print(f"after `arb halt` (Redis id of its control entry), {len(rows)} halts, ms:")
     for name in FIGURES:
         print(f"  {name:<26} p50 {figures[name]['p50']:>8}   max {figures[name]['max']:>8}")
+    for name, found in junk.items():
+        words = ", ".join(f"{ms:.0f}" for ms in found)
+        print(f"read by the gateway behind {JUNK:,} entries of junk in {name}, ms: {words}")
     if args.json is not None:
-        args.json.write_text(
-            json.dumps({"halts": len(rows), **figures, "rows": rows}, indent=2) + "\n", encoding="utf-8"
-        )
+        found_all = {"halts": len(rows), **figures, "behind_junk_ms": junk, "rows": rows}
+        args.json.write_text(json.dumps(found_all, indent=2) + "\n", encoding="utf-8")
     return 0
 
 
