@@ -19,6 +19,10 @@ class Unreadable(ValueError):
     """An entry that cannot be read: it goes to the dead stream with this reason."""
 
 
+class NoEnvelope(Unreadable):
+    """Nothing that any build of ours has written: not JSON, or a field of every message is missing."""
+
+
 class Part(BaseModel):
     """A frozen value inside a message."""
 
@@ -99,14 +103,17 @@ def decode(text: str | bytes) -> Envelope:
     """Return the envelope with its typed body.
 
     Raises:
-        Unreadable: not JSON, too large, a field missing, an unknown type or version.
+        NoEnvelope: not JSON, or without what every message has.
+        Unreadable: too large, a field missing, an unknown type or version.
     """
     if len(text) > MAX_MESSAGE_BYTES:
         raise Unreadable(f"message of {len(text)} bytes, more than {MAX_MESSAGE_BYTES}")
+    if text[:1] not in ("{", b"{"):
+        raise NoEnvelope("not an envelope: no JSON object")
     try:
         envelope = Envelope.model_validate_json(text)
     except ValidationError as error:
-        raise Unreadable(f"not an envelope: {_first_problem(error)}") from error
+        raise NoEnvelope(f"not an envelope: {_first_problem(error)}") from error
     message_class = Message._registry.get(envelope.type)
     if message_class is None:
         raise Unreadable(f"unknown type {envelope.type!r}")

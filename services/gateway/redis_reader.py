@@ -13,7 +13,7 @@ from queue import SimpleQueue
 
 import structlog
 
-from services.contracts.envelope import Envelope, Unreadable
+from services.contracts.envelope import Envelope, NoEnvelope, Unreadable
 from services.contracts.limits import READ_BLOCK_MS, READ_COUNT
 from services.contracts.streams import LEASE, STOPS
 from services.runtime.bus import BusUnavailable, Entry, RedisBus
@@ -27,11 +27,12 @@ INBOX_MOST = 4 * READ_COUNT
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One entry with its envelope, or with the reason why it has none."""
+    """One entry with its envelope, or with the reason why it has none. `junk`: no build of ours wrote it."""
 
     entry: Entry
     envelope: Envelope | None
     problem: str = ""
+    junk: bool = False
 
 
 class RedisReader(threading.Thread):
@@ -102,4 +103,4 @@ def read_entry(entry: Entry) -> Read:
     try:
         return Read(entry, entry.decoded())
     except Unreadable as problem:
-        return Read(entry, None, str(problem))
+        return Read(entry, None, str(problem), junk=isinstance(problem, NoEnvelope))

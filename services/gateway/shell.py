@@ -6,6 +6,7 @@ decided here.
 
 import os
 from collections.abc import Callable
+from queue import SimpleQueue
 from typing import Any
 
 import structlog
@@ -49,7 +50,7 @@ from services.gateway.pulse import PULSE_MS, PulseFile, vitals_of
 from services.gateway.redis_reader import Read, RedisReader
 from services.gateway.redis_writer import QtClock, RedisWriter
 from services.gateway.state import GatewayState
-from services.runtime.burials import Burials, burial
+from services.runtime.burials import SAMPLES, Burials, burial
 from services.runtime.bus import Write
 from services.runtime.service import book_of
 
@@ -57,6 +58,7 @@ SOURCE = "gateway"
 EXIT_FAILED, EXIT_FENCED = 1, 3
 BUSY_TICK_NS = 10 * NS_PER_MS
 FACTS_PER_TURN = 500
+JUNK_PER_TURN = 5_000
 KEEP_LOG_NS = 300 * NS_PER_MS
 """The log's file is looked at this often; before each order besides."""
 _WORDS = (CONTROL.key, LEASE.key)
@@ -172,7 +174,7 @@ class Shell:
         """
         stops, inbox = self._reader.stops, self._reader.inbox
         stopping = [stops.get() for _ in range(stops.qsize())]
-        found = [inbox.get() for _ in range(min(FACTS_PER_TURN, inbox.qsize()))]
+        found = _some_of(inbox)
         words = [read for read in found if read.entry.key in _WORDS]
         return stopping, words, [read for read in found if read.entry.key not in _WORDS]
 
@@ -400,7 +402,11 @@ class Shell:
         entry = read.entry
         if entry.key in self._positions:
             self._positions = {**self._positions, entry.key: entry.entry_id}
-        now_ns, buried = self._clock.now_ns(), burial(SOURCE, entry, reason, 1)
+        now_ns = self._clock.now_ns()
+        if read.junk and self._burials.count(entry.key) >= SAMPLES:
+            self._burials = self._burials.counted(entry.key, entry.entry_id, reason, now_ns)
+            return
+        buried = burial(SOURCE, entry, reason, 1)
         self._burials = self._burials.after(buried, now_ns)
         self._put([self._write(Outgoing(buried), entry.name, 0, now_ns)])
 
@@ -408,6 +414,18 @@ class Shell:
         self._burials, alerts = self._burials.told(now_ns)
         for at, alert in enumerate(alerts):
             self._put([self._write(Outgoing(alert), f"buried-{SOURCE}-{now_ns}", at, now_ns)])
+
+
+def _some_of(inbox: "SimpleQueue[Read]") -> list[Read]:
+    """Take what a turn has time for. Junk is only counted, so more of it is taken than of messages."""
+    found: list[Read] = []
+    messages = 0
+    for _ in range(min(JUNK_PER_TURN, inbox.qsize())):
+        found.append(inbox.get())
+        messages += not found[-1].junk
+        if messages == FACTS_PER_TURN:
+            break
+    return found
 
 
 def _command_of(fact: Fact) -> PlaceOrder | AmendOrder | CancelOrder | None:

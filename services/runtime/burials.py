@@ -24,6 +24,8 @@ AGAIN_MOST_NS: Final = 300 * NS_PER_S
 """A growing count is told after 2, 4, 8 s and so on, at last every five minutes."""
 QUIET_NS: Final = 60 * NS_PER_S
 PROBLEM_CHARS: Final = 300
+SAMPLES: Final = 100
+"""So much of a flood of junk is kept one by one where nobody has to hear of each entry."""
 _PAIR_ID: Final = re.compile(r'"pair_id"\s*:\s*"([^"]{1,80})"')
 
 
@@ -71,15 +73,28 @@ class Burials:
     service: str
     spells: Mapping[str, Spell] = field(default_factory=dict)
 
+    def count(self, stream_key: str) -> int:
+        """Return how many entries of a stream were given up lately."""
+        spell = self.spells.get(stream_key)
+        return 0 if spell is None else spell.count
+
     def after(self, buried: EntryBuried, now_ns: int) -> "Burials":
         """Return this with one more entry given up."""
         named = _PAIR_ID.search(buried.text)
-        spell = self.spells.get(buried.stream_key) or Spell(0, now_ns, "", "", tell_at_ns=now_ns)
+        return self.counted(
+            buried.stream_key, buried.entry_id, buried.reason, now_ns, named[1] if named else ""
+        )
+
+    def counted(
+        self, stream_key: str, entry_id: str, problem: str, now_ns: int, pair_id: str = ""
+    ) -> "Burials":
+        """Return this with one more entry given up, of which nothing else is kept."""
+        spell = self.spells.get(stream_key) or Spell(0, now_ns, "", "", tell_at_ns=now_ns)
         spell = replace(
-            spell, count=spell.count + 1, last_ns=now_ns, entry_id=buried.entry_id, problem=buried.reason,
-            pair_id=named[1] if named else spell.pair_id,
+            spell, count=spell.count + 1, last_ns=now_ns, entry_id=entry_id, problem=problem,
+            pair_id=pair_id or spell.pair_id,
         )  # fmt: skip
-        return replace(self, spells={**self.spells, buried.stream_key: spell})
+        return replace(self, spells={**self.spells, stream_key: spell})
 
     def told(self, now_ns: int) -> tuple["Burials", tuple[AlertRaised, ...]]:
         """Return the alerts that are due, and this with them told."""

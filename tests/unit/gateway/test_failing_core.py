@@ -32,6 +32,7 @@ from services.gateway.halt_file import HaltFile
 from services.gateway.outbox import Outbox
 from services.gateway.redis_reader import Read, read_entry
 from services.gateway.shell import Identity, Shell
+from services.runtime.burials import SAMPLES
 from services.runtime.bus import Entry
 
 from .desk import Desk, FakeBroker, S, exit_order, order
@@ -229,4 +230,17 @@ def test_junk_on_the_commands_is_told_in_one_alert_and_what_follows_is_heard(liv
     (alert,) = [told for told in live.told(AlertRaised) if told.code == AlertCode.DEAD_LETTER]
     assert (alert.alert_id, alert.facts["count"]) == ("dead-gateway-commands-main", 400)
     buried = live.told(EntryBuried)
-    assert len(buried) == 400 and {(len(m.text), m.whole_bytes) for m in buried} == {(4_096, 8_000)}
+    assert len(buried) == SAMPLES and {(len(m.text), m.whole_bytes) for m in buried} == {(4_096, 8_000)}
+
+
+def test_messages_of_another_build_are_buried_each_however_many(live: Live) -> None:
+    text = sell_text(live).replace('"version":1', '"version":9').encode()
+    for number in range(1, 151):
+        live.inbox.put(read_entry(Entry(KEY, f"{number}-0", text)))
+    live.run(0.1)
+    assert len(live.told(EntryBuried)) == 150, "each can be put back once a build reads it"
+
+
+def sell_text(live: Live) -> str:
+    envelope = Envelope.wrap(sell(live, 1), source="executor", now_ns=live.clock.now, causation_id="c")
+    return envelope.encode()
