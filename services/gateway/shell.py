@@ -50,7 +50,7 @@ from services.gateway.pulse import PULSE_MS, PulseFile, vitals_of
 from services.gateway.redis_reader import Read, RedisReader
 from services.gateway.redis_writer import QtClock, RedisWriter
 from services.gateway.state import GatewayState
-from services.runtime.burials import SAMPLES, Burials, burial
+from services.runtime.burials import Burials, burial
 from services.runtime.bus import Write
 from services.runtime.service import book_of
 
@@ -403,7 +403,7 @@ class Shell:
         if entry.key in self._positions:
             self._positions = {**self._positions, entry.key: entry.entry_id}
         now_ns = self._clock.now_ns()
-        if read.junk and self._burials.count(entry.key) >= SAMPLES:
+        if read.junk and self._burials.is_flooded(entry):
             self._burials = self._burials.counted(entry.key, entry.entry_id, reason, now_ns)
             return
         buried = burial(SOURCE, entry, reason, 1)

@@ -25,7 +25,7 @@ AGAIN_MOST_NS: Final = 300 * NS_PER_S
 QUIET_NS: Final = 60 * NS_PER_S
 PROBLEM_CHARS: Final = 300
 SAMPLES: Final = 100
-"""So much of a flood of junk is kept one by one where nobody has to hear of each entry."""
+"""So much of a flood of junk is kept one by one."""
 _PAIR_ID: Final = re.compile(r'"pair_id"\s*:\s*"([^"]{1,80})"')
 
 
@@ -77,6 +77,10 @@ class Burials:
         """Return how many entries of a stream were given up lately."""
         spell = self.spells.get(stream_key)
         return 0 if spell is None else spell.count
+
+    def is_flooded(self, entry: Entry) -> bool:
+        """Whether an entry that is no message is only counted: it names nothing, and many came before it."""
+        return self.count(entry.key) >= SAMPLES and not entry.text.startswith(b"{")
 
     def after(self, buried: EntryBuried, now_ns: int) -> "Burials":
         """Return this with one more entry given up."""

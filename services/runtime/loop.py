@@ -26,7 +26,7 @@ from typing import Final, Generic
 
 import structlog
 
-from services.contracts.envelope import Envelope, Message, Unreadable
+from services.contracts.envelope import Envelope, Message, NoEnvelope, Unreadable
 from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS, NS_PER_S, READ_BLOCK_MS, READ_COUNT, TICK_MS
 from services.contracts.messages.status import Heartbeat
 from services.contracts.step import Event, Outgoing, Received, StateT, Tick
@@ -267,7 +267,13 @@ class ServiceLoop(Generic[StateT]):
         try:
             event = Received(entry.decoded(), entry.key, entry.entry_id, self._clock.now_ns())
         except Unreadable as reason:
-            self._bury(entry, str(reason), 1, writes)
+            if isinstance(reason, NoEnvelope) and self._burials.is_flooded(entry):
+                self._burials = self._burials.counted(
+                    entry.key, entry.entry_id, str(reason), self._clock.now_ns()
+                )
+                self._passed(entry)
+            else:
+                self._bury(entry, str(reason), 1, writes)
             return True
         try:
             self._ask(event, writes)

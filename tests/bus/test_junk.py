@@ -12,6 +12,7 @@ from services.contracts.messages.control import TradingStateRequested
 from services.contracts.messages.dead import EntryBuried
 from services.contracts.streams import ALERTS, CONTROL, DEAD
 from services.contracts.terms import TradingState
+from services.runtime.burials import SAMPLES
 from services.runtime.bus import BusUnavailable, RedisBus, Write
 from services.runtime.loop import ServiceLoop
 from tests.bus.test_poison import Tally, loop_on, said
@@ -58,7 +59,15 @@ def test_many_entries_cost_few_commits_and_one_alert(
     until_halted(loop, turns=JUNK // READ_COUNT + 2)
     assert len(commits) <= JUNK // READ_COUNT + 2
     assert len(alerts_of(client)) <= 2 and len({alert.alert_id for alert in alerts_of(client)}) == 1
-    assert len(loop.state.buried) == JUNK, "the core hears of each"
+    assert len(loop.state.buried) == SAMPLES, "the core hears of what may name something"
+
+
+def test_the_core_hears_of_each_entry_that_may_name_something(client: "redis.Redis") -> None:
+    loop = loop_on(client)
+    flood(client, [b'{"pair_id": "P%d", torn' % number for number in range(SAMPLES + 50)])
+    halt(client)
+    until_halted(loop, turns=12)
+    assert len(loop.state.buried) == len(said(client, DEAD.key, EntryBuried)) == SAMPLES + 50
 
 
 def test_a_large_entry_is_carried_on_as_its_beginning_and_its_hash(client: "redis.Redis") -> None:
