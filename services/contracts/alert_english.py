@@ -255,7 +255,7 @@ WORDS: Final[Mapping[C, Words]] = {
         "Trading is {new:state}", "It was {old:state}. {by}: {reason}", "Nothing to do; `arb status` shows it."),
     C.STATE_LOWERED: Words(
         "Trading is {new:state}", "It was {old:state}. {by}: {reason}",
-        "See `arb status` for what is open; arm again with `arb arm`."),
+        "See `arb status` for what is open. A halt ends by `arb halt --lift`; then arm again with `arb arm`."),
     C.SYMBOL_PAUSED: Words(
         "{symbol} is paused", "{by}: {reason}", "Resume it with `arb symbols resume {symbol}`."),
     C.SYMBOL_RESUMED: Words(

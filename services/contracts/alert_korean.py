@@ -257,7 +257,8 @@ WORDS: Final[Mapping[C, Words]] = {
         "조치할 것은 없습니다. 현재 상태는 `arb status`에 표시됩니다."),
     C.STATE_LOWERED: Words(
         "거래 상태 하향: {new:state}", "이전 상태: {old:state}. {by}: {reason}",
-        "`arb status`로 진행 중인 페어를 확인하고, 재개하려면 `arb arm`을 실행하십시오."),
+        "`arb status`로 진행 중인 페어를 확인하십시오. 정지(halt)는 `arb halt --lift`로 해제하고, 재개하려면 "
+        "`arb arm`을 실행하십시오."),
     C.SYMBOL_PAUSED: Words(
         "{symbol} 거래 일시 중지", "{by}: {reason}", "재개하려면 `arb symbols resume {symbol}` 명령을 실행하십시오."),
     C.SYMBOL_RESUMED: Words(

@@ -14,11 +14,14 @@ from typer.testing import CliRunner
 
 from services.cli.app import app
 from services.cli.link import Link, open_link
+from services.cli.requests import ask
+from services.cli.snapshot import board_now
 from services.contracts.alert_codes import AlertCode
 from services.contracts.alert_text import raised
 from services.contracts.messages.control import (
     AlertAcknowledged,
     FlattenRequested,
+    HaltLiftRequested,
     ResidualClaimed,
     StopRequested,
     TradingStateRequested,
@@ -102,6 +105,36 @@ def test_a_lifted_halt_names_the_file_that_still_stops(link: Link, risk: None) -
     result = arb("halt", "--lift", "--reason", "over", "--by", "kim", "--wait", "10")
     assert result.exit_code == 0, result.output
     assert "disarmed" in result.output and "var/HALT.txt still lies" in result.output
+
+
+def test_a_halt_ends_by_its_lifting_alone(link: Link, risk: None) -> None:
+    assert arb("halt", "--reason", "wrong prices", "--by", "alice", "--wait", "10").exit_code == 0
+    for command in ("pause", "reduce"):
+        refused = arb(command, "--reason", "sell", "--wait", "10")
+        assert refused.exit_code == 1 and "arb halt --lift" in refused.output
+    kept = arb("disarm", "--reason", "enough", "--wait", "10")
+    assert kept.exit_code == 0 and "no change: the desk is halted (by alice: wrong prices)" in kept.output
+    lifted = arb("halt", "--lift", "--reason", "right again", "--by", "bob", "--wait", "10")
+    assert lifted.exit_code == 0 and "trading is disarmed (by bob: right again)" in lifted.output
+    again = arb("halt", "--lift", "--reason", "right again", "--by", "bob", "--wait", "10")
+    assert again.exit_code == 1 and "no halt holds" in again.output
+
+
+def test_what_was_decided_on_an_earlier_look_is_refused_with_who_stopped(link: Link, risk: None) -> None:
+    board, _ = board_now(link)
+    assert arb("halt", "--reason", "wrong prices", "--by", "alice", "--wait", "10").exit_code == 0
+    lift = HaltLiftRequested(by="bob", reason="go", stop_count=board.stop_count)
+    outcome = ask(link, lift, 10)
+    assert outcome.refused
+    (line,) = outcome.lines()
+    assert "alice halted at" in line and "wrong prices" in line and "arb status" in line
+
+
+def test_a_board_shows_the_newest_stop_with_the_state_that_it_shows(link: Link, risk: None) -> None:
+    arb("halt", "--reason", "wrong prices", "--by", "alice", "--wait", "10")
+    board, _ = board_now(link)
+    assert board.state is TradingState.HALTED and "alice halted at" in board.last_stop
+    assert board.risk is None or board.risk.stop_count == board.stop_count
 
 
 def test_silence_is_said_plainly_and_fails(link: Link) -> None:

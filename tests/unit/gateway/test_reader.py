@@ -1,0 +1,40 @@
+"""The thread that reads: what waits for the Qt thread keeps no stop from it."""
+
+import threading
+
+import fakeredis
+
+from services.contracts.envelope import Envelope, Message
+from services.contracts.messages.control import FlattenRequested, StopRequested
+from services.contracts.streams import CONTROL, LEASE, STOPS
+from services.contracts.terms import TradingState
+from services.gateway.redis_reader import INBOX_MOST, RedisReader
+from services.runtime.bus import RedisBus, Write
+
+
+def test_a_stop_is_read_while_the_qt_thread_has_not_caught_up() -> None:
+    bus = RedisBus(fakeredis.FakeRedis())
+
+    def put(key: str, message: Message, count: int) -> None:
+        writes = [
+            Write(key, Envelope.wrap(message, source="cli", now_ns=1, causation_id=f"{key}{n}"))
+            for n in range(count)
+        ]
+        bus.append(writes)
+
+    put(CONTROL.key, FlattenRequested(by="kim", reason="waits"), 2 * INBOX_MOST)
+    start = {STOPS.key: "0-0", CONTROL.key: "0-0", LEASE.key: "0-0"}
+    reader = RedisReader(bus, start, threading.Event())
+    for _ in range(2 * INBOX_MOST):
+        reader._turn()
+        if reader.inbox.qsize() >= INBOX_MOST:
+            break
+    waiting = reader.inbox.qsize()
+    assert waiting < 2 * INBOX_MOST
+    put(STOPS.key, StopRequested(target=TradingState.HALTED, by="lee", reason="stop"), 1)
+    reader._turn()
+    assert reader.stops.qsize() == 1 and reader.inbox.qsize() == waiting
+    while not reader.inbox.empty():
+        reader.inbox.get()
+    reader._turn()
+    assert reader.inbox.qsize() > 0, "and goes on where it was"
