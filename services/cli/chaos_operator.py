@@ -31,7 +31,9 @@ def requests(board: Board, now_ns: int, wanted: TradingState, services: Sequence
     )
     if flatten or lifted:
         return (*flatten, *lifted)
-    if board.state is wanted or (wanted is TradingState.ARMED and not _may_arm(board, now_ns, services)):
+    lifts = board.state is TradingState.HALTED
+    arms = wanted is TradingState.ARMED and not lifts
+    if board.state is wanted or (arms and not _may_arm(board, now_ns, services)):
         return ()
     return (next_request(board, wanted, BY, REASON),)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from services.cli.board import Board
 from services.contracts.dated import DateFinding
 from services.contracts.messages.venue_state import ConnectionState
-from services.contracts.terms import GatewayMode
+from services.contracts.terms import GatewayMode, TradingState
 
 NEEDED = ("gateway", "risk", "executor", "notifier")
 
@@ -36,6 +36,7 @@ def preflight(board: Board, now_ns: int, services: Sequence[str] = NEEDED) -> tu
         _builds(board, now_ns),
         _mode(board),
         _halt_file(board),
+        _halt(board),
         _connection(board),
         _reconciled(board),
         _reference(board, now_ns),
@@ -81,6 +82,12 @@ def _mode(board: Board) -> Check:
     observing = board.gateway.mode is GatewayMode.OBSERVE
     return Check("mode", not observing, board.gateway.mode.value,
                  "This gateway cannot send orders; set its mode and restart it.")  # fmt: skip
+
+
+def _halt(board: Board) -> Check:
+    halted = board.state is TradingState.HALTED
+    return Check("halt", not halted, board.last_stop if halted else "none holds",
+                 "Once its cause is mended, `arb halt --lift --reason ...`.")  # fmt: skip
 
 
 def _halt_file(board: Board) -> Check:

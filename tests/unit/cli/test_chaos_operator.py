@@ -9,7 +9,13 @@ from services.cli.board import Board, seen
 from services.cli.chaos_operator import requests
 from services.contracts.envelope import Message
 from services.contracts.limits import NS_PER_S
-from services.contracts.messages.control import FlattenRequested, LatchClearRequested, TradingStateRequested
+from services.contracts.messages.control import (
+    FlattenRequested,
+    HaltLiftRequested,
+    LatchClearRequested,
+    StopRequested,
+    TradingStateRequested,
+)
 from services.contracts.messages.pairs import ResidualMarked, StrandReason
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.terms import Latch, TradingState
@@ -40,6 +46,18 @@ def test_nothing_is_asked_for_where_the_state_is_the_wanted_one() -> None:
 
 def test_arming_waits_for_a_clean_preflight() -> None:
     assert requests(board(), NOW_NS, TradingState.ARMED, SERVICES) == ()
+
+
+def test_a_halt_is_lifted_before_anything_else_is_asked_for() -> None:
+    halted = board(state=TradingState.HALTED, stop_count=7)
+    for wanted in (TradingState.ARMED, REDUCE):
+        (asked,) = requests(halted, NOW_NS, wanted, SERVICES)
+        assert isinstance(asked, HaltLiftRequested) and asked.stop_count == 7
+
+
+def test_a_state_that_allows_less_is_reached_by_a_stop() -> None:
+    (asked,) = requests(board(state=TradingState.ARMED), NOW_NS, REDUCE, SERVICES)
+    assert isinstance(asked, StopRequested) and asked.target is REDUCE
 
 
 def test_latches_are_lifted_before_the_state_is_asked_for() -> None:

@@ -13,10 +13,10 @@ from services.contracts.messages.control import LatchSet, ReferencePublished
 from services.contracts.messages.orders import AccountReported, ReconciliationCompleted
 from services.contracts.messages.pairs import ResidualMarked, StrandReason
 from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState
-from services.contracts.terms import GatewayMode, Latch
+from services.contracts.terms import GatewayMode, Latch, TradingState
 from services.contracts.trading_limits import TradingLimits
 from services.market.files import load_market, load_symbol_map
-from tests.unit.cli.builders import DATE, NOW_NS, SAMSUNG, envelope, gateway_status, heartbeat
+from tests.unit.cli.builders import DATE, NOW_NS, SAMSUNG, envelope, gateway_status, heartbeat, risk_status
 
 CONFIG = Path(__file__).parents[3] / "config"
 
@@ -73,6 +73,7 @@ def test_each_trouble_is_named(reference: Reference) -> None:
     differs = ReconciliationCompleted(trading_date=DATE, connection_epoch=1, differences=("one share",))
     assert failed([*base, gateway_status(mode=GatewayMode.OBSERVE)]) == {"mode"}
     assert failed([*base, gateway_status(halt_file="var/HALT.txt")]) == {"halt file"}
+    assert failed([*base, risk_status(state=TradingState.HALTED)]) == {"halt"}
     assert failed([*base, lost]) == {"broker connection"}
     assert failed([*base, differs]) == {"reconciliation"}
     assert failed([*base, LatchSet(latch=Latch.CLOCKS, detail="")]) == {"latches"}
