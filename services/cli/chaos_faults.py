@@ -10,7 +10,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import redis
@@ -105,6 +105,7 @@ class FaultDesk:
         self.struck[fault.name] += 1
         self.kills_with_open_pair += fault.kills and pairs_open
         words = f"{fault.name} for {fault.hold_ms} ms" if fault.hold_ms else fault.name
+        words += f" with {fault.with_it}" if fault.with_it else ""
         self.say(f"{words}{' with an open pair' if pairs_open else ''}")
         match fault.kind:
             case FaultKind.DISCONNECT:
@@ -112,15 +113,20 @@ class FaultDesk:
             case FaultKind.KILL if fault.target == REDIS:
                 self._kill_redis(fault)
             case FaultKind.KILL:
-                self.stack.kill(fault.target)
-                self._then(fault, lambda: self.stack.restart(fault.target))
+                self._kill(fault)
             case FaultKind.PAUSE:
                 self._signal(fault.target, signal.SIGSTOP)
                 self._then(fault, lambda: self._signal(fault.target, signal.SIGCONT))
             case FaultKind.REPLACE:
                 self._replace(fault)
 
+    def _kill(self, fault: Fault) -> None:
+        self.stack.kill(fault.target)
+        self._then(fault, lambda: self.stack.restart(fault.target))
+
     def _kill_redis(self, fault: Fault) -> None:
+        if fault.with_it and fault.with_it not in self._busy:
+            self._kill(replace(fault, target=fault.with_it))
         cut = self.redis.kill(fault.tail_permille)
         self.say(f"Redis lost the last {cut.cut_bytes} bytes of {cut.path}")
 

@@ -16,7 +16,8 @@ BROKER: Final = "broker"
 
 class FaultKind(StrEnum):
     KILL = "kill"
-    """SIGKILL, and started again after `hold_ms`. Of Redis also the tail of its file is cut."""
+    """SIGKILL, and started again after `hold_ms`. Of Redis the tail of its file is cut too, and a service may
+    be killed with it: nobody has in mind then what that one knew last."""
     PAUSE = "pause"
     """SIGSTOP for `hold_ms`."""
     REPLACE = "replace"
@@ -34,7 +35,7 @@ class Fault:
     """One blow. Times in ms; `at_ms` counts from the first moment at which faults may strike.
 
     `patience_ms` is how long it waits for an open pair. `tail_permille` is how much of what Redis
-    wrote in its last second is lost.
+    wrote in its last second is lost, `with_it` who is killed in the same moment, empty for nobody.
     """
 
     at_ms: int
@@ -43,6 +44,7 @@ class Fault:
     hold_ms: int
     patience_ms: int
     tail_permille: int = 0
+    with_it: str = ""
 
     @property
     def kills(self) -> bool:
@@ -55,6 +57,9 @@ class Fault:
 
 GAP_MS: Final = (1_200, 4_800)
 DOWN_MS: Final = (0, 2_000)
+BLINK_MS: Final = (0, 100)
+"""A Redis that is replaced at once: nothing of it shows as an error on an idle connection."""
+WITH_REDIS: Final = ("", "", "", "risk", "executor")
 PAUSE_MS: Final = (200, 5_000)
 REPLACE_MS: Final = (3_500, 6_000)
 """A successor needs two seconds to stand."""
@@ -74,7 +79,8 @@ WINDOW_MS: Final = 180_000
 _RECONNECTS: Final = 7
 """Queries of a login: orders and fills, cash and holdings, the day's facts."""
 _COMPARES: Final = 4
-"""Queries of a comparison alone, after Redis forgot."""
+"""Queries of a comparison alone: after Redis forgot both the gateway and risk want one, after its own start
+risk does."""
 
 
 def queries_of(kind: FaultKind, target: str) -> int:
@@ -82,7 +88,7 @@ def queries_of(kind: FaultKind, target: str) -> int:
     if (kind, target) == (FaultKind.DISCONNECT, BROKER):
         return _RECONNECTS
     if kind in (FaultKind.KILL, FaultKind.REPLACE):
-        return {"gateway": _RECONNECTS, REDIS: _COMPARES}.get(target, 0)
+        return {"gateway": _RECONNECTS, REDIS: 2 * _COMPARES, "risk": _COMPARES}.get(target, 0)
     return 0
 
 
@@ -128,6 +134,11 @@ def _fault(rng: Random, at_ms: int, kind: FaultKind, target: str) -> Fault:
     """Draws the same numbers whatever the card is, so that one card's change moves no other."""
     down, pause, replace = (rng.randint(*span) for span in (DOWN_MS, PAUSE_MS, REPLACE_MS))
     patient, tail_permille = rng.random() < 0.75, rng.randint(0, 1_000)
+    blinks, blink_ms, with_it = rng.random() < 0.5, rng.randint(*BLINK_MS), rng.choice(WITH_REDIS)
     hold_ms = {FaultKind.KILL: down, FaultKind.PAUSE: pause, FaultKind.REPLACE: replace}.get(kind, 0)
     cuts = kind is FaultKind.KILL and target == REDIS
-    return Fault(at_ms, kind, target, hold_ms, PATIENCE_MS if patient else 0, tail_permille if cuts else 0)
+    patience_ms = PATIENCE_MS if patient else 0
+    if not cuts:
+        return Fault(at_ms, kind, target, hold_ms, patience_ms)
+    hold_ms = blink_ms if blinks else hold_ms
+    return Fault(at_ms, kind, target, hold_ms, patience_ms, tail_permille, with_it)

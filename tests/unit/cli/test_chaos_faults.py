@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from services.cli.chaos_faults import FaultDesk
-from services.cli.chaos_plan import Fault, FaultKind
+from services.cli.chaos_plan import REDIS, Fault, FaultKind
 from services.cli.chaos_redis import FragileRedis
 from services.cli.stack import Process, Program, Stack
 from services.runtime.process import EXIT_FENCED
@@ -160,3 +160,19 @@ def test_no_more_are_killed_than_were_asked_for(stack: Stack) -> None:
     assert desk.spent
     desk.turn(10_000, True)
     assert desk.kills == 1
+
+
+@pytest.mark.redis
+def test_a_service_is_killed_in_the_moment_in_which_redis_is(stack: Stack) -> None:
+    stack.start(Program("risk", SLEEPER))
+    first = stack.processes["risk"]
+    desk = desk_of(stack, Fault(0, FaultKind.KILL, REDIS, 30, 0, 500, "risk"))
+    before = desk.redis.start().process
+    try:
+        turned(desk, lambda: desk.kills == 1)
+        assert not first.alive and before is not None and before.poll() is not None
+        turned(desk, lambda: desk.healed)
+        assert stack.processes["risk"].alive and desk.redis.server.process is not before
+        assert desk.troubles == []
+    finally:
+        desk.redis.stop()

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.cli.chaos_plan import (
+    BLINK_MS,
     BROKER,
     GAP_MS,
     PATIENCE_MS,
@@ -57,6 +58,20 @@ def test_the_brokers_sustained_query_limit_is_never_planned_away(seed: int, day:
     for last in faults:
         window = [f for f in faults if last.at_ms - WINDOW_MS < f.at_ms <= last.at_ms]
         assert sum(queries_of(f.kind, f.target) for f in window) <= QUERIES_PER_WINDOW
+
+
+def test_redis_is_replaced_at_once_as_often_as_slowly_and_sometimes_with_a_service() -> None:
+    kills = [
+        fault
+        for day in range(1, 60)
+        for fault in faults_of_day(7, day, SERVICES, 600_000)
+        if (fault.kind, fault.target) == (FaultKind.KILL, REDIS)
+    ]
+    at_once = sum(fault.hold_ms <= BLINK_MS[1] for fault in kills)
+    assert 0.4 < at_once / len(kills) < 0.65
+    assert {fault.with_it for fault in kills} == {"", "risk", "executor"}
+    others = [f for f in faults_of_day(7, 1, SERVICES, 600_000) if f.target != REDIS]
+    assert not any(fault.with_it for fault in others)
 
 
 def test_a_deck_kills_every_service_and_redis() -> None:
