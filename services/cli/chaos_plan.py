@@ -65,7 +65,7 @@ REPLACE_MS: Final = (3_500, 6_000)
 """A successor needs two seconds to stand."""
 PATIENCE_MS: Final = 2_500
 
-_KILLS: Final = {"gateway": 3, "executor": 3, "risk": 2, REDIS: 3}
+_KILLS: Final = {"gateway": 3, "executor": 3, "risk": 2, REDIS: 5}
 """How many cards of the deck kill a process; one card for each program that is not named."""
 _PAUSED: Final = ("gateway", "executor", "risk", REDIS)
 _REPLACED: Final = ("gateway", "executor", "risk")
@@ -79,8 +79,7 @@ WINDOW_MS: Final = 180_000
 _RECONNECTS: Final = 7
 """Queries of a login: orders and fills, cash and holdings, the day's facts."""
 _COMPARES: Final = 4
-"""Queries of a comparison alone: after Redis forgot both the gateway and risk want one, after its own start
-risk does."""
+"""Queries of a comparison alone, after Redis forgot or risk began anew."""
 
 
 def queries_of(kind: FaultKind, target: str) -> int:
@@ -88,7 +87,7 @@ def queries_of(kind: FaultKind, target: str) -> int:
     if (kind, target) == (FaultKind.DISCONNECT, BROKER):
         return _RECONNECTS
     if kind in (FaultKind.KILL, FaultKind.REPLACE):
-        return {"gateway": _RECONNECTS, REDIS: 2 * _COMPARES, "risk": _COMPARES}.get(target, 0)
+        return {"gateway": _RECONNECTS, REDIS: _COMPARES, "risk": _COMPARES}.get(target, 0)
     return 0
 
 

@@ -71,8 +71,9 @@ class Lease:
         return Lease(max(self.expires_mono_ns, expires_mono_ns), reference_hash, state, risk_epoch)
 
     def of_another_redis(self) -> "Lease":
-        """Return the lease where Redis lost data: epochs may count anew from a lower number."""
-        return replace(self, risk_epoch=0, stale_epoch=None)
+        """Return the lease where Redis lost data. Epochs may count anew from a lower number, and what the
+        state rests on may be lost with its writer: the next renewal says what holds."""
+        return replace(self, risk_epoch=0, stale_epoch=None, state=TradingState.DISARMED)
 
 
 def entry_id_ns(entry_id: str) -> int:

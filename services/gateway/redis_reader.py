@@ -2,8 +2,9 @@
 
 It only decodes and hands over; stops by a way of their own, which nothing else can fill. A position moves
 when the Qt thread has handled the entry, and is written with what the entry caused. On a new connection, and
-after an error, Redis may hold an older state: it raises `doubt`, for the writer, and reads on from where the
-last entries that it remembers begin, without those.
+after an error, Redis may hold an older state. The thread then raises `doubt`, hands over nothing but stops until
+the writer has looked and lowered it, and reads on from where the last entries that it remembers begin, without
+those.
 """
 
 import threading
@@ -64,7 +65,7 @@ class RedisReader(threading.Thread):
 
     def _turn(self) -> None:
         try:
-            if LEASE.key not in self._cursors:
+            if LEASE.key not in self._cursors and not self._doubt.is_set():
                 tail = self._bus.tail(LEASE.key, 1)
                 self._cursors[LEASE.key] = tail[-1].entry_id if tail else "0-0"
             entries = self._bus.read(self._wanted(), count=READ_COUNT, block_ms=READ_BLOCK_MS)
@@ -88,8 +89,9 @@ class RedisReader(threading.Thread):
             (self.stops if entry.key == STOPS.key else self.inbox).put(read_entry(entry))
 
     def _wanted(self) -> dict[str, str]:
-        """While the Qt thread has not caught up only stops are read on: what it has not taken is not lost."""
-        if self.inbox.qsize() < INBOX_MOST:
+        """In doubt, and while the Qt thread has not caught up, only stops are read on: what it has not taken is
+        not lost."""
+        if self.inbox.qsize() < INBOX_MOST and not self._doubt.is_set():
             return self._cursors
         return {STOPS.key: self._cursors[STOPS.key]}
 

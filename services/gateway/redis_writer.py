@@ -54,7 +54,8 @@ class RedisWriter(threading.Thread):
         self.forgotten = threading.Event()
         """Set when Redis came back without our last commit; the Qt thread clears it."""
         self.doubt = threading.Event()
-        """Set by either thread: Redis may be another one than it was, and is looked at before a write."""
+        """Set by either thread: Redis may be another one than it was. Nothing is read or written until the
+        writer has looked at it."""
         self.fenced = False
         self.failed = False
         self.published = 0
@@ -161,17 +162,13 @@ class RedisWriter(threading.Thread):
             BusUnavailable: the doubt stays.
             Fenced: another gateway has taken over.
         """
-        self.doubt.clear()
-        try:
-            stored = self._bus.take_over(self._service, self.epoch)
-        except BusUnavailable:
-            self.doubt.set()
-            raise
+        stored = self._bus.take_over(self._service, self.epoch)
         self.epoch = stored.epoch
         if stored.lost:
             self._log.error("redis forgot", commits=stored.commits, emptied=stored.emptied)
             self._stored = None
             self.forgotten.set()
+        self.doubt.clear()
 
     def _append(self, quotes: list[Quote], loose: list[Write]) -> None:
         if not quotes and not loose:

@@ -109,10 +109,14 @@ def without_pair(state: RiskState, closed: PairClosed) -> RiskState:
     """Take in the executor's statement of a pair's end; the one of the most closings counts.
 
     What was filled beyond it keeps the pair open: the executor opens it again as soon as it hears of that,
-    and states its end once more. A claim ends also what nobody knows the end of.
+    and states its end once more. A claim ends also what nobody knows the end of. Of a pair that Redis lost
+    before this process began the end is remembered until one of its orders brings it back.
     """
     pair = _pair(state, closed.pair_id)
-    if pair is None or (pair.stated is not None and closed.closings < pair.stated.closings):
+    if pair is None:
+        early: RiskState = state.but(early_ends={**state.early_ends, closed.pair_id: closed})
+        return early
+    if pair.stated is not None and closed.closings < pair.stated.closings:
         return state
     own = _orders_of(state, closed.pair_id)
     over = pair.model_copy(update={"stated": closed, "stranded": False})
@@ -193,6 +197,7 @@ def new_day(state: RiskState, day: Day) -> RiskState:
         settled={key: tally for key, tally in state.settled.items() if tally.pair_id in own},
         settled_krw={key: krw for key, krw in state.settled_krw.items() if key in own},
         account=None,
+        early_ends={},
         approved_at_ns={},
         foreign={key: order for key, order in state.foreign.items() if order.symbol in state.paused},
     )
@@ -266,6 +271,7 @@ def _brought_back(state: RiskState, facts: OrderFacts) -> PairHeld:
         buy_limit_krw=facts.price_krw,
         approved_at_ns=state.now_ns,
         ending=True,
+        stated=state.early_ends.get(facts.pair_id),
     )
 
 

@@ -172,7 +172,7 @@ class RiskState(State):
         {
             "trading", "venue", "reference", "reference_hash", "kept", "files", "overrides", "day", "aside",
             "pairs", "orders", "closed", "settled", "settled_krw", "account", "reconciled", "doubted_ns",
-            "verdicts",
+            "early_ends", "verdicts",
             "approved_at_ns", "paused", "foreign", "errors", "held_since_ns", "proposals", "files_bad",
             "told",
         }
@@ -203,6 +203,8 @@ class RiskState(State):
     """Orders of pairs that closed on this trading date, by order id."""
     settled_krw: dict[str, int] = Field(default_factory=dict)
     """What each pair that closed on this trading date brought on it, by pair id; the last closed is last."""
+    early_ends: dict[str, PairClosed] = Field(default_factory=dict)
+    """Ends of pairs that are not known, told on this trading date, by pair id."""
     account: Account | None = None
     reconciled: ReconciliationCompleted | None = None
     doubted_ns: int = 0

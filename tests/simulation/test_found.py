@@ -12,10 +12,11 @@ from services.contracts.messages.control import ArmRefused
 from services.contracts.messages.orders import (
     CommandDenied,
     ForeignOrderSeen,
+    OrderFilled,
     OrderResolved,
     Resolution,
 )
-from services.contracts.messages.pairs import PairClosed, PairOutcome
+from services.contracts.messages.pairs import PairApproved, PairClosed, PairOutcome
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.reasons import GateReason
 from services.contracts.terms import TradingState
@@ -264,3 +265,47 @@ def test_a_gateway_killed_each_time_it_is_ready_is_ready_again_at_once_and_trade
 def test_limits_of_the_day_that_come_late_leave_no_order_unknown(desk: Desk) -> None:
     """A session that waited for the limits was never ready while orders in question spent all queries."""
     assert run_day(desk, 7033).violations == []
+
+
+def test_redis_forgets_a_pair_in_a_blink_with_the_risk_that_approved_it(desk: Desk) -> None:
+    """The executor told its end again before the gateway told its orders: risk closed it once more."""
+    lost: list[str] = []
+
+    def script(day: Scripted, now_ns: int) -> None:
+        closed = [pair for pair in day.messages(PairClosed) if pair.trip]
+        if lost or not closed:
+            return
+        lost.append(closed[0].pair_id)
+        approved = next(pair for pair in day.messages(PairApproved) if pair.pair_id == lost[0])
+        day.bus.forget_since(approved.approved_at_ns - 1)
+        day.gateway.paused_until_ns = now_ns + 300 * NS_PER_MS  # it tells its orders last
+        risk = next(process for process in day.processes if process.name == "risk")
+        risk.kill()
+        day.restart_ns["risk"] = now_ns + 500 * NS_PER_MS
+
+    day = Scripted(desk, script)
+    day.run()
+    assert lost and violations(day.witness) == []
+    assert [pair.pair_id for pair in day.messages(PairClosed)].count(lost[0]) == 1
+
+
+@pytest.mark.parametrize("name", ["gateway", "risk", "executor"])
+def test_whoever_dies_with_a_redis_that_forgets_in_a_blink_the_desk_comes_right(
+    desk: Desk, name: str
+) -> None:
+    """Half a pair is bought, and the second in which that happened is gone with the process."""
+    struck: list[int] = []
+
+    def script(day: Scripted, now_ns: int) -> None:
+        filled = day.messages(OrderFilled)
+        if len(struck) < 3 and filled and now_ns > (struck or [0])[-1] + 3 * NS_PER_S:
+            struck.append(now_ns)
+            day.bus.forget_since(now_ns - 900 * NS_PER_MS)
+            process = next(each for each in day.everyone if each.name == name)
+            process.kill()
+            day.restart_ns[name] = now_ns + 300 * NS_PER_MS
+
+    day = Scripted(desk, script)
+    day.run()
+    assert len(struck) >= 2 and violations(day.witness) == []
+    assert len({pair.pair_id for pair in day.messages(PairClosed) if pair.trip}) > 1

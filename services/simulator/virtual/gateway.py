@@ -327,8 +327,10 @@ class VirtualGateway:
     # -- the two threads -------------------------------------------------------------------
 
     def _read(self, now_ns: int) -> None:
+        """In doubt nothing but stops, as the reader does."""
+        wanted = {STOPS.key: self._cursors[STOPS.key]} if self._in_doubt else self._cursors
         try:
-            found = self._bus.read(SOURCE, self._cursors, now_ns)
+            found = self._bus.read(SOURCE, wanted, now_ns)
         except Unavailable:
             return
         for posted in found:
@@ -362,9 +364,13 @@ class VirtualGateway:
         except Unavailable:
             return
 
+    @property
+    def _in_doubt(self) -> bool:
+        return self._doubtful or self._bus.losses != self._losses
+
     def _look_back(self, now_ns: int) -> None:
         """After an error and on a new connection: what the bus knows is compared, as the writer does."""
-        if self._bus.losses == self._losses and not self._doubtful:
+        if not self._in_doubt:
             return
         kept = self._bus.take_over(SOURCE, now_ns, self._epoch)
         if kept.commits < self._commits:

@@ -394,3 +394,18 @@ def test_quotes_of_the_past_never_replace_newer_ones() -> None:
     desk.tell(*newest)
     desk.tell(newest[0].model_copy(update={"feed_seq": 1, "bids": ((1_000, 1),)}))
     assert desk.state.books[SAMSUNG, newest[0].venue].quote == newest[0]
+
+
+def test_an_end_that_is_read_before_the_orders_of_a_lost_pair_is_its_end() -> None:
+    """Redis lost the approval with the risk that gave it; the end was told again before the orders."""
+    known = armed()
+    pair_id = approved(known)
+    bought, sold = facts(pair_id, Side.BUY, 5, 350_000), facts(pair_id, Side.SELL, 5, 352_500)
+    known.tell(filled(bought), filled(sold), executor_names(), at_ms=1_000)
+    (end,) = of(known.tell(executor_names(), at_ms=11_000), PairClosed)
+    desk = armed()
+    desk.tell(end, at_ms=1_000)
+    desk.tell(filled(bought), filled(sold), at_ms=1_001)
+    assert desk.state.pairs == {} and sum(desk.state.day.trips.values()) == 1
+    assert status(desk, 2_000).realised_pnl_krw == end.realised_pnl_krw
+    assert of(desk.tell(executor_names(), at_ms=30_000), PairClosed) == [], "told once"
