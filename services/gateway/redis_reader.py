@@ -2,9 +2,9 @@
 
 It only decodes and hands over; stops by a way of their own, which nothing else can fill. A position moves
 when the Qt thread has handled the entry, and is written with what the entry caused. On a new connection, and
-after an error, Redis may hold an older state. The thread then raises `doubt`, hands over nothing but stops until
-the writer has looked and lowered it, and reads on from where the last entries that it remembers begin, without
-those.
+after an error, Redis may hold an older state. The thread then raises `doubt`, hands over nothing but stops
+until the writer has looked and lowered it, and reads on from where the last entries that it remembers begin,
+without those.
 """
 
 import threading
@@ -89,8 +89,7 @@ class RedisReader(threading.Thread):
             (self.stops if entry.key == STOPS.key else self.inbox).put(read_entry(entry))
 
     def _wanted(self) -> dict[str, str]:
-        """In doubt, and while the Qt thread has not caught up, only stops are read on: what it has not taken is
-        not lost."""
+        """In doubt, and while the Qt thread has not caught up, only stops are read on; nothing is lost."""
         if self.inbox.qsize() < INBOX_MOST and not self._doubt.is_set():
             return self._cursors
         return {STOPS.key: self._cursors[STOPS.key]}

@@ -283,7 +283,7 @@ def test_the_gateways_threads_leave_a_demoted_server(failover: Failover) -> None
     bus, outbox, key = connect(address.url), Outbox(), COMMANDS.key.replace("<name>", "main")
     epoch = bus.take_over("gateway").epoch
     writer = RedisWriter(bus, outbox, "gateway", epoch, None, Exporter("gateway"))
-    reader = RedisReader(connect(address.url), {key: "0-0"}, writer.doubt)
+    reader = RedisReader(connect(address.url), {key: "0-0", STOPS.key: "0-0"}, writer.doubt)
     writer.measure()
     writer.start()
     reader.start()
@@ -330,13 +330,15 @@ def test_a_line_that_only_appends_leaves_a_demoted_server(failover: Failover) ->
 
 def test_a_reader_that_comes_to_another_server_hands_over_nothing_twice(client: "redis.Redis") -> None:
     doubt = threading.Event()
-    reader = RedisReader(RedisBus(client), {CONTROL.key: "0-0"}, doubt)
+    reader = RedisReader(RedisBus(client), {STOPS.key: "0-0", CONTROL.key: "0-0"}, doubt)
     ask(client, "one")
     reader._turn()
     reader._look_back()
     ask(client, "two")
+    client.xadd(STOPS.key, {"m": request("stop").encode()})
     reader._turn()
     assert reader.inbox.qsize() == 1 and doubt.is_set(), "nothing before the writer has looked"
+    assert reader.stops.qsize() == 1, "but stops"
     doubt.clear()
     for _ in range(3):
         reader._turn()
