@@ -328,7 +328,7 @@ class VirtualGateway:
 
     def _read(self, now_ns: int) -> None:
         """In doubt nothing but stops, as the reader does."""
-        wanted = {STOPS.key: self._cursors[STOPS.key]} if self._in_doubt else self._cursors
+        wanted = {STOPS.key: self._cursors[STOPS.key]} if self.in_doubt else self._cursors
         try:
             found = self._bus.read(SOURCE, wanted, now_ns)
         except Unavailable:
@@ -365,12 +365,13 @@ class VirtualGateway:
             return
 
     @property
-    def _in_doubt(self) -> bool:
+    def in_doubt(self) -> bool:
+        """Whether the bus may have lost something since it was last looked at."""
         return self._doubtful or self._bus.losses != self._losses
 
     def _look_back(self, now_ns: int) -> None:
         """After an error and on a new connection: what the bus knows is compared, as the writer does."""
-        if not self._in_doubt:
+        if not self.in_doubt:
             return
         kept = self._bus.take_over(SOURCE, now_ns, self._epoch)
         if kept.commits < self._commits:

@@ -25,7 +25,7 @@ from services.market.sessions import Window
 from services.risk.exposure import cash_flow_krw, total_exposure_krw
 from services.risk.state import RiskState
 from services.simulator.orders import Order
-from services.simulator.virtual.bus import VirtualBus
+from services.simulator.virtual.bus import Posted, VirtualBus
 from services.simulator.virtual.checkers import Witness
 from services.simulator.virtual.gateway import MONO_BEHIND_NS, VirtualGateway
 from services.simulator.virtual.probes import Probes, unknown_sells
@@ -65,6 +65,8 @@ class Observer:
     _orders_seen: int = 0
     _arrivals_seen: int = 0
     _watched_ns: int = 0
+    _words: list[Posted] = field(default_factory=list)
+    """All that was ever said of the trading state, also what was forgotten since."""
     _renewed_ns: int = 0
     """When the newest renewal of the lease was taken, also one that was forgotten since."""
     _full_ns: int = 0
@@ -97,6 +99,8 @@ class Observer:
         for posted in self.bus.take_written():
             if posted.key == LEASE.key:
                 self._renewed_ns = posted.taken_ns
+            if posted.key in (STOPS.key, CONTROL.key):
+                self._words.append(posted)
             if home_of(type(posted.envelope.body)) is not TICKS:
                 self._said(posted.envelope, now_ns)
 
@@ -295,8 +299,12 @@ class Observer:
         )
 
     def _word_on_the_bus(self) -> Word:
-        """What the streams say to whoever could read them: the gateway's own belief is not asked."""
-        entries = [*self.bus.streams.get(STOPS.key, []), *self.bus.streams.get(CONTROL.key, [])]
+        """What the streams say to whoever could read them: the gateway's own belief is not asked.
+
+        What they have just lost holds until the gateway could notice that.
+        """
+        held = [*self.bus.streams.get(STOPS.key, []), *self.bus.streams.get(CONTROL.key, [])]
+        entries = self._words if self.gateway.in_doubt else held
         read = [entry for entry in entries if entry.taken_ns < self.could_read_ns]
         return word_of(entry.envelope for entry in sorted(read, key=lambda entry: entry.number))
 
