@@ -61,6 +61,7 @@ from services.runtime.burials import alert_id_of
 from services.runtime.bus import Write
 from services.runtime.settings import SettingsError, load_settings
 from services.runtime.slack import VARIABLE, Delivered, post
+from services.runtime.visible import visible_line
 
 WATCH_PANEL = "Watch"
 STORY_KEYS = (
@@ -83,7 +84,11 @@ def status(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonO
     else:
         console().print(render(board, now_ns))
         watched = "" if board.supervisor is None else board.supervisor.words(now_ns)
-        lines = (watched, _unwatched_words(unwatched, run), *process_lines(processes, manager_up_s(run)))
+        stopped = f"last stop: {visible_line(board.last_stop)}" if board.last_stop else ""
+        lines = (
+            stopped, watched, _unwatched_words(unwatched, run),
+            *process_lines(processes, manager_up_s(run)),
+        )  # fmt: skip
         for line in filter(None, lines):
             console().print(f"[yellow]{escape(line)}[/]", soft_wrap=True)
 

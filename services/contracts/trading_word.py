@@ -4,7 +4,8 @@ A stop is obeyed when it is read, and held until risk has taken in that very sto
 way, or that answers an earlier request, ends nothing. Stops and risk's words share one stream, so that its
 reader has read every stop that risk names.
 
-Whoever begins without a stored state begins disarmed: of what was said before (`since_ns`) only stops count.
+Whoever begins without a stored state begins disarmed: of what was said before (`since_ns`) stops count, and
+neither what allows more nor a wish to sell.
 """
 
 from services.contracts.envelope import Part
@@ -65,8 +66,9 @@ class TradingWord(Part):
         return self.model_copy(update=past)
 
     def still_asks(self, asked_ns: int) -> bool:
-        """Whether a person's wish to sell, given at `asked_ns`, was not ended by a later stop."""
-        return asked_ns > self.barred_ns
+        """Whether a person's wish to sell, given at `asked_ns`, was not ended by a later stop, nor is of the
+        past of one that began without a stored state."""
+        return asked_ns > self.barred_ns and asked_ns >= self.since_ns
 
     def ended_selling(self, before: "TradingWord") -> bool:
         """Whether the step from `before` ended what a person had asked to be sold."""

@@ -75,6 +75,9 @@ def test_a_gateway_without_state_takes_no_arming_of_the_past() -> None:
     word = TradingStateChanged(state=TradingState.ARMED, by="t", reason="t", latches=())
     desk.hear(word, "yesterday", entry_id=f"{desk.now_ns // NS_PER_MS - 60_000}-0")
     assert desk.state.control.in_force is TradingState.DISARMED
+    wish = FlattenRequested(symbol="", by="kim", reason="last week")
+    desk.hear(wish, "w", entry_id=f"{desk.now_ns // NS_PER_MS - 60_000}-0")
+    assert desk.state.control.flatten == frozenset()
     desk.hear(word.model_copy(update={"state": TradingState.HALTED}), "h", entry_id="1-0")
     assert desk.state.control.in_force is TradingState.HALTED
     desk.hear(word, "now")

@@ -14,6 +14,7 @@ from services.contracts.messages.control import (
     LimitProposal,
     LimitProposalExpired,
     ReferencePublished,
+    StopRequested,
 )
 from services.contracts.messages.status import RiskStatus
 from services.contracts.terms import TradingState
@@ -47,6 +48,20 @@ def proposed(desk: Desk, name: str, value: str) -> LimitProposal:
 def limits_of(desk: Desk) -> TradingLimits:
     assert desk.state.reference is not None
     return desk.state.reference.limits
+
+
+def test_who_loosens_or_confirms_has_seen_the_last_stop() -> None:
+    desk = armed()
+    shown = desk.state.trading.stop_count
+    proposal = proposed(desk, "clip_shares", "5")
+    desk.tell(StopRequested(target=TradingState.PAUSE_ENTRY, by="alice", reason="odd fills"))
+    for wish in (change("clip_shares", "4"), confirm(proposal)):
+        (refused,) = of(desk.tell(wish.model_copy(update={"stop_count": shown})), LimitChangeRefused)
+        assert "alice" in refused.problem and "odd fills" in refused.problem
+    assert limits_of(desk).clip_shares == 1
+    tighter = change("max_open_pairs", "1").model_copy(update={"stop_count": shown})
+    assert of(desk.tell(tighter), ReferencePublished), "what tightens needs nobody to have looked"
+    assert of(desk.tell(confirm(proposal)), ReferencePublished)
 
 
 def test_a_looser_limit_changes_nothing_until_a_second_person_confirms_it() -> None:
