@@ -106,8 +106,9 @@ def main(arguments: Sequence[str]) -> int:
                 print(f"  {who}: {text or 'lives'}", flush=True)
                 if not text:
                     lives[who].append(mutant)
-            if mutant.harmless:
-                print(f"  may live: {mutant.harmless}", flush=True)
+            for why, text in zip((mutant.harmless, mutant.no_day), found, strict=True):
+                if why and not text:
+                    print(f"  may live: {why}", flush=True)
     for who, living in lives.items():
         print(f"{who}: {len(chosen) - len(living)} of {len(chosen)} noticed")
     harmful = [mutant for mutant in lives["fast suite"] if not mutant.harmless]

@@ -9,14 +9,18 @@ FILE = Path(__file__).with_name("mutants.toml")
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """`old` stands once in `file`, and `new` is put in its place. `harmless` says why it may live, empty
-    where it must not."""
+    """`old` stands once in `file`, and `new` is put in its place.
+
+    `harmless` says why the fast suite may let it live, empty where it must not; `no_day` why no simulated day
+    can notice it, empty where one could.
+    """
 
     name: str
     file: str
     old: str
     new: str
     harmless: str = ""
+    no_day: str = ""
 
     @property
     def room(self) -> str:
