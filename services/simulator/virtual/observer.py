@@ -322,7 +322,8 @@ class Observer:
                 self._hold_exposure(now_ns, risk.state)
 
     def _hold_exposure(self, now_ns: int, risk: RiskState) -> None:
-        """Risk's worst case is no less than what is held by the broker's books and may still be bought."""
+        """Risk's worst case is no less than what is held by the broker's books and may still be bought. Of a
+        pair whose end the bus forgot risk may know that it is over."""
         closed = {m.pair_id for m in self._on_stream(PairClosed)}
         marked = {m.pair_id for m in self._on_stream(ResidualMarked)}
         worst_krw = 0
@@ -332,7 +333,8 @@ class Observer:
                 continue
             bought, held_krw = self._bought_by(pair.pair_id)
             left = max(0, pair.qty_shares - bought) * pair.buy_limit_krw
-            worst_krw += held_krw + (self._working_krw(pair.pair_id) if pair.pair_id in marked else left)
+            over = pair.pair_id in marked or self.statements.has_ended(pair.pair_id)
+            worst_krw += held_krw + (self._working_krw(pair.pair_id) if over else left)
         if total_exposure_krw(risk) < worst_krw:
             said = total_exposure_krw(risk)
             self.witness.untrue.append(f"risk's worst case is {said:,} KRW at {now_ns}, and is {worst_krw:,}")

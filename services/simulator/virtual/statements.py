@@ -151,6 +151,10 @@ class Statements:
                 self._take(facts)
         self._behind |= self._orders.keys()
 
+    def has_ended(self, pair_id: str) -> bool:
+        """Whether an end of a pair was ever told."""
+        return pair_id in self._closed
+
     def trips(self) -> dict[Symbol, int]:
         """How many pairs of each symbol the streams close, and the broker filled."""
         posted = [entry.envelope.body for entry in self.bus.streams.get(PAIRS.key, [])]
