@@ -214,7 +214,7 @@ def _on_pause(state: RiskState, request: control.SymbolPauseRequested, event: Re
         return Step(state, (stops.refused(request, request.by, f"an earlier build; {stops.LOOK_AGAIN}"),))
     told = alerts.symbol_pause(event.cause_id, request.symbol, request.by, request.reason, paused=True)
     paused = stops.with_pause(state, request.symbol, request.by, request.reason)
-    return Step(paused, (Outgoing(told), Outgoing(stops.changed_message(paused.trading))))
+    return Step(paused, (Outgoing(told), stops.word_of(paused)))
 
 
 def _on_resume(state: RiskState, request: control.SymbolResumeRequested, event: Received) -> Step[RiskState]:
@@ -361,7 +361,7 @@ def _on_foreign(state: RiskState, message: orders.ForeignOrderSeen, event: Recei
     if not (new and mapped):
         return Step(state)
     state = stops.with_pause(state, message.symbol, SERVICE, f"order {message.broker_order_no} is not ours")
-    return Step(state, (Outgoing(alerts.foreign_order(message)),))
+    return Step(state, (Outgoing(alerts.foreign_order(message)), stops.word_of(state)))
 
 
 _HANDLERS: Mapping[type[Message], Handler] = {

@@ -24,7 +24,7 @@ def on_stop(state: RiskState, request: control.StopRequested, event: Received) -
 def on_halt_file(state: RiskState, seen: control.HaltFileSeen, event: Received) -> Step[RiskState]:
     """The gateway stops by itself; who decided before it to allow more had not seen that."""
     counted = stops.with_stop(state, seen.by, seen.reason, "laid a HALT file beside the gateway")
-    return Step(counted, (Outgoing(stops.changed_message(counted.trading)),))
+    return Step(counted, (stops.word_of(counted),))
 
 
 def on_state_request(

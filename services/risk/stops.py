@@ -86,6 +86,11 @@ def refused(request: object, by: str, problem: str) -> Outgoing:
     return Outgoing(RequestRefused(request=type(request).__name__, by=by, problem=problem))
 
 
+def word_of(state: RiskState) -> Outgoing:
+    """Return the word that tells people at once of a stop that left the state as it was."""
+    return Outgoing(changed_message(state.trading))
+
+
 def changed_message(trading: Trading) -> TradingStateChanged:
     """Return the word on the state in force."""
     return TradingStateChanged(

@@ -16,7 +16,7 @@ from services.risk.checks.case import Case, case_of
 from services.risk.checks.order import first_denial
 from services.risk.ledger import with_pair
 from services.risk.state import RiskState
-from services.risk.stops import with_pause
+from services.risk.stops import with_pause, word_of
 
 REPEATED_WHY = "traded too often"
 """How the reason of such a pause begins: its alert ends with it."""
@@ -86,7 +86,7 @@ def _paused(step: Step[RiskState], case: Case, detail: str) -> Step[RiskState]:
     symbol, state = case.intent.symbol, step.state
     why = f"{REPEATED_WHY}: {detail} in {case.limits.repeat_window_ms} ms"
     state = with_pause(state, symbol, "risk", why)
-    return Step(state, (*step.out, Outgoing(alerts.repeated(symbol, why))))
+    return Step(state, (*step.out, Outgoing(alerts.repeated(symbol, why)), word_of(state)))
 
 
 def _remembered(state: RiskState, intent_id: str, now_ns: int) -> RiskState:

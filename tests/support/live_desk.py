@@ -349,13 +349,13 @@ class LiveDesk:
         return int(self.books()["cash_krw"])
 
     def sold_by_hand(self, symbol: Symbol, qty_shares: int) -> int:
-        """Sell at the market through another terminal, and wait until the gateway has told of it; returns
-        what that changed the cash by."""
+        """Sell through another terminal until risk has paused for it; returns the change of cash."""
         before, mark = self.cash_krw(), self.mark()
         self.inject("hand_order", code=symbol, order_type=2, qty_shares=qty_shares)
         self.until(lambda: not self.books()["holdings"].get(symbol), "the sale by hand")
         sold = (symbol, Side.SELL, True)
         self.wait(ForeignOrderSeen, lambda m: (m.symbol, m.side, m.closed) == sold, mark)
+        self.wait(TradingStateChanged, lambda m: m.last_stop and m.last_stop.what == f"paused {symbol}", mark)
         return self.cash_krw() - before
 
     def pair(self, symbol: Symbol) -> PairApproved:
