@@ -72,7 +72,9 @@ def test_a_gateway_that_sells_beside_an_unknown_sell_is_found(monkeypatch: pytes
 
 def test_a_gateway_that_cancels_without_a_token_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(order_desk, "_no_token", lambda turn: False)
-    assert slips("after five orders", replace(CALM, terms=Terms(clip_shares=6, nxt_takes_ioc=False)))
+    assert slips(
+        "after five orders", replace(CALM, terms=Terms(clip_shares=6, thin=True, nxt_takes_ioc=False))
+    )
 
 
 def test_a_gateway_that_keeps_entries_beyond_the_lease_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

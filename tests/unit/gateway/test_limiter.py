@@ -40,7 +40,7 @@ def test_no_sliding_second_holds_a_sixth_order(gaps: list[int]) -> None:
 
 
 @given(GAPS, st.randoms(use_true_random=False))
-def test_no_second_at_the_broker_holds_a_sixth_where_each_is_on_its_way_for_100_ms_at_most(
+def test_no_second_at_the_broker_holds_a_sixth_of_calls_that_were_slow(
     gaps: list[int], random: Random
 ) -> None:
     """The broker counts when a call arrives: one that was slow and five that were not come closer."""
