@@ -37,6 +37,7 @@ def compared(before: RiskState, state: RiskState, now_ns: int) -> Step[RiskState
     """Judge the cash at the first comparison that counts: a difference is for a person, once."""
     if is_compared(before) or not is_compared(state):
         return Step(state)
+    state = opened(state)
     opening_krw, account = state.day.opening_cash_krw, state.account
     if opening_krw is None or account is None or account.report.trading_date != state.day.trading_date:
         return Step(state)
@@ -50,3 +51,19 @@ def compared(before: RiskState, state: RiskState, now_ns: int) -> Step[RiskState
         f"risk's own books by {cash_flow_krw(state)} KRW: a trade or a cost is missing, or cash was moved."
     )
     return set_latch(state, Latch.RECONCILIATION_DIFFERENCE, detail, now_ns)
+
+
+def opened(state: RiskState) -> RiskState:
+    """Return the state with the cash that the date began with, where it is not known yet.
+
+    It is the account's, less what our pairs have brought since. A risk that begins in the middle of a date
+    without stored state learns of those pairs by the comparison, so it must not be asked before that.
+    """
+    day, account = state.day, state.account
+    if day.opening_cash_krw is not None or account is None:
+        return state
+    if account.report.trading_date != day.trading_date:
+        return state
+    opening_krw = account.report.cash_krw - cash_flow_krw(state)
+    known: RiskState = state.but(day=day.model_copy(update={"opening_cash_krw": opening_krw}))
+    return known

@@ -31,6 +31,7 @@ from services.risk import (
     stops,
 )
 from services.risk.exposure import cash_flow_krw, with_held_since
+from services.risk.gates import is_compared
 from services.risk.latches import ERROR_WINDOW_NS, clear_latch, due, set_latch
 from services.risk.observed import FilesRead, FilesRefused
 from services.risk.state import SERVICE as SERVICE
@@ -334,9 +335,7 @@ def _on_pair_closed(state: RiskState, message: pairs.PairClosed, event: Received
 
 def _on_account(state: RiskState, message: orders.AccountReported, event: Received) -> Step[RiskState]:
     state = state.but(account=Account(report=message, cash_flow_krw=cash_flow_krw(state)))
-    if message.trading_date != state.day.trading_date or state.day.opening_cash_krw is not None:
-        return Step(state)
-    return Step(state.but(day=state.day.model_copy(update={"opening_cash_krw": message.cash_krw})))
+    return Step(comparison.opened(state) if is_compared(state) else state)
 
 
 def _on_reconciled(

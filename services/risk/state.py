@@ -99,7 +99,7 @@ class Account(Part):
 
 
 class Day(Part):
-    """The tallies of one trading date. `opening_cash_krw` is the first cash the broker reported on it."""
+    """The tallies of one trading date. `opening_cash_krw` is the cash before our first trade on it."""
 
     trading_date: TradingDate = TradingDate("")
     trips: dict[Symbol, int] = Field(default_factory=dict)

@@ -64,6 +64,9 @@ DETECTOR = f"detector-{GROUP}"
 SERVICES = (GATEWAY, "risk", "executor", DETECTOR)
 DEADLINE_S = 30.0
 START_DEADLINE_S = 60.0
+COMPARED_S = 200.0
+"""Risk waits for a comparison with the broker, and that for queries: 50 in three minutes, all restarts
+among them."""
 POLL_MS = 20
 HOUR_NS = 3_600 * NS_PER_S
 MID_MORNING_NS = 10 * HOUR_NS
@@ -322,6 +325,10 @@ class LiveDesk:
         self.read()
         return next((i.message for i in reversed(self.heard) if isinstance(i.message, kind)), None)
 
+    def gates_are_open(self) -> bool:
+        status = self.newest(RiskStatus)
+        return status is not None and not status.gates
+
     def lease_is_new(self) -> bool:
         return self.link.bus.time_ns() - self.leased_at_ns() < LEASE_MS * NS_PER_MS // 2
 
@@ -360,6 +367,7 @@ class LiveDesk:
 
     def pair(self, symbol: Symbol) -> PairApproved:
         """Have the venues cross until risk approves a pair of `symbol`."""
+        self.until(self.gates_are_open, "all gates of risk open", deadline_s=COMPARED_S)
         mark, deadline = self.mark(), time.monotonic() + DEADLINE_S
         while time.monotonic() < deadline:
             self.inject("cross", code=symbol, venue="NXT", bps=CROSS_BPS, ms=CROSS_MS, shares=500)

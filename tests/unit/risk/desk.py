@@ -130,7 +130,7 @@ def wish(target: TradingState, state: RiskState) -> tuple[Message, ...]:
 def opening(limits: TradingLimits = world.LIMITS) -> list[Message]:
     """All that must have been said before arming."""
     beats = [heartbeat(service) for service in (*REQUIRED, "risk")]
-    return [files(limits), *world.morning(), account(), reconciled(), *beats]
+    return [files(limits), *world.morning(), *beats, account(), reconciled()]
 
 
 def ready(limits: TradingLimits = world.LIMITS) -> Desk:

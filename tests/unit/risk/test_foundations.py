@@ -195,3 +195,18 @@ def test_what_others_traded_today_makes_money_no_evidence() -> None:
     desk.tell(by_hand, at_ms=20)
     again = restarted(desk, at_ms=1_000)
     assert of(again.tell(account(cash_krw=99_929_990), compared(1_100), at_ms=1_200), LatchSet) == []
+
+
+def test_a_risk_without_state_takes_the_pair_that_it_finds_for_no_difference() -> None:
+    """Redis lost all while a buy was on its way: the account is told first, the fill by the comparison."""
+    desk = Desk()
+    desk.tell(d.files(), *world.morning(), at_ms=0)
+    desk.tell(heartbeat("risk", started_at_ns=world.ms(1)), at_ms=2)
+    desk.tell(account(cash_krw=99_649_948), at_ms=3)
+    desk.tell(d.filled(d.facts("P1", Side.BUY, 5, 350_000)), at_ms=4)
+    assert of(desk.tell(account(cash_krw=99_649_948), compared(5), at_ms=6), LatchSet) == []
+    again = restarted(desk, at_ms=1_000)
+    (latch,) = of(again.tell(account(cash_krw=99_648_948), compared(1_100), at_ms=1_200), LatchSet)
+    assert "by -351052 KRW" in latch.detail and "by -350052 KRW" in latch.detail, (
+        "what is lost later is found"
+    )
