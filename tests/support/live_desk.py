@@ -5,7 +5,6 @@ for as long as a test takes; nothing crosses but what a test injects. Everything
 kept in `heard`, and waiting is always for a message or for the broker's books, with a deadline.
 """
 
-import csv
 import json
 import os
 import shutil
@@ -29,7 +28,7 @@ from services.cli.fleet import SIMULATOR, FleetPlan, programs, simulator_address
 from services.cli.link import Link, Seen, open_link
 from services.cli.stack import Stack
 from services.contracts.envelope import Envelope, Message, decode
-from services.contracts.limits import COMMAND_TTL_MS, LEASE_MS, NS_PER_MS, NS_PER_S
+from services.contracts.limits import COMMAND_TTL_MS, LEASE_MS, NS_PER_MS
 from services.contracts.messages.commands import CancelOrder, PlaceOrder
 from services.contracts.messages.control import (
     ArmRefused,
@@ -49,10 +48,10 @@ from services.contracts.messages.venue_state import ConnectionChanged, Connectio
 from services.contracts.streams import ORDERS, TABLE, TICKS, home_of, key_of
 from services.contracts.terms import OrderKind, Purpose, Side, Symbol, TradingDate, TradingState, Venue
 from services.market.files import write_day_plan
-from services.market.market_clock import DayPlan
 from services.runtime.bus import BusUnavailable, Write
 from services.runtime.redis_server import RedisServer, find_redis
 from services.simulator.admin import Admin
+from tests.support.desk_files import keep_symbols, mid_morning
 
 MessageT = TypeVar("MessageT", bound=Message)
 ROOT = Path(__file__).parents[2]
@@ -68,8 +67,6 @@ COMPARED_S = 200.0
 """Risk waits for a comparison with the broker, and that for queries: 50 in three minutes, all restarts
 among them."""
 POLL_MS = 20
-HOUR_NS = 3_600 * NS_PER_S
-MID_MORNING_NS = 10 * HOUR_NS
 HEARD_STREAMS = (*tuple(s.key for s in TABLE if "<name>" not in s.key), "{arb}:commands:main")
 HALT_FILE = "HALT.txt"
 """As Notepad names it."""
@@ -148,13 +145,13 @@ class LiveDesk:
     def _fleet_plan(self) -> FleetPlan:
         config = self.folder / "config"
         shutil.copytree(ROOT / "config", config, ignore=NOT_COPIED)
-        _keep_symbols(config)
+        keep_symbols(config, SYMBOLS, GROUP)
         limits = {**LIMITS, **self.limits}
         (config / "limits.toml").write_text("".join(f"{name} = {value}\n" for name, value in limits.items()))
         options = self.folder / "options.json"
         options.write_text(json.dumps({"world": dict(QUIET_WORLD), "faults": dict(self.faults)}))
         plan_file = self.folder / "plan.json"
-        write_day_plan(plan_file, mid_morning(self.link.bus.time_ns()))
+        write_day_plan(plan_file, mid_morning(DATE, self.link.bus.time_ns()))
         return FleetPlan(
             self.folder, config, (GROUP,), day_plan=plan_file, simulator_seed=1, simulator_options=options
         )
@@ -471,14 +468,6 @@ class LiveDesk:
             assert told.get(order["rqname"], (0, 0)) == true, f"{order['rqname']}\n{self.last_words()}"
 
 
-def mid_morning(now_ns: int) -> DayPlan:
-    """A day that stands at ten in the morning now, and goes on at its own pace."""
-    return DayPlan(
-        trading_date=DATE, anchor_wall_ns=now_ns,
-        breakpoints=((0, MID_MORNING_NS), (4 * HOUR_NS, MID_MORNING_NS + 4 * HOUR_NS)),
-    )  # fmt: skip
-
-
 def _beat_of(service: str) -> Callable[[Heartbeat], bool]:
     return lambda beat: beat.service == service
 
@@ -494,15 +483,3 @@ def buy_of(approved: PairApproved) -> Callable[[OrderFilled], bool]:
 
 def _answers(message: Message) -> bool:
     return isinstance(message, TradingStateChanged | ArmRefused | RequestRefused | LatchCleared)
-
-
-def _keep_symbols(config: Path) -> None:
-    """Leave four shares in the listing and the map, all of one group: one detector, little to compute."""
-    for name, column in (("listing.csv", "code"), ("symbol_map.csv", "KRX_code")):
-        path = config / name
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = [row for row in csv.DictReader(file) if row[column] in SYMBOLS]
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-            writer.writeheader()
-            writer.writerows({**row, "group": GROUP} if "group" in row else row for row in rows)
