@@ -70,11 +70,13 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The whole answer of one query, pages joined."""
+    """The whole answer of one query, pages joined. `symbol` is the share whose orders were asked for, empty
+    where it was every share."""
 
     trcode: str
     single: Mapping[str, str]
     rows: tuple[Mapping[str, str], ...]
+    symbol: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,8 @@ class QueryDesk:
         screen = WATCH_SCREEN if round_.kind is RoundKind.WATCH else query_screen(self.turn)
         query = Query(f"q{self.turn}", ask.trcode, ask.inputs, screen, codes=ask.codes)
         begun = round_ if round_.begun_ns else replace(round_, begun_ns=now_ns)
-        flight = Flight(query, now_ns, Reply(ask.trcode, {}, ()))
+        page = Reply(ask.trcode, {}, (), dict(ask.inputs).get("종목코드", ""))
+        flight = Flight(query, now_ns, page)
         return self._sent(begun, flight, now_ns), query
 
     def _sent(self, round_: Round, flight: Flight, now_ns: int) -> "QueryDesk":
@@ -199,7 +202,8 @@ class QueryDesk:
         flight, round_ = self.flight, self.round
         if flight is None or round_ is None or flight.due or flight.query.rqname != rqname:
             return self, None
-        page = Reply(flight.page.trcode, {**flight.page.single, **single}, (*flight.page.rows, *rows))
+        before = flight.page
+        page = replace(before, single={**before.single, **single}, rows=(*before.rows, *rows))
         pages = flight.pages + 1
         if more and round_.left[0].goes_on(pages, rows):
             return replace(self, flight=replace(flight, page=page, due=True, pages=pages)), None

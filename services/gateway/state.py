@@ -194,8 +194,8 @@ class GatewayState(State):
 
     look: Look | None = None
     unread: Mapping[str, int] = {}
-    """Numbers of orders (empty for none) whose rows cannot be read in a ready session, since which query (its
-    begin, Redis time)."""
+    """Numbers of orders, and lists for those without, whose rows cannot be read in a ready session, since
+    which query (its begin, Redis time)."""
     interruptions: Interruptions = ()
     account: str = ""
     """Whose order truth this is; empty before the first login."""

@@ -1,7 +1,7 @@
 """What the rows of the orders say, and what rows that cannot be read leave open.
 
 Owns that one bad row does not stop all others: it counts after two equal looks, apart, and says nothing about
-an order of another number.
+an order of another number. A row of one list is never the row of another.
 """
 
 from collections.abc import Iterable
@@ -25,12 +25,18 @@ from services.market.broker_lists import OrderState
 @dataclass(frozen=True, slots=True)
 class UnreadRow:
     """A row that cannot be used, and why. `may_say` is what it may say of an order, as far as it can be read;
-    `broker_order_no` is empty where it names none."""
+    `broker_order_no` is empty where it names none; `listed_in` names its list."""
 
     sentence: str
     blank: bool
     broker_order_no: str
     may_say: tuple[Evidence, ...]
+    listed_in: str
+
+    @property
+    def again_as(self) -> str:
+        """What the same row is known by in a later answer: its number, else its list."""
+        return self.broker_order_no or self.listed_in
 
 
 def evidence_of(replies: Iterable[Reply], account: str) -> tuple[list[Evidence], list[UnreadRow]]:
@@ -43,28 +49,35 @@ def evidence_of(replies: Iterable[Reply], account: str) -> tuple[list[Evidence],
     for reply in replies:
         if reply.trcode not in ("OPT10075", "OPT10076"):
             continue
+        listed_in = _list_of(reply)
         for row in reply.rows:
             try:
                 if is_of_account(row.get(ACCOUNT_FIELD, ""), account) is not False:
                     seen.append(from_row(row))
             except Unusable as problem:
-                sentence = f"a row of {reply.trcode} cannot be read: {problem}"
+                sentence = f"a row of {listed_in} cannot be read: {problem}"
                 blank, no = isinstance(problem, Blank), number_of_row(row)
-                unread.append(UnreadRow(sentence, blank, no, readings(row) if no else ()))
+                unread.append(UnreadRow(sentence, blank, no, readings(row) if no else (), listed_in))
     return seen, unread
+
+
+def _list_of(reply: Reply) -> str:
+    return f"{reply.trcode} of {reply.symbol}" if reply.symbol else reply.trcode
 
 
 def news(turn: Turn, unread: list[UnreadRow], round_: Round, apart_ns: int) -> list[UnreadRow]:
     """Return the rows that no query of this session, begun so long before, showed as unreadable too.
 
-    All rows without a number count as one: what is in them may change each time.
+    All rows of a list that have no number count as one: what is in them may change each time. A list that was
+    read again without one has none.
     """
     session_ns, begun_ns = turn.state.link.since_ns, round_.begun_ns
     before = {no: ns for no, ns in turn.state.unread.items() if ns >= session_ns}
-    kept = {} if asked_symbols(round_.read) is None else before
-    since = {no: before.get(no, begun_ns) for no in {row.broker_order_no for row in unread}}
+    read = {_list_of(reply) for reply in round_.replies}
+    kept = {} if asked_symbols(round_.read) is None else {no: before[no] for no in before if no not in read}
+    since = {no: before.get(no, begun_ns) for no in {row.again_as for row in unread}}
     turn.set(unread={**kept, **since})
-    return [row for row in unread if begun_ns - since[row.broker_order_no] < apart_ns]
+    return [row for row in unread if begun_ns - since[row.again_as] < apart_ns]
 
 
 def of_nobody_known(turn: Turn, unread: Iterable[UnreadRow]) -> list[Evidence]:

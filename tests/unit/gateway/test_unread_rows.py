@@ -1,13 +1,18 @@
 """One bad row in the broker's list of orders stops nothing but what it may speak of."""
 
+from dataclasses import replace
+
 import pytest
 
-from services.contracts.terms import Side, Venue
+from services.contracts.messages.orders import OrderResolved, ReconciliationCompleted, Resolution
+from services.contracts.terms import Side, Symbol, Venue
+from services.gateway.effects import Query
 from services.gateway.evidence import readings
+from services.gateway.facts import Answered
 from services.gateway.order_table import Stage
 
-from .desk import Desk, S, chejan, exit_order, fresh, order, ready
-from .test_order_truth import row
+from .desk import Desk, FakeBroker, S, chejan, exit_order, fresh, order, ready
+from .test_order_truth import row, sent
 
 BAD = [{"주문수량": ""}, {"주문구분": ""}, {"주문번호": ""}, {"미체결수량": "x"}, {"주문구분": "신용매도"}]
 STRANGER = "0000777"
@@ -56,7 +61,7 @@ def test_a_bad_row_counts_at_the_second_look() -> None:
         if record is None or record.absences:
             break
         desk.run(0.1)
-    (since_ns,) = desk.state.unread.values()
+    since_ns = max(desk.state.unread.values())
     assert record is not None and record.absent_ns - since_ns >= 2 * S
 
 
@@ -81,6 +86,35 @@ def test_a_bad_row_of_our_own_number_does_not_miss_it() -> None:
     desk.run(30)
     record = desk.state.orders.get("P1.1.b.1")
     assert record is not None and (record.absences, record.stage) == (0, Stage.ACCEPTED)
+
+
+class ScriptedLists(FakeBroker):
+    """Gives some lists of orders by share, first to last, then its own; no fills."""
+
+    script: dict[str, list[list[dict[str, str]]]]
+
+    def reply(self, query: Query) -> Answered:
+        answer = super().reply(query)
+        waiting = self.script.get(dict(query.inputs).get("종목코드", ""))
+        if query.trcode == "OPT10076":
+            return replace(answer, rows=())
+        return replace(answer, rows=tuple(waiting.pop(0))) if waiting else answer
+
+
+def test_nameless_rows_of_two_shares_are_no_second_look() -> None:
+    """An order was taken for lost while its row came blank, because that of another share had been."""
+    desk = ready(fresh())
+    desk.send_code = -307
+    ours = sent(desk)
+    sent(desk, order_id="P2.1.b.1", pair_id="P2", symbol=Symbol("000660"))
+    nameless = [dict.fromkeys(row(ours, STRANGER, cum=0, amount=0, remaining=10), "")]
+    desk.broker = broker = ScriptedLists([row(ours, STRANGER, cum=0, amount=0, remaining=10)])
+    broker.script = {"000660": [[], [], nameless, []], "005930": [[], [], [], nameless]}
+    desk.run(12)
+    assert not any(broker.script.values())
+    resolved = {m.facts.order_id: m.resolution for m in desk.told(OrderResolved)}
+    assert resolved["P1.1.b.1"] is Resolution.FOUND
+    assert not [m for m in desk.told(ReconciliationCompleted) if m.differences]
 
 
 def test_a_bad_row_may_be_either_side() -> None:
