@@ -20,7 +20,7 @@ from services.simulator.sessions import MS, Session, Sessions
 SOCKET_CLOSED, CANNOT_CONNECT = -106, -101
 QUERY_OVERFLOW, QUERY_RESTRICTED, TR_FAILED, TOO_MANY = -200, -209, -22, -204
 MAX_RQNAME_BYTES = 80
-WHOLE_AFTER_BLANK = 4
+WHOLE_AFTER_BLANK_MS = 10_000
 _MARKET_KINDS = {Market.KOSPI: "0", Market.KOSDAQ: "10", Market.ETF: "8"}
 
 
@@ -34,8 +34,8 @@ class OpenApi:
         self.guard = LoadGuard(options.broker.sustained_queries)
         self.closed_until_ns = 0
         self._rng = broker.rng
-        self._whole: dict[str, int] = {}
-        """How many answers of a query still have no blank row, as one lately had."""
+        self._whole_until_ns: dict[str, int] = {}
+        """Until when the answers of a query have no blank row, as one lately had."""
         self._methods: dict[str, Callable[..., Any]] = {
             "CommConnect": self._comm_connect,
             "CommTerminate": lambda session: None,
@@ -279,14 +279,13 @@ class OpenApi:
         return answer, Told(screen, rqname, trcode, "[100000] 조회가 완료되었습니다.")
 
     def _blanked(self, trcode: str, table: Table) -> Table:
-        """The answer, by chance with one row that says nothing. Some whole ones follow it: a row that stays
-        blank is a difference."""
-        rate, whole = self.broker.faults.blank_row_rate, self._whole.get(trcode, 0)
-        if whole:
-            self._whole[trcode] = whole - 1
+        """The answer, by chance with one row that says nothing. Whole ones follow it for as long as somebody
+        needs who asks for several shares and looks again: a row that stays blank is a difference."""
+        rate, now_ns = self.broker.faults.blank_row_rate, self.broker.agenda.now_ns
+        whole = now_ns < self._whole_until_ns.get(trcode, 0)
         if whole or not rate or not table.rows or self._rng.random() >= rate:
             return table
-        self._whole[trcode] = WHOLE_AFTER_BLANK
+        self._whole_until_ns[trcode] = now_ns + WHOLE_AFTER_BLANK_MS * MS
         self.sessions.happened["blank_row"] += 1
         rows = list(table.rows)
         at = self._rng.randrange(len(rows))

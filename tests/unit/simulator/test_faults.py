@@ -293,6 +293,17 @@ def test_one_row_of_an_answer_may_come_blank() -> None:
     assert set(row.values()) == {""}
 
 
+def test_a_row_that_came_blank_is_whole_for_as_long_as_two_looks_take() -> None:
+    desk = faulty(blank_row_rate=1.0)
+    desk.traded(1, CODE, 1, 190_000)
+    blank = []
+    for _ in range(12):
+        (row,) = desk.query("OPT10075", {"체결구분": "0"})["rows"]
+        blank.append(not any(row.values()))
+        desk.run(1_000)
+    assert blank[0] and 8 <= blank.index(True, 1) <= 10
+
+
 def test_a_registration_may_stay_silent_until_it_is_made_again() -> None:
     desk = faulty(silent_registration_rate=0.5)
     codes = ("005930", "000660", "247540", "005930_NX", "000660_NX", "247540_NX")
