@@ -19,10 +19,12 @@ from services.contracts.messages.orders import (
 from services.contracts.messages.pairs import PairApproved, PairClosed, PairOutcome
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.reasons import GateReason
+from services.contracts.streams import CONTROL
 from services.contracts.terms import TradingState
 from services.contracts.trading_word import TradingWord
 from services.gateway import core, order_desk, own_cancels
 from services.gateway.lease import Lease
+from services.simulator.queries import Table
 from services.simulator.virtual.checkers import no_entry_after_a_stop, only_in_the_windows, violations
 from services.simulator.virtual.day import VirtualDay, run_day
 from services.simulator.virtual.desk import Desk, build_desk
@@ -155,19 +157,40 @@ def test_redis_forgets_a_halt_before_risk_reads_it_and_the_gateway_can_be_armed_
     assert later and min(later) > forgotten[0] + NS_PER_S - (forgotten[0] - asked[0])
 
 
-def test_a_gateway_that_ignores_stops_is_found(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """I4 is judged by what is on the bus: a gateway that knows of no halt believes itself in the right."""
+@pytest.mark.parametrize("late", [False, True], ids=["all streams in time", "control late"])
+def test_a_gateway_that_ignores_stops_is_found(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    """I4 is judged by what is on the bus: a gateway that knows of no halt believes itself in the right. A
+    control stream that it could not read excuses nothing: stops have their own."""
     obeyed = core._obey
 
     def only_armed(turn: Any, word: TradingWord) -> None:
         if word.said is TradingState.ARMED:
             obeyed(turn, word.model_copy(update={"held": None}))
 
+    def script(day: Scripted, now_ns: int) -> None:
+        halted_with_a_command_unread(day, now_ns)
+        if late and day.operator.hands_off_until_ns and not day.sends:
+            day.bus.stall(day.gateway.name, CONTROL.key, now_ns + 100 * NS_PER_MS)
+
     monkeypatch.setattr(core, "_obey", only_armed)
     monkeypatch.setattr(Lease, "problem", lambda lease, mono_ns, _: "" if lease.held(mono_ns) else "over")
-    day = Scripted(desk, halted_with_a_command_unread)
+    day = Scripted(desk, script)
     day.run()
     assert any("was sent in a halt" in sentence for sentence in no_entry_after_a_stop(day.witness))
+
+
+def test_an_arming_counts_though_the_control_stream_is_late(desk: Desk) -> None:
+    """Risk's words come with the stops: an entry was called a breach while only the other stream stood."""
+
+    def script(day: Scripted, now_ns: int) -> None:
+        if day.gateway.state.reference is not None and not day.sends:
+            day.bus.stall(day.gateway.name, CONTROL.key, now_ns + 100 * NS_PER_MS)
+
+    day = Scripted(desk, script)
+    day.run()
+    assert day.witness.entries and violations(day.witness) == []
 
 
 def test_a_person_who_may_not_arm_lets_what_is_held_be_sold(desk: Desk) -> None:
@@ -309,3 +332,32 @@ def test_whoever_dies_with_a_redis_that_forgets_in_a_blink_the_desk_comes_right(
     day.run()
     assert len(struck) >= 2 and violations(day.witness) == []
     assert len({pair.pair_id for pair in day.messages(PairClosed) if pair.trip}) > 1
+
+
+def test_blank_rows_of_two_shares_are_not_a_row_that_stays_blank(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two looks each showed a blank row, of another share each time: that latched the desk."""
+    blanked: dict[str, int] = {}
+
+    def one_blank_row(trcode: str, table: Table) -> Table:
+        shares, now_ns = {row.get("종목코드", "") for row in table.rows}, day.time.now_ns
+        apart = now_ns - max(blanked.values(), default=0) > 2_500 * NS_PER_MS
+        if (
+            trcode != "OPT10075"
+            or len(shares) != 1
+            or len(blanked) == 2
+            or shares & blanked.keys()
+            or not apart
+        ):
+            return table
+        blanked[shares.pop()] = now_ns
+        return replace(table, rows=[dict.fromkeys(table.rows[0], ""), *table.rows[1:]])
+
+    def script(day: Scripted, now_ns: int) -> None:
+        day.broker_does(lost_chejan_rate=1.0, lost_ack_rate=1.0)
+
+    day = Scripted(desk, script)
+    monkeypatch.setattr(day.world.openapi, "_blanked", one_blank_row)
+    day.run()
+    assert len(blanked) == 2 and violations(day.witness) == []

@@ -16,7 +16,6 @@ from typing import Any
 
 from services.contracts.limits import NS_PER_MS, NS_PER_S
 from services.contracts.messages.pairs import PairApproved, PairClosed, ResidualOpened
-from services.contracts.streams import CONTROL, STOPS
 from services.gateway.shell import EXIT_FAILED
 from services.gateway.state import GatewayState
 from services.risk.core import SERVICE as RISK
@@ -29,7 +28,7 @@ from services.simulator.virtual.checkers import violations
 from services.simulator.virtual.desk import Desk
 from services.simulator.virtual.faults import DayFaults, draw
 from services.simulator.virtual.gateway import MemoryLog, VirtualGateway, VirtualTime
-from services.simulator.virtual.observer import Observer
+from services.simulator.virtual.observer import DECISIONS, Observer
 from services.simulator.virtual.operator import Operator
 from services.simulator.virtual.process import VirtualProcess
 
@@ -105,7 +104,7 @@ class VirtualDay:
         self.heal_ns = opens + int((closes - opens) * share)
         self.end_ns = max(START_NS + SECONDS * NS_PER_S, self.heal_ns + MENDING_NS)
         self.observer = Observer(
-            self.world, self.bus, self.gateway, self.plan, schedule.entry_windows(), hoga, START_NS,
+            self.world, self.bus, self.gateway, self.plan, schedule.entry_windows(), hoga,
             self._tell if note is not None else None,
         )  # fmt: skip
         self.adversary = Adversary(
@@ -188,18 +187,21 @@ class VirtualDay:
             if now_ns < self.restart_ns[process.name]:
                 return
             process.start()
-        if process is self.gateway and self._can_read_control(now_ns):
-            self.observer.could_read_ns = now_ns
+        if process is self.gateway:
+            self._note_reading(now_ns)
         process.turn(now_ns, die=die)
         if process is self.gateway and self.gateway.exit_code == EXIT_FAILED:
             self.witness.failures.append(f"the gateway at {(now_ns - START_NS) / NS_PER_S:.3f} s")
         if not process.up:
             self.restart_ns[process.name] = now_ns + self.adversary.rng.randint(100, 1_500) * NS_PER_MS
 
-    def _can_read_control(self, now_ns: int) -> bool:
-        """Whether this turn of the gateway begins with all that the streams of decisions hold."""
-        runs = self.gateway.up and now_ns >= self.gateway.paused_until_ns
-        return runs and all(self.bus.reaches(self.gateway.name, s.key, now_ns) for s in (STOPS, CONTROL))
+    def _note_reading(self, now_ns: int) -> None:
+        """Note of which streams of decisions this turn of the gateway begins with all that they hold."""
+        if not self.gateway.up or now_ns < self.gateway.paused_until_ns:
+            return
+        for key in DECISIONS:
+            if self.bus.reaches(self.gateway.name, key, now_ns):
+                self.observer.could_read_ns[key] = now_ns
 
     def struck(self) -> Counter[str]:
         """How often each kind of fault has struck, by `faults.KINDS`."""

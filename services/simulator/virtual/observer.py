@@ -37,6 +37,8 @@ from services.simulator.world import World
 
 CANCEL_NS = 1_500 * NS_PER_MS
 """How long a cancel may take: the last five calls, or a refusal of the broker, bar the next for a second."""
+DECISIONS = (STOPS.key, CONTROL.key)
+"""The streams that say whether orders may leave."""
 
 
 @dataclass
@@ -49,9 +51,9 @@ class Observer:
     plan: DayPlan
     windows: Sequence[Window]
     hoga: HogaTable
-    could_read_ns: int
-    """The last turn of the gateway that began with all that the control stream held."""
     tell: Callable[[str], None] | None = None
+    could_read_ns: dict[str, int] = field(default_factory=lambda: dict.fromkeys(DECISIONS, 0))
+    """By key of a stream of decisions, the last turn of the gateway that began with all that it held."""
     witness: Witness = field(default_factory=Witness)
     room: Room = field(default_factory=Room)
     asked: Asked = field(default_factory=Asked)
@@ -99,7 +101,7 @@ class Observer:
         for posted in self.bus.take_written():
             if posted.key == LEASE.key:
                 self._renewed_ns = posted.taken_ns
-            if posted.key in (STOPS.key, CONTROL.key):
+            if posted.key in DECISIONS:
                 self._words.append(posted)
             if home_of(type(posted.envelope.body)) is not TICKS:
                 self._said(posted.envelope, now_ns)
@@ -301,11 +303,12 @@ class Observer:
     def _word_on_the_bus(self) -> Word:
         """What the streams say to whoever could read them: the gateway's own belief is not asked.
 
-        What they have just lost holds until the gateway could notice that.
+        Each stream counts as far as it could be read: one may reach the gateway later than the other. What
+        they have just lost holds until the gateway could notice that.
         """
-        held = [*self.bus.streams.get(STOPS.key, []), *self.bus.streams.get(CONTROL.key, [])]
+        held = [entry for key in DECISIONS for entry in self.bus.streams.get(key, [])]
         entries = self._words if self.gateway.in_doubt else held
-        read = [entry for entry in entries if entry.taken_ns < self.could_read_ns]
+        read = [entry for entry in entries if entry.taken_ns < self.could_read_ns[entry.key]]
         return word_of(entry.envelope for entry in sorted(read, key=lambda entry: entry.number))
 
     # -- what the broker has ----------------------------------------------------------------
