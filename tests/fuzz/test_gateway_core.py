@@ -111,8 +111,9 @@ def facts(waiting: Query | None, now_ns: int) -> st.SearchStrategy[Fact]:
     stamps = st.sampled_from((0, now_ns, now_ns - 10**10, now_ns + 10**18, -1))
     some = st.frozensets(st.sampled_from((SAMSUNG, Symbol("000660"), Symbol(""), Symbol("ZZ"))), max_size=3)
     return st.one_of(
-        st.builds(Clocked, st.booleans(), GARBAGE, st.dictionaries(st.sampled_from(Venue), stamps),
-                  st.just({}), st.integers(), st.integers()),
+        st.builds(Clocked, halt_file=st.booleans(), halt_why=GARBAGE, halt_entry=GARBAGE, log_lost=GARBAGE,
+                  last_book_ns=st.dictionaries(st.sampled_from(Venue), stamps), log_kept=st.booleans(),
+                  quotes_published=st.integers(), quotes_conflated=st.integers()),
         FRAMES.map(OrderFramed),
         texts_by(CHEJAN_FIDS).map(OrderFramed),
         answers(waiting),

@@ -18,8 +18,8 @@ def desk() -> Desk:
     return build_desk(CONFIG)
 
 
-SEEDS = (*range(1, 25), 38, 44)
-"""The last two have kinds of fault that the others lack."""
+SEEDS = (*range(1, 25), 38, 44, 66)
+"""The last three have kinds of fault that the others lack."""
 ALONE = frozenset({"cancel_reject"})
 """Too rare for so few days: `test_single_faults` has days of them alone."""
 

@@ -1,4 +1,4 @@
-"""Redis lost the order of a pair, and the gateway is away until the pair has been closed without it."""
+"""Redis lost the order of a pair, the executor died with it, the gateway is away until the pair was closed."""
 
 from pathlib import Path
 
@@ -64,7 +64,10 @@ def test_a_fill_that_is_told_after_its_pair_was_closed_is_flattened(seed: int) -
     approved, taken_ns = until_a_buy_is_filled(day)
     day.bus.forget_since(taken_ns)
     day.bus.go_down(day.time.now_ns + DOWN_NS)
+    executor = next(process for process in day.processes if process.name == "executor")
+    executor.kill()
     day.gateway.kill()
+    day.restart_ns[executor.name] = day.time.now_ns + DOWN_NS
     day.restart_ns[day.gateway.name] = day.time.now_ns + AWAY_NS
     while day.time.now_ns < day.end_ns:
         step(day)

@@ -15,7 +15,7 @@ from services.contracts.messages.orders import (
     OrderResolved,
     Resolution,
 )
-from services.contracts.streams import ORDERS
+from services.contracts.streams import ORDERS, PAIRS
 from services.contracts.terms import Side
 from services.risk.core import SERVICE as RISK
 from services.simulator.orders import Action, Order
@@ -129,8 +129,9 @@ def step(day: VirtualDay, change: Callable[[Any], Any] = lambda state: state, be
     for order in day.world.broker.orders.values():
         if not order.request.by_hand:
             statements.arrived(order)
-    for posted in day.bus.streams[ORDERS.key]:
-        statements.said(posted.envelope, 1)
+    for key in (ORDERS.key, PAIRS.key):
+        for posted in day.bus.streams[key]:
+            statements.said(posted.envelope, 1)
     risk = risk_of(day)
     heard = {**risk.positions, ORDERS.key: risk.positions[ORDERS.key] - behind}
     statements.step(day.time.now_ns, [], change(risk.state), heard)

@@ -5,7 +5,7 @@ believes is looked at once, when the day is over, to be compared with the truth.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -296,9 +296,13 @@ class Observer:
                 free_shares=free,
                 expired_ns=self._expired_ns(order_id, now_ns),
                 price_krw=facts["price_krw"],
-                bounds=Bounds() if command is None else sell_bounds(command, pair, self.witness.limits),
+                bounds=Bounds() if command is None else self._sell_bounds(command, pair),
             )
         )
+
+    def _sell_bounds(self, command: PlaceOrder, pair: Iterable[Order]) -> Bounds:
+        ticks = self.world.exchange.instruments[command.symbol].listing.ticks
+        return sell_bounds(command, pair, self.witness.limits, ticks)
 
     def _word_on_the_bus(self) -> Word:
         """What the streams say to whoever could read them: the gateway's own belief is not asked.

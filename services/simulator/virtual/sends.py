@@ -11,7 +11,7 @@ from services.contracts.messages.commands import PlaceOrder
 from services.contracts.messages.control import FlattenRequested, StopRequested, TradingStateChanged
 from services.contracts.messages.pairs import PairApproved
 from services.contracts.terms import OrderKind, Purpose, Side, Symbol, TradingState, Venue
-from services.contracts.tick_grid import SHARE_TICKS
+from services.contracts.tick_grid import TickGrid
 from services.contracts.trading_limits import TradingLimits
 from services.simulator.account import Costs
 from services.simulator.orders import Order
@@ -143,8 +143,8 @@ class Asked:
         return 0 if approved is None else approved.clip_shares
 
 
-def sell_bounds(order: PlaceOrder, orders: Iterable[Order], limits: TradingLimits) -> Bounds:
-    """Return what bounds a sell of a pair with these orders.
+def sell_bounds(order: PlaceOrder, orders: Iterable[Order], limits: TradingLimits, ticks: TickGrid) -> Bounds:
+    """Return what bounds a sell of a pair with these orders, in the exchange's own ticks of the share.
 
     The executor may not have heard of the newest fills: a price that any state of the purchases allows is
     allowed. A market order has no price.
@@ -153,22 +153,22 @@ def sell_bounds(order: PlaceOrder, orders: Iterable[Order], limits: TradingLimit
     if not bought or order.kind is OrderKind.MARKET:
         return Bounds()
     if order.purpose is Purpose.EXIT:
-        return Bounds(_break_even_krw(order, orders))
+        return Bounds(_break_even_krw(order, orders, ticks))
     least_krw = -(-min(bought) * (BPS - limits.max_loss_per_share_bps) // BPS)
-    floor_krw = SHARE_TICKS.snap_up(-(-max(bought) * (BPS - limits.max_loss_per_share_bps) // BPS))
-    bid_krw = SHARE_TICKS.snap_down(order.reference_price_krw)
-    through_krw = SHARE_TICKS.step(bid_krw, -min(limits.flatten_step_ticks, limits.collar_ticks))
+    floor_krw = ticks.snap_up(-(-max(bought) * (BPS - limits.max_loss_per_share_bps) // BPS))
+    bid_krw = ticks.snap_down(order.reference_price_krw)
+    through_krw = ticks.step(bid_krw, -min(limits.flatten_step_ticks, limits.collar_ticks))
     return Bounds(least_krw, max(through_krw, floor_krw))
 
 
-def _break_even_krw(order: PlaceOrder, orders: Iterable[Order]) -> int:
+def _break_even_krw(order: PlaceOrder, orders: Iterable[Order], ticks: TickGrid) -> int:
     """The lowest price at which a sell loses nothing against any state that its clip's purchase was in."""
     clip = order.order_id.rsplit(".", 2)[0]
     found = []
     for buy in orders:
         if buy.side is Side.BUY and buy.request.rqname.rsplit(".", 2)[0] == clip:
             costs = buy.money.costs
-            found += [_lowest_krw(order, paid, buy, costs) for paid in averages(buy)]
+            found += [_lowest_krw(order, paid, buy, costs, ticks) for paid in averages(buy)]
     return min(found, default=0)
 
 
@@ -180,14 +180,14 @@ def averages(buy: Order) -> Iterator[Fraction]:
         yield Fraction(amount_krw, shares)
 
 
-def _lowest_krw(order: PlaceOrder, paid_krw: Fraction, buy: Order, costs: Costs) -> int:
+def _lowest_krw(order: PlaceOrder, paid_krw: Fraction, buy: Order, costs: Costs, ticks: TickGrid) -> int:
     """The lowest price on the grid that loses nothing, counted up from below in whole ticks."""
     qty = order.qty_shares
     cost_krw = qty * paid_krw
     cost_krw += costs.commission_krw(buy.venue, int(cost_krw))
-    price_krw = SHARE_TICKS.snap_up(-(-paid_krw.numerator // paid_krw.denominator))
+    price_krw = ticks.snap_up(-(-paid_krw.numerator // paid_krw.denominator))
     while _proceeds_krw(order, price_krw, costs) < cost_krw:
-        price_krw += SHARE_TICKS.size(price_krw)
+        price_krw += ticks.size(price_krw)
     return price_krw
 
 

@@ -74,14 +74,17 @@ def test_a_storm_of_signals_ends_a_process_in_order() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_the_handlers_that_were_there_are_back_after_the_block(number: signal.Signals) -> None:
-    before = signal.getsignal(number)
-    with stopped_by_signals() as stop:
-        assert not stop.wait(0)
-        os.kill(os.getpid(), number)
-        assert stop.wait(HANG_S)
-        os.kill(os.getpid(), signal.SIGINT)
-        assert stop.is_set(), "a second one changes nothing and raises nothing"
-    assert signal.getsignal(number) == before
+    inherited = signal.signal(number, signal.SIG_DFL)
+    try:
+        with stopped_by_signals() as stop:
+            assert not stop.wait(0)
+            os.kill(os.getpid(), number)
+            assert stop.wait(HANG_S)
+            os.kill(os.getpid(), signal.SIGINT)
+            assert stop.is_set(), "a second one changes nothing and raises nothing"
+        assert signal.getsignal(number) == signal.SIG_DFL
+    finally:
+        signal.signal(number, inherited)
 
 
 def test_what_nohup_told_to_be_ignored_stays_ignored() -> None:
