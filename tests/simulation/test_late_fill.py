@@ -1,4 +1,4 @@
-"""Redis lost the order of a pair, the executor died with it, the gateway is away until the pair was closed."""
+"""Redis lost the order of a pair, its executor died, the gateway is away until the pair was closed."""
 
 from pathlib import Path
 
