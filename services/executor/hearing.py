@@ -100,12 +100,14 @@ def _swept(pair: Pair, now_ns: int) -> Pair:
 
 
 def approved(state: ExecutorState, event: Received) -> Heard:
-    """A new pair. One that is known is not begun again; one whose symbol is taken is closed at once."""
+    """A new pair. One that is known is not begun again; one whose symbol is taken is closed at once, and so
+    is one that risk had approved before it read a person's pause, which travels ahead of it."""
     approval = event.message
     assert isinstance(approval, PairApproved)
     if approval.pair_id in state.pairs or approval.pair_id in state.closed:
         return Heard(state)
-    pair = Pair(approval=approval, opened_at_ns=event.now_ns)
+    paused = state.paused.get(approval.symbol, "")
+    pair = Pair(approval=approval, opened_at_ns=event.now_ns, stopping=paused)
     if any(other.symbol == approval.symbol for other in state.pairs.values()):
         closed = closing_statement(pair, event.now_ns, PairOutcome.STOPPED)
         return Heard(state.without_pair(pair), said=(closed,))
@@ -352,13 +354,16 @@ def pause_requested(state: ExecutorState, event: Received) -> Heard:
     assert isinstance(message, SymbolPauseRequested)
     if not message.paused:
         return Heard(state)
-    return _paused(state, message.symbol, f"{message.by} paused the symbol")
+    why = f"{message.by} paused the symbol"
+    return _paused(state.but(paused={**state.paused, message.symbol: why}), message.symbol, why)
 
 
 def resumed(state: ExecutorState, event: Received) -> Heard:
     """A person says whose the unknown order was: what is stranded is no longer left to it."""
     message = event.message
     assert isinstance(message, SymbolResumed)
+    left = {symbol: why for symbol, why in state.paused.items() if symbol != message.symbol}
+    state = state.but(paused=left)
     pairs = _of_symbol(state, message.symbol)
     for pair in pairs:
         state = state.with_pair(pair.handed_back())

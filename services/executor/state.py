@@ -49,6 +49,7 @@ class Tally(Part):
 
 class ExecutorState(State):
     """`pairs` are the open and stranded ones by pair id, `closed` the last ones that closed, oldest first.
+    `paused` says of each symbol that a person paused why, until one resumes it.
 
     `status_ns` is when the last status was said. `caught_up` turns true at the first tick of a process, when
     what was said while it was away has been read: only then it decides, and names what is stranded;
@@ -56,12 +57,13 @@ class ExecutorState(State):
     """
 
     DURABLE: ClassVar[frozenset[str]] = frozenset(
-        {"pairs", "closed", "trading", "venues", "reference", "reference_hash", "tally"}
+        {"pairs", "closed", "paused", "trading", "venues", "reference", "reference_hash", "tally"}
     )
 
     settings: ExecutorSettings
     pairs: dict[str, Pair] = Field(default_factory=dict)
     closed: dict[str, ClosedPair] = Field(default_factory=dict)
+    paused: dict[Symbol, str] = Field(default_factory=dict)
     trading: TradingWord = TradingWord()
     venues: VenueView = VenueView()
     reference: Reference | None = None

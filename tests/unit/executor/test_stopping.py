@@ -236,6 +236,17 @@ def test_a_paused_symbol_gets_no_further_clip(
     assert bool(desk.all(PairClosed)) is (symbol == SYMBOL)
 
 
+def test_a_pause_that_is_read_before_an_earlier_approval_buys_nothing(desk: Desk) -> None:
+    pause(desk, SYMBOL)
+    desk.approve()
+    desk.crossed()
+    assert desk.last(PairClosed).outcome is PairOutcome.STOPPED and not desk.orders
+    desk.hear(SymbolResumed(symbol=Symbol(SYMBOL), by="kim", reason="test"))
+    desk.approve("P2")
+    desk.crossed()
+    assert desk.orders, "it goes on once a person resumed it"
+
+
 def test_a_symbol_that_goes_on_stops_nothing(desk: Desk) -> None:
     desk.approve()
     desk.hear(SymbolResumed(symbol=Symbol(SYMBOL), by="kim", reason="test"))
