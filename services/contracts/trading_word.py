@@ -48,12 +48,19 @@ class TradingWord(Part):
 
     def after_change(self, change: TradingStateChanged, event: Received) -> "TradingWord":
         """Return the word after risk's. One that does not know of the last stop that was read here allows no
-        more than that stop did, whoever has forgotten it."""
+        more than that stop did, whoever has forgotten it. A stop that risk has ended does not come back."""
         if change.state.allows_more_than(self.said) and event.entered_ns < self.since_ns:
             return self
         unanswered = self.held if self.held is not None or self.stop is None else self.stop.target
-        held = None if change.stop_id == self.stop_id else unanswered
-        changed = self.model_copy(update={"said": change.state, "held": held})
+        answered = change.stop_id == self.stop_id
+        ended = answered and self.stop is not None and change.state.allows_more_than(self.stop.target)
+        changed = self.model_copy(
+            update={
+                "said": change.state,
+                "held": None if answered else unanswered,
+                "stop": None if ended else self.stop,
+            }
+        )
         return changed._barred(self, event, again=False)
 
     def of_new_date(self) -> "TradingWord":

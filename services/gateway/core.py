@@ -366,14 +366,14 @@ def _delivered(turn: Turn, received: Received) -> None:
 
 
 def _say_stop_again(turn: Turn) -> None:
-    """Redis may have lost a stop that nobody but this gateway has read: it says what it still obeys.
-
-    Of what risk itself said only a halt is kept so: all else risk says again.
+    """Redis may have lost a stop that nobody but this gateway has read, or risk's own with the risk that knew
+    of it: the gateway says what it still obeys.
     """
     word = turn.state.control.word
-    if word.held is None and word.said is not TradingState.HALTED:
+    if word.in_force is TradingState.ARMED:
         return
-    stop = word.stop or StopRequested(target=word.in_force, by=SOURCE, reason="a halt was in force")
+    why = f"the desk was {word.in_force}"
+    stop = word.stop or StopRequested(target=word.in_force, by=SOURCE, reason=why)
     reason = stop.reason if stop.reason.endswith(AGAIN) else f"{stop.reason} {AGAIN}"
     turn.say(StopRequested(target=word.in_force, by=stop.by, reason=reason))
 

@@ -123,11 +123,23 @@ def test_a_halt_that_risk_had_confirmed_and_forgets_is_said_again_too(desk: Desk
     assert desk.state.control.in_force is TradingState.ARMED
 
 
-def test_a_stop_that_risk_has_answered_is_not_said_again(desk: Desk) -> None:
+def test_what_is_less_than_armed_is_said_again_whoever_had_said_it(desk: Desk) -> None:
+    """A latch of risk may be lost with the risk that set it: the one that begins anew would trade on."""
     stop(desk, TradingState.REDUCE_ONLY)
     assert [again.target for again in said_again(desk)] == [TradingState.REDUCE_ONLY]
-    desk.trading(TradingState.REDUCE_ONLY)
+    desk.trading(TradingState.ARMED)
     assert said_again(desk) == []
+    desk.trading(TradingState.REDUCE_ONLY)
+    (again,) = said_again(desk)
+    assert (again.target, again.by) == (TradingState.REDUCE_ONLY, "gateway")
+
+
+def test_a_halt_that_was_lifted_does_not_come_back_with_a_risk_that_knows_nothing_of_it(desk: Desk) -> None:
+    stop(desk)
+    desk.trading(TradingState.HALTED)
+    desk.trading(TradingState.DISARMED)
+    on_its_way(desk, TradingState.ARMED)
+    assert desk.state.control.in_force is TradingState.ARMED
 
 
 def test_without_a_halt_nothing_is_told_of_one(desk: Desk) -> None:
