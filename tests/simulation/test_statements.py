@@ -15,6 +15,7 @@ from services.contracts.messages.orders import (
     OrderResolved,
     Resolution,
 )
+from services.contracts.messages.pairs import PairClosed
 from services.contracts.streams import ORDERS, PAIRS
 from services.contracts.terms import Side
 from services.risk.core import SERVICE as RISK
@@ -123,8 +124,11 @@ def risk_of(day: VirtualDay) -> "VirtualProcess[Any]":
     return next(process for process in day.processes if process.name == RISK)
 
 
-def step(day: VirtualDay, change: Callable[[Any], Any] = lambda state: state, behind: int = 0) -> list[str]:
-    """What is found where risk has another state, or has not heard the newest of what was told."""
+def step(
+    day: VirtualDay, change: Callable[[Any], Any] = lambda state: state, behind: int = 0, last: Any = None
+) -> list[str]:
+    """What is found where risk has another state, or has not heard the newest of what was told. `last` was
+    said after all else, and lost."""
     statements = Statements(day.bus)
     for order in day.world.broker.orders.values():
         if not order.request.by_hand:
@@ -132,6 +136,8 @@ def step(day: VirtualDay, change: Callable[[Any], Any] = lambda state: state, be
     for key in (ORDERS.key, PAIRS.key):
         for posted in day.bus.streams[key]:
             statements.said(posted.envelope, 1)
+    if last is not None:
+        statements.said(last, 1)
     risk = risk_of(day)
     heard = {**risk.positions, ORDERS.key: risk.positions[ORDERS.key] - behind}
     statements.step(day.time.now_ns, [], change(risk.state), heard)
@@ -152,6 +158,14 @@ def one_trip_more(state: Any) -> Any:
 def test_right_books_are_not_found(day: VirtualDay) -> None:
     assert risk_of(day).state.settled_krw and risk_of(day).state.day.trips
     assert step(day) == []
+
+
+def test_an_end_without_the_shares_that_were_forgotten_takes_no_trip_back(day: VirtualDay) -> None:
+    """Seed 2322: an executor that lost a pair ended it once more, and risk was told to count too many."""
+    ends = (posted.envelope for posted in day.bus.streams[PAIRS.key])
+    end = next(each for each in ends if isinstance(each.body, PairClosed) and each.body.trip)
+    empty = end.model_copy(update={"body": end.body.model_copy(update={"bought_shares": 0, "trip": False})})
+    assert step(day, last=empty) == []
 
 
 @pytest.mark.parametrize("change", [one_won_more, one_trip_more])

@@ -53,7 +53,8 @@ class Statements:
     _cash_krw: Counter[str] = field(default_factory=Counter)
     """What each order did to the account, where it is not behind."""
     _closed: dict[str, PairClosed] = field(default_factory=dict)
-    """Ends that were ever told, also those that the bus forgot again: risk may have them in mind."""
+    """Ends that were ever told, also those that the bus forgot again: risk may have them in mind. One that
+    knows of shares stays: an executor that forgot them ends the pair once more without."""
     _losses: int = 0
 
     def arrived(self, order: Order) -> None:
@@ -64,7 +65,7 @@ class Statements:
     def said(self, envelope: Envelope, life: int) -> None:
         """A message was written, by the gateway's `life`-th process where it is the gateway's."""
         if isinstance(envelope.body, PairClosed):
-            self._closed[envelope.body.pair_id] = envelope.body
+            self._ended(envelope.body)
         facts = getattr(envelope.body, "facts", None)
         if not isinstance(facts, OrderFacts):
             return
@@ -76,6 +77,10 @@ class Statements:
             self.untrue.append(f"{facts.order_id} is told to have filled, and the broker does not have it")
         self._not_less(facts, life)
         self._take(facts)
+
+    def _ended(self, pair: PairClosed) -> None:
+        if pair.bought_shares or pair.pair_id not in self._closed:
+            self._closed[pair.pair_id] = pair
 
     def _judge(self, facts: OrderFacts, order: Order, *, never: bool) -> None:
         shares, amount_krw, commission_krw, tax_krw = figures_of(order)
