@@ -20,6 +20,7 @@ from services.cli.options import (
     RunOption,
     WaitOption,
     console,
+    may_ask,
     name_or_login,
     open_desk,
     print_json,
@@ -59,6 +60,9 @@ residual_app = typer.Typer(no_args_is_help=True, help="Positions that could not 
 latch_app = typer.Typer(no_args_is_help=True, help="Stops that only a person lifts.")
 
 
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before more is allowed.")]
+
+
 def arm(
     reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
     wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
@@ -78,9 +82,8 @@ def arm(
         else:
             print_checks(checks, as_json=False)
         raise typer.Exit(EXIT_FAILED)
+    _show_last_stop(board)
     if board.gateway is not None and board.gateway.mode is GatewayMode.LIVE and not yes:
-        if board.last_stop:
-            typer.echo(f"Stopped last: {visible_line(board.last_stop)}", err=True)
         typer.confirm(
             f"Trade account {visible_line(board.gateway.account)} with real money?", abort=True, err=True
         )
@@ -92,31 +95,32 @@ def arm(
 
 def pause(
     reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
-    wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
+    wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False, yes: YesOption = False,
 ) -> None:  # fmt: skip
     """Nothing new: the open clip of each pair completes, sells go on."""
-    _reach(TradingState.PAUSE_ENTRY, reason, by, redis, run, wait, as_json)
+    _reach(TradingState.PAUSE_ENTRY, reason, by, redis, run, wait, as_json, yes=yes)
 
 
 def reduce(
     reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
-    wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
+    wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False, yes: YesOption = False,
 ) -> None:  # fmt: skip
     """Only sells, cancels and flattens; no further clip."""
-    _reach(TradingState.REDUCE_ONLY, reason, by, redis, run, wait, as_json)
+    _reach(TradingState.REDUCE_ONLY, reason, by, redis, run, wait, as_json, yes=yes)
 
 
 def halt(
     reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
     wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
     lift: Annotated[bool, typer.Option("--lift", help="End the halt; the desk is disarmed then.")] = False,
+    yes: YesOption = False,
 ) -> None:  # fmt: skip
     """Stop everything now: the gateway sends only cancels, also if nothing else but Redis is alive.
 
     A halt holds over pauses, arming and trading dates; `arb halt --lift` alone ends it.
     """
     if lift:
-        _lift(reason, by, redis, run, wait, as_json)
+        _lift(reason, by, redis, run, wait, as_json, yes=yes)
         return
     try:
         _stop(TradingState.HALTED, reason, by, redis, run, wait, as_json)
@@ -311,19 +315,37 @@ def _stop(
 
 
 def _reach(
-    target: TradingState, reason: str, by: str, redis: str, run: RunOption, wait: float, as_json: bool
-) -> None:
+    target: TradingState, reason: str, by: str, redis: str, run: RunOption, wait: float, as_json: bool,
+    *, yes: bool,
+) -> None:  # fmt: skip
     """Go to a state that stops or allows more, as the desk stands."""
     reason, by = reason_or_ask(reason), name_or_login(by)
     link = open_desk(redis, run)
     board, _ = board_now(link)
-    finish(ask(link, state_request(board, target, by, reason), wait), as_json)
+    request = state_request(board, target, by, reason)
+    if not isinstance(request, StopRequested):
+        _agree_to_more(board, yes=yes)
+    finish(ask(link, request, wait), as_json)
 
 
-def _lift(reason: str, by: str, redis: str, run: RunOption, wait: float, as_json: bool) -> None:
+def _show_last_stop(board: Board) -> None:
+    """Show on standard error the stop that a request for more rests on."""
+    if board.last_stop:
+        typer.echo(f"Stopped last: {visible_line(board.last_stop)}", err=True)
+
+
+def _agree_to_more(board: Board, *, yes: bool) -> None:
+    """Show what stopped the desk and ask the person at a terminal; a script is shown it alone."""
+    _show_last_stop(board)
+    if may_ask() and not yes:
+        typer.confirm(f"The desk is {board.state}: allow more than that?", abort=True, err=True)
+
+
+def _lift(reason: str, by: str, redis: str, run: RunOption, wait: float, as_json: bool, *, yes: bool) -> None:
     reason, by = reason_or_ask(reason), name_or_login(by)
     link = open_desk(redis, run)
     board, _ = board_now(link)
+    _agree_to_more(board, yes=yes)
     outcome = ask(link, HaltLiftRequested(by=by, reason=reason, stop_count=board.stop_count), wait)
     file = "" if board.gateway is None else board.gateway.halt_file
     more = f"{file} still lies beside the gateway, which sends only cancels: remove it there as well."

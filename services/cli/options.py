@@ -82,13 +82,18 @@ def configuration() -> Path:
     return folder
 
 
+def may_ask() -> bool:
+    """Return whether a person is there to answer a question."""
+    return sys.stdin.isatty()
+
+
 def reason_or_ask(reason: str) -> str:
     """Return the reason given, or ask for it on a terminal.
 
     Raises:
         UsageFault: none given and nobody to ask.
     """
-    if not reason.strip() and sys.stdin.isatty():
+    if not reason.strip() and may_ask():
         reason = str(typer.prompt("Reason", err=True))
     if not reason.strip():
         raise UsageFault("a reason is needed", 'Add --reason "why".')

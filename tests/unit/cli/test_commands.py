@@ -120,6 +120,20 @@ def test_a_halt_ends_by_its_lifting_alone(link: Link, risk: None) -> None:
     assert again.exit_code == 1 and "no halt holds" in again.output
 
 
+@pytest.mark.parametrize("command", [("halt", "--lift"), ("pause",), ("reduce",)])
+def test_a_person_is_shown_the_last_stop_before_more_is_allowed(
+    link: Link, risk: None, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    stop = "halt" if "--lift" in command else "disarm"
+    assert arb(stop, "--reason", "wrong prices", "--by", "alice", "--wait", "10").exit_code == 0
+    before = requests_on(link)
+    monkeypatch.setattr("services.cli.commands_trading.may_ask", lambda: True)
+    asked = arb(*command, "--reason", "go on", "--by", "bob")
+    assert asked.exit_code == 1 and "alice" in asked.output and "wrong prices" in asked.output
+    assert requests_on(link) == before, "nobody said yes"
+    assert arb(*command, "--yes", "--reason", "go on", "--by", "bob", "--wait", "10").exit_code == 0
+
+
 def test_what_was_decided_on_an_earlier_look_is_refused_with_who_stopped(link: Link, risk: None) -> None:
     board, _ = board_now(link)
     assert arb("halt", "--reason", "wrong prices", "--by", "alice", "--wait", "10").exit_code == 0
