@@ -85,4 +85,6 @@ class TradingWord(Part):
         begins = before.in_force.allows_exits and not self.in_force.allows_exits
         if not (begins or again):
             return self
-        return self.model_copy(update={"barred_ns": max(before.barred_ns, event.entered_ns)})
+        # An id is the clock of Redis at that moment: one that stood ahead bars nothing later.
+        barred_ns = min(event.entered_ns, event.now_ns + CLOCK_SKEW_MS * NS_PER_MS)
+        return self.model_copy(update={"barred_ns": max(before.barred_ns, barred_ns)})

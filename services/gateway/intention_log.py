@@ -357,6 +357,8 @@ class IntentionLog:
         length = len(day.known) + len(day.mine)
         if not opened and not length:
             return ""
+        if not _may_be_read(self.path(trading_date)):
+            return "is no file any more"
         try:
             with self.path(trading_date).open("rb") as file:
                 found = os.fstat(file.fileno())
@@ -377,6 +379,8 @@ class IntentionLog:
         one that is no log is put aside.
         """
         others = b""
+        if not _may_be_read(path):
+            path.rename(path.with_name(f"{path.name}.{time.time_ns()}.aside"))
         if path.exists():
             lines = _cut_to_lines(path).splitlines(keepends=True)
             if all(map(_is_line, lines)):
@@ -393,6 +397,11 @@ class IntentionLog:
             os.fsync(file.fileno())
         _place(temporary, path)
         day.now_is(day.all + others, others)
+
+
+def _may_be_read(path: Path) -> bool:
+    """Whether a file lies there, or nothing does. A pipe would hold its reader for ever."""
+    return path.is_file() or not os.path.lexists(path)
 
 
 def _append_missing(path: Path, day: _Day, lines: Sequence[bytes]) -> None:

@@ -79,7 +79,25 @@ def garbage(path: Path) -> None:
     path.write_bytes(b"\x00\x01 no log\nat all\n")
 
 
-@pytest.mark.parametrize("befall", [deleted, emptied, cut, put_back_older, garbage])
+def a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def a_dangling_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.with_name("nothing"))
+
+
+WHOLLY = (deleted, garbage, a_pipe, a_folder, a_dangling_link)
+
+
+@pytest.mark.parametrize("befall", [emptied, cut, put_back_older, *WHOLLY])
 def test_every_intention_is_in_the_file_again(log: IntentionLog, befall: Any) -> None:
     befall(log.path(DATE))
     assert str(log.path(DATE)) in log.keep(DATE)
@@ -87,7 +105,7 @@ def test_every_intention_is_in_the_file_again(log: IntentionLog, befall: Any) ->
     append(log, "d")
     assert sorted(ids(log)) == ["a", "b", "c", "d"] and not log.written_twice(DATE, "d")
     assert log.lost
-    assert log.path(DATE).stat().st_mode & 0o077 == 0 or befall not in (deleted, garbage)
+    assert log.path(DATE).stat().st_mode & 0o077 == 0 or befall not in WHOLLY
 
 
 def test_what_another_gateway_wrote_in_the_file_that_is_there_stays_and_counts(log: IntentionLog) -> None:

@@ -4,7 +4,12 @@ import pytest
 
 from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.commands import PlaceOrder
-from services.contracts.messages.control import FlattenRequested, HaltFileSeen, TradingStateChanged
+from services.contracts.messages.control import (
+    FlattenRequested,
+    HaltFileSeen,
+    StopRequested,
+    TradingStateChanged,
+)
 from services.contracts.messages.orders import CommandDenied
 from services.contracts.terms import Purpose, TradingState
 from services.gateway.facts import Started
@@ -117,6 +122,16 @@ def test_a_flatten_from_before_a_halt_that_is_read_after_it_sells_nothing(desk: 
     desk.hear(wish, "again")
     desk.trading(TradingState.HALTED)
     assert desk.state.control.flatten == {""}, "risk's word on a halt that holds already ends nothing"
+
+
+def test_a_stop_from_the_future_ends_no_flatten_that_comes_after_it(desk: Desk) -> None:
+    """The clock of Redis stood an hour ahead for a moment: ids are never taken for more than now."""
+    holding(desk)
+    ahead = StopRequested(target=TradingState.HALTED, by="lee", reason="t")
+    desk.hear(ahead, "s", entry_id=f"{desk.now_ns // NS_PER_MS + 3_600_000}-0")
+    desk.run(3)
+    desk.hear(FlattenRequested(symbol="", by="kim", reason="be flat"), "f")
+    assert desk.state.control.flatten == {""}
 
 
 def test_only_a_persons_halt_file_is_told_as_a_stop(desk: Desk) -> None:
