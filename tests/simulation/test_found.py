@@ -361,3 +361,8 @@ def test_blank_rows_of_two_shares_are_not_a_row_that_stays_blank(
     monkeypatch.setattr(day.world.openapi, "_blanked", one_blank_row)
     day.run()
     assert len(blanked) == 2 and violations(day.witness) == []
+
+
+def test_a_renewal_that_redis_took_twice_is_good_from_its_later_entry(desk: Desk) -> None:
+    """The judge went by the first of both, which it had seen one step before the gateway read the second."""
+    assert run_day(desk, 10128).violations == []

@@ -210,7 +210,7 @@ class Observer:
                 owed=self._owed(order_id, now_ns),
                 sell_needs=self._sell_needs(venue),
                 expired_ns=self._expired_ns(order_id, now_ns),
-                lease_beyond_ns=lease_until_ns - self._renewed_ns - LEASE_MS * NS_PER_MS,
+                lease_beyond_ns=lease_until_ns - max(renewed_ns, self._renewed_ns) - LEASE_MS * NS_PER_MS,
                 price_krw=facts["price_krw"],
                 bounds=self.asked.entry_bounds(pair_id),
                 qty_shares=facts["qty_shares"],
