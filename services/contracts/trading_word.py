@@ -18,8 +18,9 @@ from services.contracts.terms import TradingState
 class TradingWord(Part):
     """`said` is risk's last word, `held` the strictest stop that risk has not taken in yet.
 
-    `stop` and `stop_id` are the last stop that was read. `barred_ns` is when selling was last forbidden: what
-    a person had asked to be sold by then is asked for no more. All times are Redis's own.
+    `stop_id` is the last stop that was read, `stop` the same until risk has ended it. `barred_ns` is when
+    selling was last forbidden: what a person had asked to be sold by then is asked for no more. All times are
+    Redis's own.
     """
 
     said: TradingState = TradingState.DISARMED
