@@ -77,7 +77,8 @@ class ServiceSeen:
         return max(0, now_ns - self.at_ns) // NS_PER_MS
 
     def is_stale(self, now_ns: int) -> bool:
-        return now_ns - self.at_ns > STALE_NS
+        """Whether it may be dead. A stamp of the future, after a clock was set back, tells nothing."""
+        return abs(now_ns - self.at_ns) > STALE_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +171,12 @@ class Board:
 
 
 def board_of(envelopes: Iterable[Envelope], now_ns: int) -> Board:
-    """Return the board of what was said, in any order and any of it twice, as it stands at `now_ns`."""
-    once = {envelope.id: envelope for envelope in envelopes}
+    """Return the board of what was said, in the order in which Redis took it, as it stands at `now_ns`."""
+    said = list(envelopes)
     board = Board()
-    for envelope in sorted(once.values(), key=lambda envelope: envelope.ts_init_ns):
+    for envelope in said:
         board = seen(board, envelope)
-    return _without_gone(board, once.values(), now_ns)
+    return _without_gone(board, said, now_ns)
 
 
 def with_alerts(
@@ -194,7 +195,7 @@ def with_alerts(
 def _without_gone(board: Board, said: Iterable[Envelope], now_ns: int) -> Board:
     services = {name: item for name, item in board.services.items() if now_ns - item.at_ns < GONE_NS}
     statuses = (envelope for envelope in said if isinstance(envelope.body, DetectorStatus))
-    fresh = {e.body.group for e in statuses if now_ns - e.ts_init_ns < SPREADS_GONE_NS}
+    fresh = {e.body.group for e in statuses if abs(now_ns - e.ts_init_ns) < SPREADS_GONE_NS}
     detectors = {group: status for group, status in board.detectors.items() if group in fresh}
     return replace(board, services=services, detectors=detectors)
 

@@ -3,14 +3,17 @@
 The end of a stream may hold anything: a thousand orders, or junk. It tells only what happened lately.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
 from services.cli.board import BOARD_KEYS, TAIL, Board, board_of, with_alerts
 from services.cli.link import Follower, Link, Seen, entry_order
+from services.contracts.envelope import Envelope
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import AlertAcknowledged
+from services.contracts.streams import home_of, key_of
 from services.notifier.state import OpenAlert
 
 NOTIFIER: Final = "notifier"
@@ -29,14 +32,34 @@ def followed_board(link: Link) -> tuple[Board, Follower]:
     positions = link.bus.positions(NOTIFIER)
     lasting = _lasting(link)
     follower = link.follow(BOARD_KEYS, tail=TAIL)
+    begun = {key: entry_order(position) for key, position in follower.cursors.items()}
     lately = follower.drain()
-    board = board_of([*said, *(item.envelope for item in lately)], link.bus.time_ns())
+    board = board_of(in_server_order(said, lately, begun), link.bus.time_ns())
     if lasting is None:
         return board, follower
     alerts = {alert_id: entry.alert for alert_id, entry in lasting.items()}
     taken = (alert_id for alert_id, entry in lasting.items() if entry.acknowledged_by)
     news = (item.message for item in lately if _is_news(item, positions.get(item.key, "0-0")))
     return with_alerts(board, alerts, taken, news), follower
+
+
+def in_server_order(
+    said: Iterable[Envelope], lately: Sequence[Seen], begun: Mapping[str, tuple[int, int]]
+) -> list[Envelope]:
+    """Return everything once, in the order in which Redis took it; stamps of a clock decide nothing.
+
+    `lately` is what was read, in that order, and `begun` where each stream was read from. What is kept and
+    was not read stands before that in its stream.
+    """
+    read: dict[str, tuple[tuple[int, int], Envelope]] = {}
+    for item in lately:
+        read.setdefault(item.envelope.id, (item.order, item.envelope))
+    kept = [
+        (begun.get(key_of(home_of(type(envelope.body))), (0, 0)), envelope)
+        for envelope in said
+        if envelope.id not in read
+    ]
+    return [envelope for _, envelope in sorted([*kept, *read.values()], key=lambda pair: pair[0])]
 
 
 def _lasting(link: Link) -> dict[str, OpenAlert] | None:
