@@ -3,7 +3,8 @@
 One process without children, so that a kill -9 leaves nothing behind: jobs run in it, and it brings
 retries back itself. rq's own scheduler is a child that would outlive it and keep its lock. Told to stop, it
 finishes the job at hand and ends: rq's own handler raises wherever the main thread is, which loses a job that
-was just taken, or is itself lost in a destructor.
+was just taken, or is itself lost in a destructor. Ended by anything else it says so with exit code 1, and is
+started again.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import redis
 import structlog
 from rq import Queue, SimpleWorker
 from rq.exceptions import StopRequested
-from rq.scheduler import RQScheduler
+from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from services.contracts.alert_codes import AlertCode
@@ -27,8 +28,9 @@ from services.contracts.envelope import Envelope
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.streams import ALERTS
 from services.contracts.terms import Severity
-from services.notifier.jobs import QUEUE
+from services.notifier.jobs import QUEUE, digest_queue
 from services.notifier.side_jobs import SideJob
+from services.notifier.side_queue import AWAY, SideQueue
 from services.runtime.bus import BusUnavailable, RedisBus, Write
 from services.runtime.logs import configure_logs
 from services.runtime.private import keep_private
@@ -52,46 +54,52 @@ NAME: Final = "notifier-worker"
 
 
 class DigestWorker(SimpleWorker):
-    """rq's worker that runs jobs in its own process, and schedules in its own turn.
+    """rq's worker that runs jobs in its own process, and tends its queue in its own turn.
 
-    `tell` is called with an alert that counts the jobs which were refused.
+    `tell` is called with an alert that counts the jobs which were put aside. It takes no commands from
+    Redis, where rq would let anybody end it.
     """
 
     tell: Callable[[AlertRaised], None] = staticmethod(lambda alert: None)
     stop: Stop = StopFlag()
     max_connection_wait_time = LOOK_AFTER_S
-    _refused = 0
-    _refused_told_s = float("-inf")
+    _refused, _problem, _told = 0, "", 0
+    _told_s = float("-inf")
 
     def execute_job(self, job: Any, queue: Queue) -> None:
-        """Run a job of ours; one that is not is deleted, counted and told."""
-        refusal = job.refusal
-        if not refusal:
+        """Run a job; one that is not ours, or that rq cannot run, is put aside."""
+        try:
+            job.check()
             super().execute_job(job, queue)
-            return
-        self.connection.lrem(queue.intermediate_queue_key, 1, job.id)
-        self.connection.delete(job.key)
-        self._refused += 1
-        structlog.get_logger(service=NAME).error("job refused", job=job.id, problem=refusal)
-        if time.monotonic() - self._refused_told_s >= REFUSED_TOLD_S:
-            self._refused_told_s = time.monotonic()
-            facts: dict[str, int | str] = {"count": self._refused, "problem": refusal[:300]}
-            self.tell(raised(AlertCode.JOB_REFUSED, "job-refused", Severity.CRITICAL, facts))
+        except AWAY:
+            raise
+        except Exception as error:
+            self._side_queue.put_aside(job.id.encode(), error)
+
+    def dequeue_job_and_maintain_ttl(self, *args: Any, **options: Any) -> Any:
+        """Wait for a job; one that cannot even be taken is put aside."""
+        while True:
+            try:
+                return super().dequeue_job_and_maintain_ttl(*args, **options)
+            except (StopRequested, *AWAY):
+                raise
+            except Exception:
+                if not self._side_queue.clear_taken():
+                    raise
 
     def run_maintenance_tasks(self) -> None:
-        """Before each wait for a job: put due retries back, then what rq itself does now and then.
+        """Before each wait for a job: tend the queue.
 
         Raises:
             StopRequested: told to stop; no job is in hand.
         """
         if self.stop.is_set():
             raise StopRequested
-        self._scheduler.acquire_locks()
-        try:
-            self._scheduler.enqueue_scheduled_jobs()
-        finally:
-            self._scheduler.release_locks()
-        super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+        self._side_queue.tend(self._fail)
+        self._tell_refusals()
+
+    def _fail(self, job: Job, why: str) -> None:
+        self.handle_job_failure(job, self._side_queue.queue, exc_string=why)
 
     def heartbeat(self, *args: Any, **options: Any) -> None:
         """Say that it lives. Without Redis rq would try for ever, also when told to stop."""
@@ -102,15 +110,27 @@ class DigestWorker(SimpleWorker):
                 raise StopRequested from error
             raise
 
+    def subscribe(self) -> None:
+        """Listen to no channel."""
+
     def _install_signal_handlers(self) -> None:
         """`stop` is set by ours."""
 
     @cached_property
-    def _scheduler(self) -> Any:
-        """Never started: only its single steps are used, which rq leaves without types."""
-        return RQScheduler(
-            self.queues, connection=self.connection, serializer=self.serializer, logging_level="WARNING"
-        )
+    def _side_queue(self) -> SideQueue:
+        return SideQueue(self.connection, self._put_aside)
+
+    def _put_aside(self, name: str, problem: str) -> None:
+        structlog.get_logger(service=NAME).error("job put aside", job=name, problem=problem)
+        self._refused, self._problem = self._refused + 1, problem
+        self._tell_refusals()
+
+    def _tell_refusals(self) -> None:
+        if self._refused == self._told or time.monotonic() - self._told_s < REFUSED_TOLD_S:
+            return
+        self._told, self._told_s = self._refused, time.monotonic()
+        facts: dict[str, int | str] = {"count": self._refused, "problem": self._problem[:300]}
+        self.tell(raised(AlertCode.JOB_REFUSED, "job-refused", Severity.CRITICAL, facts))
 
 
 def digest_worker(client: "redis.Redis", stop: Stop | None = None) -> DigestWorker:
@@ -147,8 +167,12 @@ def main() -> int:
         client = redis.Redis.from_url(runtime.redis_url)
         refusal = refusal_of_writes(client)
         if not refusal:
-            digest_worker(client, stop_on_signals()).work(burst=chosen.burst, logging_level="WARNING")
-            return 0
+            stop = stop_on_signals()
+            digest_worker(client, stop).work(burst=chosen.burst, logging_level="WARNING")
+            if stop.is_set() or (chosen.burst and not len(digest_queue(client))):
+                return 0
+            sys.stderr.write("error: the worker ended without being told to; its log says why.\n")
+            return 1
     except SettingsError as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_BAD_SETTINGS

@@ -20,7 +20,8 @@ from services.contracts.alert_text import Language
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.streams import ALERTS
 from services.contracts.terms import Severity
-from services.notifier import jobs, pace
+from services.notifier import jobs, pace, side_queue
+from services.notifier import worker as worker_module
 from services.notifier.jobs import QUEUE, RETRY_S, digest_queue, enqueue_digest
 from services.notifier.pace import say_taken, take
 from services.notifier.poster import Poster, SlackChannel
@@ -250,6 +251,7 @@ def test_the_worker_is_a_process_of_its_own(
 
 
 CALLED: list[str] = []
+BOMB = zlib.compress(b" " * 50_000_000)
 
 
 def call_me(*args: object) -> None:
@@ -308,7 +310,7 @@ def test_what_hangs_on_a_job_of_ours_is_not_called_either(real: "redis.Redis", w
     [
         pickle.dumps((STRANGER, None, (), {})),
         pickle.dumps(Trap()),
-        zlib.compress(b" " * 50_000_000),
+        BOMB,
         b"x" * 2_000_000,
         b'["a", "b"]',
         b"",
@@ -325,6 +327,109 @@ def test_a_job_that_is_no_json_of_ours_is_dropped_and_the_worker_goes_on(
     work(real)
     assert CALLED == [] and len(webhook.posts) == 1
     assert len(told_of_refusals(real)) == 1
+
+
+# -- what is broken in the queue's own registries ------------------------------------------------
+
+BROKEN: dict[str, dict[str, object]] = {
+    "bomb": {"data": BOMB},
+    "large": {"data": b"x" * 2_000_000},
+    "large beside the rest": {"description": b"x" * 2_000_000},
+    "pickle": {"data": pickle.dumps(Trap())},
+    "no time": {"created_at": "soon"},
+    "unheard of": {"status": "unheard of"},
+    "deep": {"retry_intervals": "[" * 5_000},
+    "no hash": {},
+}
+
+
+def strange_at(client: "redis.Redis", place: str, fields: dict[str, object]) -> None:
+    """A job of our function, broken by `fields` (by another type where there are none), lies at `place`."""
+    strange(client, func=f"{jobs.post_digest.__module__}.post_digest")
+    client.hset("rq:job:strange", mapping={"status": "started", **fields})  # type: ignore[dict-item]
+    if not fields:
+        client.set("rq:job:strange", "text")
+    queue = digest_queue(client)
+    if place != "queued":
+        client.lrem(queue.key, 0, "strange")
+    if place == "taken":
+        client.lpush(queue.intermediate_queue_key, "strange")
+    if place in ("scheduled", "wip"):
+        client.zadd(f"rq:{place}:{QUEUE}", {"strange:1" if place == "wip" else "strange": 1})
+
+
+@pytest.mark.parametrize("place", ["queued", "scheduled", "wip", "taken"])
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_broken_job_goes_aside_wherever_it_lies(
+    real: "redis.Redis", webhook: SlackDouble, monkeypatch: pytest.MonkeyPatch, how: str, place: str
+) -> None:
+    monkeypatch.setattr(side_queue, "STUCK_AFTER_S", -1.0)
+    strange_at(real, place, BROKEN[how])
+    enqueue_digest(real, DIGEST, NAMES, Language.ENGLISH)
+    work(real)
+    assert len(webhook.posts) == 1 and CALLED == []
+    assert not real.exists("rq:job:strange")
+    assert real.exists(f"rq:aside:{QUEUE}:strange") == (how != "bomb" and "large" not in how)
+    assert [alert.facts["count"] for alert in told_of_refusals(real)] == [1]
+
+
+@pytest.mark.parametrize("place", ["scheduled", "wip", "queued", "taken"])
+def test_a_job_whose_name_is_no_text_goes_aside(
+    real: "redis.Redis", webhook: SlackDouble, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr(side_queue, "STUCK_AFTER_S", -1.0)
+    queue = digest_queue(real)
+    lists = {"queued": queue.key, "taken": queue.intermediate_queue_key}
+    if place in lists:
+        real.lpush(lists[place], b"\xff:1")
+    else:
+        real.zadd(f"rq:{place}:{QUEUE}", {b"\xff:1": 1})
+    enqueue_digest(real, DIGEST, NAMES, Language.ENGLISH)
+    work(real)
+    assert len(webhook.posts) == 1 and len(told_of_refusals(real)) == 1
+
+
+@pytest.mark.parametrize(
+    "key", [f"rq:queue:{QUEUE}", f"rq:queue:{QUEUE}:intermediate", f"rq:scheduled:{QUEUE}", f"rq:wip:{QUEUE}"]
+)
+def test_a_registry_of_another_type_goes_aside(real: "redis.Redis", webhook: SlackDouble, key: str) -> None:
+    real.set(key, "text")
+    work(real)
+    assert len(told_of_refusals(real)) == 1 and real.exists(f"rq:aside:{QUEUE}:{key}")
+    enqueue_digest(real, DIGEST, NAMES, Language.ENGLISH)
+    work(real)
+    assert len(webhook.posts) == 1
+
+
+def test_a_job_that_rq_cannot_run_goes_aside(real: "redis.Redis", webhook: SlackDouble) -> None:
+    strange_at(real, "scheduled", {"timeout": 10**30})
+    enqueue_digest(real, DIGEST, NAMES, Language.ENGLISH)
+    work(real)
+    assert len(webhook.posts) == 1 and len(told_of_refusals(real)) == 1
+    assert real.exists(f"rq:aside:{QUEUE}:strange")
+
+
+@pytest.mark.parametrize("place", ["wip", "taken"])
+def test_a_job_of_a_killed_worker_is_tried_again(
+    real: "redis.Redis", webhook: SlackDouble, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr(side_queue, "STUCK_AFTER_S", -1.0)
+    strange_at(real, place, {"retries_left": 1})
+    work(real)
+    assert len(webhook.posts) == 1 and not told_of_refusals(real)
+
+
+def test_a_worker_that_ends_by_itself_says_so_with_its_exit_code(
+    real: "redis.Redis", redis_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(side_queue.SideQueue, "tend", fail)
+    monkeypatch.setattr(worker_module, "stop_on_signals", StopFlag)
+    monkeypatch.setattr("sys.argv", ["worker"])
+    monkeypatch.setenv("ARB_RUNTIME_REDIS_URL", redis_url)
+    assert worker_module.main() == 1
 
 
 def test_a_worker_that_is_told_to_stop_takes_no_job_more(real: "redis.Redis", webhook: SlackDouble) -> None:
