@@ -39,6 +39,9 @@ LEASE_MS: Final = 2_000
 LEASE_RENEW_MS: Final = 400
 LEASE_CANCEL_AFTER_MS: Final = 3_000
 """Lapsed for longer than this, the gateway cancels its open entry orders itself."""
+LEASE_DOUBT_MS: Final = 10_000
+"""A newer epoch that renewed nothing for so long, while an older one did, is nobody's: as long as a fenced
+instance waits for the one that took over."""
 
 # Hard ceilings of one order and one day, above whatever TradingLimits say.
 HARD_CLIP_SHARES: Final = 50
@@ -74,7 +77,7 @@ LIMIT_PROPOSAL_MS: Final = 600_000
 """A loosened limit that nobody confirmed for so long is off the table."""
 
 assert LIMITER_WINDOW_NS > NS_PER_S
-assert LEASE_RENEW_MS * 3 < LEASE_MS < LEASE_CANCEL_AFTER_MS
+assert LEASE_RENEW_MS * 3 < LEASE_MS < LEASE_CANCEL_AFTER_MS < LEASE_DOUBT_MS
 assert INTENT_TTL_MS <= APPROVAL_TTL_MS
 assert ENTRY_WAIT_MS < COMMAND_TTL_MS and ENTRY_WAIT_MS * NS_PER_MS < LIMITER_WINDOW_NS
 assert TICK_MS * 2 < LEASE_RENEW_MS

@@ -10,7 +10,7 @@ import pytest
 
 from services.contracts.alert_codes import AlertCode
 from services.contracts.envelope import Envelope
-from services.contracts.limits import LEASE_CANCEL_AFTER_MS, LEASE_MS, NS_PER_MS
+from services.contracts.limits import LEASE_CANCEL_AFTER_MS, LEASE_DOUBT_MS, LEASE_MS, NS_PER_MS
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.lease import LeaseRenewed
 from services.contracts.messages.orders import CommandDenied
@@ -105,6 +105,36 @@ def test_a_risk_that_was_replaced_renews_nothing_and_that_is_told(desk: Desk) ->
     renewed(desk, epoch=8)
     desk.tick()
     assert misfits(desk) == [False, True]
+
+
+def test_an_epoch_that_no_risk_holds_bars_only_for_a_while(desk: Desk) -> None:
+    renewed(desk, epoch=5)
+    renewed(desk, epoch=9_007_199_254_740_000)
+    sent_after_ms = 0
+    for tenths in range(LEASE_DOUBT_MS // 100 + 20):
+        renewed(desk, epoch=6)
+        desk.tick()
+        desk.hear(order(desk.now_ns, order_id=f"P1.{tenths + 1}.b.1"))
+        if desk.sends:
+            sent_after_ms = 100 * tenths
+            break
+    assert LEASE_DOUBT_MS <= sent_after_ms < LEASE_DOUBT_MS + 1_000
+    assert {denied.reason for denied in desk.told(CommandDenied)} == {GateReason.LEASE}
+    desk.tick()
+    assert misfits(desk) == [False, True]
+
+
+def test_a_newer_epoch_that_still_renews_is_never_outlived(desk: Desk) -> None:
+    for second in range(3 * LEASE_DOUBT_MS // 1_000):
+        if second % 8 == 0:
+            renewed(desk, epoch=7)
+            desk.run(LEASE_MS / 1_000, lease=False)
+        renewed(desk, epoch=6)
+        desk.tick(1)
+    desk.run(LEASE_MS / 1_000, lease=False)
+    renewed(desk, epoch=6)
+    desk.hear(order(desk.now_ns))
+    assert desk.sends == []
 
 
 def test_a_risk_that_was_replaced_can_only_stop(desk: Desk) -> None:
