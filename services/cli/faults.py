@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from services.cli.terminal import Terminal
 from services.market.errors import ConfigError, NotCovered
 from services.runtime.bus import BusUnavailable
+from services.runtime.parts import StateUnreadable
 from services.runtime.redis_server import NoRedis
 from services.runtime.settings import SettingsError
 
@@ -67,6 +68,9 @@ class ArbGroup(TyperGroup):
             raise typer.Exit(EXIT_USAGE) from error
         except (BusUnavailable, NoRedis) as error:
             _say(Fault(str(error), "Start it with `arb up`, or name another with `--redis URL`."))
+            raise typer.Exit(EXIT_FAILED) from error
+        except StateUnreadable as error:
+            _say(Fault(str(error)))
             raise typer.Exit(EXIT_FAILED) from error
 
 

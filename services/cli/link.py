@@ -88,12 +88,15 @@ class Link:
         return int(info["entries-added"])
 
     def tick_keys(self) -> list[str]:
-        return sorted(key.decode() for key in self.client.scan_iter(match=key_of(TICKS, "*"), count=1_000))
+        found = self.client.scan_iter(match=key_of(TICKS, "*"), count=1_000)
+        return sorted(key.decode(errors="replace") for key in found)
 
     def own_keys(self) -> list[str]:
         """Every key that services have written in this database."""
         found = {
-            key.decode() for match in OWN_KEYS for key in self.client.scan_iter(match=match, count=1_000)
+            key.decode(errors="replace")
+            for match in OWN_KEYS
+            for key in self.client.scan_iter(match=match, count=1_000)
         }
         return sorted(found)
 

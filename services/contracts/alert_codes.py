@@ -20,6 +20,7 @@ class AlertCode(StrEnum):
     SECOND_INSTANCE = "second_instance", AlertKind.BUS
     BUS_ROLLED_BACK = "bus_rolled_back", AlertKind.BUS
     COMMITS_AHEAD = "commits_ahead", AlertKind.BUS
+    STATE_UNREADABLE = "state_unreadable", AlertKind.BUS
     # gateway
     DISCONNECTED = "disconnected", AlertKind.DISCONNECT
     LOGIN_FAILED = "login_failed", AlertKind.DISCONNECT

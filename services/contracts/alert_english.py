@@ -38,6 +38,10 @@ WORDS: Final[Mapping[C, Words]] = {
     C.COMMITS_AHEAD: Words(
         "Another process writes as {service}", "Redis holds commits that this one did not make; it has stopped.",
         "`arb halt`, end the other process, start one {service}, compare `arb status` with the broker."),
+    C.STATE_UNREADABLE: Words(
+        "What Redis keeps of {service} cannot be read", "{problem}",
+        "Do what it says; `arb status` shows {service} when it runs. Until then no stream is trimmed.",
+        "What Redis keeps of {service} can be read", "Entries that everybody has read are trimmed again."),
     C.DISCONNECTED: Words(
         "The connection to the broker is lost", "{problem}",
         "It is being restored; `arb status` shows it. Then `arb latch clear unplanned_disconnect` and `arb arm`.",

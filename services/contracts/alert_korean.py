@@ -41,6 +41,10 @@ WORDS: Final[Mapping[C, Words]] = {
     C.COMMITS_AHEAD: Words(
         "다른 프로세스가 {service} 이름으로 기록 중", "이 프로세스가 하지 않은 커밋이 Redis에 있어 중지했습니다.",
         "`arb halt` 후 다른 프로세스를 종료하고 {service}를 하나만 시작해 `arb status`를 증권사와 대조하십시오."),
+    C.STATE_UNREADABLE: Words(
+        "Redis에 저장된 {service} 상태를 읽을 수 없음", "내용: {problem}",
+        "위 내용대로 조치하십시오. {service} 실행 여부는 `arb status`에 표시됩니다. 그때까지 스트림을 정리하지 않습니다.",
+        "Redis에 저장된 {service} 상태 확인됨", "모두가 읽은 항목을 다시 정리합니다."),
     C.DISCONNECTED: Words(
         "증권사 접속 끊김", "내용: {problem}",
         "자동으로 재접속 중이며 `arb status`에서 확인할 수 있습니다. 복구되면 "

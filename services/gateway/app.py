@@ -42,7 +42,13 @@ from services.runtime.logs import configure_logs
 from services.runtime.metrics import Exporter, serve
 from services.runtime.parts import StateUnreadable, restore
 from services.runtime.private import keep_private
-from services.runtime.process import EXIT_BAD_SETTINGS, EXIT_FENCED, EXIT_STATE, instance_name
+from services.runtime.process import (
+    EXIT_BAD_SETTINGS,
+    EXIT_FENCED,
+    EXIT_STATE,
+    instance_name,
+    tell_unreadable,
+)
 from services.runtime.process_figures import process_figures
 from services.runtime.settings import RuntimeSettings, SettingsError, config_dir, load_settings
 from services.runtime.stop_signals import Stop, stop_on_signals
@@ -73,7 +79,10 @@ def main() -> int:
     except (StateUnreadable, LogDamaged, NoControl) as error:
         structlog.get_logger(service=SOURCE).error("cannot start", error=str(error))
         sys.stderr.write(f"error: {error}\n")
-        return EXIT_BAD_SETTINGS if isinstance(error, NoControl) else EXIT_STATE
+        if isinstance(error, NoControl):
+            return EXIT_BAD_SETTINGS
+        tell_unreadable(connect(runtime.redis_url), SOURCE, error)
+        return EXIT_STATE
 
 
 def _pulse(settings: GatewaySettings) -> PulseFile:

@@ -101,7 +101,7 @@ def look_at(client: "redis.Redis") -> BusSeen:
     ping_s = time.monotonic() - began_s
     keys = source.keys()
     streams = tuple(found for key in keys if (found := _stream(client, key)) is not None)
-    committed = {service: source.bus.positions(service) for service in source.services()}
+    committed, _ = source.committed()
     info: dict[str, Any] = dict(client.info())
     said = source.bus.said()
     return BusSeen(

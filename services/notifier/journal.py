@@ -77,6 +77,7 @@ class Journal:
         self._read_s = self._synced_s = self._discovered_s = self._retained_s = 0.0
         self._failures, self._well_s = 0, time.monotonic()
         self._lengths: tuple[Trouble, ...] = ()
+        self._unread: tuple[Trouble, ...] = ()
         self._longest = ("", 0)
         self._gaps: dict[str, tuple[float, Trouble]] = {}
         self._room: tuple[Trouble, ...] = ()
@@ -209,7 +210,8 @@ class Journal:
         self._retained_s = now
         self._gaps = {key: gap for key, gap in self._gaps.items() if now - gap[0] < GAP_TOLD_S}
         self._room = self._little_room()
-        services = {name: source.bus.positions(name) for name in source.services()}
+        services, unread = source.committed()
+        self._unread = tuple(self._unreadable(name, problem) for name, problem in unread.items())
         now_ms = source.bus.time_ns() // NS_PER_MS
         loud: list[Trouble] = []
         longest = ("", 0)
@@ -221,7 +223,7 @@ class Journal:
             readers = reader_positions(stream, key, services, writer.synced(key), self._options.retired)
             keep_s = kept_for_s(source.bus.length(key), self._options.keep_s)
             trim = trim_point(readers, f"{max(0, now_ms - keep_s * 1_000)}-0")
-            if may_be_trimmed(stream) and order_of(trim.before_id) > (0, 0):
+            if not unread and may_be_trimmed(stream) and order_of(trim.before_id) > (0, 0):
                 source.bus.trim_before(key, trim.before_id)
             held_by = trim.held_by if stream.reading is Reading.COMMITTED else "a person"
             length = source.bus.length(key)
@@ -238,6 +240,15 @@ class Journal:
             facts={"least": self._options.min_free_mb, "folder": str(self._options.root)},
         )  # fmt: skip
         return (trouble,)
+
+    def _unreadable(self, service: str, problem: str) -> Trouble:
+        """One service whose position nobody knows holds back the trimming of every stream."""
+        return Trouble(
+            alert_id=f"positions-{service}",
+            severity=Severity.WARNING,
+            code=AlertCode.STATE_UNREADABLE,
+            facts={"service": service, "problem": problem},
+        )
 
     def _too_long(self, key: str, length: int, held_by: str) -> list[Trouble]:
         severity = length_severity(length)
@@ -294,7 +305,7 @@ class Journal:
     def _troubles(self) -> tuple[Trouble, ...]:
         failure = () if self._failure is None else (self._failure,)
         gaps = (trouble for _, trouble in self._gaps.values())
-        return (*failure, *self._room, *self._lengths, *gaps)
+        return (*failure, *self._room, *self._unread, *self._lengths, *gaps)
 
     def _say(self, writer: JournalWriter, source: StreamSource, waiting: list[Batch]) -> None:
         lag_ms = 0

@@ -16,6 +16,7 @@ from services.contracts.streams import TABLE, state_key, stream_of
 from services.notifier.journal_line import FIRST_ID, Gap, order_of
 from services.notifier.journal_writer import Batch
 from services.runtime.bus import BusUnavailable, RedisBus, bytes_of, entry_of
+from services.runtime.parts import StateUnreadable
 from services.runtime.redaction import redacted
 
 _SCAN_COUNT: Final = 500
@@ -40,6 +41,17 @@ class StreamSource:
         """Return the names of all services that ever stored a state."""
         before = state_key("")
         return sorted(key.removeprefix(before) for key in self._scan(before + "*", "hash"))
+
+    def committed(self) -> tuple[dict[str, Mapping[str, str]], dict[str, str]]:
+        """Return the committed positions by service, and what is wrong with those that cannot be read."""
+        found: dict[str, Mapping[str, str]] = {}
+        unread: dict[str, str] = {}
+        for service in self.services():
+            try:
+                found[service] = self.bus.positions(service)
+            except StateUnreadable as error:
+                unread[service] = str(error)
+        return found, unread
 
     def read(self, cursors: Mapping[str, str], count: int) -> list[Batch]:
         """Return what is new after each cursor, without waiting; does not look for gaps."""

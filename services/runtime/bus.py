@@ -31,8 +31,10 @@ from services.contracts.envelope import MAX_MESSAGE_BYTES, Envelope, Unreadable,
 from services.contracts.limits import BURIED_TEXT_BYTES, NS_PER_S
 from services.contracts.said import SAID, said_field
 from services.contracts.streams import BOOK_FIELD, ENTRY_FIELD, SAID_KEY, state_key
+from services.runtime.parts import StateUnreadable
 from services.runtime.portion import Portion
 from services.runtime.redaction import redacted
+from services.runtime.state_hash import refuse_junk, value_of
 
 _SCAN_COUNT: Final = 500
 
@@ -44,7 +46,7 @@ local held = redis.call('HMGET', KEYS[1], 'epoch', 'owner', 'commits')
 if not held[1] then
   return redis.error_reply('EMPTIED the state of this service is gone')
 end
-if tonumber(held[1]) < tonumber(ARGV[1]) then
+if (tonumber(held[1]) or 0) < tonumber(ARGV[1]) then
   return redis.error_reply('EMPTIED what this service wrote last is gone, its epoch with it')
 end
 if held[1] ~= ARGV[1] or held[2] ~= ARGV[2] then
@@ -77,7 +79,7 @@ return #KEYS - 1
 # the acknowledged one may be stored: its reply was lost.
 _TAKE_OVER: Final = """
 local found = redis.call('HMGET', KEYS[1], 'epoch', 'owner', 'commits')
-local epoch, held = tonumber(found[1] or '0'), tonumber(ARGV[1])
+local epoch, held = tonumber(found[1] or '0') or 0, tonumber(ARGV[1])
 if held > 0 and epoch >= held and found[2] ~= ARGV[2] then
   return redis.error_reply('FENCED another instance has taken over')
 end
@@ -264,6 +266,7 @@ class RedisBus:
         Raises:
             Fenced: another instance has taken over since.
             CommitsAhead: more is stored than this bus has written.
+            StateUnreadable: positions or commits are none.
         """
         keys: list[str] = [state_key(service)]
         acknowledged = self._commits.get(service, 0)
@@ -274,8 +277,8 @@ class RedisBus:
         every = zip(texts[::2], texts[1::2], strict=True)
         stored = {name: text for name, text in every if not name.startswith(SAID)}
         epoch, _ = int(stored.pop("epoch")), stored.pop("owner")
-        positions = json.loads(stored.pop("positions", "{}"))
-        commits = self._commits[service] = int(stored.pop("commits", "0"))
+        positions = value_of(keys[0], "positions", stored.pop("positions", "{}"))
+        commits = self._commits[service] = value_of(keys[0], "commits", stored.pop("commits", "0"))
         lost = int(before) < held or (held > 0 and commits < acknowledged)
         emptied = held > 0 and int(before) == 0
         return Stored(epoch, positions, stored, commits=commits, lost=lost, emptied=emptied)
@@ -323,7 +326,9 @@ class RedisBus:
         return found
 
     def _said(self) -> list[Envelope]:
-        keys = [SAID_KEY.encode(), *self._redis.scan_iter(match=state_key("*"), count=_SCAN_COUNT)]
+        scan = self._redis.scan_iter
+        patterns = (SAID_KEY, state_key("*"))
+        keys = [key for each in patterns for key in scan(match=each, count=_SCAN_COUNT, _type="hash")]
         pipeline = self._redis.pipeline(transaction=False)
         for key in keys:
             pipeline.hkeys(key)
@@ -338,9 +343,13 @@ class RedisBus:
         return [envelope for text in texts if (envelope := _readable(text)) is not None]
 
     def positions(self, service: str) -> Mapping[str, str]:
-        """Return what a service has committed reading, by stream key; empty if it never ran."""
+        """Return what a service has committed reading, by stream key; empty if it never ran.
+
+        Raises:
+            StateUnreadable: what stands there are no positions.
+        """
         stored = self._guard(lambda: self._redis.hget(state_key(service), "positions"))
-        return dict(json.loads(stored)) if stored else {}
+        return dict(value_of(state_key(service), "positions", _text(stored))) if stored else {}
 
     def part(self, service: str, name: str) -> str:
         """Return one stored part of a service's state, empty where there is none."""
@@ -348,9 +357,19 @@ class RedisBus:
         return _text(stored) if stored is not None else ""
 
     def parts(self, service: str) -> Mapping[str, str]:
-        """Return what is stored of a service, its parts among it, without taking its epoch."""
-        stored = self._guard(lambda: self._redis.hgetall(state_key(service)))
-        return {_text(name): _text(value) for name, value in stored.items()}
+        """Return what is stored of a service, its parts among it, without taking its epoch.
+
+        Raises:
+            StateUnreadable: the key is no hash, or epoch, commits or positions in it are none.
+        """
+        key = state_key(service)
+        kind = _text(self._guard(lambda: self._redis.type(key)))
+        if kind not in ("none", "hash"):
+            raise StateUnreadable(f"{key} is a {kind} and no hash: nothing of ours. Delete it by hand.")
+        found = self._guard(lambda: self._redis.hgetall(key))
+        stored = {_text(name): _text(value) for name, value in found.items()}
+        refuse_junk(key, stored)
+        return stored
 
     def trim_before(self, key: str, entry_id: str) -> int:
         """Drop entries older than `entry_id`; returns how many went."""

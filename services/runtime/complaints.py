@@ -6,6 +6,8 @@ from services.contracts.envelope import Message
 from services.contracts.messages.status import KeysVanished
 from services.contracts.terms import Severity
 
+_PROBLEM_CHARS = 600
+
 
 def tick_failing(service: str, problem: str, *, over: bool) -> tuple[Message, ...]:
     """The core fails at ticks, or is `over` it."""
@@ -30,6 +32,12 @@ def bus_lost(service: str, *, emptied: bool) -> tuple[Message, Message]:
         )
         detail = "Redis came back without its last writes; they were written again from memory"
     return alert, KeysVanished(service=service, detail=detail, emptied=emptied)
+
+
+def state_unreadable(service: str, problem: str) -> tuple[Message, ...]:
+    """A start ended: what is stored of this service cannot be read."""
+    facts: dict[str, int | str] = {"service": service, "problem": problem[:_PROBLEM_CHARS]}
+    return (raised(AlertCode.STATE_UNREADABLE, f"state-{service}", Severity.CRITICAL, facts),)
 
 
 def commits_ahead(service: str) -> tuple[Message, ...]:

@@ -163,7 +163,9 @@ class ServiceLoop(Generic[StateT]):
         self._clock.settle()
         if not self._epoch:
             # What cannot be read must be found out before a live instance is fenced.
-            restore(self._service.initial, self._bus.parts(self._service.name))
+            found = self._bus.parts(self._service.name)
+            restore(self._service.initial, found)
+            trying_of(found.get(TRYING, ""))
         stored = self._bus.take_over(self._service.name, self._epoch)
         self._epoch = stored.epoch
         self._settle_doubt(stored)

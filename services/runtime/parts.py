@@ -3,15 +3,17 @@
 import json
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
 from services.contracts.step import State, StateT
 
+MEND: Final = "Start the build that wrote it, or move the state aside by hand after reconciling."
+
 
 class StateUnreadable(RuntimeError):
-    """A stored part does not fit this build: a person must decide, nothing is guessed."""
+    """What is stored of a service does not fit this build: a person must decide, nothing is guessed."""
 
 
 @cache
@@ -43,7 +45,6 @@ def restore(initial: StateT, parts: Mapping[str, str]) -> StateT:
             values[name] = adapter.validate_json(parts[name])
         except (ValidationError, json.JSONDecodeError) as error:
             raise StateUnreadable(
-                f"stored part {name!r} of {type(initial).__module__} does not fit this build: {error}. "
-                "Start the build that wrote it, or move the state aside by hand after reconciling."
+                f"stored part {name!r} of {type(initial).__module__} does not fit this build: {error}. {MEND}"
             ) from error
     return initial.model_copy(update=values)

@@ -4,14 +4,18 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import structlog
 
+from services.contracts.envelope import Envelope
 from services.contracts.step import StateT
+from services.contracts.streams import ALERTS
+from services.runtime import complaints
 from services.runtime.build import build_id
-from services.runtime.bus import Fenced, connect
+from services.runtime.bus import BusUnavailable, Fenced, RedisBus, Write, connect
 from services.runtime.clock import RedisClock
 from services.runtime.fenced import Bystander
 from services.runtime.logs import configure_logs
@@ -34,6 +38,15 @@ EXIT_STATE = 4
 def instance_name() -> str:
     """Return what tells this process from another of the same service: host and pid."""
     return f"{socket.gethostname()}-{os.getpid()}"
+
+
+def tell_unreadable(bus: RedisBus, service: str, error: Exception) -> None:
+    """Tell people why a service does not start, where Redis takes it."""
+    with suppress(BusUnavailable):
+        now_ns = bus.time_ns()
+        (alert,) = complaints.state_unreadable(service, str(error))
+        told = Envelope.wrap(alert, source=service, now_ns=now_ns, causation_id=f"state-{service}-{now_ns}")
+        bus.append([Write(ALERTS.key, told, ALERTS.kept)])
 
 
 def exporter_of(service: Service[StateT]) -> Exporter:
@@ -77,6 +90,7 @@ def run_service(
         return EXIT_FENCED
     except StateUnreadable as error:
         log.error("state unreadable", error=str(error))
+        tell_unreadable(bus, service.name, error)
         return EXIT_STATE
     log.info("stopped")
     return 0

@@ -4,6 +4,10 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
+from pydantic import TypeAdapter, ValidationError
+
+from services.runtime.parts import MEND, StateUnreadable
+
 MAX_TRIES: Final = 3
 TRYING: Final = "loop:trying"
 """The field of a state hash that names the entry being tried and counts its tries, as JSON."""
@@ -25,11 +29,18 @@ class Trying:
 
 
 NEVER_TRIED: Final = Trying("", 0)
+_STORED: Final = TypeAdapter(tuple[str, int])
 
 
 def trying_of(stored: str) -> Trying:
-    """Return what `stored()` wrote; of nothing, that nothing was tried."""
+    """Return what `stored()` wrote; of nothing, that nothing was tried.
+
+    Raises:
+        StateUnreadable: it is something else.
+    """
     if not stored:
         return NEVER_TRIED
-    entry, tries = json.loads(stored)
-    return Trying(entry, tries)
+    try:
+        return Trying(*_STORED.validate_json(stored))
+    except ValidationError as error:
+        raise StateUnreadable(f"stored field {TRYING!r} does not fit this build: {error}. {MEND}") from error

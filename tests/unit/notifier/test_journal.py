@@ -297,6 +297,25 @@ def test_what_was_written_but_not_synced_when_the_disk_refused_is_read_again(
     assert ids(tmp_path, "ticks") == sent
 
 
+def test_positions_that_cannot_be_read_hold_back_all_trimming_and_are_told(
+    real: "redis.Redis", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "RETENTION_S", 0)
+    trimmed: list[str] = []
+    monkeypatch.setattr(RedisBus, "trim_before", lambda bus, key, before: trimmed.append(key))
+    sent = send(real, alert("a1"))
+    real.hset(state_key("executor"), "positions", "junk")
+    journal = journal_in(tmp_path, real, keep_s=0)
+    journal.step()
+    (told,) = [trouble for trouble in journal.report.troubles if trouble.code == AlertCode.STATE_UNREADABLE]
+    assert told.facts["service"] == "executor" and trimmed == []
+    real.delete(state_key("executor"))
+    journal.step()
+    assert key_of(ALERTS) in trimmed
+    assert journal.report.troubles == () and ids(tmp_path, "alerts") == sent
+    journal.close()
+
+
 def test_a_fault_that_lasts_uses_up_no_file_handles(
     real: "redis.Redis", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
