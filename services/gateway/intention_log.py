@@ -75,9 +75,15 @@ def screens(*, echoed: bool, account: str = "") -> dict[str, Any]:
     return {"k": SCREENS, "echoed": echoed, "account": account}
 
 
-def baseline(held: Mapping[Symbol, int], account: str = "", at_ns: int = 0) -> dict[str, Any]:
-    """What the account holds that no order of the day explains, as first taken at `at_ns` (Redis time)."""
-    return {"k": BASELINE, "held": dict(held), "account": account, "at": at_ns}
+def baseline(
+    held: Mapping[Symbol, int], account: str = "", at_ns: int = 0, open_: Mapping[str, int] | None = None
+) -> dict[str, Any]:
+    """What the account holds that no order of the day explains, as first taken at `at_ns` (Redis time).
+
+    `open_` is what orders that are not ours had filled by then, None once a whole comparison has closed it.
+    """
+    filled = None if open_ is None else dict(open_)
+    return {"k": BASELINE, "held": dict(held), "account": account, "at": at_ns, "open": filled}
 
 
 def stranger(seen: Evidence, account: str = "") -> dict[str, Any]:
@@ -131,6 +137,12 @@ def baseline_ns_of(lines: Iterable[Line], stored_ns: int) -> int:
     """Return when the newest baseline of the log was first taken, `stored_ns` where there is none in it."""
     logged = [int(line.get("at", 0)) for line in lines if line["k"] == BASELINE]
     return logged[-1] if logged else stored_ns
+
+
+def baseline_open_of(lines: Iterable[Line], stored: Mapping[str, int] | None) -> Mapping[str, int] | None:
+    """Return what keeps the newest baseline of the log open, `stored` where there is none in it."""
+    logged = [line.get("open") for line in lines if line["k"] == BASELINE]
+    return logged[-1] if logged else stored
 
 
 def strangers_of(lines: Iterable[Line]) -> dict[str, Evidence]:

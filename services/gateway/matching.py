@@ -32,6 +32,12 @@ def over_before_baseline(turn: Turn, seen: Evidence) -> bool:
     return seen.hhmmss < latest
 
 
+def perhaps_before_baseline(turn: Turn, seen: Evidence) -> bool:
+    """Whether an order was there as the baseline was taken, as far as the clocks may part."""
+    latest: str = turn.state.clock.hhmmss(turn.state.baseline_ns + CLOCKS_PART_NS)
+    return seen.hhmmss <= latest
+
+
 def alike_but_for_screen(turn: Turn, record: OrderRecord, rows: list[Evidence]) -> dict[str, Evidence]:
     """Return the orders that only their screen tells from ours, by number, while nothing has shown yet that
     the broker echoes screens: nobody but a person can tell."""

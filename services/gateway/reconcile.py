@@ -16,12 +16,10 @@ from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.orders import AccountReported, ReconciliationCompleted
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.terms import Severity, Symbol
-from services.gateway import carry, matching, truth, unread_rows
+from services.gateway import baseline, carry, matching, truth, unread_rows
 from services.gateway.comparison import compare
-from services.gateway.effects import Note
 from services.gateway.evidence import Blank, Evidence, Unusable
 from services.gateway.held_shares import differing_symbols, holding_differences, less, net_shares
-from services.gateway.intention_log import baseline
 from services.gateway.order_table import OrderRecord, Stage
 from services.gateway.query_desk import Reply, Round, RoundKind
 from services.gateway.replies import (
@@ -52,12 +50,12 @@ def finish(turn: Turn, round_: Round) -> bool:
     counts at the second look."""
     replies = {reply.trcode: reply for reply in round_.replies}
     differences: list[str] = []
-    account, blank = Account(), False
+    account, blank, whole = Account(), False, turn.state.link.reconciled
     if "OPT10075" in replies:
-        problems, blank = _orders(turn, round_)
+        problems, blank, whole = _orders(turn, round_)
         differences += problems
     if "OPW00018" in replies:
-        account = _account(turn, round_, replies["OPW00001"], replies["OPW00018"])
+        account = _account(turn, round_, replies["OPW00001"], replies["OPW00018"], whole=whole)
         differences += account.problems
         blank = blank or account.blank
     if account.unread:
@@ -132,8 +130,9 @@ def _alert(turn: Turn, detail: str, *, over: bool) -> None:
 # -- orders ----------------------------------------------------------------------------------
 
 
-def _orders(turn: Turn, round_: Round) -> tuple[list[str], bool]:
-    """Return in what the rows differ from ours or cannot be read, and whether some are blank."""
+def _orders(turn: Turn, round_: Round) -> tuple[list[str], bool, bool]:
+    """Return in what the rows differ from ours or cannot be read, whether some are blank, and whether the
+    list is whole: all of it was read, or what was not stays unreadable."""
     seen, unread = unread_rows.evidence_of(round_.replies, turn.state.link.account)
     problems, blank = [row.sentence for row in unread], any(row.blank for row in unread)
     seen = [item for item in seen if not of_another_date(turn, item)]
@@ -175,7 +174,7 @@ def _orders(turn: Turn, round_: Round) -> tuple[list[str], bool]:
         _end_unlisted(turn, listed - unread_rows.over_by_word(seen), round_.begun_ns)
         _end_cancels(turn, round_.begun_ns)
     turn.set(rhythm=replace(turn.state.rhythm, reconciled_ns=turn.now_ns))
-    return problems, blank
+    return problems, blank, not news
 
 
 def _symbol_of(turn: Turn, broker_order_no: str) -> str:
@@ -356,8 +355,9 @@ class Account:
     unread: frozenset[Symbol] = frozenset()
 
 
-def _account(turn: Turn, round_: Round, money: Reply, stock: Reply) -> Account:
-    """Return what the broker says, and in which holdings we differ, where that can be told now."""
+def _account(turn: Turn, round_: Round, money: Reply, stock: Reply, *, whole: bool) -> Account:
+    """Return what the broker says, and in which holdings we differ, where that can be told now. What holdings
+    hold that a list left out would count twice: nothing is built upon them unless the list was `whole`."""
     try:
         cash_krw, orderable_krw = cash(money.single)
         held = holdings(stock.rows)
@@ -376,12 +376,17 @@ def _account(turn: Turn, round_: Round, money: Reply, stock: Reply) -> Account:
     if not _quiet(turn, round_.begun_ns):
         _compare_when_quiet(turn)
         return Account() if problems and not stock.rows else Account(report)
-    if not counts and known is None:
+    if not (counts and whole) and known is None:
         return Account(report)
-    if counts and turn.state.over_night.doubtful:
+    if counts and whole and turn.state.over_night.doubtful:
         carry.settle(turn, unexplained)
     if known is None:
-        _take_baseline(turn, unexplained)
+        baseline.take(turn, unexplained)
+    elif whole and round_.kind is RoundKind.FULL:
+        known = baseline.close(turn, less(unexplained, known))
+        problems = tuple(holding_differences(held, known, ours))
+    elif not problems:
+        baseline.agree(turn)
     differing = differing_symbols(held, known or {}, ours) if problems else frozenset()
     asked = asked_symbols(round_.read)
     if problems and (round_.kind is not RoundKind.FULL or not (asked is None or differing <= asked)):
@@ -422,15 +427,6 @@ def _agree_again(turn: Turn, kind: RoundKind) -> None:
         _alert(turn, "compared once more", over=True)
 
 
-def _take_baseline(turn: Turn, held: Mapping[Symbol, int]) -> None:
-    """Remember it where a Redis that forgets does not matter. One that a person corrects is as old as it
-    was: of others' orders it still holds what was over when it was first taken."""
-    state = turn.state
-    at_ns = turn.now_ns if state.baseline is None else state.baseline_ns
-    turn.set(baseline=held, baseline_ns=at_ns)
-    turn.do(Note(baseline(held, state.account, at_ns), state.session.trading_date))
-
-
 def _name(turn: Turn, unexplained: Mapping[Symbol, int]) -> None:
     """Remember what is told now; told again unchanged it is as old as when it was first told."""
     before = turn.state.difference
@@ -444,7 +440,7 @@ def accept_holdings(turn: Turn, asked_ns: int) -> None:
     """
     named = turn.state.difference
     if named is not None and named.told_ns <= asked_ns:
-        _take_baseline(turn, named.unexplained)
+        baseline.correct(turn, named.unexplained)
     else:
         turn.alert("nothing-accepted", AlertCode.NOTHING_ACCEPTED, Severity.INFO, {})
     if turn.state.link.state in (ConnectionState.SYNCHRONISING, ConnectionState.READY):

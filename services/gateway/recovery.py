@@ -18,6 +18,7 @@ from services.gateway.intention_log import (
     account_of_lines,
     baseline_ns_of,
     baseline_of,
+    baseline_open_of,
     carried_of,
     claimed_of,
     lines_of_account,
@@ -81,9 +82,9 @@ def of_account(state: GatewayState, account: str, trading_date: TradingDate) -> 
     """Return the state with the order truth of `account`, from what was stored of it and from the logs."""
     if state.account not in ("", account):
         state = state.but(
-            working={}, orders=OrderTable(), queue=(), baseline=None, baseline_ns=0, difference=None,
-            carried={}, over_night=OverNight(), claimed=frozenset(), earlier={}, cancelling={}, rejecting={},
-            texts={},
+            working={}, orders=OrderTable(), queue=(), baseline=None, baseline_ns=0, baseline_open=None,
+            difference=None, carried={}, over_night=OverNight(), claimed=frozenset(), earlier={},
+            cancelling={}, rejecting={}, texts={},
         )  # fmt: skip
     log, log_before = (lines_of_account(lines, account) for lines in state.logs)
     return _joined_with(state.but(account=account), log, trading_date, log_before)
@@ -111,6 +112,7 @@ def _joined_with(
         orders=orders, working=orders.working, queue=queue, claimed=claimed, carried=carried,
         over_night=night, desk=replace(state.desk, history=state.query_history),
         baseline=baseline_of(log, state.baseline), baseline_ns=baseline_ns_of(log, state.baseline_ns),
+        baseline_open=baseline_open_of(log, state.baseline_open),
         order_history=_order_history(state, log),
         earlier=earlier, facts=DayFacts(bands=state.facts.bands, limits_ns=state.facts.limits_ns),
         halts=interrupted(state.interruptions),
@@ -157,9 +159,9 @@ def of_new_date(
     begun: GatewayState = state.but(
         trading_date=trading_date, carried=held, over_night=_over_night(state, before, held),
         orders=OrderTable(carried=held, carried_symbols=_symbols(before, held)), working={},
-        claimed=frozenset(), baseline=None, baseline_ns=0, difference=None, halts=HaltBoard(),
-        interruptions=(), queue=(), superseded=frozenset(), cancelling={}, rejecting={}, texts={},
-        stale_orders=tuple(stale), earlier=earlier, left_over=(), facts=DayFacts(),
+        claimed=frozenset(), baseline=None, baseline_ns=0, baseline_open=None, difference=None,
+        halts=HaltBoard(), interruptions=(), queue=(), superseded=frozenset(), cancelling={}, rejecting={},
+        texts={}, stale_orders=tuple(stale), earlier=earlier, left_over=(), facts=DayFacts(),
         control=Control(state.control.word.of_new_date()),
         logged_intents=0,
     )  # fmt: skip

@@ -166,7 +166,7 @@ class GatewayState(State):
 
     DURABLE: ClassVar[frozenset[str]] = frozenset(
         {"working", "queue", "control", "reference", "connection_epoch", "query_history", "order_history",
-         "trading_date", "baseline", "baseline_ns", "difference", "facts", "carried",
+         "trading_date", "baseline", "baseline_ns", "baseline_open", "difference", "facts", "carried",
          "over_night", "claimed", "account",
          "interruptions", "tables_told", "refused", "log_gone", "logged_intents", "reference_hash"}
     )  # fmt: skip
@@ -189,6 +189,9 @@ class GatewayState(State):
     """Holdings of the account that our orders of the day do not explain."""
     baseline_ns: int = 0
     """When it was first taken (Redis time), 0 before. Of others' orders it holds what was over by then."""
+    baseline_open: Mapping[str, int] | None = None
+    """What orders that are not ours had filled when it was taken, by number; None once a whole comparison has
+    held it against what was told of them later."""
     difference: Difference | None = None
     """What was last told of them as a difference, until a comparison finds none."""
 

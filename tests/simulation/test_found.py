@@ -366,3 +366,8 @@ def test_blank_rows_of_two_shares_are_not_a_row_that_stays_blank(
 def test_a_renewal_that_redis_took_twice_is_good_from_its_later_entry(desk: Desk) -> None:
     """The judge went by the first of both, which it had seen one step before the gateway read the second."""
     assert run_day(desk, 10128).violations == []
+
+
+def test_holdings_beside_a_blank_list_are_no_baseline(desk: Desk) -> None:
+    """What a person had bought was in them, and counted twice when its row could be read."""
+    assert run_day(desk, 11544).violations == []
