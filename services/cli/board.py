@@ -51,8 +51,6 @@ TAIL: Final = 1_000
 """So much of each stream's end tells what happened lately. How things are is read from what services keep."""
 GONE_NS: Final = 24 * 3_600 * NS_PER_S
 """A service that has not beaten for so long is no part of the system any more."""
-SPREADS_GONE_NS: Final = 60 * NS_PER_S
-"""Spreads of a detector that has been silent for so long are no spreads."""
 
 BOARD_KEYS: Final = tuple(key_of(stream) for stream in (STATUS, STOPS, CONTROL, VENUE, PAIRS, ORDERS, ALERTS))
 """What a board follows. Ticks are not among them: detectors report the best spreads."""
@@ -82,6 +80,14 @@ class ServiceSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """The last status that a service told of itself, and when it was made (Redis time)."""
+
+    message: Message
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class SupervisorSeen:
     """What the gateway's supervisor said last, and when (Redis time)."""
 
@@ -108,6 +114,8 @@ class Board:
     """The newest of everything. Dictionaries are replaced, never changed in place."""
 
     services: dict[str, ServiceSeen] = field(default_factory=dict)
+    last_words: dict[str, Word] = field(default_factory=dict)
+    """The last status of each service, by its name, however old: `silence` judges its age."""
     gateway: GatewayStatus | None = None
     risk: RiskStatus | None = None
     executor: ExecutorStatus | None = None
@@ -123,6 +131,7 @@ class Board:
     reference: Reference | None = None
     reference_hash: str = ""
     trading: TradingStateChanged | None = None
+    trading_ns: int = 0
     latches: frozenset[str] = frozenset()
     open_pairs: dict[str, PairApproved] = field(default_factory=dict)
     stranded: dict[str, ResidualMarked] = field(default_factory=dict)
@@ -139,17 +148,30 @@ class Board:
         return None if self.trading is None else self.trading.state
 
     @property
+    def risk_last(self) -> RiskStatus | None:
+        """What risk said last, however old that is."""
+        said = self.last_words.get("risk")
+        return said.message if said is not None and isinstance(said.message, RiskStatus) else None
+
+    @property
+    def executor_last(self) -> ExecutorStatus | None:
+        """What the executor said last, however old that is."""
+        said = self.last_words.get("executor")
+        return said.message if said is not None and isinstance(said.message, ExecutorStatus) else None
+
+    @property
     def stop_count(self) -> int:
         """The count of stops behind the state that is shown, -1 before risk said any: what a person who
         looks at this board has been shown."""
-        if self.risk is not None:
-            return self.risk.stop_count
+        risk = self.risk_last
+        if risk is not None:
+            return risk.stop_count
         return -1 if self.trading is None else self.trading.stop_count
 
     @property
     def last_stop(self) -> str:
         """Who stopped last, when and why; empty where nobody did."""
-        stop = None if self.risk is None else self.risk.last_stop
+        stop = None if self.risk_last is None else self.risk_last.last_stop
         return "" if stop is None else f"{stop.by} {stop.what} at {time_text(stop.at_ns)}: {stop.reason}"
 
     def best_spreads(self, count: int) -> tuple[SpreadSeen, ...]:
@@ -172,11 +194,10 @@ class Board:
 
 def board_of(envelopes: Iterable[Envelope], now_ns: int) -> Board:
     """Return the board of what was said, in the order in which Redis took it, as it stands at `now_ns`."""
-    said = list(envelopes)
     board = Board()
-    for envelope in said:
+    for envelope in envelopes:
         board = seen(board, envelope)
-    return _without_gone(board, said, now_ns)
+    return _without_gone(board, now_ns)
 
 
 def with_alerts(
@@ -192,12 +213,9 @@ def with_alerts(
     return board
 
 
-def _without_gone(board: Board, said: Iterable[Envelope], now_ns: int) -> Board:
+def _without_gone(board: Board, now_ns: int) -> Board:
     services = {name: item for name, item in board.services.items() if now_ns - item.at_ns < GONE_NS}
-    statuses = (envelope for envelope in said if isinstance(envelope.body, DetectorStatus))
-    fresh = {e.body.group for e in statuses if abs(now_ns - e.ts_init_ns) < SPREADS_GONE_NS}
-    detectors = {group: status for group, status in board.detectors.items() if group in fresh}
-    return replace(board, services=services, detectors=detectors)
+    return replace(board, services=services)
 
 
 def seen(board: Board, envelope: Envelope) -> Board:
@@ -251,23 +269,34 @@ def _beat(board: Board, message: Heartbeat, at_ns: int) -> Board:
     )
 
 
+def _spoken(board: Board, service: str, message: Message, at_ns: int, **changes: Any) -> Board:
+    last_words = {**board.last_words, service: Word(message, at_ns)}
+    return replace(board, last_words=last_words, **changes)
+
+
 def _gateway(board: Board, message: GatewayStatus, at_ns: int) -> Board:
-    return replace(board, gateway=message, phases={**board.phases, **message.phases})
+    phases = {**board.phases, **message.phases}
+    return _spoken(board, "gateway", message, at_ns, gateway=message, phases=phases)
 
 
 def _detector(board: Board, message: DetectorStatus, at_ns: int) -> Board:
-    return replace(board, detectors={**board.detectors, message.group: message})
+    detectors = {**board.detectors, message.group: message}
+    return _spoken(board, f"detector-{message.group}", message, at_ns, detectors=detectors)
 
 
 def _risk(board: Board, message: RiskStatus, at_ns: int) -> Board:
-    return replace(board, risk=message, latches=frozenset(message.latches))
+    return _spoken(board, "risk", message, at_ns, risk=message, latches=frozenset(message.latches))
+
+
+def _notifier(board: Board, message: NotifierStatus, at_ns: int) -> Board:
+    return _spoken(board, "notifier", message, at_ns, notifier=message)
 
 
 def _executor(board: Board, message: ExecutorStatus, at_ns: int) -> Board:
     """A position that it names no more is not stranded any more."""
     named = {pair.pair_id for pair in message.stranded}
     stranded = {name: mark for name, mark in board.stranded.items() if name in named}
-    return replace(board, executor=message, stranded=stranded)
+    return _spoken(board, "executor", message, at_ns, executor=message, stranded=stranded)
 
 
 def _phase(board: Board, message: SessionPhaseChanged, at_ns: int) -> Board:
@@ -284,11 +313,13 @@ def _reference(board: Board, message: ReferencePublished, at_ns: int) -> Board:
 
 def _trading(board: Board, message: TradingStateChanged, at_ns: int) -> Board:
     """Newer than the last status: state and count of stops are shown together or not at all."""
-    risk = board.risk
-    if risk is not None:
-        news = {"state": message.state, "stop_count": message.stop_count, "last_stop": message.last_stop}
-        risk = risk.model_copy(update=news)
-    return replace(board, trading=message, latches=frozenset(message.latches), risk=risk)
+    board = replace(board, trading=message, trading_ns=at_ns, latches=frozenset(message.latches))
+    said, risk = board.last_words.get("risk"), board.risk_last
+    if said is None or risk is None:
+        return board
+    news = {"state": message.state, "stop_count": message.stop_count, "last_stop": message.last_stop}
+    risk = risk.model_copy(update=news)
+    return _spoken(board, "risk", risk, said.at_ns, risk=risk)
 
 
 def _approved(board: Board, message: PairApproved, at_ns: int) -> Board:
@@ -326,7 +357,7 @@ _CHANGES: Final[dict[type[Message], Any]] = {
     DetectorStatus: _detector,
     RiskStatus: _risk,
     ExecutorStatus: _executor,
-    NotifierStatus: lambda board, message, at_ns: replace(board, notifier=message),
+    NotifierStatus: _notifier,
     SupervisorStatus: lambda board, message, at_ns: replace(board, supervisor=SupervisorSeen(message, at_ns)),
     SessionPhaseChanged: _phase,
     EntryWindowChanged: lambda board, message, at_ns: replace(board, window=message),

@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from services.cli.board import Board, HappenedLine
+from services.cli.silence import Silence, known, silence_of
 from services.cli.wording import Tone, krw, signed_krw
-from services.contracts.messages.status import OpenPairSeen, SpreadSeen
+from services.contracts.messages.status import OpenPairSeen, RiskStatus, SpreadSeen
 from services.contracts.terms import Severity, TradingState
 
 NAME_SHOWN: Final = 24
@@ -34,13 +35,19 @@ Clock = Callable[[int], str]
 """Says Redis time (ns) as a person reads it."""
 
 
-def state_bar(board: Board, market_time: str, title: str) -> RenderableType:
-    """Return one line: how much is allowed, the market's time, every latch."""
-    state, gateway = board.state, board.gateway
+def state_bar(board: Board, now_ns: int, market_time: str, title: str) -> RenderableType:
+    """Return one line: how much is allowed, the market's time, every latch.
+
+    A state is shown while risk says it: afterwards the bar says that it is unknown, and what it was.
+    """
+    state, gateway = known(board, now_ns).state, board.gateway
     bar = Table(box=None, expand=True, show_header=False, padding=(0, 1))
     bar.add_column(no_wrap=True)
     bar.add_column(justify="right", no_wrap=True)
     left = Text((state or "unknown").upper())
+    silence = silence_of(board, "risk", now_ns)
+    if state is None and silence is not None:
+        left.append(f" {silence.words}{_last_state(silence)}")
     if gateway is not None:
         left.append(f"   {gateway.trading_date} {market_time}")
         if any(finding.provisional for finding in gateway.dates):
@@ -52,6 +59,10 @@ def state_bar(board: Board, market_time: str, title: str) -> RenderableType:
     right = "  ".join(word for word in (gateway.mode if gateway is not None else "", title) if word)
     bar.add_row(left, right, style=_UNKNOWN_STYLE if state is None else _BAR_STYLE[state])
     return bar
+
+
+def _last_state(silence: Silence) -> str:
+    return f", last: {silence.last.state}" if isinstance(silence.last, RiskStatus) else ""
 
 
 def flow_place(service: str) -> tuple[int, str]:
@@ -83,6 +94,18 @@ def pair_row(row: OpenPairSeen, board: Board) -> tuple[Text | str, ...]:
         Text(f"{row.uncovered_shares} sh", style=held), Text(krw(row.uncovered_krw), style=held),
         f"{row.age_ms / 1_000:.1f} s",
     )  # fmt: skip
+
+
+def pair_table(rows: Iterable[OpenPairSeen], board: Board) -> Table:
+    table = columns(("pair", "symbol", "buy", "sell", "state"), ("clip", "uncovered", "KRW", "age"))
+    for row in rows:
+        table.add_row(*pair_row(row, board))
+    return table
+
+
+def unknown(words: str) -> Text:
+    """Say that nobody knows, and why."""
+    return one_line(f" unknown: {words}", "bold red")
 
 
 def event_line(line: HappenedLine, clock: Clock) -> Text:

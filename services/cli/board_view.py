@@ -22,10 +22,12 @@ from services.cli.board_parts import (
     lamp,
     money_style,
     one_line,
-    pair_row,
+    pair_table,
     spread_row,
     state_bar,
+    unknown,
 )
+from services.cli.silence import SPEAKERS, open_rows, required_detectors, silence_of
 from services.cli.wording import krw, signed_krw
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.venue_state import ConnectionState
@@ -55,15 +57,15 @@ def render(
 
     `height` is how many lines there are; spreads and events share what the rest leaves. `clock`
     says Redis time (ns) as market time where somebody knows the day's plan; without it the gateway's
-    last word and wall time are shown.
+    last word and wall time are shown. What is not in the board is shown as unknown (`silence.known`).
     """
     market_time = clock(now_ns) if clock else "" if board.gateway is None else board.gateway.market_time
     gap = [Block(Text(), 1)] if height >= ROOMY else []
     above = (
-        Block(state_bar(board, market_time, title), 1), Block(_venues_line(board), 1),
+        Block(state_bar(board, now_ns, market_time, title), 1), Block(_venues_line(board), 1),
         Block(_services_line(board, now_ns), 1), *gap, Block(_figures(board), 4), *gap, *_gates(board),
     )  # fmt: skip
-    below = (*_pairs(board), *_alerts(board))
+    below = (*_pairs(board, now_ns), *_alerts(board, now_ns))
     headings = len(("spreads", "columns", "events"))
     taken = sum(block.lines for block in (*above, *below)) + headings
     spare = max(2 * FEWEST_SHOWN, height - 1 - taken)
@@ -71,7 +73,7 @@ def render(
     return Group(
         *(block.body for block in above),
         heading("best spreads, after all costs"),
-        _spreads(board, spreads),
+        _spreads(board, now_ns, spreads),
         *(block.body for block in below),
         heading("what happened"),
         _events(board, min(EVENTS_SHOWN, spare - spreads), clock or time_text),
@@ -86,23 +88,35 @@ def _venues_line(board: Board) -> Text:
         silent = trades and board.feeds.get(venue) is False
         style = "yellow" if silent else "green" if trades else "dim"
         line.append_text(lamp(f"{venue} {phase or 'unknown'}{' (feed silent)' if silent else ''}", style))
-    entries = board.window is not None and board.window.open
-    line.append_text(lamp("entries open" if entries else "entries closed", "green" if entries else "dim"))
-    if board.connection is not None:
-        ready = board.connection.state is ConnectionState.READY
-        line.append_text(lamp(f"broker {board.connection.state}", "green" if ready else "yellow"))
-    if board.gateway is not None:
-        held = board.gateway.lease_left_ms > 0
-        line.append_text(lamp("lease" if held else "no lease", "green" if held else "yellow"))
+    gateway = board.gateway
+    if board.window is None and gateway is None:
+        line.append_text(lamp("entries unknown", "dim"))
+    else:
+        told = gateway is not None and gateway.entry_window_open
+        entries = told if board.window is None else board.window.open
+        line.append_text(lamp("entries open" if entries else "entries closed", "green" if entries else "dim"))
+    state = board.connection.state if board.connection is not None else gateway and gateway.connection
+    line.append_text(lamp(f"broker {state or 'unknown'}", _GREEN_IF[state is ConnectionState.READY]))
+    if gateway is None:
+        line.append_text(lamp("lease unknown", "yellow"))
+    else:
+        held = gateway.lease_left_ms > 0
+        line.append_text(lamp("lease" if held else "no lease", _GREEN_IF[held]))
     return line
+
+
+_GREEN_IF: Final = {True: "green", False: "yellow"}
 
 
 def _services_line(board: Board, now_ns: int) -> Text:
     if not board.services:
         return Text(" no service has been heard", style="bold red")
     line = Text(no_wrap=True, overflow="ellipsis")
-    for name, item in sorted(board.services.items(), key=lambda pair: flow_place(pair[0])):
-        if item.is_stale(now_ns):
+    for name in sorted({*board.services, *SPEAKERS, *required_detectors(board)}, key=flow_place):
+        item = board.services.get(name)
+        if item is None:
+            line.append_text(lamp(f"{name} NOT HEARD", "bold red", "bold red"))
+        elif item.is_stale(now_ns):
             line.append_text(lamp(f"{name} SILENT {item.age_ms(now_ns) // 1_000} s", "bold red", "bold red"))
         else:
             line.append_text(lamp(name, "green"))
@@ -174,8 +188,10 @@ def _gates(board: Board) -> list[Block]:
     ]
 
 
-def _spreads(board: Board, count: int) -> RenderableType:
+def _spreads(board: Board, now_ns: int, count: int) -> RenderableType:
     spreads = board.best_spreads(count)
+    if not board.detectors:
+        return unknown("no detector is heard")
     if not spreads:
         return Text(" no quotes of both venues yet", style="dim")
     table = columns(("symbol", "", "buy"), ("ask", "sell", "bid", "shares", "net/share", "bps", "age"))
@@ -185,27 +201,26 @@ def _spreads(board: Board, count: int) -> RenderableType:
     return table
 
 
-def _pairs(board: Board) -> list[Block]:
-    executor = board.executor
-    over = {pair.pair_id for pair in board.closed}
-    every = (*executor.pairs, *executor.stranded) if executor is not None else ()
-    rows = tuple(row for row in every if row.pair_id not in over)
-    title = Block(heading("open pairs"), 1)
-    if not rows:
-        return [title, Block(Text(" none", style="dim"), 1)]
-    table = columns(("pair", "symbol", "buy", "sell", "state"), ("clip", "uncovered", "KRW", "age"))
-    for row in rows:
-        table.add_row(*pair_row(row, board))
-    return [title, Block(table, 1 + len(rows))]
+def _pairs(board: Board, now_ns: int) -> list[Block]:
+    rows, silence = open_rows(board, now_ns)
+    title = [Block(heading("open pairs"), 1)]
+    if silence is not None:
+        title.append(Block(unknown(f"{silence.words}{'; open then:' if rows else ''}"), 1))
+    elif not rows:
+        return [*title, Block(Text(" none", style="dim"), 1)]
+    return [*title, Block(pair_table(rows, board), 1 + len(rows))] if rows else title
 
 
-def _alerts(board: Board) -> list[Block]:
+def _alerts(board: Board, now_ns: int) -> list[Block]:
     alerts = [alert for alert in board.open_alerts() if alert.severity is not Severity.INFO]
     taken = {} if board.notifier is None else board.notifier.acknowledged
     held = [f"{alert_id} ({by})" for alert_id, by in taken.items()]
     acknowledged = [Block(one_line(f" acknowledged: {', '.join(held)}", "dim"), 1)] if held else []
+    silence = silence_of(board, "notifier", now_ns)
+    if silence is not None:
+        acknowledged.append(Block(unknown(f"{silence.words}: others may be open"), 1))
     if not alerts:
-        return [Block(heading("alerts"), 1), *acknowledged] if held else []
+        return [Block(heading("alerts"), 1), *acknowledged] if acknowledged else []
     shown = sorted(alerts, key=lambda alert: list(Severity).index(alert.severity))[-ALERTS_SHOWN:]
     more = f" ({len(alerts) - len(shown)} more)" if len(alerts) > len(shown) else ""
     return [Block(heading(f"alerts{more}"), 1), *(Block(_alert(alert), 2) for alert in shown), *acknowledged]
@@ -218,5 +233,5 @@ def _alert(alert: AlertRaised) -> RenderableType:
 
 def _events(board: Board, count: int, clock: Clock) -> RenderableType:
     if not board.events:
-        return Text(" nothing yet", style="dim")
+        return Text(" nothing was told lately", style="dim")
     return Group(*(event_line(line, clock) for line in board.events[-count:]))

@@ -2,6 +2,7 @@
 
 import difflib
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,7 @@ from services.cli.options import (
     reason_or_ask,
 )
 from services.cli.requests import ask
+from services.cli.silence import require_word
 from services.cli.snapshot import board_now
 from services.cli.wording import proposal_words
 from services.contracts.envelope import Message
@@ -35,6 +37,7 @@ from services.contracts.in_force import Reference
 from services.contracts.messages.control import (
     LimitChangeRequested,
     LimitConfirmRequested,
+    LimitProposal,
     ReferenceReloadRequested,
     SymbolPauseRequested,
     SymbolResumeRequested,
@@ -58,10 +61,9 @@ def _limit_names() -> list[str]:
 @limits_app.command("show")
 def limits_show(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOption = False) -> None:
     """Show the limits and the threshold table in force, as risk published them."""
-    link = open_desk(redis, run)
-    reference = _in_force(board_now(link)[0])
-    status = board_now(link)[0].risk
-    proposals = () if status is None else status.proposals
+    board, now_ns = board_now(open_desk(redis, run))
+    reference = _in_force(board)
+    proposals = () if board.risk_last is None else board.risk_last.proposals
     values = reference.limits.model_dump(mode="json")
     if as_json:
         print_json({
@@ -69,7 +71,13 @@ def limits_show(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: 
             "threshold": reference.threshold.model_dump(mode="json"),
             "proposals": [proposal.model_dump() for proposal in proposals],
         })  # fmt: skip
-        return
+    else:
+        _print_limits(reference, proposals)
+    require_word(board, "risk", now_ns, "whether this is still in force")
+
+
+def _print_limits(reference: Reference, proposals: Iterable[LimitProposal]) -> None:
+    values = reference.limits.model_dump(mode="json")
     defaults = TradingLimits().model_dump(mode="json")
     console().print(f"[dim]reference {reference.hash[:8]} for {reference.trading_date}[/]")
     for name, value in values.items():
@@ -125,13 +133,14 @@ def limits_reload(
 @symbols_app.command("show")
 def symbols_show(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOption = False) -> None:
     """Show the symbols in force, as risk published them."""
-    entries = _in_force(board_now(open_desk(redis, run))[0]).symbols
+    board, now_ns = board_now(open_desk(redis, run))
+    entries = _in_force(board).symbols
     if as_json:
         print_json([entry.model_dump(mode="json") for entry in entries])
-        return
-    for entry in entries:
+    for entry in () if as_json else entries:
         off = "" if entry.enabled else "  [yellow]not enabled[/]"
         console().print(f"{entry.krx_code}  {entry.group:<4} {entry.market:<6} {escape(entry.name)}{off}")
+    require_word(board, "risk", now_ns, "whether this is still in force")
 
 
 @symbols_app.command("import")

@@ -29,6 +29,7 @@ from services.cli.options import (
 )
 from services.cli.preflight import is_clean, preflight
 from services.cli.requests import Outcome, ask
+from services.cli.silence import open_rows, require_word, silence_of
 from services.cli.snapshot import board_now
 from services.cli.steering import state_request
 from services.cli.wording import krw
@@ -42,7 +43,6 @@ from services.contracts.messages.control import (
     StopRequested,
     TradingStateRequested,
 )
-from services.contracts.messages.status import OpenPairSeen
 from services.contracts.reference import SymbolEntry
 from services.contracts.terms import GatewayMode, Latch, Severity, TradingState
 from services.runtime.bus import BusUnavailable
@@ -146,8 +146,9 @@ def flatten(
     """Sell what open pairs and stranded positions hold, also while halted or disarmed."""
     reason, by = reason_or_ask(reason), name_or_login(by)
     link = open_desk(redis, run)
-    board, _ = board_now(link)
-    held = [row for row in held_now(board) if symbol in ("", row.symbol)]
+    board, now_ns = board_now(link)
+    every, silence = open_rows(board, now_ns)
+    held = [row for row in every if symbol in ("", row.symbol)]
     known = {row.symbol for row in held} | {entry.krx_code for entry in symbols_of(board)}
     if symbol and known and symbol not in known:
         raise UnknownName(f"nobody trades {symbol!r} here", symbol, known, "arb status")
@@ -156,12 +157,10 @@ def flatten(
         f"{row.pair_id}  {row.symbol}  {row.state}, {shares_of(row.uncovered_shares)} to sell" for row in held
     ]
     of = f" of {symbol}" if symbol else ""
-    finish(outcome, as_json, rows or [f"The executor reports no open pair and no stranded position{of}."])
-
-
-def held_now(board: Board) -> tuple[OpenPairSeen, ...]:
-    """Return open pairs and stranded positions as the executor reported them last."""
-    return (*board.executor.pairs, *board.executor.stranded) if board.executor is not None else ()
+    none = [] if rows else [f"The executor reports no open pair and no stranded position{of}."]
+    if silence is not None:
+        none = [f"What is held now is not known: {silence.words}."]
+    finish(outcome, as_json, [*none, *rows])
 
 
 def symbols_of(board: Board) -> tuple[SymbolEntry, ...]:
@@ -180,7 +179,10 @@ def ack(
     if every is bool(alert_id):
         raise UsageFault("say which alert, or --all", "`arb status` shows the open ones.")
     link = open_desk(redis, run)
-    known = _unacknowledged(board_now(link)[0])
+    board, now_ns = board_now(link)
+    known = _unacknowledged(board)
+    if not known or (alert_id and alert_id not in known):
+        require_word(board, "notifier", now_ns, "which alerts are open")
     if alert_id and alert_id not in known:
         raise UnknownName(f"no open alert {alert_id!r}", alert_id, list(known), "arb status")
     name, chosen = name_or_login(by), known if every else (alert_id,)
@@ -207,13 +209,22 @@ def _unacknowledged(board: Board) -> tuple[str, ...]:
 
 @residual_app.command("list")
 def residual_list(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOption = False) -> None:
-    """Name every stranded position, what it cost, and why it could not be sold."""
-    board, _ = board_now(open_desk(redis, run))
+    """Name every stranded position, what it cost, and why it could not be sold.
+
+    Exit code 1 where the executor is silent: then it names those that are known of.
+    """
+    board, now_ns = board_now(open_desk(redis, run))
     rows = stranded_of(board)
+    silence = silence_of(board, "executor", now_ns)
     if as_json:
-        print_json(rows)
-        return
-    if not rows:
+        print_json({"known": silence is None, "positions": rows})
+    else:
+        _print_stranded(rows, known=silence is None)
+    require_word(board, "executor", now_ns, "what is stranded now")
+
+
+def _print_stranded(rows: Sequence[dict[str, str | int]], *, known: bool) -> None:
+    if not rows and known:
         console().print("No stranded position.")
     for row in rows:
         console().print(
@@ -283,14 +294,15 @@ def finish_all(names: Sequence[str], outcomes: Sequence[Outcome], as_json: bool)
 
 
 def stranded_of(board: Board) -> list[dict[str, str | int]]:
-    """Return the stranded positions: those the executor reports, with the reason of their mark."""
+    """Return the stranded positions: those the executor reported last, with the reason of their mark."""
     rows: dict[str, dict[str, str | int]] = {}
     for mark in board.stranded.values():
         rows[mark.pair_id] = {
             "pair_id": mark.pair_id, "symbol": mark.symbol, "qty_shares": mark.qty_shares,
             "cost_krw": mark.cost_krw, "why": f"{mark.reason}: {mark.detail}", "next_try": "not reported yet",
         }  # fmt: skip
-    for pair in board.executor.stranded if board.executor is not None else ():
+    said = board.executor_last
+    for pair in said.stranded if said is not None else ():
         known: dict[str, str | int] = {"why": pair.why or pair.state, **rows.get(pair.pair_id, {})}
         rows[pair.pair_id] = {
             **known, "pair_id": pair.pair_id, "symbol": pair.symbol,
@@ -353,9 +365,10 @@ def _lift(reason: str, by: str, redis: str, run: RunOption, wait: float, as_json
 
 
 def _stranded_shares(link: Link, pair_id: str) -> int:
-    board, _ = board_now(link)
+    board, now_ns = board_now(link)
     rows = {row["pair_id"]: row for row in stranded_of(board)}
     if pair_id not in rows:
+        require_word(board, "executor", now_ns, "what is stranded now")
         raise UsageFault(
             f"{pair_id} is no stranded position; known are {', '.join(map(str, rows)) or 'none'}",
             "Look at `arb residual list`.",

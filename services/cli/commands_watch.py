@@ -32,6 +32,7 @@ from services.cli.options import (
 )
 from services.cli.preflight import Check, is_clean, preflight
 from services.cli.processes import MANAGER, strays
+from services.cli.silence import silences
 from services.cli.snapshot import board_now
 from services.cli.supervisord import managed, manager_up_s, process_lines
 from services.contracts.alert_codes import AlertCode
@@ -73,7 +74,10 @@ slack_app = typer.Typer(no_args_is_help=True, help="The way to Slack.")
 
 
 def status(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOption = False) -> None:
-    """Print venues, services, spreads, open pairs, rates and profit as they are now (`arb top`: live)."""
+    """Print venues, services, spreads, open pairs, rates and profit as they are now (`arb top`: live).
+
+    Exit code 1 where a service is silent: what it would say is unknown then, and so is what hangs on it.
+    """
     link = open_desk(redis, run)
     board, now_ns = board_now(link)
     processes = managed(run)
@@ -91,6 +95,10 @@ def status(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonO
         )  # fmt: skip
         for line in filter(None, lines):
             console().print(f"[yellow]{escape(line)}[/]", soft_wrap=True)
+    silent = silences(board, now_ns)
+    if silent:
+        words = "; ".join(item.words for item in silent)
+        raise Fault(f"not everything is known: {words}", "`arb logs` shows what they logged last.")
 
 
 def _unwatched_words(names: Sequence[str], run: Path) -> str:
@@ -136,7 +144,11 @@ def explain(
 @dead_app.command("list")
 def dead_list(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOption = False) -> None:
     """List buried entries, newest last."""
-    rows = buried_in(open_desk(redis, run))
+    link = open_desk(redis, run)
+    rows = buried_in(link)
+    if not rows and not link.bus.said():
+        raise Fault(f"no service has spoken over {link.address}: what was buried is not known",
+                    "Name the desk's Redis with `--redis URL`.")  # fmt: skip
     if as_json:
         print_json(
             [{"id": number, "at_ns": at_ns, **message.model_dump()} for number, at_ns, message in rows]
@@ -290,7 +302,16 @@ def checks_json(checks: Sequence[Check]) -> dict[str, Any]:
 
 
 def board_json(board: Board, now_ns: int) -> dict[str, Any]:
-    """Return the board for a script: the newest message of each kind, ages in ms."""
+    """Return the board for a script: the newest message of each kind, ages in ms.
+
+    What is unknown is null, and `unknown` names each silent service with its age and its last words.
+    """
+    silent = {
+        item.service: {
+            "age_ms": item.age_ms, "last": None if item.last is None else item.last.model_dump(mode="json")
+        }
+        for item in silences(board, now_ns)
+    }  # fmt: skip
     services = {
         name: {"age_ms": item.age_ms(now_ns), "stale": item.is_stale(now_ns), **item.beat.model_dump()}
         for name, item in sorted(board.services.items())
@@ -304,7 +325,8 @@ def board_json(board: Board, now_ns: int) -> dict[str, Any]:
     return {
         "now_ns": now_ns,
         "state": board.state,
-        "latches": sorted(board.latches),
+        "unknown": silent,
+        "latches": None if board.state is None else sorted(board.latches),
         "phases": dict(board.phases),
         "reference_hash": board.reference_hash,
         "services": services,

@@ -14,6 +14,7 @@ from services.cli.demo import Watcher
 from services.cli.link import Seen
 from services.cli.report import DayReport
 from services.cli.report_page import counted, prompt_rows, provisional_lines, report_page
+from services.cli.silence import known
 from services.cli.wording import krw, sentence, signed_krw
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import ArmRefused, LatchSet, TradingStateChanged
@@ -62,7 +63,7 @@ class LiveWatcher(Watcher):
     def passed(self, board: Board, now_ns: int, fresh: list[Seen]) -> None:
         if time.monotonic() - self._drawn_s >= 1 / REFRESH_PER_S:
             self._drawn_s = time.monotonic()
-            screen = render(board, now_ns, "demo", self._live.console.height, self._clock)
+            screen = render(known(board, now_ns), now_ns, "demo", self._live.console.height, self._clock)
             self._live.update(screen, refresh=True)
 
 

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from services.cli.board import BOARD_KEYS, TAIL, Board, board_of, with_alerts
 from services.cli.link import Follower, Link, Seen, entry_order
+from services.cli.silence import known
 from services.contracts.envelope import Envelope
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import AlertAcknowledged
@@ -21,9 +22,10 @@ _OPEN: Final = TypeAdapter(dict[str, OpenAlert])
 
 
 def board_now(link: Link) -> tuple[Board, int]:
-    """Return the board, and the time (Redis, ns)."""
+    """Return what of the board is known now, and the time (Redis, ns)."""
     board, _ = followed_board(link)
-    return board, link.bus.time_ns()
+    now_ns = link.bus.time_ns()
+    return known(board, now_ns), now_ns
 
 
 def followed_board(link: Link) -> tuple[Board, Follower]:

@@ -91,7 +91,9 @@ def _draw(shown_on: Console, watched: Watched, told: StopFlag, title: str) -> No
     with Keyboard() as keyboard, Live(console=shown_on, auto_refresh=False, screen=True) as live:
         while not (view.over or told.is_set()):
             board, now_ns = held or (watched.board, watched.time_ns())
-            live.update(screen(shown_on, board, view, now_ns, watched.trouble, title), refresh=True)
+            known_ns = min(now_ns, watched.now_ns) if watched.trouble else now_ns
+            shown = screen(shown_on, board, view, now_ns, watched.trouble, title, known_ns)
+            live.update(shown, refresh=True)
             for key in keyboard.pressed(REFRESH_S):
                 view = press(view, key)
             watched.take()

@@ -20,17 +20,18 @@ from services.cli.board_parts import (
     heading,
     money_style,
     one_line,
-    pair_row,
+    pair_table,
     spread_row,
     state_bar,
+    unknown,
 )
 from services.cli.board_view import render
+from services.cli.silence import SPEAKERS, known, open_rows, required_detectors, silence_of
 from services.cli.top_view import PAGES, Page, Sort, View, spreads_of
 from services.cli.wording import krw, signed_krw
 from services.contracts.limits import NS_PER_S
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.pairs import PairClosed
-from services.contracts.messages.status import OpenPairSeen
 from services.contracts.terms import Severity
 from services.market.dates import time_text
 
@@ -49,12 +50,16 @@ _KEYS: Final = (
 )
 
 
-def screen(console: Console, board: Board, view: View, now_ns: int, trouble: str, title: str) -> Group:
+def screen(
+    console: Console, board: Board, view: View, now_ns: int, trouble: str, title: str, known_ns: int = 0
+) -> Group:
     """Return a page cut or filled to the terminal's height, with its foot on the last line.
 
-    `trouble` is said across the top, such as that Redis does not answer.
+    `trouble` is said across the top, such as that Redis does not answer. Below it stands what was known at
+    `known_ns`, the last answer (default: now), but for the state of the desk: that is as old as it is.
     """
     height = console.height - FOOT_LINES - bool(trouble)
+    board = known(board, known_ns or now_ns)
     body = _HELP if view.help else _page(board, view, now_ns, height, title)
     lines = console.render_lines(body, console.options.update(height=None), pad=False)[:height]
     lines += [[] for _ in range(height - len(lines))]
@@ -77,16 +82,16 @@ def _page(board: Board, view: View, now_ns: int, height: int, title: str) -> Ren
     if view.page is Page.OVERVIEW:
         return render(board, now_ns, title, height + 1)
     market_time = board.gateway.market_time if board.gateway is not None else ""
-    bar = state_bar(board, market_time, title)
+    bar = state_bar(board, now_ns, market_time, title)
     match view.page:
         case Page.SPREADS:
             body = _spreads(board, view, height - 1)
         case Page.PAIRS:
-            body = _pairs(board, view, height - 1)
+            body = _pairs(board, view, now_ns, height - 1)
         case Page.SERVICES:
             body = _services(board, view, now_ns, height - 1)
         case Page.ALERTS:
-            body = _alerts(board, view, height - 1)
+            body = _alerts(board, view, now_ns, height - 1)
     return Group(bar, body)
 
 
@@ -117,6 +122,8 @@ def _spreads(board: Board, view: View, lines: int) -> RenderableType:
     shown = spreads[first : first + lines - 2]
     place = f"{first + 1} to {first + len(shown)} of {len(spreads)}" if shown else "none"
     head = heading(f"spreads after all costs, {_ORDER_SAYS[view.sort]}: {place}; {symbols} symbols watched")
+    if not board.detectors:
+        return Group(head, unknown("no detector is heard"))
     if not shown:
         return Group(head, one_line(" nothing passes the filter" if view.filter else " no quotes yet", "dim"))
     table = columns(("symbol", "", "buy"), ("ask", "sell", "bid", "shares", "net/share", "bps", "age"))
@@ -126,37 +133,25 @@ def _spreads(board: Board, view: View, lines: int) -> RenderableType:
     return Group(head, table)
 
 
-def _pairs(board: Board, view: View, lines: int) -> RenderableType:
-    executor = board.executor
-    over = {pair.pair_id for pair in board.closed}
-    open_rows = [
-        row
-        for row in ((*executor.pairs, *executor.stranded) if executor is not None else ())
-        if row.pair_id not in over and view.wants(row.pair_id, row.symbol, row.state)
-    ]
+def _pairs(board: Board, view: View, now_ns: int, lines: int) -> RenderableType:
+    every, silence = open_rows(board, now_ns)
+    rows = [row for row in every if view.wants(row.pair_id, row.symbol, row.state)]
+    count = str(len(rows)) if silence is None else f"unknown, {len(rows)} then"
     closed = [pair for pair in reversed(board.closed) if view.wants(pair.pair_id, pair.symbol, pair.outcome)]
-    taken = max(1, len(open_rows) + bool(open_rows)) + 3
+    taken = max(1, len(rows) + bool(rows) + bool(silence)) + 3
     first = max(0, min(view.offset, len(closed) - max(1, lines - taken)))
     return Group(
-        heading(f"open pairs and stranded positions: {len(open_rows)}"),
-        _open_table(open_rows, board),
+        heading(f"open pairs and stranded positions: {count}"),
+        *([] if silence is None else [unknown(silence.words)]),
+        *([pair_table(rows, board)] if rows else [] if silence else [Text(" none", style="dim")]),
         heading(f"closed, newest first: {len(closed)} of the last {len(board.closed)}"),
         _closed_table(closed[first : first + max(1, lines - taken)]),
     )
 
 
-def _open_table(rows: Sequence[OpenPairSeen], board: Board) -> RenderableType:
-    if not rows:
-        return Text(" none", style="dim")
-    table = columns(("pair", "symbol", "buy", "sell", "state"), ("clip", "uncovered", "KRW", "age"))
-    for row in rows:
-        table.add_row(*pair_row(row, board))
-    return table
-
-
 def _closed_table(closed: Sequence[PairClosed]) -> RenderableType:
     if not closed:
-        return Text(" none", style="dim")
+        return Text(" none was told lately", style="dim")
     table = columns(("closed", "pair", "symbol", "outcome"), ("shares", "profit", "neutral"))
     for pair in closed:
         table.add_row(
@@ -169,14 +164,17 @@ def _closed_table(closed: Sequence[PairClosed]) -> RenderableType:
 
 
 def _services(board: Board, view: View, now_ns: int, lines: int) -> RenderableType:
-    names = sorted((name for name in board.services if view.wants(name)), key=flow_place)
+    every = {*board.services, *SPEAKERS, *required_detectors(board)}
+    names = sorted((name for name in every if view.wants(name)), key=flow_place)
     builds = board.builds(now_ns)
     words = "one build" if len(builds) == 1 else f"{len(builds)} BUILDS" if builds else "nobody is heard"
     table = columns(("service", "health"), ("heard", "up for", "handled", "a second", "clock", "epoch"))
     table.add_column("build", no_wrap=True)
     first, last = _window(names, view, lines - 2)
     for name in names[first:last]:
-        table.add_row(*_service_row(board.services[name], now_ns))
+        item = board.services.get(name)
+        unheard = (f" {name}", Text("NOT HEARD", "bold red"))
+        table.add_row(*(unheard if item is None else _service_row(item, now_ns)))
     return Group(heading(f"services: {words}"), table, *_queues(board))
 
 
@@ -210,13 +208,16 @@ def _queues(board: Board) -> list[RenderableType]:
     return [heading("queues and the journal"), *lines] if lines else []
 
 
-def _alerts(board: Board, view: View, lines: int) -> RenderableType:
+def _alerts(board: Board, view: View, now_ns: int, lines: int) -> RenderableType:
     alerts = sorted(
         (alert for alert in board.open_alerts() if view.wants(alert.alert_id, alert.title, alert.detail)),
         key=lambda alert: -list(Severity).index(alert.severity),
     )
     first = max(0, min(view.offset, len(alerts) - 1))
     told = [block for alert in alerts[first:] for block in _alert(alert)]
+    silence = silence_of(board, "notifier", now_ns)
+    if silence is not None:
+        told.insert(0, unknown(f"{silence.words}: others may be open"))
     events = [event for event in board.events if view.wants(event.text)]
     return Group(
         heading(f"open alerts: {len(alerts)}; `arb ack ID` takes one"),

@@ -13,6 +13,7 @@ from services.contracts.messages.status import (
     ExecutorStatus,
     GatewayStatus,
     Heartbeat,
+    NotifierStatus,
     OpenPairSeen,
     RiskStatus,
     SpreadSeen,
@@ -132,6 +133,14 @@ def executor_status(*pairs: OpenPairSeen, stranded: tuple[OpenPairSeen, ...] = (
     return ExecutorStatus(
         pairs=pairs, stranded=stranded, pairs_closed=2, clips=3, uncovered_krw_ms=0, neutral_ms_max=120
     )
+
+
+def notifier_status(**changes: Any) -> NotifierStatus:
+    values: dict[str, Any] = {
+        "journal_lines": 1, "journal_lag_ms": 0, "alerts": 0, "delivered": 0, "failed": 0,
+        "unacknowledged": (),
+    }  # fmt: skip
+    return NotifierStatus(**{**values, **changes})
 
 
 def open_pair(pair_id: str = "P1", state: str = "selling") -> OpenPairSeen:

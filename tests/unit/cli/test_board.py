@@ -199,7 +199,8 @@ def test_an_empty_screen_claims_nothing() -> None:
     text = screen(Board())
     assert "UNKNOWN" in text
     assert "no service has been heard" in text
-    assert "entries closed" in text
+    assert "entries unknown" in text
+    assert "none" not in text
 
 
 def test_an_alert_of_a_former_trading_state_is_over_with_the_next() -> None:

@@ -48,6 +48,7 @@ from tests.unit.cli.builders import (
     executor_status,
     filled,
     gateway_status,
+    notifier_status,
     sent,
 )
 
@@ -229,7 +230,9 @@ def test_a_symbol_is_paused_and_an_unknown_one_refused(link: Link, risk: None) -
 
 def test_the_status_for_a_script_holds_the_state(link: Link, risk: None) -> None:
     arb("halt", "--reason", "drill", "--wait", "10")
-    state = json.loads(arb("status", "--json").output)
+    result = arb("status", "--json")
+    assert result.exit_code == 1, "the others are silent"
+    state = json.loads(result.stdout)
     assert state["services"]["risk"]["stale"] is False
     assert state["reference_hash"]
 
@@ -237,7 +240,7 @@ def test_the_status_for_a_script_holds_the_state(link: Link, risk: None) -> None
 def test_the_status_for_a_script_names_what_the_books_differ_in(link: Link) -> None:
     compared = ReconciliationCompleted(trading_date=DATE, connection_epoch=1, differences=("one share",))
     link.append(compared, cause="test")
-    state = json.loads(arb("status", "--json").output)
+    state = json.loads(arb("status", "--json").stdout)
     assert state["reconciled"]["differences"] == ["one share"]
 
 
@@ -250,6 +253,7 @@ def test_a_reason_is_needed_where_nobody_can_be_asked(link: Link) -> None:
 
 def test_an_alert_that_is_not_open_cannot_be_acknowledged(link: Link) -> None:
     link.append(alert("NXT-silent"), cause="c")
+    link.append(notifier_status(), cause="n")
     result = arb("ack", "NXT-silen")
     assert result.exit_code == 2
     assert "NXT-silent" in result.stderr
@@ -285,6 +289,7 @@ def test_which_alert_or_all_must_be_said(link: Link, arguments: tuple[str, ...])
 
 
 def test_a_residual_that_is_not_there_cannot_be_claimed(link: Link) -> None:
+    link.append(executor_status(), cause="c")
     result = arb("residual", "resolve", "P1", "--amount", "1", "--reason", "sold by hand")
     assert result.exit_code == 2
     assert "P1 is no stranded position" in result.stderr
@@ -380,6 +385,7 @@ def test_a_pair_is_told_from_its_verdict_to_its_end(link: Link) -> None:
 
 
 def test_buried_entries_are_listed_and_shown(link: Link) -> None:
+    link.append(notifier_status(), cause="n")
     assert "Nothing was buried" in arb("dead", "list").output
     buried = EntryBuried(
         stream_key="{arb}:orders", entry_id="1-0", service="risk", reason="unknown type 'X'", tries=1,

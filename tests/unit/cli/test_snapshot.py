@@ -53,6 +53,7 @@ from tests.unit.cli.builders import (
 )
 
 CONFIG = Path(__file__).parents[3] / "config"
+SECOND_NS = NS_PER_S
 HOUR_NS = 3_600 * NS_PER_S
 KEYS = [key_of(stream) for stream in (STATUS, CONTROL, VENUE, PAIRS, ORDERS, ALERTS)]
 
@@ -71,12 +72,18 @@ def write_of(message: Message, source: str, now_ns: int) -> Write:
     return Write(key_of(stream), envelope, stream.kept)
 
 
-def commit(link: Link, service: str, *messages: Message, behind_ns: int = 0) -> None:
+def commit(link: Link, service: str, *messages: Message, ahead_ns: int = 0) -> None:
     """Say something as a service does: with its state, under its epoch, stamped as its clock goes."""
     bus = RedisBus(link.client)
     epoch = bus.take_over(service).epoch
-    now_ns = bus.time_ns() - behind_ns
+    now_ns = bus.time_ns() + ahead_ns
     bus.commit(service, epoch, {}, {}, [write_of(message, service, now_ns) for message in messages])
+
+
+def disarmed(stop_count: int) -> TradingStateChanged:
+    return TradingStateChanged(
+        state=TradingState.DISARMED, by="kim", reason="r", latches=(), stop_count=stop_count
+    )
 
 
 def say_all(link: Link) -> None:
@@ -195,11 +202,12 @@ def test_a_comparison_of_an_earlier_connection_is_none(desk: Link) -> None:
 
 @pytest.mark.parametrize("noise", [0, 1_100])
 def test_after_a_clock_was_set_back_the_last_word_is_shown(desk: Link, noise: int) -> None:
-    """The stamps of what is newer are older by an hour then: Redis took it later."""
+    """The stamps of what is older lie ahead by an hour then."""
+    commit(desk, "risk", risk_status(), ahead_ns=HOUR_NS)
+    commit(desk, "executor", executor_status(open_pair()), ahead_ns=HOUR_NS)
     stop = Stopped(what="halted", by="kim", reason="wrong prices", at_ns=1)
-    halted = risk_status(state=TradingState.HALTED, stop_count=7, last_stop=stop)
-    commit(desk, "risk", halted, behind_ns=HOUR_NS)
-    commit(desk, "executor", executor_status(), behind_ns=HOUR_NS)
+    commit(desk, "risk", risk_status(state=TradingState.HALTED, stop_count=7, last_stop=stop))
+    commit(desk, "executor", executor_status())
     flood(desk.client, [(key_of(STATUS), b"junk")] * noise)
     board, _ = board_now(desk)
     assert (board.state, board.stop_count) == (TradingState.HALTED, 7)
@@ -207,16 +215,17 @@ def test_after_a_clock_was_set_back_the_last_word_is_shown(desk: Link, noise: in
 
 
 def test_a_word_on_the_state_counts_from_where_redis_took_it(desk: Link) -> None:
-    stopped = TradingStateChanged(state=TradingState.DISARMED, by="kim", reason="r", latches=(), stop_count=3)
-    commit(desk, "risk", stopped, behind_ns=HOUR_NS)
+    commit(desk, "risk", risk_status(), ahead_ns=SECOND_NS)
+    commit(desk, "risk", disarmed(stop_count=3))
     board, _ = board_now(desk)
     assert (board.state, board.stop_count) == (TradingState.DISARMED, 3)
-    commit(desk, "risk", risk_status(state=TradingState.ARMED, stop_count=4), behind_ns=2 * HOUR_NS)
+    commit(desk, "risk", risk_status(state=TradingState.ARMED, stop_count=4), ahead_ns=-SECOND_NS)
     board, _ = board_now(desk)
     assert (board.state, board.stop_count) == (TradingState.ARMED, 4)
 
 
 def test_a_service_whose_stamps_lie_ahead_is_not_known_to_be_alive(desk: Link) -> None:
-    commit(desk, "risk", heartbeat("risk"), behind_ns=-HOUR_NS)
+    commit(desk, "risk", heartbeat("risk"), risk_status(stop_count=5), ahead_ns=HOUR_NS)
     board, now_ns = board_now(desk)
     assert not board.alive("risk", now_ns) and board.alive("executor", now_ns)
+    assert board.risk is None and board.stop_count == 5

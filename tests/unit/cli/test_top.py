@@ -3,22 +3,24 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
 from services.cli.board import Board, seen
 from services.cli.keyboard import keys_of
 from services.cli.link import Link, open_link
+from services.cli.snapshot import followed_board
+from services.cli.top import Watched
 from services.cli.top_pages import screen
 from services.cli.top_view import PAGES, Page, Sort, View, press, spreads_of
 from services.contracts.envelope import Envelope, Message
 from services.contracts.limits import NS_PER_S
-from services.contracts.messages.status import Heartbeat
 from services.contracts.messages.venue_state import EntryWindowChanged
 from services.contracts.streams import home_of, key_of
 from services.contracts.terms import Severity, TradingState
@@ -38,18 +40,22 @@ from tests.unit.cli.builders import (
     executor_status,
     gateway_status,
     heartbeat,
+    notifier_status,
     open_pair,
     risk_status,
     spread,
 )
 
 REPO = Path(__file__).parents[3]
-DAY: tuple[Message, ...] = (
-    gateway_status(), risk_status(exposure_krw=140_000), approved("P1"), closed("P0", realised_pnl_krw=777),
-    executor_status(open_pair("P1")),
+SPOKEN: tuple[Message, ...] = (
+    gateway_status(), risk_status(exposure_krw=140_000), executor_status(open_pair("P1")), notifier_status(),
     detector_status("g1", spread(SAMSUNG, 12), spread(HYNIX, -3, "SK hynix")),
+    *(heartbeat(name) for name in ("gateway", "risk", "executor", "notifier", "detector-g1")),
+)  # fmt: skip
+"""What services say every second."""
+DAY: tuple[Message, ...] = (
+    *SPOKEN, approved("P1"), closed("P0", realised_pnl_krw=777),
     EntryWindowChanged(open=True, reason="", trading_date=DATE, market_time="10:12:03", closes_at_ns=1),
-    heartbeat("gateway"), heartbeat("risk"), heartbeat("executor"),
     alert("A7", severity=Severity.CRITICAL, title="3 shares are held", next_step="arb flatten P1"),
 )  # fmt: skip
 
@@ -77,77 +83,66 @@ def top(url: str, columns: int = 80, lines: int = 24, **environ: str) -> Termina
     return Terminal(command, {"PYTHONPATH": python_path, **environ}, columns, lines)
 
 
+def speaking(link: Link, wanted: str | Callable[[str], bool], *messages: Message) -> Callable[[str], bool]:
+    """What to look for on a screen while the services speak on: on a busy machine their words grow old."""
+    shows = wanted if callable(wanted) else lambda text: wanted in text
+    told_s = time.monotonic()
+
+    def look(text: str) -> bool:
+        nonlocal told_s
+        if time.monotonic() - told_s > 1:
+            told_s = time.monotonic()
+            tell(link, *(messages or SPOKEN))
+        return shows(text)
+
+    return look
+
+
 @pytest.mark.redis
-def test_all_of_a_day_stands_on_eighty_columns(link: Link) -> None:
+def test_a_day_on_eighty_columns_from_its_first_screen_to_q(link: Link) -> None:
     tell(link, *DAY)
     with top(link.url) as terminal:
-        text = terminal.see("3 shares are held")
+        text = terminal.see(speaking(link, lambda text: "3 shares are held" in text and "ARMED" in text))
         for words in (
             "ARMED", "KRX continuous", "entries open", "lease", "gateway", "+1,234 KRW", "140,000 KRW",
             "5 order, 5 query", "005930", "P1", "70,000", "arb flatten P1", "1 overview",
         ):  # fmt: skip
             assert words in text, text
         assert terminal.lines[-1].strip().startswith("1 overview"), text
+        terminal.type(" ")
+        terminal.see(speaking(link, "HELD"))
+        halted = risk_status(state=TradingState.HALTED, exposure_krw=0)
+        tell(link, halted)
+        terminal.type("5")
+        assert "HALTED" not in terminal.see("open alerts: 1")
+        terminal.type(" ")
+        terminal.see(speaking(link, "HALTED", halted))
+        for size in ((120, 40), (80, 12)):
+            terminal.resize(*size)
+            terminal.see(lambda text: text.splitlines()[-1].strip().startswith("1 overview"))
         terminal.type("q")
         assert terminal.ended() == 0
+        assert terminal.settings() == terminal.before
 
 
 @pytest.mark.redis
-def test_it_goes_on_with_what_happens(link: Link) -> None:
+@pytest.mark.parametrize("leave", ["the key", "the signal"])
+def test_after_ctrl_c_the_terminal_is_as_it_was(link: Link, leave: str) -> None:
+    """By its key where colours are shown, by its signal where nobody wants any."""
     tell(link, *DAY)
-    with top(link.url) as terminal:
-        terminal.see("ARMED")
-        tell(link, risk_status(state=TradingState.HALTED, exposure_krw=0))
-        terminal.see("HALTED")
-        terminal.type(" ")
-        terminal.see("HELD")
-        tell(link, risk_status(state=TradingState.ARMED))
-        terminal.type("5")
-        assert "HALTED" in terminal.see("open alerts: 1")
-        terminal.type(" ")
-        terminal.see("ARMED")
-
-
-@pytest.mark.redis
-def test_each_page_and_the_filter_by_keys(link: Link) -> None:
-    tell(link, *DAY)
-    with top(link.url) as terminal:
-        terminal.see("ARMED")
-        terminal.type("2")
-        assert "SK hynix" in terminal.see("widest first: 1 to 2 of 2")
-        terminal.type("/hyn")
-        terminal.see("show only: hyn_")
-        terminal.type("\r")
-        assert "Samsung" not in terminal.see("1 to 1 of 1")
-        terminal.type("\x1b")
-        terminal.see("1 to 2 of 2")
-        terminal.type("\t")
-        assert "+777" in terminal.see("closed, newest first: 1")
-        terminal.type("4")
-
-        def heard(text: str) -> bool:
-            """Services beat on while a person looks: on a busy machine the first beats are old by now."""
-            tell(link, *(message for message in DAY if isinstance(message, Heartbeat)))
-            return "services: one build" in text
-
-        assert "build1" in terminal.see(heard)
-        terminal.type("?")
-        terminal.see("Nothing here trades")
-
-
-@pytest.mark.redis
-def test_the_terminal_is_as_it_was_however_it_is_left(link: Link) -> None:
-    tell(link, *DAY)
-    for leave in (lambda t: t.type("q"), lambda t: t.type("\x03"),
-                  lambda t: t.process.send_signal(signal.SIGINT)):  # fmt: skip
-        with top(link.url) as terminal:
-            terminal.see("ARMED")
-            assert terminal.settings() != terminal.before
-            leave(terminal)
-            assert terminal.ended() == 0
-            assert terminal.settings() == terminal.before
-            assert b"\x1b[?1049l" in terminal.raw, "the screen that was there before is back"
-            assert b"\x1b[?25h" in terminal.raw, "the cursor is back"
+    plain = {"NO_COLOR": "1"} if leave == "the signal" else {}
+    with top(link.url, **plain) as terminal:
+        terminal.see("3 shares are held")
+        assert terminal.settings() != terminal.before
+        if leave == "the key":
+            terminal.type("\x03")
+        else:
+            terminal.process.send_signal(signal.SIGINT)
+        assert terminal.ended() == 0
+        assert terminal.settings() == terminal.before
+        assert b"\x1b[?1049l" in terminal.raw, "the screen that was there before is back"
+        assert b"\x1b[?25h" in terminal.raw, "the cursor is back"
+        assert (b"\x1b[38;" in terminal.raw) is not bool(plain)
 
 
 @pytest.mark.redis
@@ -157,15 +152,48 @@ def test_a_key_that_is_typed_while_it_starts_is_not_lost(link: Link) -> None:
         assert terminal.ended() == 0
 
 
-@pytest.mark.redis
-def test_a_window_that_changes_its_size_is_filled_again(link: Link) -> None:
-    tell(link, *DAY)
-    with top(link.url) as terminal:
-        terminal.see("ARMED")
-        terminal.resize(120, 40)
-        terminal.see(lambda text: text.splitlines()[-1].strip().startswith("1 overview"))
-        terminal.resize(80, 12)
-        terminal.see(lambda text: text.splitlines()[-1].strip().startswith("1 overview"))
+# -- pages and keys, without a terminal -----------------------------------------------------
+
+
+def board_of(*messages: Message) -> Board:
+    board = Board()
+    for message in messages:
+        board = seen(board, envelope(message))
+    return board
+
+
+def shown(board: Board, view: View, trouble: str = "", now_ns: int = NOW_NS, known_ns: int = 0) -> str:
+    console = Console(width=80, height=24, force_terminal=True, color_system=None)
+    with console.capture() as capture:
+        console.print(screen(console, board, view, now_ns, trouble, "", known_ns))
+    return capture.get()
+
+
+def pressed(view: View, text: str) -> View:
+    for key in keys_of(text):
+        view = press(view, key)
+    return view
+
+
+def test_each_page_and_the_filter_by_keys() -> None:
+    board = board_of(*DAY)
+    view = pressed(View(), "2")
+    text = shown(board, view)
+    assert "widest first: 1 to 2 of 2" in text and "SK hynix" in text
+    view = pressed(view, "/hyn")
+    assert "show only: hyn_" in shown(board, view)
+    view = pressed(view, "\r")
+    text = shown(board, view)
+    assert "1 to 1 of 1" in text and "Samsung" not in text
+    view = pressed(view, "\x1b")
+    assert "1 to 2 of 2" in shown(board, view)
+    view = pressed(view, "\t")
+    text = shown(board, view)
+    assert "closed, newest first: 1" in text and "+777" in text
+    view = pressed(view, "4")
+    text = shown(board, view)
+    assert "services: one build" in text and "build1" in text
+    assert "Nothing here trades" in shown(board, pressed(view, "?"))
 
 
 @pytest.mark.redis
@@ -174,26 +202,23 @@ def test_without_redis_it_says_so_and_goes_on_when_redis_is_back(tmp_path: Path)
     try:
         link = open_link(server.url)
         tell(link, *DAY)
-        with top(server.url) as terminal:
-            terminal.see("ARMED")
-            server.process.send_signal(signal.SIGSTOP)
-            assert "+1,234 KRW" in terminal.see("Redis has not answered")
-            server.process.send_signal(signal.SIGCONT)
-            terminal.see(lambda text: "Redis has not answered" not in text)
+        board, follower = followed_board(link)
+        watched = Watched(link, follower, board)
+        watched.take()
+        server.stop()
+        watched.take()
+        later_ns = watched.now_ns + 60 * NS_PER_S
+        text = shown(watched.board, View(), watched.trouble, later_ns, watched.now_ns)
+        assert "Redis has not answered" in text and "+1,234 KRW" in text
+        assert "ARMED" not in text and "UNKNOWN" in text, "the state of the desk is as old as it is"
+        server = find_redis("", tmp_path)
+        tell(link, risk_status(realised_pnl_krw=4_321))
+        watched.take()
+        text = shown(watched.board, View(), watched.trouble, watched.now_ns)
+        assert "Redis has not answered" not in text and "ARMED" in text and "+4,321 KRW" in text
         link.close()
     finally:
         server.stop()
-
-
-@pytest.mark.redis
-def test_colour_is_left_out_where_nobody_wants_it(link: Link) -> None:
-    tell(link, *DAY)
-    with top(link.url, NO_COLOR="1") as terminal:
-        terminal.see("ARMED")
-        assert b"\x1b[38;" not in terminal.raw
-
-
-# -- keys, without a terminal ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -212,19 +237,14 @@ def test_what_a_terminal_sends_is_told_by_its_key(text: str, keys: list[str]) ->
     assert keys_of(text) == keys
 
 
+@settings(max_examples=25)
 @given(st.text(max_size=60))
 def test_no_input_stops_the_screen(text: str) -> None:
-    board = Board()
-    for message in DAY:
-        board = seen(board, envelope(message))
     view = View()
     for key in keys_of(text):
         view = press(view, key)
         assert view.offset >= 0
-    console = Console(width=80, height=24, force_terminal=True, color_system=None)
-    with console.capture() as capture:
-        console.print(screen(console, board, view, NOW_NS, "", ""))
-    lines = capture.get().splitlines()
+    lines = shown(board_of(*DAY), view).splitlines()
     assert len(lines) == 24
     assert all(len(line) <= 80 for line in lines)
 
