@@ -29,7 +29,7 @@ from services.cli.options import (
     reason_or_ask,
 )
 from services.cli.requests import ask
-from services.cli.silence import require_word
+from services.cli.silence import require_word, silence_of
 from services.cli.snapshot import board_now
 from services.cli.wording import proposal_words
 from services.contracts.envelope import Message
@@ -70,6 +70,7 @@ def limits_show(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: 
             "reference_hash": reference.hash, "trading_date": reference.trading_date, **values,
             "threshold": reference.threshold.model_dump(mode="json"),
             "proposals": [proposal.model_dump() for proposal in proposals],
+            "known": silence_of(board, "risk", now_ns) is None,
         })  # fmt: skip
     else:
         _print_limits(reference, proposals)

@@ -218,8 +218,8 @@ def residual_list(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json
     silence = silence_of(board, "executor", now_ns)
     if as_json:
         print_json({"known": silence is None, "positions": rows})
-    else:
-        _print_stranded(rows, known=silence is None)
+        raise typer.Exit(EXIT_FAILED if silence else 0)
+    _print_stranded(rows, known=silence is None)
     require_word(board, "executor", now_ns, "what is stranded now")
 
 

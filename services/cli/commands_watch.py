@@ -96,6 +96,8 @@ def status(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonO
         for line in filter(None, lines):
             console().print(f"[yellow]{escape(line)}[/]", soft_wrap=True)
     silent = silences(board, now_ns)
+    if silent and as_json:
+        raise typer.Exit(EXIT_FAILED)
     if silent:
         words = "; ".join(item.words for item in silent)
         raise Fault(f"not everything is known: {words}", "`arb logs` shows what they logged last.")

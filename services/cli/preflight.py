@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from services.cli.board import Board
+from services.cli.silence import is_detector, known, needed_detectors
 from services.contracts.dated import DateFinding
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.terms import GatewayMode, TradingState
@@ -30,7 +31,11 @@ class Check:
 
 
 def preflight(board: Board, now_ns: int, services: Sequence[str] = NEEDED) -> tuple[Check, ...]:
-    """Return every check, in the order in which a person would mend them."""
+    """Return every check, in the order in which a person would mend them.
+
+    What a silent service said last counts for nothing.
+    """
+    board = known(board, now_ns)
     return (
         _services(board, now_ns, services),
         _builds(board, now_ns),
@@ -60,13 +65,10 @@ def is_clean(checks: Sequence[Check]) -> bool:
 
 
 def _services(board: Board, now_ns: int, services: Sequence[str]) -> Check:
-    silent = [name for name in services if not board.alive(name, now_ns)]
-    detectors = [
-        name for name in board.services if name.startswith("detector-") and board.alive(name, now_ns)
-    ]
-    if not detectors and not any(name.startswith("detector-") for name in services):
-        silent.append("any detector")
-    detail = f"silent: {', '.join(silent)}" if silent else "all are alive"
+    detectors = () if any(map(is_detector, services)) else needed_detectors(board)
+    every = (*services, *detectors)
+    silent = [name for name in every if not board.alive(name, now_ns)]
+    detail = f"silent: {', '.join(silent)}" if silent else f"{', '.join(every)} are alive"
     return Check("services", not silent, detail, "Start them (`arb up`), or look at their logs.")
 
 
@@ -85,13 +87,17 @@ def _mode(board: Board) -> Check:
 
 
 def _halt(board: Board) -> Check:
+    if board.state is None:
+        return Check("halt", False, "unknown: risk does not say what state the desk is in", "Start risk.")
     halted = board.state is TradingState.HALTED
     return Check("halt", not halted, board.last_stop if halted else "none holds",
                  "Once its cause is mended, `arb halt --lift --reason ...`.")  # fmt: skip
 
 
 def _halt_file(board: Board) -> Check:
-    found = board.gateway.halt_file if board.gateway is not None else ""
+    if board.gateway is None:
+        return Check("halt file", False, "unknown: the gateway does not say", "Start the gateway.")
+    found = board.gateway.halt_file
     mend = (
         "Remove it on the gateway's machine when trading may go on: every name that begins with halt stops."
     )
@@ -146,12 +152,21 @@ def _account(board: Board) -> Check:
 
 
 def _latches(board: Board) -> Check:
-    return Check("latches", not board.latches, ", ".join(sorted(board.latches)) or "none",
+    names = ", ".join(sorted(board.latches))
+    if board.state is None:
+        detail = f"unknown: risk does not say; last: {names or 'none'}"
+        return Check("latches", False, detail, "Start risk.")
+    return Check("latches", not names, names or "none",
                  "Mend the cause, then `arb latch clear NAME --reason ...`.")  # fmt: skip
 
 
 def _residuals(board: Board) -> Check:
-    held = () if board.executor is None else board.executor.stranded
-    names = sorted({mark.symbol for mark in board.stranded.values()} | {row.symbol for row in held})
-    return Check("stranded positions", not names, ", ".join(names) or "none",
+    said = board.executor_last
+    held = () if said is None else said.stranded
+    marked = {mark.symbol for mark in board.stranded.values()}
+    names = ", ".join(sorted(marked | {row.symbol for row in held}))
+    if board.executor is None:
+        detail = f"unknown: the executor does not say; last: {names or 'none'}"
+        return Check("stranded positions", False, detail, "Start the executor.")
+    return Check("stranded positions", not names, names or "none",
                  "`arb residual list` names them; `arb flatten` or `arb residual resolve`.")  # fmt: skip

@@ -48,9 +48,7 @@ class Silence:
 
 def silences(board: Board, now_ns: int) -> tuple[Silence, ...]:
     """Return every service that should speak and is silent, each group's detector among them."""
-    heard = tuple(sorted(name for name in board.last_words if is_detector(name)))
-    detectors = required_detectors(board) or heard or (ANY_DETECTOR,)
-    every = (silence_of(board, name, now_ns) for name in (*SPEAKERS, *detectors))
+    every = (silence_of(board, name, now_ns) for name in (*SPEAKERS, *needed_detectors(board)))
     return tuple(silence for silence in every if silence is not None)
 
 
@@ -76,6 +74,12 @@ def require_word(board: Board, service: str, now_ns: int, what: str) -> None:
     silence = silence_of(board, service, now_ns)
     if silence is not None:
         raise Fault(f"{what} is not known: {silence.words}", "`arb status` shows who is silent.")
+
+
+def needed_detectors(board: Board) -> tuple[str, ...]:
+    """Return the detectors that have to speak: those required, else those heard, else any."""
+    heard = tuple(sorted(name for name in {*board.last_words, *board.services} if is_detector(name)))
+    return required_detectors(board) or heard or (ANY_DETECTOR,)
 
 
 def required_detectors(board: Board) -> tuple[str, ...]:

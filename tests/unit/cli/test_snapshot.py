@@ -106,7 +106,8 @@ def say_all(link: Link) -> None:
         TradingStateChanged(state=TradingState.ARMED, by="kim", reason="open", latches=()),
     )  # fmt: skip
     commit(link, "executor", heartbeat("executor", reference_hash=known.hash), executor_status(open_pair()))
-    commit(link, "detector-g1", heartbeat("detector-g1", reference_hash=known.hash))
+    for name in ("detector-g1", "detector-g2"):
+        commit(link, name, heartbeat(name, reference_hash=known.hash))
     commit(link, "notifier", heartbeat("notifier", reference_hash=known.hash))
     RedisBus(link.client).append([write_of(SupervisorStatus(
         name="main", phase="running", pid=1, starts=1, ends=0, pulse_age_ms=1, memory_mb=1, halt="nobody",
