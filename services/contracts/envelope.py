@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from services.contracts.ids import derive_id
+from services.contracts.request_life import life_ms_of
 
 MAX_MESSAGE_BYTES = 256 * 1024
 """Nothing we send comes near this; what is larger is not ours (reference data of 200 symbols is 40 KB)."""
@@ -57,7 +58,9 @@ class Envelope(Part):
 
     `correlation_id` is the pair (or the intent before there is one), `causation_id` the id of
     the message that caused this one; both are empty where there is none. `ts_event_ns` is when
-    the thing happened and `ts_init_ns` when the message was made, both in Redis time.
+    the thing happened and `ts_init_ns` when the message was made, both in Redis time. `life_ms` is how long
+    a request holds from its entry's id on; 0 for what never expires, and for every request of a release
+    that knew no lives.
     """
 
     type: str
@@ -69,6 +72,7 @@ class Envelope(Part):
     ts_init_ns: int
     source: str
     body: Any
+    life_ms: int = 0
 
     @staticmethod
     def wrap(
@@ -92,11 +96,12 @@ class Envelope(Part):
             ts_init_ns=now_ns,
             source=source,
             body=message,
+            life_ms=life_ms_of(type(message).__name__),
         )
 
     def encode(self) -> str:
         """Return the JSON text that goes onto a stream."""
-        return self.model_dump_json()
+        return self.model_dump_json(exclude=None if self.life_ms else {"life_ms"})
 
 
 def decode(text: str | bytes) -> Envelope:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from services.contracts.envelope import Envelope, Message
 from services.contracts.limits import NS_PER_MS
+from services.contracts.request_life import life_ms_of
 
 
 class State(BaseModel):
@@ -82,18 +83,37 @@ class Received:
         ms, _, _ = self.entry_id.partition("-")
         return int(ms) * NS_PER_MS if ms.isdigit() else self.envelope.ts_init_ns
 
+    @property
+    def deadline_ns(self) -> int:
+        """Until when (Redis time) a request may be taken in, 0 for what never expires.
+
+        The kind fixes the life. An entry that was written again holds no longer than the first one could.
+        """
+        life_ns = life_ms_of(self.envelope.type) * NS_PER_MS
+        if not life_ns:
+            return 0
+        return min(self.entered_ns, self.envelope.ts_init_ns + life_ns) + life_ns
+
+    @property
+    def expired(self) -> bool:
+        return 0 < self.deadline_ns <= self.now_ns
+
 
 Event = Tick | Received
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message to write. `name` picks the group or gateway where a stream has several keys."""
+    """A message to write. `name` picks the group or gateway where a stream has several keys.
+
+    `cause_id` is the request that it answers, where the event that made it is another one.
+    """
 
     message: Message
     correlation_id: str = ""
     name: str = ""
     event_ns: int | None = None
+    cause_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,7 @@ ORDERS: Final = Stream(
 )  # fmt: skip
 _STOPPING = (
     control.StopRequested, control.SymbolPauseRequested, control.HaltFileSeen, control.TradingStateChanged,
+    control.RequestWithdrawn,
 )  # fmt: skip
 STOPS: Final = Stream(
     "stops", "{arb}:stops", ("cli", "gateway", "risk"), ("gateway", "risk", "executor", "notifier"),
@@ -98,7 +99,8 @@ STOPS: Final = Stream(
 """Its entries are handed on before any other of a turn, however many of others wait. Risk's word on the state
 travels in it too: between a stop and the word that answers it there is an order."""
 CONTROL: Final = Stream(
-    "control", "{arb}:control", ("cli", "risk"), ("gateway", "detector", "risk", "executor", "notifier"),
+    "control", "{arb}:control", ("cli", "risk", "executor"),
+    ("gateway", "detector", "risk", "executor", "notifier"),
     tuple(kind for kind in _types(control) if kind not in _STOPPING), Reading.COMMITTED, None,
     "a decision that takes no effect",
 )  # fmt: skip

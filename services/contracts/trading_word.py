@@ -78,6 +78,14 @@ class TradingWord(Part):
         past of one that began without a stored state."""
         return asked_ns > self.barred_ns and asked_ns >= self.since_ns
 
+    def ended_wish(self, asked_ns: int) -> str:
+        """Return why a wish to sell, given at `asked_ns`, is not obeyed any more; empty where it is."""
+        if self.still_asks(asked_ns):
+            return ""
+        if asked_ns < self.since_ns:
+            return "it was asked before the memory of this service begins"
+        return "a stop that forbids sells came after it"
+
     def ended_selling(self, before: "TradingWord") -> bool:
         """Whether the step from `before` ended what a person had asked to be sold."""
         return self.barred_ns != before.barred_ns

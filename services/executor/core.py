@@ -17,7 +17,7 @@ from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.market_data import QuoteUpdated
 from services.contracts.messages.pairs import ClipCompleted, PairApproved, PairClosed, StrandReason
 from services.contracts.step import Event, Outgoing, Step, Tick
-from services.executor import clip, failing, flatten, hearing, notices, stranded
+from services.executor import clip, failing, flatten, hearing, notices, requests, stranded
 from services.executor.certain import doubt, untold
 from services.executor.deadlines import overdue
 from services.executor.hearing import Heard
@@ -57,10 +57,11 @@ _HEARERS: Final[Mapping[type[Message], hearing.Hearer]] = MappingProxyType({
     control.StopRequested: hearing.stop_requested,
     control.TradingStateChanged: hearing.state_changed,
     control.ReferencePublished: hearing.reference,
-    control.FlattenRequested: hearing.flatten_requested,
-    control.ResidualClaimed: hearing.claimed,
-    control.SymbolPauseRequested: hearing.pause_requested,
-    control.SymbolResumed: hearing.resumed,
+    control.FlattenRequested: requests.flatten_requested,
+    control.RequestWithdrawn: requests.withdrawn,
+    control.ResidualClaimed: requests.claimed,
+    control.SymbolPauseRequested: requests.pause_requested,
+    control.SymbolResumed: requests.resumed,
     venue_state.SessionPhaseChanged: hearing.venue,
     venue_state.EntryWindowChanged: hearing.window,
     venue_state.SymbolHaltChanged: hearing.venue,

@@ -12,12 +12,8 @@ from services.contracts.envelope import Message
 from services.contracts.in_force import book_ticks
 from services.contracts.limits import NS_PER_S
 from services.contracts.messages.control import (
-    FlattenRequested,
     ReferencePublished,
-    ResidualClaimed,
     StopRequested,
-    SymbolPauseRequested,
-    SymbolResumed,
     TradingStateChanged,
 )
 from services.contracts.messages.dead import EntryBuried
@@ -36,12 +32,12 @@ from services.contracts.step import Received
 from services.contracts.streams import ORDERS, key_of
 from services.contracts.terms import Side, Symbol, TradingDate
 from services.contracts.trading_word import TradingWord
-from services.executor import flatten, notices
+from services.executor import notices
 from services.executor.closed_pair import ClosedPair, brought_back, reopened
-from services.executor.closing import close, closing_statement
+from services.executor.closing import closing_statement
 from services.executor.order import Order, OrderEvent, adopted
 from services.executor.pair import Pair
-from services.executor.phases import Evidence, OrderLife, PairPhase
+from services.executor.phases import Evidence
 from services.executor.state import ExecutorState
 from services.executor.stranded import strand
 from services.market.books import seen, with_book
@@ -150,10 +146,10 @@ def _stray(state: ExecutorState, message: OrderEvent, now_ns: int) -> Heard:
     if closed is None:
         return _of_no_pair(state, message, now_ns)
     if not closed.is_news(message):
-        return _restated(state, facts.pair_id, closed, closed.with_facts(facts))
+        return restated(state, facts.pair_id, closed, closed.with_facts(facts))
     if closed.claimed or not _of_today(state, facts):
         why = "a person had claimed its pair" if closed.claimed else "its pair was closed on an earlier day"
-        heard = _restated(state, facts.pair_id, closed, closed.with_facts(facts))
+        heard = restated(state, facts.pair_id, closed, closed.with_facts(facts))
         return replace(heard, said=(*heard.said, notices.fill_of_no_pair(facts, why)))
     pair = reopened(facts.pair_id, closed, facts, now_ns)
     known = pair.order(facts.order_id) or adopted(facts, now_ns)
@@ -163,7 +159,7 @@ def _stray(state: ExecutorState, message: OrderEvent, now_ns: int) -> Heard:
     return Heard(state.with_pair_again(pair), (pair.pair_id,), (notices.pair_reopened(pair, facts),))
 
 
-def _restated(state: ExecutorState, pair_id: str, before: ClosedPair, heard: ClosedPair) -> Heard:
+def restated(state: ExecutorState, pair_id: str, before: ClosedPair, heard: ClosedPair) -> Heard:
     """News of a pair that stays closed: a statement that is made anew replaces those before.
 
     One that would count shares as lost which a person has yet to claim is not made.
@@ -210,9 +206,9 @@ def foreign(state: ExecutorState, event: Received) -> Heard:
     message = event.message
     assert isinstance(message, ForeignOrderSeen)
     if message.side is Side.SELL and message.trading_date >= state.venues.trading_date:
-        for pair in _of_symbol(state, message.symbol):
+        for pair in of_symbol(state, message.symbol):
             state = state.with_pair(pair.left_to(message, event.now_ns))
-    return _paused(state, message.symbol, f"order {message.broker_order_no} is not ours")
+    return paused_pairs(state, message.symbol, f"order {message.broker_order_no} is not ours")
 
 
 def account(state: ExecutorState, event: Received) -> Heard:
@@ -224,7 +220,7 @@ def account(state: ExecutorState, event: Received) -> Heard:
         return Heard(state)
     touched: list[str] = []
     for symbol, shares in report.holdings.items():
-        pairs = _of_symbol(state, symbol)
+        pairs = of_symbol(state, symbol)
         if shares < sum(pair.uncovered_shares for pair in pairs):
             continue
         for pair in pairs:
@@ -233,13 +229,13 @@ def account(state: ExecutorState, event: Received) -> Heard:
     return Heard(state, tuple(touched))
 
 
-def _of_symbol(state: ExecutorState, symbol: Symbol) -> tuple[Pair, ...]:
+def of_symbol(state: ExecutorState, symbol: Symbol) -> tuple[Pair, ...]:
     return tuple(pair for pair in state.pairs.values() if pair.symbol == symbol)
 
 
-def _paused(state: ExecutorState, symbol: Symbol, why: str) -> Heard:
+def paused_pairs(state: ExecutorState, symbol: Symbol, why: str) -> Heard:
     """No further clip in a paused symbol: risk denies new pairs, an open one ends with what it has bought."""
-    paused = [pair for pair in _of_symbol(state, symbol) if not pair.stopping]
+    paused = [pair for pair in of_symbol(state, symbol) if not pair.stopping]
     for pair in paused:
         state = state.with_pair(pair.but(stopping=why))
     return Heard(state, tuple(pair.pair_id for pair in paused))
@@ -329,83 +325,3 @@ def reference(state: ExecutorState, event: Received) -> Heard:
     in_force = message.reference.keeping(state.reference, held)
     changed = state.but(reference=in_force, reference_hash=message.reference_hash)
     return Heard(changed, tuple(state.pairs))
-
-
-def flatten_requested(state: ExecutorState, event: Received) -> Heard:
-    """A person wants open pairs to be flat: no further clip, and a stranded position is tried again."""
-    message = event.message
-    assert isinstance(message, FlattenRequested)
-    if not state.trading.still_asks(event.entered_ns):
-        return Heard(state)
-    said: tuple[Message, ...] = ()
-    touched = tuple(p.pair_id for p in state.pairs.values() if message.symbol in ("", p.symbol))
-    for pair_id in touched:
-        pair = state.pairs[pair_id]
-        asked = pair.but(by_person=True, stopping=pair.stopping or "a person asked to be flat")
-        if pair.phase is PairPhase.STRANDED:
-            move = flatten.retry(pair, state.view(pair.symbol, event.now_ns))
-            asked, said = move.pair, said + move.out
-        state = state.with_pair(asked)
-    return Heard(state, touched, said)
-
-
-def pause_requested(state: ExecutorState, event: Received) -> Heard:
-    message = event.message
-    assert isinstance(message, SymbolPauseRequested)
-    if not message.paused:
-        return Heard(state)
-    why = f"{message.by} paused the symbol"
-    return _paused(state.but(paused={**state.paused, message.symbol: why}), message.symbol, why)
-
-
-def resumed(state: ExecutorState, event: Received) -> Heard:
-    """A person says whose the unknown order was: what is stranded is no longer left to it."""
-    message = event.message
-    assert isinstance(message, SymbolResumed)
-    left = {symbol: why for symbol, why in state.paused.items() if symbol != message.symbol}
-    state = state.but(paused=left)
-    pairs = _of_symbol(state, message.symbol)
-    for pair in pairs:
-        state = state.with_pair(pair.handed_back())
-    return Heard(state, tuple(pair.pair_id for pair in pairs))
-
-
-def claimed(state: ExecutorState, event: Received) -> Heard:
-    """A person sold the residual by hand: the pair closes with what that brought."""
-    claim = event.message
-    assert isinstance(claim, ResidualClaimed)
-    closed = state.closed.get(claim.pair_id)
-    if closed is not None:
-        return _claimed_once_more(state, claim, closed)
-    pair = state.pairs.get(claim.pair_id)
-    problem = _claim_problem(claim, pair)
-    if pair is None or problem:
-        return Heard(state, said=(notices.claim_refused(claim, problem, pair),))
-    sign = 1 if pair.uncovered_shares >= 0 else -1
-    settled = pair.but(claimed_shares=sign * claim.qty_shares, claimed_krw=sign * claim.amount_krw)
-    move = close(settled, state.view(pair.symbol, event.now_ns), PairOutcome.CLAIMED)
-    return Heard(state.without_pair(move.pair), said=move.out)
-
-
-def _claimed_once_more(state: ExecutorState, claim: ResidualClaimed, closed: ClosedPair) -> Heard:
-    """What filled after a claim is the person's too, and claimed apart. A claim that is read twice is one."""
-    left = closed.unclaimed_shares
-    if not left or claim.qty_shares != abs(left):
-        if (claim.qty_shares, claim.amount_krw) == closed.last_claim:
-            return Heard(state)
-        problem = f"the pair is closed, and {left} shares of it are left to be claimed"
-        return Heard(state, said=(notices.claim_refused(claim, problem, None),))
-    return _restated(state, claim.pair_id, closed, closed.with_claim(claim))
-
-
-def _claim_problem(claim: ResidualClaimed, pair: Pair | None) -> str:
-    """Why a claim cannot be taken, empty if it can. One sold short is claimed by what buying back cost."""
-    if pair is None:
-        return "no such pair is open"
-    if pair.phase not in (PairPhase.FLATTENING, PairPhase.STRANDED):
-        return f"the pair is {pair.phase} and goes on by itself"
-    if any(order_.life is not OrderLife.AMBIGUOUS for order_ in pair.open_orders):
-        return "an order of it still works or is unknown; wait for it, or halt first"
-    if not pair.ambiguous and claim.qty_shares != abs(pair.uncovered_shares):
-        return f"the pair holds {pair.uncovered_shares} shares"
-    return ""

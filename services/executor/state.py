@@ -11,6 +11,7 @@ from services.contracts.envelope import Part
 from services.contracts.in_force import Reference
 from services.contracts.messages.intents import QuoteSeen
 from services.contracts.messages.pairs import ClipCompleted, PairClosed
+from services.contracts.request_book import RequestBook
 from services.contracts.step import State
 from services.contracts.terms import Symbol, TradingDate, Venue
 from services.contracts.threshold import SHIPPED_ROW
@@ -57,7 +58,17 @@ class ExecutorState(State):
     """
 
     DURABLE: ClassVar[frozenset[str]] = frozenset(
-        {"pairs", "closed", "paused", "trading", "venues", "reference", "reference_hash", "tally"}
+        {
+            "pairs",
+            "closed",
+            "paused",
+            "trading",
+            "venues",
+            "reference",
+            "reference_hash",
+            "tally",
+            "requests",
+        }
     )
 
     settings: ExecutorSettings
@@ -65,6 +76,7 @@ class ExecutorState(State):
     closed: dict[str, ClosedPair] = Field(default_factory=dict)
     paused: dict[Symbol, str] = Field(default_factory=dict)
     trading: TradingWord = TradingWord()
+    requests: RequestBook = RequestBook()
     venues: VenueView = VenueView()
     reference: Reference | None = None
     reference_hash: str = ""

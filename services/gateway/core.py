@@ -12,7 +12,7 @@ from services.contracts.limits import LIMITER_WINDOW_NS
 from services.contracts.messages.commands import AmendOrder, CancelOrder, PlaceOrder
 from services.contracts.messages.control import (
     ComparisonRequested,
-    FlattenRequested,
+    FlattenStarted,
     LatchCleared,
     ReferencePublished,
     ResidualClaimed,
@@ -348,9 +348,9 @@ def _delivered(turn: Turn, received: Received) -> None:
             _obey(turn, turn.state.control.word.after_stop(message, received))
         case TradingStateChanged() as message:
             _obey(turn, turn.state.control.word.after_change(message, received))
-        case FlattenRequested(symbol=symbol):
+        case FlattenStarted(symbol=symbol, asked_ns=asked_ns):
             control = turn.state.control
-            if control.word.still_asks(received.entered_ns):
+            if control.word.still_asks(asked_ns):
                 turn.set(control=replace(control, flatten=control.flatten | {symbol}))
         case ComparisonRequested():
             _compare(turn)

@@ -27,6 +27,7 @@ from services.risk import (
     losses,
     proposals,
     reference_data,
+    requests,
     steering,
     stops,
 )
@@ -54,7 +55,7 @@ def decide(state: RiskState, event: Event) -> Step[RiskState]:
     if isinstance(event, Tick):
         return _on_tick(state, event)
     handler = _HANDLERS.get(type(event.message))
-    return Step(state) if handler is None else _renewed(state, handler(state, event.message, event))
+    return Step(state) if handler is None else _renewed(state, requests.decided_once(state, event, handler))
 
 
 def _renewed(before: RiskState, step: Step[RiskState]) -> Step[RiskState]:
@@ -204,7 +205,7 @@ def _on_connection(
 
 
 def _on_clear(state: RiskState, request: control.LatchClearRequested, event: Received) -> Step[RiskState]:
-    problem = stops.overtaken(state, request.stop_count)
+    problem = requests.problem(state, event, request.stop_count)
     if problem:
         return Step(state, (stops.refused(request, request.by, problem),))
     return clear_latch(losses.forgiven(state, request.latch), request)
@@ -219,7 +220,7 @@ def _on_pause(state: RiskState, request: control.SymbolPauseRequested, event: Re
 
 
 def _on_resume(state: RiskState, request: control.SymbolResumeRequested, event: Received) -> Step[RiskState]:
-    problem = stops.overtaken(state, request.stop_count)
+    problem = requests.problem(state, event, request.stop_count)
     if problem:
         return Step(state, (stops.refused(request, request.by, problem),))
     told = alerts.symbol_pause(event.cause_id, request.symbol, request.by, request.reason, paused=False)
@@ -233,6 +234,15 @@ def _on_resume(state: RiskState, request: control.SymbolResumeRequested, event: 
     left = {symbol: why for symbol, why in state.paused.items() if symbol != request.symbol}
     lately = {symbol: at_ns for symbol, at_ns in state.approved_at_ns.items() if symbol != request.symbol}
     return Step(state.but(paused=left, approved_at_ns=lately), tuple(out))
+
+
+def _on_reload(
+    state: RiskState, request: control.ReferenceReloadRequested, event: Received
+) -> Step[RiskState]:
+    problem = state.requests.problem(event)
+    if problem:
+        return Step(state, (stops.refused(request, request.by, problem),))
+    return Step(reference_data.on_reload(state, request, event.cause_id))
 
 
 def _on_files(state: RiskState, files: FilesRead, event: Received) -> Step[RiskState]:
@@ -379,14 +389,13 @@ _HANDLERS: Mapping[type[Message], Handler] = {
     intents.TradeIntent: lambda state, message, event: on_intent(state, message, event.now_ns),
     control.StopRequested: steering.on_stop,
     control.HaltFileSeen: steering.on_halt_file,
+    control.RequestWithdrawn: requests.on_withdrawal,
     control.TradingStateRequested: steering.on_state_request,
     control.HaltLiftRequested: steering.on_lift,
     control.LatchClearRequested: _on_clear,
     control.LimitChangeRequested: lambda state, message, event: proposals.on_change(state, message, event),
     control.LimitConfirmRequested: lambda state, message, event: proposals.on_confirm(state, message, event),
-    control.ReferenceReloadRequested: lambda state, message, event: Step(
-        reference_data.on_reload(state, message, event.cause_id)
-    ),
+    control.ReferenceReloadRequested: _on_reload,
     control.SymbolPauseRequested: _on_pause,
     control.SymbolResumeRequested: _on_resume,
     FilesRead: _on_files,

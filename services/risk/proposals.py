@@ -19,7 +19,7 @@ from services.contracts.messages.control import (
 )
 from services.contracts.step import Outgoing, Received, Step
 from services.contracts.trading_limits import TradingLimits, tightens
-from services.risk import stops
+from services.risk import requests
 from services.risk.reference_data import publish
 from services.risk.state import RiskState
 
@@ -35,9 +35,9 @@ def on_change(state: RiskState, request: LimitChangeRequested, event: Received) 
     before, after = _in_force(state), _with(state, request.name, request.value)
     if tightens(request.name, before, after):
         return _put_in_force(state, request.name, request.value, request.by, request.reason)
-    overtaken = stops.overtaken(state, request.stop_count)
-    if overtaken:
-        return _refused(state, request.name, request.value, request.by, overtaken)
+    problem = requests.problem(state, event, request.stop_count)
+    if problem:
+        return _refused(state, request.name, request.value, request.by, problem)
     proposal = LimitProposal(
         proposal_id=derive_id("limit", event.cause_id)[:ID_LENGTH],
         name=request.name,
@@ -54,6 +54,7 @@ def on_change(state: RiskState, request: LimitChangeRequested, event: Received) 
 
 def on_confirm(state: RiskState, request: LimitConfirmRequested, event: Received) -> Step[RiskState]:
     """Put a proposal in force for a second person; the one who made it is refused."""
+    late = requests.problem(state, event, request.stop_count)
     proposal = state.proposals.get(request.proposal_id)
     if proposal is None or event.now_ns >= proposal.expires_at_ns:
         name, value = ("", "") if proposal is None else (proposal.name, proposal.value)
@@ -63,11 +64,7 @@ def on_confirm(state: RiskState, request: LimitConfirmRequested, event: Received
     if _same_person(request.by, proposal.by):
         problem = f"{proposal.by} proposed it: a second person has to confirm"
         return _refused(state, proposal.name, proposal.value, request.by, problem)
-    problem = (
-        _problem_with(state, proposal.name, proposal.value)
-        or _moved_on(state, proposal)
-        or stops.overtaken(state, request.stop_count)
-    )
+    problem = _problem_with(state, proposal.name, proposal.value) or _moved_on(state, proposal) or late
     if problem:
         return _refused(state, proposal.name, proposal.value, request.by, problem)
     left = {key: other for key, other in state.proposals.items() if key != request.proposal_id}

@@ -13,6 +13,7 @@ from services.contracts.messages.control import LimitProposal, Stopped
 from services.contracts.messages.orders import AccountReported, ForeignOrderSeen, ReconciliationCompleted
 from services.contracts.messages.pairs import PairClosed, PairOutcome
 from services.contracts.messages.status import Heartbeat, NotifierStatus
+from services.contracts.request_book import RequestBook
 from services.contracts.step import State
 from services.contracts.terms import Latch, Symbol, TradingDate, TradingState, Venue
 from services.market.books import Books
@@ -174,7 +175,7 @@ class RiskState(State):
             "pairs", "orders", "closed", "settled", "settled_krw", "account", "reconciled", "doubted_ns",
             "early_ends", "verdicts",
             "approved_at_ns", "paused", "foreign", "errors", "held_since_ns", "proposals", "files_bad",
-            "told",
+            "told", "requests",
         }
     )  # fmt: skip
 
@@ -182,6 +183,7 @@ class RiskState(State):
     heartbeat_timeout_ms: int = 5_000
 
     trading: Trading = Trading()
+    requests: RequestBook = RequestBook()
     venue: VenueView = VenueView()
     reference: Reference | None = None
     reference_hash: str = ""

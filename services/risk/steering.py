@@ -6,7 +6,7 @@ Every request is answered, caused by it: by the word on the state in force, or b
 from services.contracts.messages import control
 from services.contracts.step import Outgoing, Received, Step
 from services.contracts.terms import TradingState
-from services.risk import alerts, stops
+from services.risk import alerts, requests, stops
 from services.risk.gates import arming_obstacles
 from services.risk.state import RiskState
 from services.risk.trading_state import TRANSITIONS, Move
@@ -44,9 +44,9 @@ _ALLOWING = (Move.LOOSER, Move.GUARDED, Move.BARRED)
 
 
 def _problems(state: RiskState, request: control.TradingStateRequested, event: Received) -> tuple[str, ...]:
-    overtaken = stops.overtaken(state, request.stop_count)
-    if overtaken:
-        return (overtaken,)
+    problem = requests.problem(state, event, request.stop_count)
+    if problem:
+        return (problem,)
     if state.trading.state is TradingState.HALTED:
         return (HALTED_FIRST,)
     return arming_obstacles(state, event.now_ns) if request.target is TradingState.ARMED else ()
@@ -60,7 +60,7 @@ def _refusal(request: control.TradingStateRequested, problems: tuple[str, ...]) 
 
 def on_lift(state: RiskState, request: control.HaltLiftRequested, event: Received) -> Step[RiskState]:
     """End the halt, into disarmed. A stop that its person had not seen keeps it."""
-    problem = stops.overtaken(state, request.stop_count)
+    problem = requests.problem(state, event, request.stop_count)
     if not problem and state.trading.state is not TradingState.HALTED:
         problem = f"no halt holds: the desk is {state.trading.state}"
     if problem:

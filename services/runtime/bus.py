@@ -28,7 +28,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from services.contracts.envelope import MAX_MESSAGE_BYTES, Envelope, Unreadable, decode
-from services.contracts.limits import BURIED_TEXT_BYTES, NS_PER_S
+from services.contracts.limits import BURIED_TEXT_BYTES, NS_PER_MS, NS_PER_S
 from services.contracts.said import SAID, said_field
 from services.contracts.streams import BOOK_FIELD, ENTRY_FIELD, SAID_KEY, state_key
 from services.runtime.parts import StateUnreadable
@@ -39,8 +39,8 @@ from services.runtime.state_hash import refuse_junk, value_of
 _SCAN_COUNT: Final = 500
 
 # KEYS: the state hash, then one stream for each output. ARGV: epoch, owner, number of the last acknowledged
-# commit, number of fields, the fields and values, then for each output: maxlen ("" for none), number of
-# parts, the parts.
+# commit, when the commit comes too late (ms of Redis time, 0 for never), number of fields, the fields and
+# values, then for each output: maxlen ("" for none), number of parts, the parts.
 _COMMIT: Final = """
 local held = redis.call('HMGET', KEYS[1], 'epoch', 'owner', 'commits')
 if not held[1] then
@@ -59,7 +59,12 @@ end
 if kept > acknowledged then
   return redis.error_reply('AHEAD commit ' .. kept .. ' is stored, our last was ' .. acknowledged)
 end
-local at = 5 + tonumber(ARGV[4])
+local time = redis.call('TIME')
+local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+if tonumber(ARGV[4]) > 0 and now_ms >= tonumber(ARGV[4]) then
+  return redis.error_reply(string.format('LATE %d', now_ms))
+end
+local at = 6 + tonumber(ARGV[5])
 for i = 2, #KEYS do
   local maxlen, parts = ARGV[at], tonumber(ARGV[at + 1])
   local entry = {unpack(ARGV, at + 2, at + 1 + parts)}
@@ -70,7 +75,7 @@ for i = 2, #KEYS do
   end
   at = at + 2 + parts
 end
-redis.call('HSET', KEYS[1], 'commits', string.format('%d', kept + 1), unpack(ARGV, 5, 4 + tonumber(ARGV[4])))
+redis.call('HSET', KEYS[1], 'commits', string.format('%d', kept + 1), unpack(ARGV, 6, 5 + tonumber(ARGV[5])))
 return #KEYS - 1
 """
 
@@ -105,6 +110,14 @@ class KeysLost(RuntimeError):
 
     Nothing was written. Nobody has taken over: neither number falls but where Redis has forgotten it.
     """
+
+
+class CommitLate(RuntimeError):
+    """A request that this commit takes in had expired by Redis's own time. Nothing was written."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said)
+        self.now_ns = int(said.split()[1]) * NS_PER_MS
 
 
 class BusUnavailable(ConnectionError):
@@ -184,7 +197,7 @@ class Bus(Protocol):
     def take_over(self, service: str, held: int = 0) -> Stored: ...
     def commit(
         self, service: str, epoch: int, parts: Mapping[str, str], positions: Mapping[str, str],
-        writes: Sequence[Write],
+        writes: Sequence[Write], before_ms: int = 0,
     ) -> None: ...  # fmt: skip
     def append(self, writes: Sequence[Write]) -> None: ...
 
@@ -285,11 +298,14 @@ class RedisBus:
 
     def commit(
         self, service: str, epoch: int, parts: Mapping[str, str], positions: Mapping[str, str],
-        writes: Sequence[Write],
+        writes: Sequence[Write], before_ms: int = 0,
     ) -> None:  # fmt: skip
         """Write outputs, state and positions of one step, all or nothing, if the epoch is still ours.
 
+        `before_ms` is the Redis time at which what the step takes in has expired, 0 where nothing does.
+
         Raises:
+            CommitLate: it had expired; nothing was written.
             Fenced: another instance took over; nothing was written.
             CommitsAhead: more is stored than this bus has written; nothing was written.
             KeysLost: the keys of this service, its epoch or its last commit are gone; nothing was written.
@@ -298,7 +314,8 @@ class RedisBus:
         fields: list[str] = [item for pair in {**parts, **_said_by(writes)}.items() for item in pair]
         if positions:
             fields += ["positions", json.dumps(dict(positions), sort_keys=True)]
-        argv: list[str | int] = [epoch, self._owner, self._commits.get(service, 0), len(fields), *fields]
+        argv: list[str | int] = [epoch, self._owner, self._commits.get(service, 0), before_ms]
+        argv += [len(fields), *fields]
         for write in writes:
             entry = _fields(write)
             argv += ["" if write.kept is None else write.kept, len(entry), *entry]
@@ -401,7 +418,9 @@ class RedisBus:
             raise BusUnavailable(f"Redis did not answer: {redacted(str(error))}") from error
 
 
-_REFUSALS: Final = (("FENCED", Fenced), ("AHEAD", CommitsAhead), ("EMPTIED", KeysLost))
+_REFUSALS: Final = (
+    ("FENCED", Fenced), ("AHEAD", CommitsAhead), ("EMPTIED", KeysLost), ("LATE", CommitLate),
+)  # fmt: skip
 """What our own scripts refuse with."""
 
 

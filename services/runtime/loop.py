@@ -29,12 +29,22 @@ import structlog
 from services.contracts.envelope import Envelope, Message, NoEnvelope, Unreadable
 from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS, NS_PER_S, READ_BLOCK_MS, READ_COUNT, TICK_MS
 from services.contracts.messages.status import Heartbeat
+from services.contracts.request_life import is_owner
 from services.contracts.step import Event, Outgoing, Received, StateT, Tick
 from services.contracts.streams import STOPS, home_of, key_of
 from services.contracts.superseded import newest
 from services.runtime import complaints
 from services.runtime.burials import Burials, burial
-from services.runtime.bus import Bus, BusUnavailable, CommitsAhead, Entry, KeysLost, Stored, Write
+from services.runtime.bus import (
+    Bus,
+    BusUnavailable,
+    CommitLate,
+    CommitsAhead,
+    Entry,
+    KeysLost,
+    Stored,
+    Write,
+)
 from services.runtime.clock import NEVER_MEASURED, RedisClock
 from services.runtime.lately import HandledEntries, Said
 from services.runtime.logs import about, log_said
@@ -95,6 +105,10 @@ class ServiceLoop(Generic[StateT]):
         self._emptied = False
         self._down: Outage | None = None
         self._handled = 0
+        self._before_ns = 0
+        """When a request that the next commit takes in expires, Redis time; 0 where none does."""
+        self._late_ns = 0
+        """What Redis said of its time when a commit came too late: no request is read earlier."""
         self._started_ns = 0
         self._ticked_ns = self._committed_ns = self._beat_ns = self._sampled_ns = 0
         self._beaten_ns = 0
@@ -115,6 +129,9 @@ class ServiceLoop(Generic[StateT]):
             except CommitsAhead:
                 self._tell_ahead()
                 raise
+            except CommitLate as late:
+                self._forget()
+                self._late_ns = late.now_ns
             except (BusUnavailable, KeysLost) as error:
                 self._forget()
                 self._down = self._down or Outage(time.monotonic(), str(error))
@@ -213,6 +230,7 @@ class ServiceLoop(Generic[StateT]):
     def _forget(self) -> None:
         self._ready = False
         self._dirty = False
+        self._before_ns = 0
         self._failing = self._failing_told
         self._burials = self._burials_told
         self._meter.dropped()
@@ -267,7 +285,8 @@ class ServiceLoop(Generic[StateT]):
             self._bury(entry, "the process ended each time it was handled", MAX_TRIES, writes)
             return True
         try:
-            event = Received(entry.decoded(), entry.key, entry.entry_id, self._clock.now_ns())
+            now_ns = max(self._clock.now_ns(), self._late_ns)
+            event = Received(entry.decoded(), entry.key, entry.entry_id, now_ns)
         except Unreadable as reason:
             if isinstance(reason, NoEnvelope) and self._burials.is_flooded(entry):
                 self._burials = self._burials.counted(
@@ -289,8 +308,14 @@ class ServiceLoop(Generic[StateT]):
                 return False
             self._bury(entry, f"{type(error).__name__}: {error}", tries, writes)
             return True
+        self._holds_for(event)
         self._passed(entry)
         return True
+
+    def _holds_for(self, event: Received) -> None:
+        """Let the next commit see to it that a request which is decided here has not expired by then."""
+        if event.deadline_ns and not event.expired and is_owner(self._service.name, event.envelope.type):
+            self._before_ns = min(self._before_ns or event.deadline_ns, event.deadline_ns)
 
     def _passed(self, entry: Entry) -> None:
         self._handled += 1
@@ -326,7 +351,7 @@ class ServiceLoop(Generic[StateT]):
     def _write(self, out: Outgoing, cause_id: str, ordinal: int, now_ns: int) -> Write:
         stream = home_of(type(out.message))
         envelope = Envelope.wrap(
-            out.message, source=self._service.name, now_ns=now_ns, causation_id=cause_id,
+            out.message, source=self._service.name, now_ns=now_ns, causation_id=out.cause_id or cause_id,
             ordinal=ordinal, correlation_id=out.correlation_id, event_ns=out.event_ns,
         )  # fmt: skip
         return Write(key_of(stream, out.name), envelope, stream.kept, book_of(out.message))
@@ -449,7 +474,9 @@ class ServiceLoop(Generic[StateT]):
             return
         started = time.monotonic()
         self._said.trying(write for write in writes if write.kept is None)
-        self._bus.commit(self._service.name, self._epoch, parts, self._positions, writes)
+        self._bus.commit(
+            self._service.name, self._epoch, parts, self._positions, writes, self._before_ns // NS_PER_MS
+        )
         self._said.took_place()
         self._handled_lately.add(self._passed_now)
         self._meter.took_place(writes, time.monotonic() - started)
@@ -457,7 +484,7 @@ class ServiceLoop(Generic[StateT]):
             log_said(self._log, write.envelope)
         self._stored = self._confirmed = self.state
         self._dirty, self._committed_ns = False, now_ns
-        self._passed_now, self._emptied = [], False
+        self._passed_now, self._emptied, self._before_ns = [], False, 0
         self._beaten_ns = self._beat_ns
         self._failing_told = self._failing
         self._burials_told = self._burials

@@ -40,6 +40,7 @@ from services.contracts.terms import (
     Venue,
 )
 from services.contracts.trading_limits import TradingLimits
+from tests.contracts.request_examples import ANSWERED
 
 DAY = TradingDate("2026-11-23")
 SAMSUNG, HYNIX = Symbol("005930"), Symbol("000660")
@@ -387,15 +388,14 @@ CONTROL = (
     control.LimitChangeProposed(proposal=PROPOSAL),
     control.LimitConfirmRequested(proposal_id="1f0c77ab", **DESK),
     control.LimitProposalExpired(proposal=PROPOSAL),
-    control.LimitChangeRefused(name="clip_shares", value="200", by="desk", problem="at most 50"),
     control.ReferenceReloadRequested(**DESK),
     control.ComparisonRequested(by="risk", reason="risk has begun"),
     control.FlattenRequested(symbol=SAMSUNG, **DESK),
     control.ResidualClaimed(pair_id=PAIR_ID, qty_shares=2, amount_krw=142_100, **DESK),
     control.SymbolPauseRequested(symbol=HYNIX, paused=True, **DESK),
     control.SymbolResumeRequested(symbol=HYNIX, stop_count=1795397412345, **DESK),
-    control.SymbolResumed(symbol=HYNIX, **DESK),
     control.AlertAcknowledged(alert_id=f"stranded-{PAIR_ID}", **DESK),
+    *ANSWERED,
 )
 STATUS = (
     status.KeysVanished(service="executor", detail="Redis came back empty and was filled from memory"),

@@ -82,6 +82,27 @@ class RequestRefused(Message):
     problem: str
 
 
+class RequestWithdrawn(Message):
+    """A person takes back a request that allows or trades: `request` is its type, `request_id` its id.
+
+    It travels with the stops, so that its owner reads it before a request that waits.
+    """
+
+    request: str
+    request_id: str
+    by: str = Field(min_length=1)
+
+
+class WithdrawalTaken(Message):
+    """The owner has read a withdrawal. `decided`: the request had been decided before, and its answer counts;
+    else it will never be obeyed."""
+
+    request: str
+    request_id: str
+    by: str
+    decided: bool
+
+
 class ArmRefused(Message):
     """`arb arm` was not obeyed; `problems` says why, a sentence each."""
 
@@ -199,6 +220,20 @@ class FlattenRequested(Message):
     symbol: str = ""
     by: str = Field(min_length=1)
     reason: str = Field(min_length=1)
+
+
+class FlattenStarted(Message):
+    """The executor obeys a `FlattenRequested`: from now on it sells what `pair_ids` hold.
+
+    The gateway lets those sells pass for as long as no stop that came after `asked_ns`, when Redis took the
+    request, forbids them.
+    """
+
+    symbol: str
+    by: str
+    reason: str
+    asked_ns: int
+    pair_ids: tuple[str, ...] = ()
 
 
 class ResidualClaimed(Message):

@@ -62,6 +62,14 @@ class _Undo:
     before: Kept
 
 
+class Late(RuntimeError):
+    """A request that the commit takes in had expired. Nothing was written."""
+
+    def __init__(self, now_ns: int) -> None:
+        super().__init__(f"the bus's time is {now_ns}")
+        self.now_ns = now_ns
+
+
 class VirtualBus:
     """Streams by key, and what each service has committed. A position is the number last read."""
 
@@ -188,10 +196,10 @@ class VirtualBus:
 
     def commit(
         self, service: str, epoch: int, commits: int, state: State | None, positions: Mapping[str, int],
-        writes: Sequence[tuple[str, Envelope]], now_ns: int,
+        writes: Sequence[tuple[str, Envelope]], now_ns: int, before_ns: int = 0,
     ) -> None:  # fmt: skip
         """Append, and keep state and positions, if the epoch is still the service's and `commits` its last
-        commit. Raises all three errors."""
+        commit, before `before_ns` (0: at any time). Raises all four errors."""
         self._answer(now_ns)
         kept = self.kept[service]
         if kept.epoch != epoch:
@@ -199,6 +207,8 @@ class VirtualBus:
         if kept.commits < commits:
             raise Forgot(f"{service}: commits after {kept.commits} are gone, {commits} was the last")
         assert kept.commits == commits, f"{service}: commit {kept.commits} is none of ours after {commits}"
+        if 0 < before_ns <= now_ns:
+            raise Late(now_ns)
         self._remember(now_ns, writes, service, replace(kept))
         self._post(writes, now_ns)
         kept.state, kept.positions, kept.commits = state, dict(positions), commits + 1

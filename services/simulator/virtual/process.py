@@ -13,13 +13,14 @@ from typing import Final, Generic
 from services.contracts.envelope import Envelope, Message
 from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS, TICK_MS
 from services.contracts.messages.status import Heartbeat
+from services.contracts.request_life import is_owner
 from services.contracts.step import Event, Outgoing, Received, State, StateT, Tick
 from services.contracts.streams import STATUS, STOPS, home_of, key_of
 from services.contracts.superseded import newest
 from services.runtime.complaints import bus_lost
 from services.runtime.lately import Said
 from services.runtime.service import LOCAL, Service
-from services.simulator.virtual.bus import Forgot, Kept, Overtaken, Unavailable, VirtualBus
+from services.simulator.virtual.bus import Forgot, Kept, Late, Overtaken, Unavailable, VirtualBus
 
 BUILD: Final = "virtual"
 """The build id that all processes of a virtual day have in common."""
@@ -48,6 +49,9 @@ class VirtualProcess(Generic[StateT]):
     """State and positions of the last acknowledged commit; None in a process that has loaded nothing."""
     _said: Said[tuple[str, Envelope]] = field(default_factory=Said)
     _started_ns: int = 0
+    _late_ns: int = 0
+    _before_ns: int = 0
+    """When a request that the next commit takes in expires; 0 where none does."""
 
     def __post_init__(self) -> None:
         self.service = self.make()
@@ -78,6 +82,8 @@ class VirtualProcess(Generic[StateT]):
             return
         try:
             self._turn(now_ns, die)
+        except Late as late:
+            self._loaded, self._late_ns = False, late.now_ns
         except (Unavailable, Forgot):
             self._loaded = False
         except Overtaken:
@@ -92,7 +98,7 @@ class VirtualProcess(Generic[StateT]):
         tick_due = own_ns - self._ticked_ns >= TICK_MS * NS_PER_MS
         if not (tick_due or die or self._said.lost is not None or self.bus.has_news(self.name)):
             return
-        before, moved = self.state, False
+        before, moved, self._before_ns = self.state, False, 0
         writes: list[tuple[str, Envelope]] = []
         self._tell_lost(own_ns, writes)
         found = self.bus.read(self.name, {**self.cursors, **self.positions}, now_ns)
@@ -100,7 +106,9 @@ class VirtualProcess(Generic[StateT]):
             committed = posted.key in self.positions
             (self.positions if committed else self.cursors)[posted.key] = posted.number
             moved = moved or committed
-            self._ask(Received(posted.envelope, posted.key, posted.entry_id, own_ns), writes)
+            event = Received(posted.envelope, posted.key, posted.entry_id, max(own_ns, self._late_ns))
+            self._ask(event, writes)
+            self._holds_for(event)
         for ordinal, message in enumerate(self.service.observe(self.state, own_ns)):
             self._ask(self._local(message, own_ns, ordinal), writes)
         if tick_due:
@@ -115,10 +123,16 @@ class VirtualProcess(Generic[StateT]):
         if die == "after":
             self.kill()
 
+    def _holds_for(self, event: Received) -> None:
+        """As the loop does: the commit compares the bus's time with the end of what is decided here."""
+        if event.deadline_ns and not event.expired and is_owner(self.name, event.envelope.type):
+            self._before_ns = min(self._before_ns or event.deadline_ns, event.deadline_ns)
+
     def _commit(self, writes: list[tuple[str, Envelope]], now_ns: int) -> None:
         self._said.trying(item for item in writes if home_of(type(item[1].body)).kept is None)
         self.bus.commit(
-            self.name, self.epoch, self._said.commits, self.state, self.positions, writes, now_ns
+            self.name, self.epoch, self._said.commits, self.state, self.positions, writes, now_ns,
+            self._before_ns,
         )  # fmt: skip
         self._said.took_place()
         self._confirmed = (self.state, dict(self.positions))
@@ -194,8 +208,8 @@ def envelopes(out: Sequence[Outgoing], source: str, event: Event) -> list[tuple[
     for ordinal, said in enumerate(out):
         message = said.message
         envelope = Envelope.wrap(
-            message, source=source, now_ns=event.now_ns, causation_id=event.cause_id, ordinal=ordinal,
-            correlation_id=said.correlation_id, event_ns=said.event_ns,
+            message, source=source, now_ns=event.now_ns, causation_id=said.cause_id or event.cause_id,
+            ordinal=ordinal, correlation_id=said.correlation_id, event_ns=said.event_ns,
         )  # fmt: skip
         made.append((key_of(home_of(type(message)), said.name), envelope))
     return made

@@ -8,7 +8,12 @@ from fractions import Fraction
 
 from services.contracts.envelope import Envelope
 from services.contracts.messages.commands import PlaceOrder
-from services.contracts.messages.control import FlattenRequested, StopRequested, TradingStateChanged
+from services.contracts.messages.control import (
+    FlattenRequested,
+    FlattenStarted,
+    StopRequested,
+    TradingStateChanged,
+)
 from services.contracts.messages.pairs import PairApproved
 from services.contracts.terms import OrderKind, Purpose, Side, Symbol, TradingState, Venue
 from services.contracts.tick_grid import TickGrid
@@ -94,6 +99,7 @@ def word_of(said: Iterable[Envelope]) -> Word:
     """Read the streams: a stop holds from its request on, until risk that has taken it in says another state.
     One that forbids sells ends what was ordered to be flattened before it."""
     state, asked, stop_id, flatten = TradingState.DISARMED, TradingState.ARMED, "", frozenset[str]()
+    wishes, ended = set[str](), set[str]()
     for envelope in said:
         message = envelope.body
         sold = state.stricter(asked).allows_exits
@@ -104,9 +110,13 @@ def word_of(said: Iterable[Envelope]) -> Word:
             state = message.state
             asked = TradingState.ARMED if message.stop_id == stop_id else asked
         elif isinstance(message, FlattenRequested):
+            wishes.add(envelope.id)
+        elif isinstance(message, FlattenStarted) and envelope.causation_id not in ended:
             flatten |= {message.symbol}
         now = state.stricter(asked)
-        if now.allows_entries or (sold and not now.allows_exits):
+        if sold and not now.allows_exits:
+            flatten, ended = frozenset(), ended | wishes
+        elif now.allows_entries:
             flatten = frozenset()
     now = state.stricter(asked)
     return Word(now is TradingState.ARMED, now is TradingState.HALTED, flatten)

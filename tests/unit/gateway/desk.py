@@ -7,7 +7,12 @@ from services.contracts.envelope import Envelope, Message
 from services.contracts.in_force import Reference
 from services.contracts.limits import COMMAND_TTL_MS, NS_PER_MS
 from services.contracts.messages.commands import PlaceOrder
-from services.contracts.messages.control import ReferencePublished, StopRequested, TradingStateChanged
+from services.contracts.messages.control import (
+    FlattenStarted,
+    ReferencePublished,
+    StopRequested,
+    TradingStateChanged,
+)
 from services.contracts.step import Received
 from services.contracts.terms import (
     GatewayMode,
@@ -180,6 +185,11 @@ class Desk:
         self.heard += 1
         entry_id = entry_id or f"{self.now_ns // NS_PER_MS + self.heard}-0"
         self.feed(Delivered(Received(envelope, "commands", entry_id, self.now_ns)))
+
+    def flatten(self, symbol: str = "", asked_ms: int = 0) -> None:
+        """The executor's word that it sells what a person asked for, now or at an earlier entry."""
+        asked_ns = (asked_ms or self.now_ns // NS_PER_MS + self.heard + 1) * NS_PER_MS
+        self.hear(FlattenStarted(symbol=symbol, by="kim", reason="t", asked_ns=asked_ns), f"f{self.heard}")
 
     def trading(self, state: TradingState, name: str = "") -> None:
         """Risk's word, which has taken in every stop that was heard here."""

@@ -2,7 +2,6 @@
 
 import pytest
 
-from services.contracts.messages.control import FlattenRequested
 from services.contracts.messages.orders import CommandDenied
 from services.contracts.reasons import GateReason
 from services.contracts.terms import Purpose, TradingDate
@@ -14,7 +13,7 @@ from .test_order_desk import DAY_NS, holding, logged, the_next_day
 
 def flatten(desk: Desk, qty_shares: int, order_id: str = "P1.0.f.1") -> GateReason | None:
     """Ask for a sale of the pair; returns why it was denied."""
-    desk.hear(FlattenRequested(by="t", reason="t"), "flatten")
+    desk.flatten()
     desk.lease()
     sends = len(desk.sends)
     command = exit_order(desk.now_ns, order_id=order_id, purpose=Purpose.FLATTEN, qty_shares=qty_shares)

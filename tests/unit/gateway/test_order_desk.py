@@ -12,7 +12,7 @@ from services.contracts.alert_codes import AlertCode
 from services.contracts.limits import NS_PER_S
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.commands import CancelOrder
-from services.contracts.messages.control import FlattenRequested, StopRequested, TradingStateChanged
+from services.contracts.messages.control import StopRequested, TradingStateChanged
 from services.contracts.messages.orders import (
     CancelRejected,
     CommandDenied,
@@ -354,7 +354,7 @@ class TestStops:
     def test_flatten_by_a_person_sells_in_a_halt(self, desk: Desk) -> None:
         holding(desk)
         desk.hear(StopRequested(target=TradingState.HALTED, by="t", reason="t"), "h")
-        desk.hear(FlattenRequested(symbol="005930", by="t", reason="t"), "f")
+        desk.flatten("005930")
         desk.hear(exit_order(desk.now_ns, purpose=Purpose.FLATTEN), "x")
         assert desk.sends[-1].args[3] == 22
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.contracts.messages.commands import CancelOrder
-from services.contracts.messages.control import FlattenRequested, ReferencePublished, ResidualClaimed
+from services.contracts.messages.control import ReferencePublished, ResidualClaimed
 from services.contracts.messages.orders import (
     CommandDenied,
     ForeignOrderSeen,
@@ -57,7 +57,7 @@ def tomorrow(desk: Desk, log: Any, held: int, *, redis: bool = True, date: str =
 
 def flatten(desk: Desk, shares: int, order_id: str = "P1.0.s.9") -> str:
     """Ask for a sale by hand; return why not."""
-    desk.hear(FlattenRequested(by="kim", reason="t"), "f")
+    desk.flatten()
     desk.lease()
     sends = len(desk.sends)
     desk.hear(

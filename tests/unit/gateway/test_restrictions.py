@@ -8,7 +8,7 @@ import pytest
 
 from services.contracts.alert_codes import AlertCode
 from services.contracts.messages.alerts import AlertRaised
-from services.contracts.messages.control import FlattenRequested, StopRequested, TradingStateChanged
+from services.contracts.messages.control import StopRequested, TradingStateChanged
 from services.contracts.messages.orders import CommandDenied
 from services.contracts.messages.venue_state import ConnectionChanged
 from services.contracts.terms import OrderKind, Purpose, Severity, Symbol, TradingDate, TradingState, Venue
@@ -64,7 +64,7 @@ def holding() -> Desk:
 
 def test_a_halt_ends_a_flatten_that_was_asked_for_before_it() -> None:
     desk = holding()
-    desk.hear(FlattenRequested(symbol="", by="kim", reason="t"), "f")
+    desk.flatten()
     flatten(desk, "P1.0.s.1")
     desk.answer(desk.sends[-1], "0000401")
     halted(desk)
@@ -76,7 +76,7 @@ def test_a_halt_ends_a_flatten_that_was_asked_for_before_it() -> None:
 def test_a_flatten_that_is_asked_for_in_a_halt_is_sent() -> None:
     desk = holding()
     desk.hear(StopRequested(target=TradingState.HALTED, by="lee", reason="t"), "h")
-    desk.hear(FlattenRequested(symbol="", by="kim", reason="t"), "f")
+    desk.flatten()
     desk.hear(TradingStateChanged(state=TradingState.HALTED, by="lee", reason="t", latches=()), "h2")
     flatten(desk, "P1.0.s.1")
     assert desk.sends[-1].order_id == "P1.0.s.1"

@@ -5,7 +5,6 @@ import pytest
 from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.commands import PlaceOrder
 from services.contracts.messages.control import (
-    FlattenRequested,
     HaltFileSeen,
     StopRequested,
     TradingStateChanged,
@@ -80,8 +79,7 @@ def test_a_gateway_without_state_takes_no_arming_of_the_past() -> None:
     word = TradingStateChanged(state=TradingState.ARMED, by="t", reason="t", latches=())
     desk.hear(word, "yesterday", entry_id=f"{desk.now_ns // NS_PER_MS - 60_000}-0")
     assert desk.state.control.in_force is TradingState.DISARMED
-    wish = FlattenRequested(symbol="", by="kim", reason="last week")
-    desk.hear(wish, "w", entry_id=f"{desk.now_ns // NS_PER_MS - 60_000}-0")
+    desk.flatten(asked_ms=desk.now_ns // NS_PER_MS - 60_000)
     assert desk.state.control.flatten == frozenset()
     desk.hear(word.model_copy(update={"state": TradingState.HALTED}), "h", entry_id="1-0")
     assert desk.state.control.in_force is TradingState.HALTED
@@ -94,7 +92,7 @@ def test_a_stop_ends_an_earlier_flatten(desk: Desk, later: str) -> None:
     """An hour old, a wish to be flat was sold on in the halt that somebody asked for meanwhile."""
     holding(desk)
     desk.trading(TradingState.PAUSE_ENTRY)
-    desk.hear(FlattenRequested(symbol="", by="kim", reason="be flat before lunch"), "f")
+    desk.flatten()
     desk.hear(exit_order(desk.now_ns, order_id="P1.0.s.1", purpose=Purpose.FLATTEN, qty_shares=5), "a")
     desk.answer(desk.sends[-1], "0000401")
     desk.run(1)
@@ -115,11 +113,10 @@ def test_a_flatten_from_before_a_halt_that_is_read_after_it_sells_nothing(desk: 
     asked_ms = desk.now_ns // NS_PER_MS
     desk.run(1)
     stop(desk)
-    wish = FlattenRequested(symbol="", by="kim", reason="be flat before lunch")
-    desk.hear(wish, "f", entry_id=f"{asked_ms}-0")
+    desk.flatten(asked_ms=asked_ms)
     assert desk.state.control.flatten == frozenset()
     desk.trading(TradingState.HALTED)
-    desk.hear(wish, "again")
+    desk.flatten()
     desk.trading(TradingState.HALTED)
     assert desk.state.control.flatten == {""}, "risk's word on a halt that holds already ends nothing"
 
@@ -130,7 +127,7 @@ def test_a_stop_from_the_future_ends_no_flatten_that_comes_after_it(desk: Desk) 
     ahead = StopRequested(target=TradingState.HALTED, by="lee", reason="t")
     desk.hear(ahead, "s", entry_id=f"{desk.now_ns // NS_PER_MS + 3_600_000}-0")
     desk.run(3)
-    desk.hear(FlattenRequested(symbol="", by="kim", reason="be flat"), "f")
+    desk.flatten()
     assert desk.state.control.flatten == {""}
 
 
