@@ -17,10 +17,10 @@ demo: setup ## one compressed simulated trading day through real processes
 	@.venv/bin/arb demo
 
 test: setup ## all fast tests, on fakeredis and on a real Redis
-	$(PYTEST) -n 2 -m "not slow"
+	$(PYTEST) -n 2 --dist loadfile -m "not slow"
 
 test-all: setup ## all tests, also those that start the whole system
-	$(PYTEST) -n 2 -m "not slow"
+	$(PYTEST) -n 2 --dist loadfile -m "not slow"
 	$(PYTEST) -m slow --timeout=600
 
 lint: setup ## ruff: rules and format

@@ -6,6 +6,7 @@ from pathlib import Path
 import fakeredis
 import pytest
 import redis
+import structlog
 from hypothesis import settings
 
 from services.runtime.redis_server import find_redis
@@ -13,6 +14,11 @@ from services.runtime.redis_server import find_redis
 # How long an example takes says how busy the machine is, not whether the code is right.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+# Drawing the local variables of each frame, structlog's default, takes seconds for the state of a core.
+structlog.configure(
+    processors=[structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.cli.simulate import CHUNK, run_seeds
-from services.simulator.virtual.day import DayResult, run_day
+from services.simulator.virtual.day import run_day
 from services.simulator.virtual.desk import Desk, build_desk
 from services.simulator.virtual.faults import CALM, KINDS
 
@@ -18,24 +18,16 @@ def desk() -> Desk:
     return build_desk(CONFIG)
 
 
-SEEDS = (*range(1, 25), 38, 44, 66)
-"""The last three have kinds of fault that the others lack."""
+SEEDS = (*range(1, 7), 11, 15, 22, 23, 24, 37, 38, 44, 47)
+"""The last nine with 6 are the fewest in which every kind of fault strikes."""
 ALONE = frozenset({"cancel_reject"})
 """Too rare for so few days: `test_single_faults` has days of them alone."""
 
 
-@pytest.fixture(scope="module")
-def days(desk: Desk) -> dict[int, DayResult]:
-    return {seed: run_day(desk, seed) for seed in SEEDS}
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_day_with_faults_breaks_no_invariant(days: dict[int, DayResult], seed: int) -> None:
-    replay = f"replay: arb simulate --seeds {seed}:{seed + 1} --timeline"
-    assert days[seed].violations == [], replay
-
-
-def test_every_kind_of_fault_strikes_in_the_fixed_set(days: dict[int, DayResult]) -> None:
+def test_a_day_with_faults_breaks_no_invariant(desk: Desk) -> None:
+    days = {seed: run_day(desk, seed) for seed in SEEDS}
+    broken = {seed: day.violations for seed, day in days.items() if day.violations}
+    assert not broken, "replay one: arb simulate --seeds SEED:SEED+1 --timeline"
     struck = sum((day.faults for day in days.values()), Counter[str]())
     assert set(struck) | ALONE == set(KINDS)
 

@@ -18,10 +18,10 @@ from tests.contracts.examples import EXAMPLES, PAIR_ID
 @pytest.fixture
 def log_file(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "logs" / "risk.log"
-    before = logging.getLogger().handlers[:]
+    before, settings = logging.getLogger().handlers[:], structlog.get_config()
     configure_logs("INFO", str(path), "risk")
     yield path
-    structlog.reset_defaults()
+    structlog.configure(**settings)
     logging.getLogger().handlers[:] = before
 
 
