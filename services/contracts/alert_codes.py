@@ -113,6 +113,8 @@ class AlertCode(StrEnum):
     # notifier
     JOURNAL_STOPPED = "journal_stopped", AlertKind.JOURNAL
     JOURNAL_HOLE = "journal_hole", AlertKind.JOURNAL
+    JOURNAL_RESTARTED = "journal_restarted", AlertKind.JOURNAL
+    JOURNAL_TAKEN = "journal_taken", AlertKind.JOURNAL
     JOURNAL_DISK = "journal_disk", AlertKind.JOURNAL
     STREAM_LONG = "stream_long", AlertKind.BUS
     JOB_REFUSED = "job_refused", AlertKind.BUS

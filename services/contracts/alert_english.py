@@ -405,8 +405,21 @@ WORDS: Final[Mapping[C, Words]] = {
         "The journal goes on", "What was missed is being read from the streams."),
     C.JOURNAL_HOLE: Words(
         "The journal of {stream} has a hole",
-        "Entries after {after} and before {before} went before they were written.",
-        "Nothing to do if the notifier was stopped; else see with `arb logs notifier` why it fell behind."),
+        "{count} so far; the last lies after {after} and before {before}: these entries went before they were written.",
+        "Nothing to do if the notifier was stopped; else see with `arb logs notifier` why it fell behind.",
+        "The journal of {stream} has had no new hole for ten minutes",
+        "{count} in all, the last after {after} and before {before}. They stay holes."),
+    C.JOURNAL_RESTARTED: Words(
+        "Redis no longer holds what the journal holds of {stream}",
+        "{count} times so far. It held {after} and went on with {before}. What was in between is not known; what Redis holds is "
+        "being written.",
+        "See with `arb doctor` whether Redis was restored from an older state, or its clock was set back.",
+        "No stream has begun anew for ten minutes", "{count} in all, the last was {stream}."),
+    C.JOURNAL_TAKEN: Words(
+        "A file of the journal was moved, deleted or changed",
+        "{count} so far, the last was {path}. What Redis still holds of it is being written again.",
+        "Find out who did it: only folders of earlier dates may be moved. `arb journal verify` checks the rest.",
+        "No file of the journal was taken for ten minutes", "{count} in all, the last was {path}."),
     C.JOURNAL_DISK: Words(
         "The journal's disk is almost full", "Less than {least} MB are free in {folder}.",
         "Move the folders of old dates to other storage; `arb doctor` shows the room.",

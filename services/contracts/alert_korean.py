@@ -408,8 +408,21 @@ WORDS: Final[Mapping[C, Words]] = {
         "저널 기록 재개", "누락된 부분을 스트림에서 다시 읽고 있습니다."),
     C.JOURNAL_HOLE: Words(
         "{stream} 저널에 누락 구간 발생",
-        "{after} 이후 {before} 이전의 항목이 기록되기 전에 삭제되었습니다.",
-        "notifier가 중지되어 있었다면 조치할 것이 없습니다. 아니면 `arb logs notifier`로 지연 원인을 확인하십시오."),
+        "현재까지 {count}건, 마지막 구간은 {after} 이후 {before} 이전입니다. 해당 항목은 기록되기 전에 삭제되었습니다.",
+        "notifier가 중지되어 있었다면 조치할 것이 없습니다. 아니면 `arb logs notifier`로 지연 원인을 확인하십시오.",
+        "{stream} 저널에 10분간 새 누락 없음",
+        "모두 {count}건, 마지막 구간은 {after} 이후 {before} 이전입니다. 누락된 항목은 복구되지 않습니다."),
+    C.JOURNAL_RESTARTED: Words(
+        "저널에 기록된 {stream} 항목이 Redis에 없음",
+        "현재까지 {count}회. {after}까지 기록된 뒤 {before}부터 다시 시작되었습니다. 그 사이의 항목은 알 수 없으며, Redis에 남아 "
+        "있는 항목을 기록하고 있습니다.",
+        "Redis가 이전 상태로 복원되었는지, 시계가 뒤로 조정되었는지 `arb doctor`로 확인하십시오.",
+        "10분간 다시 시작된 스트림 없음", "모두 {count}회, 마지막은 {stream}입니다."),
+    C.JOURNAL_TAKEN: Words(
+        "저널 파일이 이동, 삭제 또는 변경됨",
+        "현재까지 {count}건, 마지막은 {path}입니다. Redis에 남아 있는 내용을 다시 기록하고 있습니다.",
+        "누가 변경했는지 확인하십시오. 지난 날짜의 폴더만 옮길 수 있습니다. 나머지는 `arb journal verify`로 점검합니다.",
+        "10분간 변경된 저널 파일 없음", "모두 {count}건, 마지막은 {path}입니다."),
     C.JOURNAL_DISK: Words(
         "저널 디스크 공간 부족", "{folder}의 남은 공간이 {least}MB 미만입니다.",
         "지난 거래일 폴더를 다른 저장소로 옮기십시오. 남은 공간은 `arb doctor`에 표시됩니다.",

@@ -71,12 +71,13 @@ ENGLISH: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "journal": {
         "redis": "Redis cannot be read", "locked": "another process writes it",
-        "disk": "it cannot be written", "fault": "a fault",
+        "disk": "it cannot be written", "fault": "a fault", "key": "a key is no stream",
     },
     "journal_step": {
         "redis": "Look at Redis with `arb doctor`.", "locked": "Stop the other notifier.",
         "disk": "Make room on the disk or mend it; the streams keep everything until then.",
         "fault": "Read the notifier's log with `arb logs notifier`, then restart the notifier.",
+        "key": "The other streams go on. Find out who wrote that key, then rename or delete it.",
     },
 }  # fmt: skip
 
@@ -146,12 +147,13 @@ KOREAN: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "journal": {
         "redis": "Redis를 읽을 수 없음", "locked": "다른 프로세스가 기록 중", "disk": "파일에 쓸 수 없음",
-        "fault": "내부 오류",
+        "fault": "내부 오류", "key": "스트림이 아닌 키",
     },
     "journal_step": {
         "redis": "`arb doctor`로 Redis를 점검하십시오.",
         "locked": "다른 notifier를 중지하십시오.",
         "disk": "디스크 공간을 확보하거나 복구하십시오. 그때까지 스트림이 모든 항목을 보관합니다.",
         "fault": "`arb logs notifier`로 로그를 확인한 뒤 notifier를 재시작하십시오.",
+        "key": "다른 스트림은 계속 기록됩니다. 누가 그 키를 썼는지 확인한 뒤 이름을 바꾸거나 삭제하십시오.",
     },
 }  # fmt: skip

@@ -82,16 +82,19 @@ def _counted(state: NotifierState) -> NotifierState:
 
 
 def _on_journal(state: NotifierState, report: JournalReported) -> StepOf:
-    """Raise what is new or worse, resolve what is over; a hole is a fact that no words take back."""
-    now = {trouble.alert_id: trouble for trouble in report.troubles}
-    own = {alert_id: trouble.severity for alert_id, trouble in now.items()}
+    """Raise what is new, worse or more, resolve what is over; what the journal does not know stays."""
+    now = {trouble.alert_id: trouble.severity for trouble in report.troubles}
+    kept = {key: severity for key, severity in state.own.items() if key.startswith(report.unknown)}
+    counts = {trouble.alert_id: trouble.count for trouble in state.journal.troubles}
     out = [
         _alert_of(trouble)
         for trouble in report.troubles
         if state.own.get(trouble.alert_id) != trouble.severity
+        or trouble.count > counts.get(trouble.alert_id, 0)
     ]
+    own = {**kept, **now}
     for alert_id, severity in state.own.items():
-        if alert_id not in now:
+        if alert_id not in own:
             out += _all_clear(alert_id, severity, state)
     state = state.but(journal=report)
     return Step(state if own == state.own else state.but(own=own), tuple(Outgoing(alert) for alert in out))
@@ -102,6 +105,7 @@ def _alert_of(trouble: Trouble) -> AlertRaised:
 
 
 def _all_clear(alert_id: str, severity: Severity, state: NotifierState) -> tuple[AlertRaised, ...]:
+    """Return that a trouble is over; nothing where it has no such words, or an earlier build told of it."""
     last = next((trouble for trouble in state.journal.troubles if trouble.alert_id == alert_id), None)
     known = state.open.get(alert_id)
     if last is not None:
@@ -112,7 +116,10 @@ def _all_clear(alert_id: str, severity: Severity, state: NotifierState) -> tuple
         return ()
     if not WORDS[Language.ENGLISH][code].after:
         return ()
-    return (raised(code, alert_id, severity, facts, resolved=True),)
+    try:
+        return (raised(code, alert_id, severity, facts, resolved=True),)
+    except KeyError:
+        return ()
 
 
 # -- time ------------------------------------------------------------------------------------

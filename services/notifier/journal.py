@@ -16,13 +16,14 @@ from typing import IO, Final
 import structlog
 
 from services.contracts.alert_codes import AlertCode
-from services.contracts.limits import LOSSLESS_ALARM, NS_PER_MS
+from services.contracts.limits import LOSSLESS_ALARM, NS_PER_MS, NS_PER_S
 from services.contracts.streams import Reading, stream_of
-from services.contracts.terms import Severity
-from services.notifier.journal_folder import JournalLocked, lock, recover
-from services.notifier.journal_line import Gap, order_of
+from services.contracts.terms import Severity, TradingDate
+from services.notifier.journal_folder import JournalLocked, is_held, lock, recover
+from services.notifier.journal_line import order_of
 from services.notifier.journal_source import StreamSource
-from services.notifier.journal_writer import Batch, DateOf, JournalWriter
+from services.notifier.journal_troubles import EVERYTHING, LENGTHS, ROOM, JournalTroubles
+from services.notifier.journal_writer import Batch, DateOf, JournalWriter, each
 from services.notifier.reported import JournalReported, Trouble
 from services.notifier.retention import (
     kept_for_s,
@@ -36,10 +37,8 @@ from services.runtime.bus import BusUnavailable
 DISCOVER_S: Final = 1.0
 RETENTION_S: Final = 10.0
 RETRY_S: Final = 1.0
-DOUBT_AFTER_S: Final = 2.0
-"""A key not read for this long may have been overtaken by trimming."""
-GAP_TOLD_S: Final = 600.0
-"""A hole is a fact, not a state: it is reported for this long."""
+A_DAY_NS: Final = 86_400 * NS_PER_S
+"""An entry whose id lies further ahead of Redis's clock was given it by hand."""
 SILENT_MS: Final = 5_000
 """A round takes milliseconds; one that has not ended after this long may never end."""
 WAKES_A_PERSON: Final = 10
@@ -73,23 +72,19 @@ class Journal:
         self._writer: JournalWriter | None = None
         self._lock: IO[bytes] | None = None
         self._keys: list[str] = []
-        self._in_doubt: set[str] = set()
-        self._read_s = self._synced_s = self._discovered_s = self._retained_s = 0.0
+        self._synced_s = self._discovered_s = self._retained_s = 0.0
         self._failures, self._well_s = 0, time.monotonic()
-        self._lengths: tuple[Trouble, ...] = ()
-        self._unread: tuple[Trouble, ...] = ()
         self._longest = ("", 0)
-        self._gaps: dict[str, tuple[float, Trouble]] = {}
-        self._room: tuple[Trouble, ...] = ()
-        self._failure: Trouble | None = None
-        self.report = JournalReported(lines=0, lag_ms=0)
+        self._redis_ns = time.time_ns()
+        self._troubles = JournalTroubles(self._well_s)
+        self.report = JournalReported(lines=0, lag_ms=0, unknown=EVERYTHING)
 
     def run(self, stop: threading.Event) -> None:
         """Journal until `stop`; then write what is left, sync and close."""
         while not stop.is_set():
             busy = self._attempt(self.step)
             stop.wait(0 if busy else self._options.poll_ms / 1_000)
-            if self._failure is not None:
+            if self._troubles.is_failing:
                 stop.wait(RETRY_S)
         self._attempt(self._drain)
         self.close()
@@ -97,26 +92,28 @@ class Journal:
     def step(self) -> bool:
         """Read and write one round; True when more may be waiting.
 
+        A file that fails stops no other: all that can be done is, then the first error is raised.
+
         Raises:
             BusUnavailable: Redis does not answer.
             OSError: the disk refuses; positions stay at what is safe.
             JournalLocked: another process writes this journal.
         """
         source, writer = self._opened()
-        writer.settle()
         now = time.monotonic()
-        if now - self._discovered_s >= DISCOVER_S:
+        look = now - self._discovered_s >= DISCOVER_S
+        if look:
             self._discover(source)
-        if now - self._read_s > DOUBT_AFTER_S:
-            self._in_doubt.update(self._keys)
-        batches = self._read(source, writer)
-        self._write(writer, batches)
-        self._read_s = time.monotonic()
-        full = {batch.key for batch in batches if batch.more}
-        self._in_doubt |= full
-        self._sync_when_due(writer)
-        self._retain_when_due(source, writer)
-        self._say(writer, source, batches if full else [])
+            self._discovered_s = now
+        full: list[Batch] = []
+        acts: tuple[Callable[[], None], ...] = (
+            writer.settle,
+            lambda: full.extend(self._read_and_write(source, writer, all_of_them=look)),
+            lambda: self._sync_when_due(writer),
+            lambda: self._retain_when_due(source, writer),
+        )
+        each(acts, _do)
+        self._say(writer, source, full)
         return bool(full)
 
     def standing(self) -> JournalReported:
@@ -145,48 +142,60 @@ class Journal:
     # -- reading -----------------------------------------------------------------------
 
     def _opened(self) -> tuple[StreamSource, JournalWriter]:
+        if self._lock is not None and not is_held(self._lock, self._options.root):
+            self._taken(self._options.root)
+            self.close()
         if self._lock is None:
             self._lock = lock(self._options.root)
         if self._writer is None:
             heads, moved = recover(self._options.root)
             for path in moved:
                 self._log.warning("torn end of a journal file moved", to=str(path))
-            self._writer = JournalWriter(
-                self._options.root, heads, self._options.date_of, self._options.max_bytes
-            )
+            self._writer = JournalWriter(self._options.root, heads, self._date_of, self._options.max_bytes)
         if self._source is None:
-            self._source = self._connect()
-            self._in_doubt.update(self._keys)
+            self._source, self._discovered_s = self._connect(), 0.0
         return self._source, self._writer
 
+    def _date_of(self, at_ns: int) -> TradingDate:
+        """The trading date of an entry; of one that was given its id by hand, the date it is read on."""
+        if at_ns > self._redis_ns + A_DAY_NS:
+            at_ns = self._redis_ns
+        return self._options.date_of(at_ns)
+
     def _discover(self, source: StreamSource) -> None:
+        """Look which streams there are, and what Redis's clock says."""
+        self._redis_ns = source.bus.time_ns()
         keys = source.keys()
-        self._in_doubt.update(set(keys) - set(self._keys))
-        self._keys = keys
-        self._discovered_s = time.monotonic()
+        strange = source.strange(keys)
+        self._troubles.looked_at_keys(strange)
+        self._keys = [key for key in keys if key not in strange]
 
-    def _read(self, source: StreamSource, writer: JournalWriter) -> list[Batch]:
-        count = self._options.count
-        doubtful = sorted(self._in_doubt)
-        checked = [source.read_checked(key, writer.position(key), count) for key in doubtful]
-        self._in_doubt.clear()
-        certain = {key: writer.position(key) for key in self._keys if key not in doubtful}
-        batches = [*checked, *source.read(certain, count)]
-        for batch in batches:
-            if batch.gap is not None:
-                self._mark_gap(batch.key, batch.gap)
-        return [batch for batch in batches if batch.entries]
+    def _read_and_write(
+        self, source: StreamSource, writer: JournalWriter, *, all_of_them: bool
+    ) -> list[Batch]:
+        """Write what is new; return the batches behind which more may wait."""
+        heads = {key: writer.head(key) for key in self._keys}
+        batches = [
+            self._whole(source, writer, batch)
+            for batch in source.read(heads, self._options.count, all_of_them=all_of_them)
+        ]
+        each((batch for batch in batches if batch.entries), lambda batch: self._write(writer, batch))
+        return [batch for batch in batches if batch.more]
 
-    def _write(self, writer: JournalWriter, batches: list[Batch]) -> None:
-        """Append every batch, the others also when one file fails; then raise the first error."""
-        first: OSError | None = None
-        for batch in batches:
-            try:
-                writer.append(batch)
-            except OSError as error:
-                first = first or error
-        if first is not None:
-            raise first
+    def _whole(self, source: StreamSource, writer: JournalWriter, batch: Batch) -> Batch:
+        if batch.gap is None or not batch.gap.restarted:
+            return batch
+        key = batch.key
+        return source.rejoined(key, writer.head(key), writer.recent(key), self._options.count)
+
+    def _write(self, writer: JournalWriter, batch: Batch) -> None:
+        writer.append(batch)
+        if batch.gap is not None:
+            self._log.warning(
+                "journal gap", stream=batch.key, after=batch.gap.from_id, before=batch.gap.to_id,
+                restarted=batch.gap.restarted,
+            )  # fmt: skip
+            self._troubles.hole(batch.key, batch.gap, time.monotonic())
 
     def _drain(self) -> bool:
         """Write what is still in the streams, for a bounded time."""
@@ -199,19 +208,25 @@ class Journal:
 
     def _sync_when_due(self, writer: JournalWriter) -> None:
         now = time.monotonic()
-        if now - self._synced_s >= self._options.sync_ms / 1_000:
-            writer.sync()
-            self._synced_s = now
+        if now - self._synced_s < self._options.sync_ms / 1_000:
+            return
+        for path in writer.retake(self._redis_ns):
+            self._taken(path)
+        writer.sync()
+        self._synced_s = now
+
+    def _taken(self, path: Path) -> None:
+        self._log.error("journal taken", path=str(path))
+        self._troubles.taken(path, time.monotonic())
 
     def _retain_when_due(self, source: StreamSource, writer: JournalWriter) -> None:
         now = time.monotonic()
         if now - self._retained_s < RETENTION_S:
             return
         self._retained_s = now
-        self._gaps = {key: gap for key, gap in self._gaps.items() if now - gap[0] < GAP_TOLD_S}
-        self._room = self._little_room()
+        self._troubles.looked_at_room(self._little_room())
         services, unread = source.committed()
-        self._unread = tuple(self._unreadable(name, problem) for name, problem in unread.items())
+        self._troubles.looked_at_positions(unread)
         now_ms = source.bus.time_ns() // NS_PER_MS
         loud: list[Trouble] = []
         longest = ("", 0)
@@ -229,33 +244,25 @@ class Journal:
             length = source.bus.length(key)
             longest = max(longest, (key, length), key=lambda found: found[1])
             loud += self._too_long(key, length, held_by)
-        self._lengths, self._longest = tuple(loud), longest
+        self._troubles.looked_at_lengths(tuple(loud))
+        self._longest = longest
 
     def _little_room(self) -> tuple[Trouble, ...]:
         free_mb = shutil.disk_usage(self._options.root).free // 1024 // 1024
         if free_mb >= self._options.min_free_mb:
             return ()
         trouble = Trouble(
-            alert_id="journal-disk", severity=Severity.WARNING, code=AlertCode.JOURNAL_DISK,
+            alert_id=ROOM, severity=Severity.WARNING, code=AlertCode.JOURNAL_DISK,
             facts={"least": self._options.min_free_mb, "folder": str(self._options.root)},
         )  # fmt: skip
         return (trouble,)
-
-    def _unreadable(self, service: str, problem: str) -> Trouble:
-        """One service whose position nobody knows holds back the trimming of every stream."""
-        return Trouble(
-            alert_id=f"positions-{service}",
-            severity=Severity.WARNING,
-            code=AlertCode.STATE_UNREADABLE,
-            facts={"service": service, "problem": problem},
-        )
 
     def _too_long(self, key: str, length: int, held_by: str) -> list[Trouble]:
         severity = length_severity(length)
         if severity is None:
             return []
         return [Trouble(
-            alert_id=f"stream-length-{key}", severity=severity, code=AlertCode.STREAM_LONG,
+            alert_id=LENGTHS + key, severity=severity, code=AlertCode.STREAM_LONG,
             facts={"stream": key, "length": length, "reader": held_by, "pause": 2 * LOSSLESS_ALARM},
         )]  # fmt: skip
 
@@ -276,7 +283,7 @@ class Journal:
             self._close_writer()
             self._fail("fault", error)
         else:
-            self._failure, self._failures, self._well_s = None, 0, time.monotonic()
+            self._failures, self._well_s = 0, time.monotonic()
             return busy
         return False
 
@@ -287,25 +294,14 @@ class Journal:
         severity = Severity.CRITICAL if self._failures >= WAKES_A_PERSON else Severity.WARNING
         if isinstance(error, OSError) and not isinstance(error, BusUnavailable):
             severity = Severity.CRITICAL
-        self._failure = Trouble(
-            alert_id="journal-stopped", severity=severity, code=AlertCode.JOURNAL_STOPPED,
-            facts={"failure": failure, "problem": str(error)},
+        self._troubles.failed(failure, str(error), severity)
+        now = time.monotonic()
+        self.report = self.report.model_copy(
+            update={
+                "troubles": self._troubles.now(now), "unknown": self._troubles.unknown(now),
+                "lag_ms": int((now - self._well_s) * 1_000),
+            }
         )  # fmt: skip
-        lag_ms = int((time.monotonic() - self._well_s) * 1_000)
-        self.report = self.report.model_copy(update={"troubles": self._troubles(), "lag_ms": lag_ms})
-
-    def _mark_gap(self, key: str, gap: Gap) -> None:
-        self._log.warning("journal gap", stream=key, after=gap.from_id, before=gap.to_id)
-        trouble = Trouble(
-            alert_id=f"journal-gap-{key}-{gap.to_id}", severity=Severity.WARNING, code=AlertCode.JOURNAL_HOLE,
-            facts={"stream": key, "after": gap.from_id, "before": gap.to_id},
-        )  # fmt: skip
-        self._gaps[key] = (time.monotonic(), trouble)
-
-    def _troubles(self) -> tuple[Trouble, ...]:
-        failure = () if self._failure is None else (self._failure,)
-        gaps = (trouble for _, trouble in self._gaps.values())
-        return (*failure, *self._room, *self._unread, *self._lengths, *gaps)
 
     def _say(self, writer: JournalWriter, source: StreamSource, waiting: list[Batch]) -> None:
         lag_ms = 0
@@ -313,7 +309,13 @@ class Journal:
             newest_ms = min(order_of(batch.entries[-1][0])[0] for batch in waiting)
             lag_ms = max(0, source.bus.time_ns() // NS_PER_MS - newest_ms)
         stream, entries = self._longest
+        self._troubles.works()
+        now = time.monotonic()
         self.report = JournalReported(
-            lines=writer.lines, lag_ms=lag_ms, troubles=self._troubles(),
-            longest_stream=stream, longest_stream_entries=entries,
+            lines=writer.lines, lag_ms=lag_ms, troubles=self._troubles.now(now),
+            unknown=self._troubles.unknown(now), longest_stream=stream, longest_stream_entries=entries,
         )  # fmt: skip
+
+
+def _do(act: Callable[[], None]) -> None:
+    act()

@@ -75,6 +75,21 @@ def verify(root: Path) -> list[Verdict]:
     return [_verify_stem(stem, list(own)) for stem, own in groupby(by_stem, key=lambda part: part.stem)]
 
 
+def intact_bytes(path: Path) -> int:
+    """Return how many bytes of a file are lines that follow one another from its first.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    head, good = "", 0
+    for _, line in _lines(path):
+        seal = seal_of(line)
+        if seal is None or _problem(line, head, set()):
+            break
+        head, good = seal.own, good + len(line)
+    return good
+
+
 def _verify_stem(stem: str, parts: list[Part]) -> Verdict:
     ends = {end for part in parts if (end := _end_of(part.path))}
     head, count = "", 0

@@ -12,13 +12,21 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Final
 from urllib.parse import quote
 
 from services.contracts.streams import stream_of
 from services.contracts.terms import TradingDate
-from services.notifier.journal_line import FIRST_ID, JournalLine, LineUnreadable, order_of, read_line
+from services.notifier.journal_line import (
+    FIRST_ID,
+    EntryOrder,
+    JournalLine,
+    LineUnreadable,
+    order_of,
+    read_line,
+)
 from services.runtime.private import private_folder
 
 SUFFIX: Final = ".jsonl"
@@ -27,6 +35,10 @@ LOCK_FILE: Final = ".lock"
 TAIL_BYTES: Final = 64 * 1024
 TAIL_BYTES_NEWEST: Final = 4 * 1024 * 1024
 """In the newest folder this much is checked line by line: more than could be unsynced at a power cut."""
+LONGEST_STEM: Final = 150
+"""A file system takes 255 bytes of name."""
+RECENT_BYTES: Final = 16 * 1024 * 1024
+"""So far back it is looked for what Redis still holds of the record. A stream of quotes is 6 MB."""
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -45,21 +57,30 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Tail:
-    """The end of a file: bytes that are whole lines, the last of them, bytes that are torn."""
+class Head:
+    """How far one key's files got: the last entry, and its line, which the next one goes on from.
 
-    good_bytes: int
+    `generation` says how often its stream had begun anew by then. `path` is the file that holds the line.
+    """
+
     position: str
-    torn_bytes: int
     last_line: bytes = b""
+    generation: int = 0
+    path: Path | None = None
+
+    @property
+    def order(self) -> tuple[int, EntryOrder]:
+        """Sorts the ends of several files: the newest line is the last."""
+        return self.generation, order_of(self.position)
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """How far one key's files got: the last entry, and its line, which the next one goes on from."""
+class Tail:
+    """The end of a file: bytes that are whole lines, the last entry among them, bytes that are torn."""
 
-    position: str
-    last_line: bytes = b""
+    good_bytes: int
+    torn_bytes: int
+    head: Head
 
 
 def stem_of(key: str) -> str:
@@ -72,7 +93,14 @@ def stem_of(key: str) -> str:
     if found is None:
         raise ValueError(f"{key!r} is no stream of ours")
     stream, name = found
-    return f"{stream.name}-{quote(name, safe='').replace('.', '%2E')}" if name else stream.name
+    if not name:
+        return stream.name
+    stem = f"{stream.name}-{quote(name, safe='').replace('.', '%2E')}"
+    return stem if len(stem) <= LONGEST_STEM else f"{stem[:LONGEST_STEM]}!{_digest(name)}"
+
+
+def _digest(name: str) -> str:
+    return blake2b(name.encode(), digest_size=8).hexdigest()
 
 
 def path_of(root: Path, date: TradingDate, stem: str, part: int) -> Path:
@@ -104,8 +132,10 @@ def _part(folder: Path, name: str) -> Part | None:
     return Part(folder / name, TradingDate(folder.name), stem, int(number or 0))
 
 
-def recover(root: Path) -> tuple[dict[str, Head], list[Path]]:
+def recover(root: Path, only: str = "") -> tuple[dict[str, Head], list[Path]]:
     """Cut every torn end and return how far each stem got, and where the torn bytes went.
+
+    `only` is the one stem to look at; all where it is empty.
 
     Raises:
         OSError: a file cannot be read or mended.
@@ -116,12 +146,13 @@ def recover(root: Path) -> tuple[dict[str, Head], list[Path]]:
     for date in dates:
         window = TAIL_BYTES_NEWEST if date == dates[-1] else TAIL_BYTES
         for part in parts_in(root / date):
+            if only and part.stem != only:
+                continue
             tail = read_tail(part.path, window)
             if tail.torn_bytes:
-                moved.append(_move_torn(part, tail))
+                moved.append(cut(part.path, tail.good_bytes))
             known = heads.get(part.stem, Head(FIRST_ID))
-            found = Head(tail.position, tail.last_line)
-            heads[part.stem] = max(known, found, key=lambda head: order_of(head.position))
+            heads[part.stem] = max(known, tail.head, key=lambda head: head.order)
     return heads, moved
 
 
@@ -132,26 +163,47 @@ def read_tail(path: Path, window: int = TAIL_BYTES) -> Tail:
         while True:
             start = max(0, size - window)
             file.seek(start)
-            tail = _scan(file.read(size - start), start)
+            tail = _scan(file.read(size - start), start, path)
             if tail is not None:
-                return Tail(tail.good_bytes, tail.position, size - tail.good_bytes, tail.last_line)
+                return tail
             window *= 4
 
 
-def _scan(data: bytes, start: int) -> Tail | None:
+def _scan(data: bytes, start: int, path: Path) -> Tail | None:
     """Walk the lines of a file's end; None: no whole entry in it, and there is more before it."""
     at = data.find(b"\n") + 1 if start else 0
-    good, position, last = at, "", b""
+    good, head = at, Head(FIRST_ID)
     while (end := data.find(b"\n", at)) >= 0:
         line = _whole(data[at:end])
         if line is None:
             break
         text, at = data[at : end + 1], end + 1
         if line.gap is None:
-            good, position, last = at, line.entry_id, text
-    if not position and start:
+            good, head = at, Head(line.entry_id, text, line.generation, path)
+    if not head.last_line and start:
         return None
-    return Tail(start + good, position or FIRST_ID, 0, last)
+    return Tail(start + good, len(data) - good, head)
+
+
+def lines_before(root: Path, head: Head, window: int = RECENT_BYTES) -> Iterator[tuple[str, bytes]]:
+    """Yield the entries of a head's stream as (id, line), newest first, from about `window` bytes at most."""
+    if head.path is None:
+        return
+    stem = head.path.name.partition(".")[0]
+    parts = [part.path for date in dates_in(root) for part in parts_in(root / date) if part.stem == stem]
+    older = parts[: parts.index(head.path)] if head.path in parts else parts
+    for path in (head.path, *reversed(older)):
+        if window <= 0 or not path.exists():
+            return
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            file.seek(max(0, size - window))
+            lines = file.read(window).split(b"\n")
+        for text in reversed(lines[1 if size > window else 0 : -1]):
+            line = _whole(text)
+            if line is not None and line.gap is None:
+                yield line.entry_id, text
+        window -= size
 
 
 def _whole(line: bytes) -> JournalLine | None:
@@ -161,14 +213,15 @@ def _whole(line: bytes) -> JournalLine | None:
         return None
 
 
-def _move_torn(part: Part, tail: Tail) -> Path:
-    side = part.path.parent / TORN_FOLDER / f"{part.path.name}.{tail.good_bytes}"
+def cut(path: Path, good_bytes: int) -> Path:
+    """Move what lies behind the first `good_bytes` of a file into its torn folder; return where it is."""
+    side = path.parent / TORN_FOLDER / f"{path.name}.{good_bytes}"
     side.parent.mkdir(exist_ok=True)
-    with part.path.open("r+b") as file:
-        file.seek(tail.good_bytes)
+    with path.open("r+b") as file:
+        file.seek(good_bytes)
         side.write_bytes(file.read())
         sync_path(side)
-        file.truncate(tail.good_bytes)
+        file.truncate(good_bytes)
         os.fsync(file.fileno())
     return side
 
@@ -197,6 +250,16 @@ def lock(root: Path) -> IO[bytes]:
         file.close()
         raise JournalLocked(f"another process writes the journal in {root}") from error
     return file
+
+
+def is_held(file: IO[bytes], root: Path) -> bool:
+    """Whether a lock is that of the folder as it lies there now: it may have been moved away."""
+    mine = os.fstat(file.fileno())
+    try:
+        found = (root / LOCK_FILE).stat()
+    except OSError:
+        return False
+    return (found.st_dev, found.st_ino) == (mine.st_dev, mine.st_ino)
 
 
 def lines_of(path: Path) -> Iterator[JournalLine]:

@@ -3,21 +3,33 @@
 Invariants: a file's position moves only with the bytes that carry it; `synced` moves only after
 fsync. After any error of the disk a file is cut back to what was synced, and its position and its
 chain with it, because nobody knows what a failed write or fsync left; Redis still holds the rest.
+A file of today that is moved, deleted or changed by somebody else is no record any more: the
+position goes back to what the folder still holds, and Redis is read from there.
 """
 
-import errno
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from services.contracts.terms import TradingDate
-from services.notifier.journal_chain import BEGINNING, seal_of, sealed
-from services.notifier.journal_folder import Head, parts_in, path_of, stem_of, sync_path
+from services.notifier.journal_chain import BEGINNING, intact_bytes, seal_of, sealed
+from services.notifier.journal_folder import (
+    Head,
+    cut,
+    lines_before,
+    parts_in,
+    path_of,
+    recover,
+    stem_of,
+    sync_path,
+)
 from services.notifier.journal_line import FIRST_ID, Gap, entry_line, gap_line, order_of, prefix_of
 from services.runtime.private import FILE_MODE, private_folder
 
+Item = TypeVar("Item")
 DateOf = Callable[[int], TradingDate]
 """The trading date of a moment (Unix ns)."""
 
@@ -36,18 +48,13 @@ class Batch:
 
 
 class KeyFile:
-    """The open file of one stream key."""
+    """The open file of one stream key. `head` is the last line that was written."""
 
     def __init__(self, root: Path, key: str, head: Head, date_of: DateOf, max_bytes: int) -> None:
         self.key = key
-        self.position = self.synced_position = head.position
-        seal = seal_of(head.last_line)
-        self._chain = self._synced_chain = BEGINNING if seal is None else seal.own
-        self._opening = True
         self.lines = 0
         self._root = root
         self._stem = stem_of(key)
-        self._prefix = prefix_of(key)
         self._date_of = date_of
         self._max_bytes = max_bytes
         self._date = TradingDate("")
@@ -56,6 +63,19 @@ class KeyFile:
         self._size = self._synced_size = 0
         self._synced_lines = 0
         self._in_doubt = False
+        self._opening = True
+        self._go_on_from(head)
+
+    def _go_on_from(self, head: Head) -> None:
+        self.head = self._synced_head = head
+        seal = seal_of(head.last_line)
+        self._chain = self._synced_chain = BEGINNING if seal is None else seal.own
+
+    @property
+    def synced_position(self) -> str:
+        """The last entry that is safe, "0-0" where the stream has begun anew since."""
+        safe = self._synced_head
+        return safe.position if safe.generation == self.head.generation else FIRST_ID
 
     def append(self, batch: Batch) -> None:
         """Write a batch, over as many files as its dates and sizes ask for.
@@ -65,21 +85,26 @@ class KeyFile:
         """
         try:
             self._mend()
+            head = self.head
+            if batch.gap is not None and batch.gap.restarted:
+                head = replace(head, generation=head.generation + 1)
+            prefix = prefix_of(self.key, head.generation)
             chunk: list[bytes] = []
-            size, last = 0, ""
+            size = 0
             for number, (entry_id, text) in enumerate(batch.entries):
                 date = self._date_of(order_of(entry_id)[0] * 1_000_000)
                 if date != self._date or self._size + size >= self._max_bytes:
-                    self._write(chunk, last)
+                    self._write(chunk, head)
                     chunk, size = [], 0
                     self._turn_to(date)
                 gap = batch.gap if number == 0 else None
-                line = b"" if gap is None else self._sealed(gap_line(self._prefix, gap))
-                line += self._sealed(entry_line(self._prefix, entry_id, text))
-                chunk.append(line)
-                size, last = size + len(line), entry_id
-            self._write(chunk, last)
-        except OSError:
+                before = b"" if gap is None else self._sealed(gap_line(prefix, gap))
+                line = self._sealed(entry_line(prefix, entry_id, text))
+                chunk.append(before + line)
+                size += len(before) + len(line)
+                head = replace(head, position=entry_id, last_line=line, path=self._path)
+            self._write(chunk, head)
+        except Exception:
             self._in_doubt = True
             raise
 
@@ -103,6 +128,45 @@ class KeyFile:
             handle, self._fd = self._fd, -1
             os.close(handle)
 
+    def retake(self, today: TradingDate) -> Path | None:
+        """Begin again behind what the folder holds, where somebody moved, deleted or changed the open file.
+
+        A file of an earlier date may be moved away: it is let go. Returns the path of what was taken.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        if self._fd < 0 or self._path is None or self._in_doubt or self._is_in_place(self._path):
+            return None
+        if self._size != self._synced_size:
+            self._sync_now()
+        date = self._let_go()
+        if date != today:
+            return None
+        self._size = 0
+        if self._path.exists():
+            self._size = intact_bytes(self._path)
+            cut(self._path, self._size)
+        self._synced_size = self._size
+        heads, _ = recover(self._root, self._stem)
+        self._go_on_from(heads.get(self._stem, Head(FIRST_ID)))
+        return self._path
+
+    def _is_in_place(self, path: Path) -> bool:
+        mine = os.fstat(self._fd)
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            return False
+        return (found.st_dev, found.st_ino, found.st_size) == (mine.st_dev, mine.st_ino, self._size)
+
+    def _let_go(self) -> TradingDate:
+        """Close the file, which the next line opens anew; return its date."""
+        with suppress(OSError):
+            self.close()
+        date, self._date = self._date, TradingDate("")
+        return date
+
     def _mend(self) -> None:
         """Cut back to what was synced after an error. Not possible: the next call tries again.
 
@@ -110,13 +174,11 @@ class KeyFile:
         """
         if not self._in_doubt:
             return
-        with suppress(OSError):
-            self.close()
+        self._let_go()
         if self._path is not None and self._path.exists():
             os.truncate(self._path, min(self._synced_size, self._path.stat().st_size))
-        self._date = TradingDate("")
-        self._size, self.position = self._synced_size, self.synced_position
-        self.lines, self._chain = self._synced_lines, self._synced_chain
+        self._size, self.lines = self._synced_size, self._synced_lines
+        self.head, self._chain = self._synced_head, self._synced_chain
         self._in_doubt = False
 
     def settle(self) -> None:
@@ -132,7 +194,7 @@ class KeyFile:
         self._opening = False
         return text
 
-    def _write(self, chunk: Sequence[bytes], last_id: str) -> None:
+    def _write(self, chunk: Sequence[bytes], head: Head) -> None:
         if not chunk:
             return
         data = memoryview(b"".join(chunk))
@@ -140,7 +202,7 @@ class KeyFile:
         while data:
             data = data[os.write(self._fd, data) :]
         self._size += length
-        self.position = last_id
+        self.head = head
         self.lines += len(chunk)
 
     def _turn_to(self, date: TradingDate) -> None:
@@ -169,13 +231,11 @@ class KeyFile:
 
     def _sync_now(self) -> None:
         os.fsync(self._fd)
-        if os.fstat(self._fd).st_nlink == 0:
-            raise FileNotFoundError(errno.ENOENT, "removed while it was being written", str(self._path))
         self._mark_synced()
 
     def _mark_synced(self) -> None:
-        self._synced_size, self.synced_position, self._synced_lines = self._size, self.position, self.lines
-        self._synced_chain = self._chain
+        self._synced_size, self._synced_lines = self._size, self.lines
+        self._synced_head, self._synced_chain = self.head, self._chain
 
 
 class JournalWriter:
@@ -188,9 +248,17 @@ class JournalWriter:
         self._max_bytes = max_bytes
         self._files: dict[str, KeyFile] = {}
 
+    def head(self, key: str) -> Head:
+        """Return the last entry of a key that was written, with its line: read on from here."""
+        return self._file(key).head
+
     def position(self, key: str) -> str:
-        """Return the last entry of a key that was written: read on from here."""
-        return self._file(key).position
+        """Return the last entry of a key that was written."""
+        return self.head(key).position
+
+    def recent(self, key: str) -> Iterator[tuple[str, bytes]]:
+        """Yield what was written last of a key, newest first, as (id, line)."""
+        return lines_before(self._root, self.head(key))
 
     def synced(self, key: str) -> str:
         """Return the last entry of a key that a power cut cannot take."""
@@ -207,11 +275,17 @@ class JournalWriter:
 
     def sync(self) -> None:
         """Sync every file, the others also when one fails. Raises the first OSError."""
-        self._each(KeyFile.sync)
+        each(self._files.values(), KeyFile.sync)
 
     def settle(self) -> None:
         """Put every file that met an error back to what was synced. Raises the first OSError."""
-        self._each(KeyFile.settle)
+        each(self._files.values(), KeyFile.settle)
+
+    def retake(self, now_ns: int) -> list[Path]:
+        """Return the files of today that somebody took; their streams are read again. Raises OSError."""
+        today = self._date_of(now_ns)
+        taken = [file.retake(today) for file in self._files.values()]
+        return [path for path in taken if path is not None]
 
     def close(self) -> None:
         """Sync and close. Raises OSError where that fails; everything is closed even then."""
@@ -221,16 +295,6 @@ class JournalWriter:
             for file in self._files.values():
                 file.close()
 
-    def _each(self, act: Callable[[KeyFile], None]) -> None:
-        first: OSError | None = None
-        for file in self._files.values():
-            try:
-                act(file)
-            except OSError as error:
-                first = first or error
-        if first is not None:
-            raise first
-
     def _file(self, key: str) -> KeyFile:
         file = self._files.get(key)
         if file is None:
@@ -238,3 +302,15 @@ class JournalWriter:
             file = KeyFile(self._root, key, head, self._date_of, self._max_bytes)
             self._files[key] = file
         return file
+
+
+def each(items: Iterable[Item], act: Callable[[Item], None]) -> None:
+    """Act on every item, the others also when one fails; then raise the first error."""
+    first: Exception | None = None
+    for item in items:
+        try:
+            act(item)
+        except Exception as error:
+            first = first or error
+    if first is not None:
+        raise first

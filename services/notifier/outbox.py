@@ -92,7 +92,7 @@ def close_digest(state: NotifierState, now_ns: int) -> NotifierState:
 
 
 def bounded_open(alerts: dict[str, OpenAlert]) -> dict[str, OpenAlert]:
+    """Drop the oldest beyond the bound: first what has no end to be told, last what waits for a person."""
     while len(alerts) > MAX_OPEN:
-        quiet = (key for key, entry in alerts.items() if not entry.waits_for_a_person)
-        alerts.pop(next(quiet, next(iter(alerts))))
+        alerts.pop(min(alerts, key=lambda key: (alerts[key].waits_for_a_person, alerts[key].has_an_end)))
     return alerts

@@ -5,6 +5,8 @@ from typing import Any, ClassVar, Final
 
 from pydantic import Field
 
+from services.contracts.alert_codes import AlertCode
+from services.contracts.alert_text import WORDS, Language
 from services.contracts.envelope import Part
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.step import State
@@ -77,9 +79,20 @@ class OpenAlert(Part):
     def waits_for_a_person(self) -> bool:
         return self.told and not self.acknowledged_by and self.alert.severity is Severity.CRITICAL
 
+    @property
+    def has_an_end(self) -> bool:
+        """Whether its end will be told: it lasts until then, however long that is."""
+        try:
+            return bool(WORDS[Language.ENGLISH][AlertCode(self.alert.code)].after)
+        except ValueError:
+            return False
+
 
 class Recovered(Part):
-    """A trouble that was over a short while ago. `tell_at_ns` is when that is told, if it was put off."""
+    """A trouble that was over a short while ago. `tell_at_ns` is when that is told, if it was put off.
+
+    Nobody had answered it where `repeat_at_ns` is not 0: if it comes back, its repetitions go on.
+    """
 
     alert: AlertRaised
     first_ns: int
@@ -89,6 +102,8 @@ class Recovered(Part):
     flaps: int
     told_ns: int
     tell_at_ns: int = 0
+    repeats: int = 0
+    repeat_at_ns: int = 0
 
 
 class DigestLine(Part):

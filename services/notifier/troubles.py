@@ -1,14 +1,16 @@
 """One trouble from its first word to its last: told, counted, repeated, acknowledged, over. Pure.
 
-It is told once while it lasts, and again where it becomes more severe. A repetition tells its newest
-words. One that comes back shortly after it was over is the same trouble: it goes on counting, and from
-the third time on it is told at most once in `flap_hold_ns`. A critical one that nobody acknowledged is
-repeated, at growing intervals, and from some repetition on also to the second webhook. One that was
-acknowledged and comes after a silence of `same_within_ns` is a new one.
+It is told once while it lasts, and again where it becomes more severe, or where a count in it has grown that
+nobody has acknowledged. A repetition tells its newest words. One that comes back shortly after it was over is
+the same trouble: it goes on counting, and from the third time on it is told at most once in `flap_hold_ns`. A
+critical one that nobody acknowledged is repeated, at growing intervals, and from some repetition on also to
+the second webhook, whether or not it was away in between. One that was acknowledged and comes after a silence
+of `same_within_ns` is a new one. One whose end will be told is known until then.
 """
 
 from typing import Final
 
+from services.contracts.alert_codes import AlertCode
 from services.contracts.ids import derive_id
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import AlertAcknowledged
@@ -26,6 +28,11 @@ from services.notifier.policy import LOUDNESS, Route
 from services.notifier.state import MAX_RECENT, Notice, NoticeReason, NotifierState, OpenAlert, Recovered
 
 FLAPS_TOLD: Final = 3
+COUNTED: Final = frozenset(
+    {AlertCode.DEAD_LETTER, AlertCode.JOB_REFUSED, AlertCode.JOURNAL_HOLE, AlertCode.JOURNAL_RESTARTED,
+     AlertCode.JOURNAL_TAKEN}
+)  # fmt: skip
+"""One alert for many: whoever raises it says a growing count ever less often."""
 
 
 def on_raised(state: NotifierState, alert: AlertRaised, event: Received) -> NotifierState:
@@ -37,8 +44,19 @@ def on_raised(state: NotifierState, alert: AlertRaised, event: Received) -> Noti
         return _worse(state, known, alert, event)
     newest = alert if alert.severity is known.alert.severity else known.alert
     again = known.model_copy(update={"alert": newest, "last_ns": event.now_ns, "seen": known.seen + 1})
+    grown = known.told and not known.acknowledged_by and _count(alert) > _count(known.alert) > 0
+    if grown:
+        again = again.model_copy(update={"told_ns": event.now_ns, "tell_at_ns": 0})
     state = state.but(open={**state.open, alert.alert_id: again})
+    if grown:
+        return with_notice(state, _notice(event.envelope.id, NoticeReason.RAISED, again))
     return state if known.told else with_digest_line(state, alert, event.now_ns)
+
+
+def _count(alert: AlertRaised) -> int:
+    """Return how many of what comes one by one an alert tells of; 0 where it tells of no such."""
+    count = alert.facts.get("count")
+    return count if alert.code in COUNTED and isinstance(count, int) else 0
 
 
 def _was_silent(state: NotifierState, known: OpenAlert, now_ns: int) -> bool:
@@ -60,6 +78,8 @@ def _begun(state: NotifierState, alert: AlertRaised, event: Received) -> Notifie
         entry = entry.model_copy(
             update={"first_ns": before.first_ns, "seen": before.seen + 1, "flaps": before.flaps + 1}
         )
+        if entry.told and before.repeat_at_ns:
+            entry = entry.model_copy(update={"repeats": before.repeats, "repeat_at_ns": before.repeat_at_ns})
         free_ns = before.told_ns + state.policy.flap_hold_ns
         if entry.told and not silent and entry.flaps >= FLAPS_TOLD and now_ns < free_ns:
             silent = True
@@ -100,7 +120,8 @@ def on_resolved(state: NotifierState, alert: AlertRaised, event: Received) -> No
     over = Recovered(
         alert=alert.model_copy(update={"severity": known.alert.severity}), first_ns=known.first_ns,
         began_ns=known.began_ns, over_ns=event.envelope.ts_event_ns, seen=known.seen, flaps=known.flaps,
-        told_ns=known.told_ns,
+        told_ns=known.told_ns, repeats=known.repeats,
+        repeat_at_ns=known.repeat_at_ns if known.waits_for_a_person else 0,
     )  # fmt: skip
     if not known.told or known.tell_at_ns:
         return with_digest_line(_remember(state, over), alert, now_ns)
@@ -193,11 +214,12 @@ def _reminded(state: NotifierState, repeats: int) -> tuple[str, ...]:
 
 
 def forget_old(state: NotifierState, now_ns: int) -> NotifierState:
-    """Drop what was not raised again for long; what waits for a person is never forgotten."""
+    """Drop what was not raised again for long, unless it waits for a person or its end will be told."""
     old = [
         alert_id
         for alert_id, entry in state.open.items()
-        if not entry.waits_for_a_person and now_ns - entry.last_ns >= state.policy.forget_after_ns
+        if now_ns - entry.last_ns >= state.policy.forget_after_ns
+        and not (entry.waits_for_a_person or entry.has_an_end)
     ]
     if not old:
         return state

@@ -1,15 +1,19 @@
 """Who is told what and when: the core alone."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.contracts.alert_codes import AlertCode
+from services.contracts.alert_text import raised
 from services.contracts.limits import NS_PER_S
 from services.contracts.messages.alerts import AlertKind, AlertRaised
 from services.contracts.messages.status import NotifierStatus
 from services.contracts.step import Tick
 from services.contracts.terms import Severity
 from services.notifier.core import decide
+from services.notifier.journal_troubles import EVERYTHING
 from services.notifier.lane import Lane
 from services.notifier.policy import AlertPolicy
 from services.notifier.reported import DigestHandedOver, JournalReported, NoticesDelivered, Trouble
@@ -169,15 +173,54 @@ def test_a_trouble_of_the_journal_is_raised_once_again_when_worse_and_closed_whe
     ]  # fmt: skip
 
 
-def test_a_hole_in_the_journal_is_never_told_to_be_over() -> None:
-    facts = {"stream": "orders", "after": "1-0", "before": "5-0"}
-    hole = Trouble(
-        alert_id="hole", severity=Severity.WARNING, code=AlertCode.JOURNAL_HOLE.value, facts=facts
+def hole(count: int) -> Trouble:
+    facts = {"stream": "orders", "after": "1-0", "before": "5-0", "count": count}
+    return Trouble(
+        alert_id="journal-hole-orders", severity=Severity.WARNING, code=AlertCode.JOURNAL_HOLE, facts=facts,
+        count=count,
     )  # fmt: skip
-    told = decide(FRESH, received(JournalReported(lines=1, lag_ms=0, troubles=(hole,))))
-    assert [type(out.message) for out in told.out] == [AlertRaised]
-    later_on = decide(told.state, received(JournalReported(lines=2, lag_ms=0)))
-    assert later_on.out == () and later_on.state.own == {}
+
+
+def heard(state: NotifierState, **report: Any) -> tuple[NotifierState, list[tuple[str, bool]]]:
+    """Take in a report of the journal; returns the alerts that it led to, as (id, whether it is over)."""
+    step = decide(state, received(JournalReported(lines=0, lag_ms=0, **report)))
+    alerts = [out.message for out in step.out if isinstance(out.message, AlertRaised)]
+    return step.state, [(alert.alert_id, alert.resolved) for alert in alerts]
+
+
+def test_many_holes_of_one_stream_are_one_alert_that_is_told_where_its_count_grows() -> None:
+    state, raised = FRESH, []
+    for number in (1, 1, 7):
+        state, said = heard(state, troubles=(hole(number),))
+        raised += said
+    assert raised == [("journal-hole-orders", False)] * 2
+    state, said = heard(state)
+    assert said == [("journal-hole-orders", True)] and state.own == {}
+
+
+def test_what_a_started_journal_does_not_know_yet_is_neither_wrong_nor_over() -> None:
+    room = Trouble(
+        alert_id="journal-disk", severity=Severity.WARNING, code=AlertCode.JOURNAL_DISK,
+        facts={"least": 1, "folder": "x"},
+    )  # fmt: skip
+    state, _ = heard(FRESH, troubles=(room, trouble(Severity.CRITICAL)))
+    state = after(state, raised(AlertCode.JOURNAL_STOPPED, "journal-stopped", Severity.CRITICAL, {
+        "failure": "disk", "problem": "No space left on device",
+    }))  # fmt: skip
+    state, said = heard(state, unknown=EVERYTHING)
+    assert said == [] and set(state.own) == {"journal-disk", "journal-stopped"}
+    state, said = heard(state, unknown=("journal-disk",))
+    assert said == [("journal-stopped", True)]
+    state, said = heard(state, troubles=(room,))
+    assert said == []
+
+
+def test_an_end_whose_words_a_build_before_did_not_give_is_not_told() -> None:
+    facts = {"stream": "orders", "after": "1-0", "before": "5-0"}
+    old = AlertRaised(**{**alert("journal-gap-1").model_dump(), "code": "journal_hole", "facts": facts})
+    state = after(FRESH, old).but(own={"journal-gap-1": Severity.WARNING})
+    state, said = heard(state)
+    assert said == [] and state.own == {}
 
 
 def test_a_trouble_that_ended_before_its_alert_was_read_back_ends_in_its_own_words() -> None:
@@ -194,6 +237,60 @@ def test_a_trouble_that_ended_before_its_alert_was_read_back_ends_in_its_own_wor
 def test_what_was_told_is_forgotten_in_time_but_never_while_it_waits_for_a_person() -> None:
     state = after(FRESH, alert("w", Severity.WARNING), alert("c"), later(21_600))
     assert set(state.open) == {"c"}
+
+
+def disconnected(*, over: bool = False) -> AlertRaised:
+    facts: dict[str, Any] = {} if over else {"problem": "the control says 0"}
+    severity = Severity.INFO if over else Severity.CRITICAL
+    return raised(AlertCode.DISCONNECTED, "disconnect", severity, facts, resolved=over)
+
+
+def test_a_trouble_whose_end_will_be_told_is_known_until_then() -> None:
+    state = after(FRESH, disconnected(), acknowledged("disconnect"), later(100_000))
+    assert state.open["disconnect"].acknowledged_by == "kim"
+    state = after(state, delivered(state), received(disconnected(over=True), START_NS + 100_001 * SECOND))
+    assert reasons(state) == [NoticeReason.RESOLVED] and not state.open
+
+
+def test_a_critical_that_comes_and_goes_escalates_as_one_that_lasts() -> None:
+    state = NotifierState(policy=AlertPolicy(escalation_webhook="boss"))
+    escalated = []
+    for second in range(0, 1_200, 60):
+        now_ns = START_NS + second * SECOND
+        state = after(state, received(disconnected(), now_ns), Tick(now_ns))
+        escalated += [second for notice in state.outbox if notice.webhook == "boss"]
+        state = after(state, received(disconnected(over=True), now_ns + 30 * SECOND))
+        state = after(state, delivered(state))
+    assert escalated == [900]
+
+
+def test_one_that_was_answered_and_comes_back_is_counted_from_then() -> None:
+    state = after(FRESH, disconnected(), acknowledged("disconnect"), disconnected(over=True))
+    back_ns = START_NS + 200 * SECOND
+    state = after(state, received(disconnected(), back_ns))
+    state = after(state, delivered(state), Tick(back_ns + 299 * SECOND))
+    assert state.outbox == ()
+    assert reasons(after(state, Tick(back_ns + 300 * SECOND))) == [NoticeReason.REPEATED]
+
+
+def buried(count: int) -> AlertRaised:
+    facts = {"service": "risk", "stream": "orders", "count": count, "entry": f"{count}-0", "problem": "x"}
+    return raised(AlertCode.DEAD_LETTER, "dead-risk-orders", Severity.CRITICAL, facts)
+
+
+def test_a_second_buried_entry_is_told_although_its_alert_is_open() -> None:
+    state = after(FRESH, buried(1), buried(1), buried(2))
+    assert [notice.alert.facts["entry"] for notice in state.outbox] == ["1-0", "2-0"]
+    state = after(state, delivered(state), acknowledged("dead-risk-orders"), buried(3))
+    assert reasons(state) == [NoticeReason.ACKNOWLEDGED], "somebody looks at them already"
+
+
+def test_what_has_no_end_gives_way_before_what_lasts() -> None:
+    gate = raised(AlertCode.GATE_FEED, "gate-feed", Severity.WARNING, {"problem": "KRX"})
+    state = after(FRESH, gate)
+    for number in range(MAX_OPEN + 50):
+        state = after(state, alert(f"w{number}", Severity.WARNING))
+    assert len(state.open) == MAX_OPEN and "gate-feed" in state.open
 
 
 def test_a_restart_keeps_the_outbox_and_everything_that_was_told() -> None:

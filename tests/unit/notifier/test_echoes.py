@@ -212,7 +212,7 @@ def test_the_reminders_of_a_trouble_that_came_back_are_not_those_of_the_first_ti
     over = resolved("stranded-p1")
     state = after(first, delivered(first), received(over, START_NS + 310 * SECOND))
     state = after(state, received(stranded("p1"), START_NS + 400 * SECOND))
-    again = after(state, delivered(state), later(700))
+    again = after(state, delivered(state), later(900))
     assert reasons(first) == reasons(again) == [NoticeReason.REPEATED]
     assert first.outbox[0].notice_id != again.outbox[0].notice_id
 

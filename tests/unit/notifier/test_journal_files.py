@@ -3,7 +3,7 @@
 import json
 import os
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from services.contracts.streams import COMMANDS, ORDERS, TABLE, TICKS, key_of, stream_of
 from services.contracts.terms import TradingDate
 from services.market.market_clock import REAL_TIME
+from services.notifier.journal_chain import verify
 from services.notifier.journal_folder import (
     JournalLocked,
     dates_in,
@@ -25,6 +26,7 @@ from services.notifier.journal_folder import (
     stem_of,
 )
 from services.notifier.journal_line import (
+    DEEPEST,
     FIRST_ID,
     Gap,
     LineUnreadable,
@@ -188,7 +190,7 @@ def test_a_line_longer_than_the_window_is_found(tmp_path: Path) -> None:
     journal.append(Batch(ORDERS.key, [*entries(0, 2), (f"{DAY_MS + 2}-0", long)]))
     journal.close()
     tail = read_tail(tmp_path / DAY / "orders.jsonl", window=100)
-    assert (tail.position, tail.torn_bytes) == (f"{DAY_MS + 2}-0", 0)
+    assert (tail.head.position, tail.torn_bytes) == (f"{DAY_MS + 2}-0", 0)
 
 
 def test_a_damaged_line_in_the_middle_is_named(tmp_path: Path) -> None:
@@ -261,18 +263,98 @@ def test_a_handle_that_broke_is_given_up_and_the_file_opened_again(tmp_path: Pat
     assert numbers(tmp_path) == list(range(11))
 
 
-def test_a_file_removed_under_the_writer_is_noticed_and_begun_again(tmp_path: Path) -> None:
+NOON_NS = (DAY_MS + 3_600_000) * 1_000_000
+
+
+def taken_away(path: Path) -> None:
+    path.rename(path.with_suffix(".away"))
+
+
+@pytest.mark.parametrize(
+    ("take", "left"),
+    [(Path.unlink, -1), (taken_away, -1), (lambda path: os.truncate(path, 0), -1),
+     (lambda path: os.truncate(path, 200), 0)],
+    ids=["removed", "moved", "emptied", "cut"],
+)  # fmt: skip
+def test_a_file_of_today_that_somebody_took_is_read_again_from_what_is_left(
+    tmp_path: Path, take: Callable[[Path], None], left: int
+) -> None:
     journal = writer(tmp_path)
     journal.append(Batch(ORDERS.key, entries(0, 5)))
     journal.sync()
-    (tmp_path / DAY / "orders.jsonl").unlink()
+    assert journal.retake(NOON_NS) == []
+    path = tmp_path / DAY / "orders.jsonl"
+    take(path)
     journal.append(Batch(ORDERS.key, entries(5, 2)))
-    with pytest.raises(FileNotFoundError):
-        journal.sync()
-    journal.settle()
-    journal.append(Batch(ORDERS.key, entries(5, 2)))
+    assert journal.retake(NOON_NS) == [path] and journal.retake(NOON_NS) == []
+    assert journal.position(ORDERS.key) == (FIRST_ID if left < 0 else f"{DAY_MS + left}-0")
+    journal.append(Batch(ORDERS.key, entries(left + 1, 7 - left - 1)))
     journal.close()
-    assert numbers(tmp_path) == [5, 6], "what a person removed stays removed; what came after is there"
+    assert numbers(tmp_path) == list(range(7))
+    assert [verdict.broken for verdict in verify(tmp_path)] == [None]
+
+
+def test_a_file_of_an_earlier_date_may_be_moved_away(tmp_path: Path) -> None:
+    journal = writer(tmp_path)
+    journal.append(Batch(ORDERS.key, entries(0, 5)))
+    (tmp_path / DAY).rename(tmp_path / "elsewhere")
+    assert journal.retake(NOON_NS + 86_400 * 10**9) == []
+    journal.append(Batch(ORDERS.key, entries(0, 1, DAY_MS + 86_400_000)))
+    journal.close()
+    assert dates_in(tmp_path) == [NEXT_DAY] and numbers(tmp_path, NEXT_DAY) == [0]
+
+
+def test_the_newest_line_of_a_stream_that_began_anew_is_its_last_not_its_highest(tmp_path: Path) -> None:
+    journal = writer(tmp_path, max_bytes=300)
+    journal.append(Batch(ORDERS.key, entries(50, 5)))
+    lower = entries(0, 5)
+    journal.append(Batch(ORDERS.key, lower, Gap(f"{DAY_MS + 54}-0", lower[0][0], restarted=True)))
+    assert journal.synced(ORDERS.key) in (FIRST_ID, *(entry_id for entry_id, _ in lower))
+    journal.close()
+    again = writer(tmp_path, max_bytes=300)
+    assert again.position(ORDERS.key) == lower[-1][0]
+    recent = [entry_id for entry_id, _ in again.recent(ORDERS.key)]
+    assert recent == [entry_id for entry_id, _ in [*entries(50, 5), *lower]][::-1]
+    again.append(Batch(ORDERS.key, entries(5, 1)))
+    again.close()
+    assert numbers(tmp_path) == [*range(50, 55), *range(6)]
+    assert [verdict.broken for verdict in verify(tmp_path)] == [None]
+    assert [gap.restarted for gap in gaps_of(tmp_path / DAY, ORDERS)] == [True]
+
+
+@pytest.mark.parametrize("depth", [DEEPEST, DEEPEST + 1, 950, 980, 100_000])
+def test_an_entry_of_any_depth_comes_back(depth: int) -> None:
+    text = b'{"a[{":"[{\\"",' + b'"b":' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"
+    line = read_line(entry_line(prefix_of(ORDERS.key), "5-1", text)[:-1])
+    assert (line.body is None, line.raw) == ((False, None) if depth <= DEEPEST else (True, text))
+
+
+@pytest.mark.parametrize("seal", [b"", b',"h":"' + b"a" * 32 + b'"'])
+def test_a_deep_line_of_an_earlier_build_is_read(seal: bytes) -> None:
+    text = b'{"a":' + b"[" * 2_000 + b"]" * 2_000 + b"}"
+    line = read_line(b'{"id":"5-1","key":"' + ORDERS.key.encode() + b'","m":' + text + seal + b"}")
+    assert (line.entry_id, line.key, line.raw) == ("5-1", ORDERS.key, text)
+    with pytest.raises(LineUnreadable):
+        read_line(b"[" * 2_000)
+
+
+def test_a_group_with_a_long_name_has_a_file_that_a_disk_takes(tmp_path: Path) -> None:
+    keys = [key_of(TICKS, "긴" * 300), key_of(TICKS, "긴" * 299 + "x")]
+    journal = writer(tmp_path)
+    for key in keys:
+        journal.append(Batch(key, entries(0, 1)))
+    journal.close()
+    assert len(parts_in(tmp_path / DAY)) == 2 and {stem_of(key) for key in keys} == set(recover(tmp_path)[0])
+
+
+def test_a_file_that_fails_keeps_no_other_from_being_synced(tmp_path: Path) -> None:
+    journal = writer(tmp_path)
+    for key in (G1, ORDERS.key):
+        journal.append(Batch(key, entries(0, 5)))
+    os.close(journal._files[G1]._fd)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        journal.sync()
+    assert journal.synced(ORDERS.key) == f"{DAY_MS + 4}-0" and journal.synced(G1) == FIRST_ID
 
 
 def test_a_full_disk_at_the_turn_to_a_new_file_loses_nothing(tmp_path: Path) -> None:
