@@ -11,10 +11,11 @@ from services.cli.commands_watch import WATCH_PANEL
 from services.cli.faults import EXIT_FAILED, Fault, UsageFault
 from services.cli.options import DEFAULT_RUN, JsonOption, RunOption, console, print_json
 from services.contracts.terms import TradingDate
-from services.notifier.journal_audit import Audit, audit, read_date
+from services.notifier.journal_audit import Audit, audit
 from services.notifier.journal_chain import Verdict, verify
 from services.notifier.journal_folder import dates_in
 from services.notifier.journal_line import LineUnreadable
+from services.notifier.journal_record import read_date
 from services.notifier.settings import NotifierSettings
 from services.runtime.settings import load_settings
 
@@ -56,9 +57,10 @@ def journal_audit(
     date: Annotated[str, typer.Option("--date", metavar="YYYY-MM-DD", help="Default: the newest.")] = "",
     run: RunOption = DEFAULT_RUN, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Say whether every order of a date is explained: its pair, intent, command, build, fills and end.
+    """Say whether every order of a date is explained: quotes, intent, pair, command, build, fills and end.
 
-    What Redis lost with its last second, and a person's order that nobody has named, are told here.
+    The profit of each pair is computed again from its own fills, costs and claims. What Redis lost with its
+    last second, and a person's order that nobody has named, are told here.
     """
     root = journal_folder(folder, run)
     dates = dates_in(root)

@@ -1,9 +1,11 @@
 """Is every order of a day explained? The completeness check of the record (RTS 6 art. 12(3)).
 
 The chain shows that no line was changed; this shows that nothing is missing between the lines: each order
-was commanded for a pair that risk approved, from an intent that names its two quotes, under reference data
-that is on record, by a build that is known, and its end is told; each fill is in the close of its pair; each
-order that is not ours was named by a person. `audit` is pure; `read_date` reads what it needs.
+was commanded for a pair that risk approved, from an intent whose two quotes are on record and give its
+prices, under reference data that is on record, by a build that is known, and its end is told; the close of
+each pair, its profit too, is what its own fills, costs and claims come to, on whatever date they were told;
+each order that is not ours was named by a person. `audit` is pure; `read_date` (`journal_record`) reads what
+it needs.
 
 An order names its build through the process that made it: the newest one of that service which had
 started by then, as the heartbeats in the record say.
@@ -11,51 +13,25 @@ started by then, as the heartbeats in the record say.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Final
 
-from services.contracts.envelope import Unreadable
 from services.contracts.ids import order_id_of
-from services.contracts.in_force import Reference
 from services.contracts.limits import NS_PER_S
-from services.contracts.messages.commands import AmendOrder, PlaceOrder
+from services.contracts.messages.commands import PlaceOrder
 from services.contracts.messages.control import (
-    ReferencePublished,
     ResidualClaimed,
-    SymbolPauseRequested,
-    SymbolResumed,
 )
 from services.contracts.messages.intents import TradeIntent
 from services.contracts.messages.orders import (
-    CommandDenied,
-    ForeignOrderSeen,
-    OrderClosed,
     OrderFacts,
-    OrderRejected,
-    OrderResolved,
-    Resolution,
 )
-from services.contracts.messages.pairs import PairApproved, PairClosed, PairOutcome, ResidualMarked
-from services.contracts.messages.status import Heartbeat
-from services.contracts.streams import COMMANDS, CONTROL, INTENTS, ORDERS, PAIRS, STATUS, Stream
+from services.contracts.messages.pairs import PairClosed, PairOutcome
 from services.contracts.terms import Side, TradingDate
-from services.notifier.journal_folder import dates_in
-from services.notifier.journal_line import JournalLine
-from services.notifier.journal_reader import read_lines
+from services.notifier.journal_record import Build, Finding, Order, Record
 
 UNDER_WAY_NS: Final = 60 * NS_PER_S
 """What began so shortly before the record's end may still be going on: its end is not asked for."""
-_STREAMS: Final = (PAIRS, INTENTS, COMMANDS, ORDERS, CONTROL)
-_ENDS: Final = (OrderClosed, OrderRejected)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that the record does not explain. `about` is an order, a pair, or a stream."""
-
-    about: str
-    problem: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,176 +62,6 @@ class Audit:
     findings: tuple[Finding, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Build:
-    """The build of one process of a service, and when it started (Redis time)."""
-
-    service: str
-    started_at_ns: int
-    build_id: str
-
-
-@dataclass(slots=True)
-class _Order:
-    """All that the record says of one order."""
-
-    order_id: str
-    command: PlaceOrder | None = None
-    commanded: tuple[str, int] = ("", 0)
-    facts: OrderFacts | None = None
-    told: tuple[str, int] = ("", 0)
-    broker_numbers: set[str] = field(default_factory=set)
-    denied: CommandDenied | None = None
-    end: str = ""
-    amended: bool = False
-
-    @property
-    def pair_id(self) -> str:
-        said = self.command or self.facts or self.denied
-        return "" if said is None else said.pair_id
-
-    @property
-    def first_ns(self) -> int:
-        return self.commanded[1] or self.told[1]
-
-
-@dataclass(slots=True)
-class Record:
-    """What the lines of one date say, and with what its pairs began on dates before."""
-
-    trading_date: TradingDate
-    orders: dict[str, _Order] = field(default_factory=dict)
-    approvals: dict[str, PairApproved] = field(default_factory=dict)
-    intents: dict[str, TradeIntent] = field(default_factory=dict)
-    references: dict[str, Reference] = field(default_factory=dict)
-    closes: dict[str, PairClosed] = field(default_factory=dict)
-    stranded: set[str] = field(default_factory=set)
-    carried: set[str] = field(default_factory=set)
-    """Pairs that were approved on an earlier date: their money is not all of this one."""
-    by_hand: dict[str, tuple[int, ForeignOrderSeen]] = field(default_factory=dict)
-    words: list[tuple[int, str]] = field(default_factory=list)
-    """When a person said something of a symbol, and of which."""
-    builds: set[Build] = field(default_factory=set)
-    holes: list[Finding] = field(default_factory=list)
-    ends_ns: int = 0
-
-    def take(self, line: JournalLine, stream: Stream) -> None:
-        """Take in one line; a hole or what was no message is a finding of its own."""
-        if line.gap is not None:
-            lost = f"entries after {line.gap.from_id} and before {line.gap.to_id} are not on record"
-            self.holes.append(Finding(stream.name, lost))
-            return
-        try:
-            envelope = line.envelope
-        except Unreadable as error:
-            self.holes.append(Finding(stream.name, f"entry {line.entry_id} cannot be read: {error}"))
-            return
-        at_ns, message = envelope.ts_init_ns, envelope.body
-        self.ends_ns = max(self.ends_ns, at_ns)
-        facts = getattr(message, "facts", None)
-        if isinstance(facts, OrderFacts):
-            self._take_facts(facts, message, (envelope.source, at_ns))
-        match message:
-            case PlaceOrder():
-                order = self._order(message.order_id)
-                if order.command is None:
-                    order.command, order.commanded = message, (envelope.source, at_ns)
-            case AmendOrder():
-                self._order(message.target_order_id).amended = True
-            case CommandDenied() if not message.target_order_id:
-                order = self._order(message.order_id)
-                order.told = order.told if order.told[0] else (envelope.source, at_ns)
-                order.denied, order.end = message, order.end or f"denied: {message.reason}"
-            case PairApproved():
-                self.approvals[message.pair_id] = message
-            case TradeIntent():
-                self.intents[message.intent_id] = message
-            case PairClosed():
-                known = self.closes.get(message.pair_id)
-                if known is None or message.closings >= known.closings:
-                    self.closes[message.pair_id] = message
-            case ResidualMarked():
-                self.stranded.add(message.pair_id)
-            case ReferencePublished():
-                self.references[message.reference_hash] = message.reference
-            case ForeignOrderSeen() if message.trading_date == self.trading_date:
-                first_ns, _ = self.by_hand.get(message.broker_order_no, (at_ns, message))
-                self.by_hand[message.broker_order_no] = (first_ns, message)
-            case SymbolResumed() | SymbolPauseRequested(paused=False):
-                self.words.append((at_ns, message.symbol))
-            case ResidualClaimed() if message.pair_id in self.approvals:
-                self.words.append((at_ns, self.approvals[message.pair_id].symbol))
-
-    def _order(self, order_id: str) -> _Order:
-        return self.orders.setdefault(order_id, _Order(order_id))
-
-    def _take_facts(self, facts: OrderFacts, message: object, told: tuple[str, int]) -> None:
-        """Facts of another date belong to that date's record."""
-        if facts.trading_date != self.trading_date:
-            return
-        order = self._order(facts.order_id)
-        order.told = order.told if order.told[0] else told
-        if facts.broker_order_no:
-            order.broker_numbers.add(facts.broker_order_no)
-        known = order.facts
-        if known is None or _figures(facts) >= _figures(known):
-            order.facts = facts
-        if isinstance(message, _ENDS) or facts.closed:
-            order.end = "rejected" if isinstance(message, OrderRejected) else order.end or "closed"
-        elif isinstance(message, OrderResolved) and message.resolution is Resolution.NEVER_ARRIVED:
-            order.end = "never arrived"
-        elif isinstance(message, OrderResolved) and message.reopens:
-            order.end = ""
-
-
-def _figures(facts: OrderFacts) -> tuple[int, int]:
-    """How far an order had come, and what it had cost by then."""
-    return facts.cum_qty_shares, facts.commission_krw + facts.tax_krw
-
-
-def read_date(root: Path, date: TradingDate) -> Record:
-    """Return the record of one date of a journal, and what its pairs began with on dates before.
-
-    Raises:
-        LineUnreadable: a line in the middle of a file is damaged; says which.
-    """
-    record = Record(date)
-    for stream in _STREAMS:
-        for line in read_lines(root / date, stream):
-            record.take(line, stream)
-    record.builds = set(_builds(read_lines(root / date, STATUS)))
-    for earlier in reversed([other for other in dates_in(root) if other < date]):
-        wanted = {order.pair_id for order in record.orders.values()} - {""} - record.approvals.keys()
-        hashes = {pair.reference_hash for pair in record.approvals.values()} - record.references.keys()
-        if not wanted and not hashes:
-            break
-        _fill_in(record, Record(earlier), root / earlier, wanted)
-    return record
-
-
-def _fill_in(record: Record, before: Record, folder: Path, wanted: set[str]) -> None:
-    for stream in (PAIRS, INTENTS, CONTROL):
-        for line in read_lines(folder, stream):
-            before.take(line, stream)
-    found = {pair_id: pair for pair_id, pair in before.approvals.items() if pair_id in wanted}
-    record.approvals.update(found)
-    record.carried |= found.keys()
-    record.references.update(before.references)
-    for pair in found.values():
-        if pair.intent_id in before.intents:
-            record.intents[pair.intent_id] = before.intents[pair.intent_id]
-
-
-def _builds(lines: Iterable[JournalLine]) -> Iterator[Build]:
-    """Each process that a heartbeat names; undecoded, because there are many."""
-    for line in lines:
-        if line.body is not None and line.body.get("type") == Heartbeat.__name__:
-            beat = line.body.get("body") or {}
-            yield Build(
-                str(beat.get("service", "")), int(beat.get("started_at_ns", 0)), str(beat.get("build_id", ""))
-            )
-
-
 def audit(record: Record) -> Audit:
     """Return every order of the date with where it comes from, and all that is not explained."""
     builds = _by_service(record.builds)
@@ -264,7 +70,7 @@ def audit(record: Record) -> Audit:
     for order in orders:
         findings += [Finding(order.order_id, problem) for problem in _problems_of(record, builds, order)]
     findings += _shared_numbers(orders)
-    for pair_id in sorted({order.pair_id for order in orders} - {""}):
+    for pair_id in record.pairs():
         own = [order for order in orders if order.pair_id == pair_id]
         findings += [Finding(pair_id, problem) for problem in _problems_of_pair(record, pair_id, own)]
     findings += _nobodys(record)
@@ -295,7 +101,7 @@ def _build_at(builds: _Builds, said: tuple[str, int]) -> str:
     return own[place - 1].build_id if place else ""
 
 
-def _problems_of(record: Record, builds: _Builds, order: _Order) -> Iterator[str]:
+def _problems_of(record: Record, builds: _Builds, order: Order) -> Iterator[str]:
     command, facts = order.command, order.facts
     approval = record.approvals.get(order.pair_id)
     if approval is None:
@@ -326,7 +132,7 @@ def _same(command: PlaceOrder, facts: OrderFacts, *, amended: bool) -> bool:
     return commanded == told and (amended or command.qty_shares == facts.qty_shares)
 
 
-def _names_itself(order: _Order) -> bool:
+def _names_itself(order: Order) -> bool:
     parts = order.order_id.split(".")
     if len(parts) != 4 or not (parts[1].isdigit() and parts[3].isdigit()):
         return False
@@ -337,7 +143,7 @@ def _names_itself(order: _Order) -> bool:
     }
 
 
-def _shared_numbers(orders: Sequence[_Order]) -> Iterator[Finding]:
+def _shared_numbers(orders: Sequence[Order]) -> Iterator[Finding]:
     owner: dict[str, str] = {}
     for order in orders:
         for number in sorted(order.broker_numbers):
@@ -346,36 +152,93 @@ def _shared_numbers(orders: Sequence[_Order]) -> Iterator[Finding]:
                 yield Finding(order.order_id, f"the broker's order {number} is also {other}'s")
 
 
-def _problems_of_pair(record: Record, pair_id: str, own: Sequence[_Order]) -> Iterator[str]:
-    """Whether the fills of a pair's orders are what its approval allowed and its close says."""
+def _problems_of_pair(record: Record, pair_id: str, own: Sequence[Order]) -> Iterator[str]:
+    """Whether a pair's intent had its quotes, and its close says what its fills come to."""
     approval, closed = record.approvals.get(pair_id), record.closes.get(pair_id)
-    if approval is None or pair_id in record.carried:
+    if approval is None:
+        if not own:
+            yield "it was closed, and no approval of it is on record"
         return
-    bought, sold = _filled(own, Side.BUY), _filled(own, Side.SELL)
-    if bought[0] > approval.qty_shares:
-        yield f"{bought[0]} shares were bought, {approval.qty_shares} approved"
-    if closed is None:
-        last_ns = max(order.first_ns for order in own)
-        if bought[0] and pair_id not in record.stranded and last_ns < record.ends_ns - UNDER_WAY_NS:
-            yield "it was filled, and neither closed nor named stranded"
+    if own and approval.intent_id in record.intents:
+        yield from _problems_of_quotes(record, record.intents[approval.intent_id])
+    facts = record.facts_of(pair_id)
+    bought_shares, _ = _filled(facts, Side.BUY)
+    if bought_shares > approval.qty_shares:
+        yield f"{bought_shares} shares were bought, {approval.qty_shares} approved"
+    if closed is not None:
+        yield from _problems_of_close(record, closed, facts)
         return
+    last_ns = max(order.first_ns for order in own)
+    ended = pair_id in record.stranded or pair_id in record.carried
+    if bought_shares and not ended and last_ns < record.ends_ns - UNDER_WAY_NS:
+        yield "it was filled, and neither closed nor named stranded"
+
+
+def _problems_of_quotes(record: Record, intent: TradeIntent) -> Iterator[str]:
+    for leg, seen in ((intent.side_a, intent.quote_a), (intent.side_b, intent.quote_b)):
+        found, named = (
+            record.quotes.get(seen.message_id),
+            f"the quote {seen.message_id} that its intent names",
+        )
+        if found is None:
+            yield f"{named} for {leg.venue} is not on record"
+            continue
+        if found != seen.quote:
+            yield f"{named} is on record with another book"
+        if (found.symbol, found.venue) != (intent.symbol, leg.venue):
+            yield f"{named} is of {found.symbol} on {found.venue}, its leg of {intent.symbol} on {leg.venue}"
+            continue
+        price_krw = _price_of(found.asks if leg.side is Side.BUY else found.bids, intent.qty_shares)
+        if price_krw != leg.price_krw:
+            what = f"{intent.qty_shares} shares at {price_krw} KRW"
+            yield f"{named} gives {what}, the intent says {leg.price_krw}"
+
+
+def _price_of(levels: Sequence[tuple[int, int]], qty_shares: int) -> int | None:
+    """The worst price (KRW) at which a book gives a quantity, None where it does not."""
+    for price_krw, shares in levels:
+        qty_shares -= shares
+        if qty_shares <= 0:
+            return price_krw
+    return None
+
+
+def _problems_of_close(record: Record, closed: PairClosed, facts: Sequence[OrderFacts]) -> Iterator[str]:
+    """Whether quantities, costs and profit of a close are those of its fills, costs and claims."""
+    bought, sold = _filled(facts, Side.BUY), _filled(facts, Side.SELL)
     said = ((closed.bought_shares, closed.bought_krw), (closed.sold_shares, closed.sold_krw))
     if said != (bought, sold):
         yield f"its close says (shares, KRW) bought {said[0]}, sold {said[1]}; its fills are {bought}, {sold}"
-    if closed.outcome is PairOutcome.CLAIMED:
-        return
-    if bought[0] != sold[0]:
-        yield f"it closed {closed.outcome} with {bought[0]} shares bought and {sold[0]} sold"
-    costs_krw = sum(o.facts.commission_krw + o.facts.tax_krw for o in own if o.facts is not None)
+    costs_krw = sum(one.commission_krw + one.tax_krw for one in facts)
     said_krw = closed.commission_krw + closed.tax_krw
     if said_krw != costs_krw:
         yield f"its close says {said_krw} KRW of commission and tax, its orders cost {costs_krw}"
+    claims = record.claims.get(closed.pair_id, ())
+    claimed = closed.outcome is PairOutcome.CLAIMED
+    if not claimed and bought[0] != sold[0]:
+        yield f"it closed {closed.outcome} with {bought[0]} shares bought and {sold[0]} sold"
+    flow_krw = sold[1] - bought[1] - costs_krw
+    sign = 1 if bought[0] >= sold[0] else -1
+    brought_krw = {sign * krw for krw in _sums(claims)} if claimed else {0}
+    if closed.realised_pnl_krw - flow_krw not in brought_krw:
+        yield (
+            f"its close says a profit of {closed.realised_pnl_krw} KRW; its fills less costs come to "
+            f"{flow_krw}" + (f", and no claim brought the rest ({len(claims)} on record)" if claimed else "")
+        )
 
 
-def _filled(orders: Iterable[_Order], side: Side) -> tuple[int, int]:
+def _sums(claims: Sequence[ResidualClaimed]) -> set[int]:
+    """What some of the claims may have brought together: one may have been refused, or told twice."""
+    sums = set[int]()
+    for claim in claims:
+        sums |= {claim.amount_krw, *(krw + claim.amount_krw for krw in sums)}
+    return sums
+
+
+def _filled(facts: Iterable[OrderFacts], side: Side) -> tuple[int, int]:
     """Shares and KRW filled on one side."""
-    facts = [order.facts for order in orders if order.facts is not None and order.facts.side is side]
-    return sum(one.cum_qty_shares for one in facts), sum(one.cum_amount_krw for one in facts)
+    own = [one for one in facts if one.side is side]
+    return sum(one.cum_qty_shares for one in own), sum(one.cum_amount_krw for one in own)
 
 
 def _nobodys(record: Record) -> Iterator[Finding]:
@@ -389,7 +252,7 @@ def _nobodys(record: Record) -> Iterator[Finding]:
             yield Finding(f"broker order {number}", f"{what} is not ours, and nobody has said whose it is")
 
 
-def _row(record: Record, builds: _Builds, order: _Order) -> OrderRow:
+def _row(record: Record, builds: _Builds, order: Order) -> OrderRow:
     approval = record.approvals.get(order.pair_id)
     return OrderRow(
         order_id=order.order_id,

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from services.notifier.journal_audit import audit, read_date
+from services.notifier.journal_audit import audit
+from services.notifier.journal_record import read_date
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 ROOT = Path(__file__).parents[2]

@@ -10,6 +10,7 @@ from services.contracts.envelope import Envelope, Message
 from services.contracts.messages.commands import PlaceOrder
 from services.contracts.messages.control import ReferencePublished, ResidualClaimed, SymbolResumed
 from services.contracts.messages.intents import TradeIntent
+from services.contracts.messages.market_data import QuoteUpdated
 from services.contracts.messages.orders import (
     CommandDenied,
     ForeignOrderSeen,
@@ -26,8 +27,9 @@ from services.contracts.reasons import GateReason
 from services.contracts.streams import DEFAULT_GATEWAY, home_of, key_of
 from services.contracts.terms import OrderKind, Purpose, TradingDate
 from services.market.market_clock import REAL_TIME
-from services.notifier.journal_audit import UNDER_WAY_NS, Audit, audit, read_date
+from services.notifier.journal_audit import UNDER_WAY_NS, Audit, audit
 from services.notifier.journal_line import Gap
+from services.notifier.journal_record import read_date
 from services.notifier.journal_writer import Batch, JournalWriter
 from tests.contracts.examples import (
     BOUGHT,
@@ -37,6 +39,8 @@ from tests.contracts.examples import (
     HASH,
     PAIR_ID,
     SAMSUNG,
+    SEEN_KRX,
+    SEEN_NXT,
     SELL_ID,
     SOLD,
     UNSENT,
@@ -47,6 +51,8 @@ EIGHT_NS = 1_795_388_400 * 10**9
 DAY_NS = 86_400 * 10**9
 BUILD = "0a1b2c3d4e5f"
 HAND = ForeignOrderSeen.model_validate({**EXAMPLES["ForeignOrderSeen"].model_dump(), "symbol": SAMSUNG})
+
+QUOTE_IDS = {seen.quote.venue: seen.message_id for seen in (SEEN_KRX, SEEN_NXT)}
 
 Said = tuple[str, int, Message]
 """Who said what, and how many ms after 08:00."""
@@ -77,6 +83,8 @@ def whole_day() -> list[Said]:
         ("executor", 0, beat("executor", -1_000)),
         ("gateway", 0, beat("gateway", -1_000)),
         ("risk", 1, example(ReferencePublished, reference_hash=HASH)),
+        ("gateway", 98, SEEN_KRX.quote),
+        ("gateway", 99, SEEN_NXT.quote),
         ("detector-g1", 100, example(TradeIntent)),
         ("risk", 101, example(PairApproved)),
         ("executor", 102, example(PlaceOrder)),
@@ -96,6 +104,8 @@ def written(root: Path, said: list[Said], start_ns: int = EIGHT_NS) -> Path:
     for number, (source, after_ms, message) in enumerate(said):
         at_ns = start_ns + after_ms * 10**6
         envelope = Envelope.wrap(message, source=source, now_ns=at_ns, causation_id=f"{start_ns}-{number}")
+        if isinstance(message, QuoteUpdated):
+            envelope = envelope.model_copy(update={"id": QUOTE_IDS[message.venue]})
         key = key_of(home_of(type(message)), DEFAULT_GATEWAY)
         writer.append(Batch(key, [(f"{at_ns // 10**6}-{number}", envelope.encode().encode())]))
     writer.close()
@@ -163,8 +173,11 @@ def test_a_close_that_its_fills_do_not_bear_out_is_named(
 def test_costs_told_after_the_close_are_in_the_close_that_is_said_again(tmp_path: Path) -> None:
     dear = SOLD.model_copy(update={"tax_krw": SOLD.tax_krw + 7})
     late: Said = ("gateway", 200, OrderFilled(facts=dear, last_qty_shares=0, last_amount_krw=0))
-    again = example(PairClosed, tax_krw=EXAMPLES["PairClosed"].tax_krw + 7, closings=2)
-    assert [about for about, _ in problems(audited(tmp_path / "once", [*whole_day(), late]))] == [PAIR_ID]
+    first = EXAMPLES["PairClosed"].model_dump()
+    again = example(
+        PairClosed, tax_krw=first["tax_krw"] + 7, realised_pnl_krw=first["realised_pnl_krw"] - 7, closings=2
+    )
+    assert {about for about, _ in problems(audited(tmp_path / "once", [*whole_day(), late]))} == {PAIR_ID}
     said = [*whole_day(), late, ("executor", 210, again)]
     assert problems(audited(tmp_path / "again", said)) == []
 
@@ -231,11 +244,85 @@ def test_a_hand_order_is_explained_once_a_person_has_said_whose_it_is(tmp_path: 
         assert found.by_hand == 1
 
 
-def test_a_claimed_pair_is_not_sold_by_its_own_orders(tmp_path: Path) -> None:
+BOUGHT_KRW = BOUGHT.cum_amount_krw + BOUGHT.commission_krw + BOUGHT.tax_krw
+
+
+def claimed_day(profit_krw: int, *brought_krw: int) -> list[Said]:
+    """Bought, not sold, and claimed: the close says a profit, and the claims what they brought."""
     kept = [line for line in whole_day() if not isinstance(line[2], PairClosed) and line[1] not in (106, 107)]
-    claimed = example(PairClosed, outcome=PairOutcome.CLAIMED, sold_shares=0, sold_krw=0)
-    said = [*kept, ("executor", 120, example(ResidualMarked)), ("executor", 130, claimed)]
-    assert problems(audited(tmp_path, said)) == []
+    closed = example(
+        PairClosed, outcome=PairOutcome.CLAIMED, sold_shares=0, sold_krw=0, realised_pnl_krw=profit_krw,
+        commission_krw=BOUGHT.commission_krw, tax_krw=BOUGHT.tax_krw,
+    )  # fmt: skip
+    claims: list[Said] = [
+        ("cli", 125, example(ResidualClaimed, pair_id=PAIR_ID, amount_krw=krw)) for krw in brought_krw
+    ]
+    return [*kept, ("executor", 120, example(ResidualMarked)), *claims, ("executor", 130, closed)]
+
+
+@pytest.mark.parametrize(
+    ("profit_krw", "brought_krw", "explained"),
+    [
+        (350_000 - BOUGHT_KRW, [350_000], True),
+        (350_000 - BOUGHT_KRW, [340_000, 350_000], True),
+        (700_000 - BOUGHT_KRW, [350_000, 350_000], True),
+        (350_001 - BOUGHT_KRW, [350_000], False),
+        (350_000 - BOUGHT_KRW, [], False),
+        (-BOUGHT_KRW, [], False),
+    ],
+)
+def test_the_profit_of_a_claimed_pair_is_what_its_claims_brought(
+    tmp_path: Path, profit_krw: int, brought_krw: list[int], explained: bool
+) -> None:
+    found = problems(audited(tmp_path, claimed_day(profit_krw, *brought_krw)))
+    assert [about for about, _ in found] == ([] if explained else [PAIR_ID])
+
+
+def test_a_profit_that_fills_and_costs_do_not_come_to_is_named(tmp_path: Path) -> None:
+    said = [
+        (by, at, m.model_copy(update={"realised_pnl_krw": m.realised_pnl_krw + 1}))
+        if isinstance(m, PairClosed) else (by, at, m)
+        for by, at, m in whole_day()
+    ]  # fmt: skip
+    ((about, problem),) = problems(audited(tmp_path, said))
+    assert about == PAIR_ID and "a profit of 683 KRW; its fills less costs come to 682" in problem
+
+
+def with_quote(**changes: Any) -> list[Said]:
+    return [
+        (by, at, m.model_copy(update=changes)) if m is SEEN_KRX.quote else (by, at, m)
+        for by, at, m in whole_day()
+    ]
+
+
+def intent_of(**changes: Any) -> list[Said]:
+    return [
+        (by, at, m.model_copy(update=changes)) if isinstance(m, TradeIntent) else (by, at, m)
+        for by, at, m in whole_day()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ([line for line in whole_day() if line[2] is not SEEN_KRX.quote], "KRX is not on record"),
+        (with_quote(feed_seq=1), "with another book"),
+        (intent_of(quote_a=SEEN_NXT), "is of 005930 on NXT, its leg of 005930 on KRX"),
+        (intent_of(qty_shares=10**9), "shares at None KRW"),
+    ],
+    ids=["missing", "another book", "of another venue", "too few shares"],
+)
+def test_a_quote_that_does_not_bear_out_its_intent_is_named(
+    tmp_path: Path, said: list[Said], problem: str
+) -> None:
+    found = problems(audited(tmp_path, said))
+    assert {about for about, _ in found} == {PAIR_ID} and problem in found[0][1]
+
+
+def test_a_close_without_an_approval_on_record_is_named(tmp_path: Path) -> None:
+    stray = example(PairClosed, pair_id="P0", bought_shares=0, sold_shares=0)
+    found = problems(audited(tmp_path, [*whole_day(), ("executor", 200, stray)]))
+    assert found == [("P0", "it was closed, and no approval of it is on record")]
 
 
 def test_the_build_is_that_of_the_process_that_ran_when_it_was_said(tmp_path: Path) -> None:
@@ -245,11 +332,12 @@ def test_the_build_is_that_of_the_process_that_ran_when_it_was_said(tmp_path: Pa
     assert [row.commanded_by for row in found.orders] == [BUILD, "later build"]
 
 
-def test_a_pair_that_was_carried_is_looked_up_on_the_date_before(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dearer_krw", [0, 7])
+def test_a_pair_that_was_carried_is_looked_up_on_the_date_before(tmp_path: Path, dearer_krw: int) -> None:
     before = [line for line in whole_day() if line[1] <= 105]
     written(tmp_path, before)
     today = TradingDate("2026-11-24")
-    sold = SOLD.model_copy(update={"trading_date": today})
+    sold = SOLD.model_copy(update={"trading_date": today, "tax_krw": SOLD.tax_krw + dearer_krw})
     written(
         tmp_path,
         [("executor", 0, beat("executor", -1_000)), ("gateway", 0, beat("gateway", -1_000)),
@@ -259,8 +347,9 @@ def test_a_pair_that_was_carried_is_looked_up_on_the_date_before(tmp_path: Path)
         EIGHT_NS + DAY_NS,
     )  # fmt: skip
     found = audit(read_date(tmp_path, today))
-    assert problems(found) == [] and [row.order_id for row in found.orders] == [SELL_ID]
+    assert [row.order_id for row in found.orders] == [SELL_ID]
     assert found.orders[0].intent_id and found.pairs == 0
+    assert {about for about, _ in problems(found)} == ({PAIR_ID} if dearer_krw else set())
 
 
 def test_a_hole_in_the_record_is_a_finding_of_its_own(tmp_path: Path) -> None:
