@@ -33,7 +33,6 @@ from services.cli.fleet import (
     heartbeats_of,
     programs,
     simulator_address,
-    socket_path,
 )
 from services.cli.link import Follower, Link, Seen, open_link
 from services.cli.processes import running_in
@@ -133,7 +132,6 @@ class ChaosDay:
     @contextmanager
     def _redis(self) -> Iterator[None]:
         folder = self.options.folder / "redis"
-        socket_path(folder, "redis.sock")
         self._server = FragileRedis(folder)
         self._server.start()
         self._link: Link = open_link(self._server.server.url, LINK_TIMEOUT_S)

@@ -29,7 +29,6 @@ from services.cli.fleet import (
     heartbeats_of,
     programs,
     simulator_address,
-    socket_path,
 )
 from services.cli.link import Seen, open_link, refuse_used, with_database
 from services.cli.preflight import is_clean, preflight
@@ -155,7 +154,6 @@ class Demo:
     def _redis(self) -> Iterator[str]:
         """A Redis with nothing of ours in it: our own server, or a database of the one given."""
         given = self.options.redis
-        socket_path(self.folder / "redis", "redis.sock")
         if given:
             url = with_database(given, DEMO_DATABASE)
             self._link = open_link(url)

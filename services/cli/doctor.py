@@ -33,10 +33,10 @@ from services.market.errors import ConfigError
 from services.market.files import load_market, load_toml
 from services.risk.files import LIMITS_FILE, THRESHOLD_FILE
 from services.runtime.build import build_id
+from services.runtime.redis_version import OLDEST, version_of
 from services.runtime.redis_writes import refusal_of_writes
 from services.runtime.settings import RuntimeSettings, SectionSettings, SettingsError, load_settings
 
-OLDEST_REDIS: Final = (7, 0)
 POOR_ROUND_TRIP_MS: Final = 20
 CLOCK_APART_MS: Final = 1_000
 ROOM_GB: Final = 2
@@ -193,8 +193,7 @@ def _redis(url: str) -> Iterator[Check]:
 def _version(link: Link) -> Check:
     info: Any = link.client.info("server")
     text = str(info["redis_version"])
-    version = tuple(int(part) for part in text.split(".")[:2])
-    return Check("redis", version >= OLDEST_REDIS, f"{text} at {link.address}", "Use Redis 7 or newer.")
+    return Check("redis", version_of(text) >= OLDEST, f"{text} at {link.address}", "Use Redis 7 or newer.")
 
 
 def _writes(link: Link) -> Check:

@@ -6,14 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from services.cli.faults import UsageFault
 from services.cli.stack import Program
 from services.contracts.terms import GatewayMode
 from services.market.files import load_symbol_map
 from services.runtime.settings import RuntimeSettings, load_settings
+from services.runtime.sockets import socket_path
 
-LONGEST_SOCKET_PATH: Final = 100
-"""Unix sockets take about 107 bytes of path."""
 WORKER: Final = "notifier-worker"
 SIMULATOR: Final = "simulator"
 GATEWAY: Final = "gateway"
@@ -76,22 +74,6 @@ def heartbeats_of(plan: FleetPlan) -> tuple[str, ...]:
 def simulator_address(folder: Path) -> str:
     """Return where the simulator of a run folder listens."""
     return f"unix:{socket_path(folder, 'simulator.sock')}"
-
-
-def socket_path(folder: Path, name: str) -> Path:
-    """Return the path of a socket in a run folder.
-
-    Raises:
-        UsageFault: longer than the system takes.
-    """
-    path = folder.resolve() / name
-    if len(str(path)) > LONGEST_SOCKET_PATH:
-        longest = LONGEST_SOCKET_PATH - len(name) - 1
-        raise UsageFault(
-            f"{path} is too long for a socket ({len(str(path))} bytes)",
-            f"Choose a run folder whose path has at most {longest} bytes.",
-        )
-    return path
 
 
 def groups_of(config_dir: Path) -> tuple[str, ...]:

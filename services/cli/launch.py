@@ -17,7 +17,7 @@ from typing import Final
 from services.cli.date_checks import findings_in, warnings_of
 from services.cli.doctor import refuse_bad_configuration
 from services.cli.faults import Fault, Interrupted, UsageFault
-from services.cli.fleet import GATEWAY, FleetPlan, groups_of, heartbeats_of, programs, socket_path
+from services.cli.fleet import GATEWAY, FleetPlan, groups_of, heartbeats_of, programs
 from services.cli.link import Link, open_link, refuse_used
 from services.cli.options import run_option
 from services.cli.processes import ADDRESS_VARIABLE, MANAGER, REDIS, running_in
@@ -283,7 +283,6 @@ def _with_redis(options: LaunchOptions, services: Sequence[str], say: Callable[[
         raise UsageFault("a gateway elsewhere needs a Redis that it can reach",
                          f"Set {ADDRESS_VARIABLE} in .env, or add --redis URL.")  # fmt: skip
     folder = run / f"{REDIS}{OF_A_DAY if options.at_any_hour else ''}"
-    socket_path(folder, "redis.sock")
     server = find_redis("", folder, tied=options.tied)
     say(f"Redis: {server.url} ({server.origin})")
     stack = Stack(run, server.url, cwd=Path.cwd(), tied=options.tied)

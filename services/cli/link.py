@@ -19,8 +19,10 @@ from services.cli.stack_file import read_stack_file
 from services.contracts.envelope import Envelope, Message, Unreadable
 from services.contracts.streams import EVERY_KEY, TICKS, home_of, key_of
 from services.runtime.bus import Entry, RedisBus, Write, connect
+from services.runtime.comparison import Comparison
 from services.runtime.redaction import redacted, shown_address
 from services.runtime.settings import RuntimeSettings, load_settings
+from services.runtime.standing import entry_order
 
 READ_AT_ONCE = 1_000
 OWN_KEYS = (*EVERY_KEY, "rq:*")
@@ -45,12 +47,6 @@ class Seen:
     def order(self) -> tuple[int, int]:
         """Sorts entries of several streams by the time Redis took them."""
         return entry_order(self.entry_id)
-
-
-def entry_order(entry_id: str) -> tuple[int, int]:
-    """Return what entry ids sort by: milliseconds of Redis time, number."""
-    ms, _, seq = entry_id.partition("-")
-    return int(ms), int(seq or 0)
 
 
 @dataclass
@@ -135,12 +131,19 @@ def refuse_used(link: Link) -> None:
 
 @dataclass
 class Follower:
-    """Reads streams onward; what cannot be decoded is counted and passed over."""
+    """Reads streams onward; what cannot be decoded is counted and passed over.
+
+    A stream that ends before what was read of it is read from its start.
+    """
 
     bus: RedisBus
     cursors: dict[str, str]
     unreadable: int = 0
     counted: dict[str, int] = field(default_factory=dict)
+    _comparison: Comparison = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._comparison = Comparison(self.bus)
 
     def read(self, block_ms: int = 0) -> list[Seen]:
         """Return what is new, in the order Redis took it; waits up to `block_ms` if there is nothing."""
@@ -154,6 +157,9 @@ class Follower:
         return sorted(seen, key=lambda item: item.order)
 
     def _entries(self, block_ms: int) -> list[Entry]:
+        found = self._comparison.look(self.cursors)
+        if found is not None:
+            self.cursors |= dict.fromkeys(found.anew(self.cursors), "0-0")
         entries = self.bus.read(self.cursors, count=READ_AT_ONCE, block_ms=block_ms)
         for entry in entries:
             self.cursors[entry.key] = entry.entry_id

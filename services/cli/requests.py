@@ -40,6 +40,7 @@ from services.contracts.messages.control import (
 )
 from services.contracts.messages.pairs import PairClosed
 from services.contracts.streams import ALERTS, CONTROL, PAIRS, STOPS, home_of, key_of
+from services.runtime.standing import entry_order
 
 ANSWER_KEYS: Final = tuple(key_of(stream) for stream in (STOPS, CONTROL, ALERTS, PAIRS))
 POLL_MS: Final = 50
@@ -133,16 +134,14 @@ def _answers(expected: Expected, request: Envelope, item: Seen) -> bool:
 
 
 def _taken(link: Link, expected: Expected, key: str, entry_id: str) -> tuple[str, ...]:
-    """The takers whose committed position has passed the request."""
+    """The takers whose committed position has passed the request. One beyond the stream's end is of another
+    Redis and says nothing."""
     if not entry_id:
         return ()
+    last_id = link.bus.standing([key]).last_ids.get(key, "0-0")
     positions = ((name, link.bus.positions(name).get(key, "0-0")) for name in expected.takers)
-    return tuple(name for name, position in positions if _order(position) >= _order(entry_id))
-
-
-def _order(entry_id: str) -> tuple[int, int]:
-    ms, _, seq = entry_id.partition("-")
-    return int(ms), int(seq or 0)
+    reached = entry_order(entry_id)
+    return tuple(name for name, at in positions if reached <= entry_order(at) <= entry_order(last_id))
 
 
 def _words(request: Message, answer: Message) -> str:

@@ -9,13 +9,14 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from services.cli.board import BOARD_KEYS, TAIL, Board, board_of, with_alerts
-from services.cli.link import Follower, Link, Seen, entry_order
+from services.cli.link import Follower, Link, Seen
 from services.cli.silence import known
 from services.contracts.envelope import Envelope
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import AlertAcknowledged
 from services.contracts.streams import home_of, key_of
 from services.notifier.state import OpenAlert
+from services.runtime.standing import entry_order
 
 NOTIFIER: Final = "notifier"
 _OPEN: Final = TypeAdapter(dict[str, OpenAlert])

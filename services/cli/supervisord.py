@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from services.cli.faults import UsageFault
-from services.cli.fleet import socket_path
 from services.cli.processes import CONFIG_FILE, LOG_FILE_VARIABLE, LOGS, MANAGER
 from services.cli.stack import STOP_TIMEOUT_S, Program
 from services.runtime.private import OTHERS, private_folder
 from services.runtime.process import EXIT_BAD_SETTINGS, EXIT_STATE
+from services.runtime.sockets import socket_path
 
 SOCKET: Final = "supervisord.sock"
 PID_FILE: Final = "supervisord.pid"
@@ -114,7 +114,7 @@ def manager_program(programs: Sequence[Program], folder: Path, cwd: Path) -> Pro
 
 def managed(folder: Path) -> tuple[Managed, ...]:
     """Return the processes of the supervisord of a run folder, empty where none answers."""
-    path = folder.resolve() / SOCKET
+    path = socket_path(folder, SOCKET)
     if not path.exists():
         return ()
     try:

@@ -19,6 +19,9 @@ class AlertCode(StrEnum):
     BUS_EMPTIED = "bus_emptied", AlertKind.BUS
     SECOND_INSTANCE = "second_instance", AlertKind.BUS
     BUS_ROLLED_BACK = "bus_rolled_back", AlertKind.BUS
+    STREAM_ANEW = "stream_anew", AlertKind.BUS
+    OUTPUT_LEFT_OUT = "output_left_out", AlertKind.BUS
+    UNWRITABLE = "unwritable", AlertKind.BUS
     COMMITS_AHEAD = "commits_ahead", AlertKind.BUS
     STATE_UNREADABLE = "state_unreadable", AlertKind.BUS
     # gateway

@@ -35,6 +35,18 @@ WORDS: Final[Mapping[C, Words]] = {
     C.BUS_ROLLED_BACK: Words(
         "Redis came back without the last writes of {service}", "They were written again from memory.",
         "Find out why. New pairs wait until `arb status` shows that the account was compared with the broker."),
+    C.STREAM_ANEW: Words(
+        "{service}: {stream} begins anew",
+        "It ended before what was read of it. What it holds now is read; what nobody had read before is gone.",
+        "Find out who deletes keys. New pairs wait until `arb status` shows that the account was compared."),
+    C.OUTPUT_LEFT_OUT: Words(
+        "Redis takes nothing for {stream} from {service}", "What it says there is left out; all else goes on.",
+        "Look at the key: it is no stream, or an id by hand has spent its ids. Delete it; see `arb doctor`.",
+        "Redis takes {stream} again", "What was left out is not told again."),
+    C.UNWRITABLE: Words(
+        "{service} has stopped: Redis does not take what it writes", "{problem}. It asked for a halt and has ended.",
+        "Compare orders and holdings with the broker's own screen. Mend or delete the key, start {service} "
+        "again, then `arb halt --lift`."),
     C.COMMITS_AHEAD: Words(
         "Another process writes as {service}", "Redis holds commits that this one did not make; it has stopped.",
         "`arb halt`, end the other process, start one {service}, compare `arb status` with the broker."),

@@ -38,6 +38,18 @@ WORDS: Final[Mapping[C, Words]] = {
     C.BUS_ROLLED_BACK: Words(
         "Redis가 {service}의 마지막 기록 없이 복구됨", "유실된 내용은 메모리에서 다시 기록했습니다.",
         "원인을 확인하십시오. 계좌 대조가 끝났다고 `arb status`에 표시될 때까지 새 페어를 열지 않습니다."),
+    C.STREAM_ANEW: Words(
+        "{service}: {stream} 스트림이 처음부터 다시 시작됨",
+        "이미 읽은 위치보다 앞에서 끝나 있어 현재 내용을 처음부터 읽습니다. 아직 읽지 못했던 이전 내용은 유실되었습니다.",
+        "키를 삭제한 원인을 확인하십시오. 계좌 대조가 끝났다고 `arb status`에 표시될 때까지 새 페어를 열지 않습니다."),
+    C.OUTPUT_LEFT_OUT: Words(
+        "Redis가 {service}의 {stream} 기록을 받지 않음", "그 스트림에 쓸 내용만 생략하고 나머지는 계속합니다.",
+        "키를 확인하십시오. 스트림이 아니거나 수동 ID로 번호가 소진된 상태입니다. 키를 삭제하고 `arb doctor`로 확인하십시오.",
+        "Redis가 {stream} 기록을 다시 받음", "생략된 내용은 다시 기록하지 않습니다."),
+    C.UNWRITABLE: Words(
+        "{service} 중지: Redis가 기록을 받지 않음", "{problem}. 거래 중지를 요청하고 종료했습니다.",
+        "증권사 화면에서 주문과 보유 수량을 대조하십시오. 키를 복구하거나 삭제하고 {service}를 다시 시작한 뒤 "
+        "`arb halt --lift`를 실행하십시오."),
     C.COMMITS_AHEAD: Words(
         "다른 프로세스가 {service} 이름으로 기록 중", "이 프로세스가 하지 않은 커밋이 Redis에 있어 중지했습니다.",
         "`arb halt` 후 다른 프로세스를 종료하고 {service}를 하나만 시작해 `arb status`를 증권사와 대조하십시오."),

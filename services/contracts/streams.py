@@ -51,6 +51,14 @@ class Stream:
     kept: int | None
     if_lost: str
 
+    @property
+    def may_be_left_out(self) -> bool:
+        """Whether a step takes place without its outputs to this stream where Redis does not take them.
+
+        People are told less, or entries stop with the lease; what the step did stays true.
+        """
+        return self.name in ("alerts", "status", "dead", "lease")
+
 
 def _types(module: object) -> tuple[type[Message], ...]:
     found = [item for item in vars(module).values() if isinstance(item, type) and issubclass(item, Message)]

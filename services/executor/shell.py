@@ -26,6 +26,7 @@ def build(runtime: RuntimeSettings) -> Service[ExecutorState]:
 def executor_service(settings: ExecutorSettings, groups: Sequence[str]) -> Service[ExecutorState]:
     """Return the service that buys and sells the pairs of all groups."""
     return Service(
+        trades=True,
         name=NAME,
         decide=decide,
         initial=ExecutorState(settings=settings),

@@ -50,6 +50,7 @@ from services.runtime.process import (
     tell_unreadable,
 )
 from services.runtime.process_figures import process_figures
+from services.runtime.redis_version import TooOld
 from services.runtime.settings import RuntimeSettings, SettingsError, config_dir, load_settings
 from services.runtime.stop_signals import Stop, stop_on_signals
 
@@ -76,10 +77,10 @@ def main() -> int:
     stop = stop_on_signals()
     try:
         return _run(runtime, first, stop, exporter, pulse)
-    except (StateUnreadable, LogDamaged, NoControl) as error:
+    except (StateUnreadable, LogDamaged, NoControl, TooOld) as error:
         structlog.get_logger(service=SOURCE).error("cannot start", error=str(error))
         sys.stderr.write(f"error: {error}\n")
-        if isinstance(error, NoControl):
+        if isinstance(error, NoControl | TooOld):
             return EXIT_BAD_SETTINGS
         tell_unreadable(connect(runtime.redis_url), SOURCE, error)
         return EXIT_STATE
@@ -141,9 +142,10 @@ def _rehearsed(bus: RedisBus, log: IntentionLog, first: GatewayState) -> Gateway
     """Recover as the start will, and change nothing: what cannot be read must not fence a live gateway.
 
     Raises:
-        StateUnreadable, LogDamaged: a start would fail.
+        StateUnreadable, LogDamaged, TooOld: a start would fail.
         BusUnavailable: no answer.
     """
+    bus.refuse_old()
     state = restore(first, bus.parts(SOURCE))
     today = first.clock.trading_date_at(bus.time_ns())
     return _joined(state, log, today, mend=False)

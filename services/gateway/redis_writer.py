@@ -13,19 +13,24 @@ from collections.abc import Sequence
 
 import structlog
 
+from services.contracts.envelope import Message
 from services.contracts.measures.every import BUS_ERRORS, COMMIT, ORDER_PATH
 from services.contracts.messages.status import Heartbeat
 from services.contracts.metric import seconds
+from services.contracts.step import Outgoing
 from services.contracts.streams import TICKS, key_of
+from services.gateway.doubt import Doubt
 from services.gateway.outbox import WRITES_PER_COMMIT, Batch, Outbox, Quote, envelope_of
 from services.gateway.state import GatewayState
-from services.runtime.bus import BusUnavailable, Fenced, KeysLost, RedisBus, Write
+from services.runtime import complaints
+from services.runtime.bus import BusUnavailable, Fenced, KeysLost, RedisBus, Unwritable, Write
 from services.runtime.clock import ClockReading, RedisClock, Sample, mono_ns
+from services.runtime.left_out import LeftOut
 from services.runtime.logs import log_said
 from services.runtime.meter import written
 from services.runtime.metrics import Exporter
-from services.runtime.parts import changed_parts
-from services.runtime.service import book_of
+from services.runtime.parts import StateUnreadable, changed_parts
+from services.runtime.service import book_of, write_of
 
 WAIT_S = 0.02
 RETRY_S = 0.1
@@ -52,10 +57,12 @@ class RedisWriter(threading.Thread):
         self.sample: Sample | None = None
         """The newest comparison of the clocks, for the Qt thread."""
         self.forgotten = threading.Event()
-        """Set when Redis came back without our last commit; the Qt thread clears it."""
-        self.doubt = threading.Event()
-        """Set by either thread: Redis may be another one than it was. Nothing is read or written until the
-        writer has looked at it."""
+        """Set when Redis came back without our last commit or without a stream; the Qt thread clears it."""
+        self.doubt = Doubt()
+        """Nothing is read or written until the writer has looked at it."""
+        self.unwritable = ""
+        """Why Redis does not take what the gateway must write; empty while it does."""
+        self._left_out = LeftOut(service)
         self.fenced = False
         self.failed = False
         self.published = 0
@@ -111,8 +118,12 @@ class RedisWriter(threading.Thread):
     def _look_back_if_in_doubt(self) -> None:
         """With nothing to write, too: what Redis lost has to be said again."""
         if self.doubt.is_set():
-            with contextlib.suppress(BusUnavailable):
+            try:
                 self._look_back()
+            except (Unwritable, StateUnreadable) as error:
+                self._refused(str(error))
+            except BusUnavailable:
+                pass
 
     def _commit_until_done(self, batches: Sequence[Batch]) -> bool:
         newest, failures = batches[-1], 0
@@ -123,7 +134,13 @@ class RedisWriter(threading.Thread):
                 if self.doubt.is_set():
                     self._look_back()
                 parts = changed_parts(self._stored, newest.state)
-                self._bus.commit(self._service, self.epoch, parts, newest.positions, writes)
+                left_out = self._bus.commit(self._service, self.epoch, parts, newest.positions, writes)
+            except (Unwritable, StateUnreadable) as error:
+                self._refused(str(error))
+                if self._stop_at is not None and time.monotonic() > self._stop_at:
+                    return False
+                time.sleep(RETRY_S)
+                continue
             except BusUnavailable as error:
                 self.doubt.set()
                 self._failed()
@@ -138,18 +155,37 @@ class RedisWriter(threading.Thread):
                 self._log.error("redis lost our keys", error=str(error))
                 self.doubt.set()
                 continue
-            self._took_place(writes, time.perf_counter() - started)
+            self._took_place(writes, time.perf_counter() - started, left_out)
             for write in writes:
                 log_said(self._log, write.envelope)
             self._stored = newest.state
             return True
 
-    def _took_place(self, writes: Sequence[Write], commit_s: float) -> None:
+    def _refused(self, problem: str) -> None:
+        """Redis does not take what must be written: people are told at once, and the Qt thread ends."""
+        if not self.unwritable:
+            self._log.critical("redis does not take what the gateway writes", problem=problem)
+            self._tell(complaints.unwritable(self._service, problem, stops=True))
+        self.unwritable = problem
+        self._failed()
+
+    def _tell(self, messages: Sequence[Message]) -> None:
+        """Each by itself, where Redis takes it, beside what waits."""
+        now_ns = self._clock.now_ns()
+        for ordinal, message in enumerate(messages):
+            write = write_of(Outgoing(message), self._service, f"writer-{now_ns}", ordinal, now_ns)
+            with contextlib.suppress(BusUnavailable):
+                self._bus.append([write])
+
+    def _took_place(self, writes: Sequence[Write], commit_s: float, left_out: Sequence[str]) -> None:
+        if left_out:
+            self._log.error("outputs left out", streams=left_out)
+        self._tell(self._left_out.after([write.key for write in writes], left_out))
         self.down_since_ns = 0
         beats = [w.envelope.ts_init_ns for w in writes if isinstance(w.envelope.body, Heartbeat)]
         self.beat_ns = max(beats, default=self.beat_ns)
         self._exporter.add(COMMIT.at(commit_s))
-        self._exporter.add_all(lambda: written(writes))
+        self._exporter.add_all(lambda: written(writes, left_out))
 
     def _failed(self) -> None:
         self.down_since_ns = self.down_since_ns or mono_ns()
@@ -162,13 +198,14 @@ class RedisWriter(threading.Thread):
             BusUnavailable: the doubt stays.
             Fenced: another gateway has taken over.
         """
+        raised = self.doubt.raised
         stored = self._bus.take_over(self._service, self.epoch)
         self.epoch = stored.epoch
         if stored.lost:
             self._log.error("redis forgot", commits=stored.commits, emptied=stored.emptied)
             self._stored = None
+        if self.doubt.settle(raised, emptied=stored.emptied) or stored.lost:
             self.forgotten.set()
-        self.doubt.clear()
 
     def _append(self, quotes: list[Quote], loose: list[Write]) -> None:
         if not quotes and not loose:
@@ -186,6 +223,10 @@ class RedisWriter(threading.Thread):
             done_ns = self._clock.now_ns()
             for quote in quotes:
                 self._observe_publish(max(0.0, seconds(done_ns - quote.event_ns)))
+        except Unwritable as error:
+            self._failed()
+            self._log.error("ticks not written", error=str(error), lost=len(writes))
+            time.sleep(RETRY_S)
         except BusUnavailable as error:
             self.doubt.set()
             self._failed()

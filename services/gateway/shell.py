@@ -17,12 +17,13 @@ from services.contracts.envelope import Envelope
 from services.contracts.limits import HEARTBEAT_MS, LEASE_MS, NS_PER_MS, TICK_MS
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.commands import AmendOrder, CancelOrder, PlaceOrder
+from services.contracts.messages.control import StopRequested
 from services.contracts.messages.lease import LeaseRenewed
 from services.contracts.messages.status import Heartbeat
 from services.contracts.metric import seconds
 from services.contracts.step import Outgoing, Received
-from services.contracts.streams import CONTROL, LEASE, TICKS, home_of, key_of
-from services.contracts.terms import Severity, Symbol
+from services.contracts.streams import CONTROL, LEASE, TICKS, key_of
+from services.contracts.terms import Severity, Symbol, TradingState
 from services.gateway.book_feed import BookFeed
 from services.gateway.control_calls import Calls, OrderPort, Slots
 from services.gateway.core import decide
@@ -52,13 +53,16 @@ from services.gateway.redis_writer import QtClock, RedisWriter
 from services.gateway.state import GatewayState
 from services.runtime.burials import Burials, burial
 from services.runtime.bus import Write
-from services.runtime.service import book_of
+from services.runtime.process import EXIT_STATE
+from services.runtime.service import LOCAL, write_of
 
 SOURCE = "gateway"
 EXIT_FAILED, EXIT_FENCED = 1, 3
 BUSY_TICK_NS = 10 * NS_PER_MS
 FACTS_PER_TURN = 500
 JUNK_PER_TURN = 5_000
+CANCEL_NS = 3_000 * NS_PER_MS
+"""A gateway that must end gives its cancels so long to be confirmed."""
 KEEP_LOG_NS = 300 * NS_PER_MS
 """The log's file is looked at this often; before each order besides."""
 _WORDS = (CONTROL.key, LEASE.key)
@@ -108,6 +112,8 @@ class Shell:
         self._handled = 0
         self._busy = False
         self._kept, self._kept_ns = True, 0
+        self._halted_ns = 0
+        """When the gateway halted because Redis does not take its writes (monotonic), 0 while it does."""
         self.slots: Slots | None = None
         self.ended = False
 
@@ -147,6 +153,7 @@ class Shell:
             self.finish(EXIT_FAILED, "a thread has died")
             return
         self._clock.refresh()
+        self._end_if_unwritable()
         if self._writer.forgotten.is_set():
             self._writer.forgotten.clear()
             self._feed_fact(Forgotten())
@@ -158,6 +165,21 @@ class Shell:
         self._tick()
         self._beat()
         self._show_pulse()
+
+    def _end_if_unwritable(self) -> None:
+        """Redis does not take, or give, what the gateway cannot do without: nothing enters, what works is
+        cancelled as in a halt, and the process ends. The intention log has all that the state would have."""
+        problem = self._writer.unwritable or self._reader.unreadable
+        if self._halted_ns:
+            if self._clock.mono_ns() - self._halted_ns > CANCEL_NS or not self.state.orders.working:
+                self.finish(EXIT_STATE, "Redis does not take what the gateway writes")
+        elif problem:
+            self._halted_ns = self._clock.mono_ns()
+            self._log.critical("halting and ending", problem=problem)
+            now_ns = self._clock.now_ns()
+            halt = StopRequested(target=TradingState.HALTED, by=SOURCE, reason=problem)
+            own = Envelope.wrap(halt, source=SOURCE, now_ns=now_ns, causation_id=f"unwritable-{now_ns}")
+            self._feed_fact(Delivered(Received(own, LOCAL, "", now_ns)))
 
     def _drain_slots(self) -> None:
         waiting = self.slots.facts if self.slots is not None else None
@@ -250,6 +272,9 @@ class Shell:
     def _take(self, read: Read) -> None:
         """One entry of a stream. What cannot be read is buried; the lease is measured here."""
         entry, envelope = read.entry, read.envelope
+        if read.only_position:
+            self._positions = {**self._positions, entry.key: entry.entry_id}
+            return
         if envelope is None:
             self._bury(read, read.problem)
             return
@@ -391,12 +416,7 @@ class Shell:
         self._outbox.put(Batch(tuple(writes), self._positions, self.state))
 
     def _write(self, out: Outgoing, cause_id: str, ordinal: int, now_ns: int) -> Write:
-        stream = home_of(type(out.message))
-        envelope = Envelope.wrap(
-            out.message, source=SOURCE, now_ns=now_ns, causation_id=cause_id, ordinal=ordinal,
-            correlation_id=out.correlation_id, event_ns=out.event_ns,
-        )  # fmt: skip
-        return Write(key_of(stream, out.name), envelope, stream.kept, book_of(out.message))
+        return write_of(out, SOURCE, cause_id, ordinal, now_ns)
 
     def _bury(self, read: Read, reason: str) -> None:
         entry = read.entry

@@ -28,6 +28,7 @@ def risk_service(
     """Return the service over the files of `files_dir`, with trading dates by `clock`."""
     watch = FilesWatch(files_dir, groups, clock.trading_date_at, settings.files_poll_ms)
     return Service(
+        trades=True,
         name=SERVICE,
         decide=decide,
         initial=RiskState(

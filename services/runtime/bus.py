@@ -21,6 +21,8 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import zip_longest
 from typing import Any, Final, Protocol
 
 import redis
@@ -29,72 +31,16 @@ from redis.retry import Retry
 
 from services.contracts.envelope import MAX_MESSAGE_BYTES, Envelope, Unreadable, decode
 from services.contracts.limits import BURIED_TEXT_BYTES, NS_PER_MS, NS_PER_S
-from services.contracts.said import SAID, said_field
-from services.contracts.streams import BOOK_FIELD, ENTRY_FIELD, SAID_KEY, state_key
+from services.contracts.said import SAID
+from services.contracts.streams import BOOK_FIELD, ENTRY_FIELD, SAID_KEY, state_key, stream_of
+from services.runtime.bus_scripts import COMMIT, STANDING, TAKE_OVER
 from services.runtime.parts import StateUnreadable
 from services.runtime.portion import Portion
 from services.runtime.redaction import redacted
+from services.runtime.redis_version import refuse_old
+from services.runtime.said_fields import read_said, said_by
+from services.runtime.standing import Standing, entry_order
 from services.runtime.state_hash import refuse_junk, value_of
-
-_SCAN_COUNT: Final = 500
-
-# KEYS: the state hash, then one stream for each output. ARGV: epoch, owner, number of the last acknowledged
-# commit, when the commit comes too late (ms of Redis time, 0 for never), number of fields, the fields and
-# values, then for each output: maxlen ("" for none), number of parts, the parts.
-_COMMIT: Final = """
-local held = redis.call('HMGET', KEYS[1], 'epoch', 'owner', 'commits')
-if not held[1] then
-  return redis.error_reply('EMPTIED the state of this service is gone')
-end
-if (tonumber(held[1]) or 0) < tonumber(ARGV[1]) then
-  return redis.error_reply('EMPTIED what this service wrote last is gone, its epoch with it')
-end
-if held[1] ~= ARGV[1] or held[2] ~= ARGV[2] then
-  return redis.error_reply('FENCED another instance has taken over')
-end
-local kept, acknowledged = tonumber(held[3] or '0'), tonumber(ARGV[3])
-if kept < acknowledged then
-  return redis.error_reply('EMPTIED commits after ' .. kept .. ' are gone, the last was ' .. acknowledged)
-end
-if kept > acknowledged then
-  return redis.error_reply('AHEAD commit ' .. kept .. ' is stored, our last was ' .. acknowledged)
-end
-local time = redis.call('TIME')
-local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
-if tonumber(ARGV[4]) > 0 and now_ms >= tonumber(ARGV[4]) then
-  return redis.error_reply(string.format('LATE %d', now_ms))
-end
-local at = 6 + tonumber(ARGV[5])
-for i = 2, #KEYS do
-  local maxlen, parts = ARGV[at], tonumber(ARGV[at + 1])
-  local entry = {unpack(ARGV, at + 2, at + 1 + parts)}
-  if maxlen == '' then
-    redis.call('XADD', KEYS[i], '*', unpack(entry))
-  else
-    redis.call('XADD', KEYS[i], 'MAXLEN', '~', maxlen, '*', unpack(entry))
-  end
-  at = at + 2 + parts
-end
-redis.call('HSET', KEYS[1], 'commits', string.format('%d', kept + 1), unpack(ARGV, 6, 5 + tonumber(ARGV[5])))
-return #KEYS - 1
-"""
-
-# KEYS: the state hash. ARGV: the epoch held so far (0 at first), owner, number of the last acknowledged
-# commit. Returns the epoch that was there (0 for none) and the whole hash with the new one. The commit after
-# the acknowledged one may be stored: its reply was lost.
-_TAKE_OVER: Final = """
-local found = redis.call('HMGET', KEYS[1], 'epoch', 'owner', 'commits')
-local epoch, held = tonumber(found[1] or '0') or 0, tonumber(ARGV[1])
-if held > 0 and epoch >= held and found[2] ~= ARGV[2] then
-  return redis.error_reply('FENCED another instance has taken over')
-end
-if held > 0 and epoch >= held and tonumber(found[3] or '0') > tonumber(ARGV[3]) + 1 then
-  return redis.error_reply('AHEAD commit ' .. found[3] .. ' is stored, our last was ' .. ARGV[3])
-end
-local next_epoch = string.format('%d', math.max(epoch, held) + 1)
-redis.call('HSET', KEYS[1], 'epoch', next_epoch, 'owner', ARGV[2])
-return {epoch, redis.call('HGETALL', KEYS[1])}
-"""
 
 
 class Fenced(RuntimeError):
@@ -124,6 +70,13 @@ class BusUnavailable(ConnectionError):
     """Redis did not answer, or refused. Whether a write took place is not known."""
 
 
+class Unwritable(BusUnavailable):
+    """Redis answers and takes nothing for a key: it is of another type, or its ids are spent.
+
+    Trying again changes nothing until a person has mended it. Of a commit nothing was written.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One raw entry. `book` is the tick stream's conflation key, empty elsewhere.
@@ -143,11 +96,14 @@ class Entry:
         """Return the envelope with its typed body.
 
         Raises:
-            Unreadable: too large, or not a message that this build reads.
+            Unreadable: too large, not a message that this build reads, or one that does not travel here.
         """
         if self.whole_bytes:
             raise Unreadable(f"message of {self.whole_bytes} bytes, more than {MAX_MESSAGE_BYTES}")
-        return decode(self.text)
+        envelope, found = decode(self.text), stream_of(self.key)
+        if found is not None and type(envelope.body) not in found[0].types:
+            raise Unreadable(f"{envelope.type} does not travel on the stream {found[0].name}")
+        return envelope
 
     @property
     def name(self) -> str:
@@ -157,8 +113,7 @@ class Entry:
     @property
     def order(self) -> tuple[int, int]:
         """Sorts entries of several streams by the time Redis took them."""
-        ms, _, seq = self.entry_id.partition("-")
-        return int(ms), int(seq or 0)
+        return entry_order(self.entry_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,14 +147,16 @@ class Bus(Protocol):
 
     def time_ns(self) -> int: ...
     def read(self, cursors: Mapping[str, str], *, count: int, block_ms: int) -> list[Entry]: ...
+    def refuse_old(self) -> None: ...
     def tail(self, key: str, count: int) -> list[Entry]: ...
+    def standing(self, keys: Sequence[str]) -> Standing: ...
     def parts(self, service: str) -> Mapping[str, str]: ...
     def take_over(self, service: str, held: int = 0) -> Stored: ...
     def commit(
         self, service: str, epoch: int, parts: Mapping[str, str], positions: Mapping[str, str],
         writes: Sequence[Write], before_ms: int = 0,
-    ) -> None: ...  # fmt: skip
-    def append(self, writes: Sequence[Write]) -> None: ...
+    ) -> Sequence[str]: ...  # fmt: skip
+    def append(self, writes: Sequence[Write]) -> Sequence[str]: ...
 
 
 class Lines:
@@ -232,10 +189,15 @@ class RedisBus:
         self._lines = lines or Lines()
         self._commits: dict[str, int] = {}
         """The number of the last commit that Redis acknowledged, by service that took over."""
-        self._commit = client.register_script(_COMMIT)
-        self._take_over = client.register_script(_TAKE_OVER)
+        self._commit = client.register_script(COMMIT)
+        self._take_over = client.register_script(TAKE_OVER)
+        self._standing = client.register_script(STANDING)
         self._owner = secrets.token_hex(8)
         self.portion = Portion()
+
+    def refuse_old(self) -> None:
+        """See to it that the server is new enough. Raises TooOld."""
+        self._guard(lambda: refuse_old(self._redis))
 
     def time_ns(self) -> int:
         """Return Redis's own time, ns since the epoch (1 us resolution)."""
@@ -243,25 +205,43 @@ class RedisBus:
         return int(seconds) * NS_PER_S + int(micros) * 1_000
 
     def read(self, cursors: Mapping[str, str], *, count: int, block_ms: int) -> list[Entry]:
-        """Return up to `count` entries of each stream after its cursor, in the order Redis took them.
+        """Return up to `count` entries of each stream after its cursor, sorted by id.
+
+        Within one stream that is the order in which Redis took them. Between streams it is so to the
+        millisecond: each counts its own entries within one, and a reader that waited is woken by one stream
+        of a commit. Nobody may rely on the order of two streams.
 
         Fewer where the reader has just begun, or entries are large. Waits up to `block_ms` if there is none;
-        0 does not wait.
+        0 does not wait. A key that is no stream has nothing to read.
         """
         if not cursors:
             return []
         wanted: dict[Any, Any] = dict(cursors)
         block = block_ms if block_ms > 0 else None
         most = self.portion.of(count)
-        reply = _rows(self._ask(lambda: self._redis.xread(wanted, count=most, block=block)))
+        try:
+            reply = _rows(self._ask(lambda: self._redis.xread(wanted, count=most, block=block)))
+        except Unwritable:
+            left = self.standing(list(cursors)).last_ids
+            if len(left) == len(cursors):
+                raise
+            return self.read({key: cursors[key] for key in left}, count=count, block_ms=block_ms)
         self.portion.got(bytes_of(fields) for _, rows in reply for _, fields in rows)
         entries = [entry_of(_text(key), entry_id, fields) for key, rows in reply for entry_id, fields in rows]
         return sorted(entries, key=lambda entry: entry.order)
 
     def tail(self, key: str, count: int) -> list[Entry]:
-        """Return the last `count` entries of a stream, oldest first."""
-        rows = self._ask(lambda: self._redis.xrevrange(key, count=count))
+        """Return the last `count` entries of a stream, oldest first; none of a key that is no stream."""
+        try:
+            rows = self._ask(lambda: self._redis.xrevrange(key, count=count))
+        except Unwritable:
+            return []
         return [entry_of(key, entry_id, fields) for entry_id, fields in reversed(rows)]
+
+    def standing(self, keys: Sequence[str]) -> Standing:
+        """Return which server answers and where these streams end, all of one moment."""
+        run_id, *last = (_text(item) for item in self._guard(lambda: self._standing(keys=list(keys))))
+        return Standing(run_id, {key: last_id for key, last_id in zip(keys, last, strict=True) if last_id})
 
     def entry(self, key: str, entry_id: str) -> Entry | None:
         """Return one entry of a stream, None where the stream does not hold it."""
@@ -299,65 +279,71 @@ class RedisBus:
     def commit(
         self, service: str, epoch: int, parts: Mapping[str, str], positions: Mapping[str, str],
         writes: Sequence[Write], before_ms: int = 0,
-    ) -> None:  # fmt: skip
+    ) -> Sequence[str]:  # fmt: skip
         """Write outputs, state and positions of one step, all or nothing, if the epoch is still ours.
 
         `before_ms` is the Redis time at which what the step takes in has expired, 0 where nothing does.
 
+        Returns the streams whose outputs were left out, of those that may be: Redis does not take them.
+
         Raises:
             CommitLate: it had expired; nothing was written.
+            Unwritable: the state, or a stream that may not be left out, cannot be written; nothing was.
             Fenced: another instance took over; nothing was written.
             CommitsAhead: more is stored than this bus has written; nothing was written.
             KeysLost: the keys of this service, its epoch or its last commit are gone; nothing was written.
             BusUnavailable: no answer; the write may have taken place.
         """
-        fields: list[str] = [item for pair in {**parts, **_said_by(writes)}.items() for item in pair]
+        fields: list[str] = [
+            item for pair in {**parts, **said_by(write.envelope for write in writes)}.items() for item in pair
+        ]
         if positions:
             fields += ["positions", json.dumps(dict(positions), sort_keys=True)]
         argv: list[str | int] = [epoch, self._owner, self._commits.get(service, 0), before_ms]
         argv += [len(fields), *fields]
         for write in writes:
             entry = _fields(write)
-            argv += ["" if write.kept is None else write.kept, len(entry), *entry]
+            kept = "" if write.kept is None else write.kept
+            argv += [kept, "1" if may_be_left_out(write.key) else "", len(entry), *entry]
         keys = [state_key(service), *(write.key for write in writes)]
-        self._ask(lambda: self._commit(keys=keys, args=argv))
+        left_out = self._ask(lambda: self._commit(keys=keys, args=argv))
         self._commits[service] = self._commits.get(service, 0) + 1
+        return [_text(key) for key in left_out]
 
-    def append(self, writes: Sequence[Write]) -> None:
-        """Append without a state: people's requests and ticks. What Redis took before an error stays."""
+    def append(self, writes: Sequence[Write]) -> Sequence[str]:
+        """Append without a state: people's requests and ticks. What Redis took besides an error stays.
+
+        Returns the streams whose outputs were left out, of those that may be: Redis does not take them.
+
+        Raises:
+            Unwritable: another stream, or what is kept beside the streams, cannot be written.
+            BusUnavailable: no answer, or a refusal.
+        """
         if not writes:
-            return
+            return ()
         pipeline = self._redis.pipeline(transaction=False)
         for write in writes:
             entry = _fields(write)
             fields: dict[Any, Any] = dict(zip(entry[::2], entry[1::2], strict=True))
             pipeline.xadd(write.key, fields, maxlen=write.kept, approximate=True)
-        said: dict[Any, Any] = _said_by(writes)
+        said: dict[Any, Any] = said_by(write.envelope for write in writes)
         if said:
             pipeline.hset(SAID_KEY, mapping=said)
-        self._ask(pipeline.execute)
+        answers = self._ask(lambda: pipeline.execute(raise_on_error=False))
+        left_out: list[str] = []
+        for write, answer in zip_longest(writes, answers):
+            if not isinstance(answer, Exception):
+                continue
+            if write is not None and may_be_left_out(write.key) and _for_good(answer):
+                left_out.append(write.key)
+            else:
+                self._guard(partial(_raise, answer, SAID_KEY if write is None else write.key))
+        return left_out
 
     def said(self) -> list[Envelope]:
         """Return what every service said last of how things are; what this build cannot read is left out."""
-        found: list[Envelope] = self._guard(self._said)
+        found: list[Envelope] = self._guard(lambda: read_said(self._redis))
         return found
-
-    def _said(self) -> list[Envelope]:
-        scan = self._redis.scan_iter
-        patterns = (SAID_KEY, state_key("*"))
-        keys = [key for each in patterns for key in scan(match=each, count=_SCAN_COUNT, _type="hash")]
-        pipeline = self._redis.pipeline(transaction=False)
-        for key in keys:
-            pipeline.hkeys(key)
-        asked = [
-            (key, names)
-            for key, found in zip(keys, pipeline.execute(), strict=True)
-            if (names := [name for name in found if name.startswith(SAID.encode())])
-        ]
-        for key, names in asked:
-            pipeline.hmget(key, names)
-        texts = [text for found in pipeline.execute() for text in found if text is not None]
-        return [envelope for text in texts if (envelope := _readable(text)) is not None]
 
     def positions(self, service: str) -> Mapping[str, str]:
         """Return what a service has committed reading, by stream key; empty if it never ran.
@@ -392,6 +378,10 @@ class RedisBus:
         """Drop entries older than `entry_id`; returns how many went."""
         return int(self._guard(lambda: self._redis.xtrim(key, minid=entry_id, approximate=True)))
 
+    def renew(self) -> None:
+        """End the connection: the next call makes another."""
+        self._redis.connection_pool.disconnect()
+
     def replaced(self) -> bool:
         """Return whether the connection is another one than at the last call."""
         return self._lines.replaced()
@@ -411,6 +401,8 @@ class RedisBus:
             for word, meaning in _REFUSALS:
                 if said.startswith(word):
                     raise meaning(said) from error
+            if _for_good(error):
+                raise Unwritable(f"Redis refused: {error}") from error
             self._redis.connection_pool.disconnect()
             raise BusUnavailable(f"Redis refused: {error}") from error
         except (redis.exceptions.RedisError, OSError) as error:
@@ -420,8 +412,25 @@ class RedisBus:
 
 _REFUSALS: Final = (
     ("FENCED", Fenced), ("AHEAD", CommitsAhead), ("EMPTIED", KeysLost), ("LATE", CommitLate),
+    ("UNWRITABLE", Unwritable),
 )  # fmt: skip
 """What our own scripts refuse with."""
+
+
+def _for_good(error: Exception) -> bool:
+    """Whether Redis says that a key is of another type, or that the ids of a stream are spent."""
+    return "WRONGTYPE" in str(error) or "exhausted the last possible ID" in str(error)
+
+
+def _raise(error: Exception, key: str) -> None:
+    error.args = (f"{error} ({key})",)
+    raise error
+
+
+def may_be_left_out(key: str) -> bool:
+    """Whether a step takes place without its outputs to a stream that Redis does not take."""
+    found = stream_of(key)
+    return found is not None and found[0].may_be_left_out
 
 
 def connect(url: str, *, timeout_s: int = 5) -> RedisBus:
@@ -440,19 +449,6 @@ def connect(url: str, *, timeout_s: int = 5) -> RedisBus:
         health_check_interval=0,
     )
     return RedisBus(client, lines)
-
-
-def _said_by(writes: Sequence[Write]) -> dict[str, str]:
-    """Return what of `writes` tells how things are, by the field that keeps it."""
-    found = ((said_field(write.envelope.body), write) for write in writes)
-    return {name: write.envelope.encode() for name, write in found if name}
-
-
-def _readable(text: bytes) -> Envelope | None:
-    try:
-        return decode(text)
-    except Unreadable:
-        return None
 
 
 def _fields(write: Write) -> list[str]:

@@ -1,10 +1,14 @@
 """What the loop says of itself: a core that fails, a Redis that is away or empty. Pure."""
 
+from collections.abc import Sequence
+
 from services.contracts.alert_codes import AlertCode
 from services.contracts.alert_text import raised
 from services.contracts.envelope import Message
+from services.contracts.messages.alerts import AlertRaised
+from services.contracts.messages.control import StopRequested
 from services.contracts.messages.status import KeysVanished
-from services.contracts.terms import Severity
+from services.contracts.terms import Severity, TradingState
 
 _PROBLEM_CHARS = 600
 
@@ -38,6 +42,30 @@ def state_unreadable(service: str, problem: str) -> tuple[Message, ...]:
     """A start ended: what is stored of this service cannot be read."""
     facts: dict[str, int | str] = {"service": service, "problem": problem[:_PROBLEM_CHARS]}
     return (raised(AlertCode.STATE_UNREADABLE, f"state-{service}", Severity.CRITICAL, facts),)
+
+
+def streams_anew(service: str, keys: Sequence[str]) -> tuple[Message, Message]:
+    """Streams were deleted and begin anew: for people, and for risk."""
+    streams = ", ".join(keys)
+    facts: dict[str, int | str] = {"service": service, "stream": streams}
+    alert = raised(AlertCode.STREAM_ANEW, f"anew-{service}", Severity.WARNING, facts)
+    return alert, KeysVanished(service=service, detail=f"{streams} ended before what was read there")
+
+
+def left_out(service: str, key: str, *, over: bool) -> AlertRaised:
+    """Redis does not take what is said on one stream, or takes it again."""
+    facts: dict[str, int | str] = {"service": service, "stream": key}
+    return raised(
+        AlertCode.OUTPUT_LEFT_OUT, f"left-out-{service}-{key}", Severity.CRITICAL, facts, resolved=over
+    )
+
+
+def unwritable(service: str, problem: str, *, stops: bool) -> tuple[Message, ...]:
+    """Redis does not take what a step must write: the process ends; where it trades, the desk halts first."""
+    facts: dict[str, int | str] = {"service": service, "problem": problem[:_PROBLEM_CHARS]}
+    alert = raised(AlertCode.UNWRITABLE, f"unwritable-{service}", Severity.CRITICAL, facts)
+    halt = StopRequested(target=TradingState.HALTED, by=service, reason=problem[:_PROBLEM_CHARS])
+    return (halt, alert) if stops else (alert,)
 
 
 def commits_ahead(service: str) -> tuple[Message, ...]:

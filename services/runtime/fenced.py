@@ -15,7 +15,7 @@ import structlog
 
 from services.contracts.alert_codes import AlertCode
 from services.contracts.alert_text import raised
-from services.contracts.envelope import Envelope, Unreadable, decode
+from services.contracts.envelope import Envelope, Unreadable
 from services.contracts.limits import READ_BLOCK_MS, READ_COUNT
 from services.contracts.messages.status import Heartbeat
 from services.contracts.streams import ALERTS, STATUS
@@ -65,7 +65,11 @@ class Bystander:
         if not self._cursor:
             tail = self.bus.tail(STATUS.key, 1)
             self._cursor = tail[-1].entry_id if tail else "0-0"
-        entries = self.bus.read({STATUS.key: self._cursor}, count=READ_COUNT, block_ms=READ_BLOCK_MS)
+        cursor = {STATUS.key: self._cursor}
+        entries = self.bus.read(cursor, count=READ_COUNT, block_ms=READ_BLOCK_MS)
+        quiet = time.monotonic() - self._heard_s > OWNER_SILENT_S / 2
+        if quiet and not entries and self.bus.standing([STATUS.key]).anew(cursor):
+            self._cursor = "0-0"
         for entry in entries:
             self._cursor = entry.entry_id
         for beat in self._beats(entries):
@@ -76,7 +80,7 @@ class Bystander:
     def _beats(self, entries: Iterable[Entry]) -> Iterable[Heartbeat]:
         for entry in entries:
             try:
-                body = decode(entry.text).body
+                body = entry.decoded().body
             except Unreadable:
                 continue
             if (

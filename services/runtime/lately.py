@@ -7,11 +7,12 @@ was handled and is still there is passed over.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from services.runtime.bus import Entry
+from services.runtime.standing import entry_order
 
 ENTRIES: Final = 4_096
 """Of so many handled entries it is known that they were: more than a second brings."""
@@ -83,6 +84,14 @@ class HandledEntries:
 
     def has(self, entry: Entry) -> bool:
         return _name(entry) in self._known
+
+    def begin_anew(self, keys: Iterable[str], last_ids: Mapping[str, str]) -> None:
+        """These streams end, at `last_ids`, before what was read of them. One that ends before all that is
+        remembered of it is asked for from its very start."""
+        for key in keys:
+            last_id = last_ids.get(key, "0-0")
+            if entry_order(last_id) < entry_order(self._before.get(key, "0-0")):
+                self._before[key] = "0-0"
 
     def start_of(self, keys: Sequence[str]) -> dict[str, str]:
         """Return from where each stream is to be read again."""

@@ -7,9 +7,10 @@ an address, a webhook) is masked on the way out.
 
 import logging
 import os
+import stat
 import sys
-from collections.abc import Mapping, MutableMapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TextIO, cast
 
@@ -41,9 +42,10 @@ class LogTarget:
 
 
 class RotatingFile:
-    """A file that starts anew when it is full. Whole lines only; one process writes, in any thread.
+    """A file that starts anew when it is full. Whole lines only, of any thread and of several processes.
 
-    Where it cannot be renamed (a reader on Windows holds it) it grows on, and the next line tries again.
+    What is no ordinary file (a device, a pipe) is written to and never renamed. Where a file cannot be
+    renamed (a reader on Windows holds it) it grows on, and the next line tries again.
     """
 
     def __init__(self, path: Path, max_bytes: int = MAX_BYTES, backups: int = BACKUPS) -> None:
@@ -52,29 +54,60 @@ class RotatingFile:
         self._open()
 
     def write(self, text: str) -> None:
-        if self._file.closed:
-            self._open()
-        size = len(text.encode())
-        if self._size and self._size + size > self._max_bytes:
+        line = text.encode()
+        if self._file.closed or not self._is_at_path():
+            self._reopen()
+        size = os.fstat(self._file.fileno()).st_size
+        if self._ordinary and size and size + len(line) > self._max_bytes:
             self._rotate()
-        self._size += size
-        self._file.write(text)
+        while line:
+            line = line[self._file.write(line) or 0 :]
 
     def flush(self) -> None:
-        self._file.flush()
+        """Nothing waits here: each line is one write, so that lines of two processes do not mix."""
 
     def _open(self) -> None:
-        self._file = os.fdopen(private_file(self._path), "a", encoding="utf-8", buffering=1)
-        self._size = os.fstat(self._file.fileno()).st_size
+        self._file = os.fdopen(private_file(self._path), "ab", buffering=0)
+        self._ordinary = stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
+
+    def _reopen(self) -> None:
+        self._file.close()
+        self._open()
+
+    def _is_at_path(self) -> bool:
+        """Whether another process has renamed the file since; a device stays where it is."""
+        if not self._ordinary:
+            return True
+        try:
+            return os.path.samestat(self._path.stat(), os.fstat(self._file.fileno()))
+        except OSError:
+            return False
 
     def _rotate(self) -> None:
-        self._file.close()
-        with suppress(OSError):
-            for number in range(self._backups, 0, -1):
-                older = backup_of(self._path, number - 1)
-                if older.exists():
-                    older.replace(backup_of(self._path, number))
-        self._open()
+        with suppress(OSError), _one_process_at_a_time(self._path.parent):
+            if self._is_at_path():
+                self._file.close()
+                for number in range(self._backups, 0, -1):
+                    older = backup_of(self._path, number - 1)
+                    if older.exists():
+                        older.replace(backup_of(self._path, number))
+        self._reopen()
+
+
+@contextmanager
+def _one_process_at_a_time(folder: Path) -> Iterator[None]:
+    """Hold a lock on a folder. Windows needs none: there a file that others hold cannot be renamed."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def backup_of(path: Path, number: int) -> Path:

@@ -14,7 +14,8 @@ fails at a tick is told by an alert, and the service does not beat until it succ
 
 Redis may come back without what it took last, or empty. The take-over sees that by the number of our last
 commit. Then the state goes on from memory and is stored whole, what we wrote and Redis lost is written again,
-and core, people and risk are told; what others wrote and nobody read is gone.
+and core, people and risk are told; what others wrote and nobody read is gone. A stream that ends before what
+was read of it begins anew: it is read from its start, without what was handled, and told in the same way.
 """
 
 import os
@@ -27,11 +28,10 @@ from typing import Final, Generic
 import structlog
 
 from services.contracts.envelope import Envelope, Message, NoEnvelope, Unreadable
-from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS, NS_PER_S, READ_BLOCK_MS, READ_COUNT, TICK_MS
+from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS, NS_PER_S, READ_BLOCK_MS, TICK_MS
 from services.contracts.messages.status import Heartbeat
 from services.contracts.request_life import is_owner
 from services.contracts.step import Event, Outgoing, Received, StateT, Tick
-from services.contracts.streams import STOPS, home_of, key_of
 from services.contracts.superseded import newest
 from services.runtime import complaints
 from services.runtime.burials import Burials, burial
@@ -43,21 +43,20 @@ from services.runtime.bus import (
     Entry,
     KeysLost,
     Stored,
+    Unwritable,
     Write,
 )
 from services.runtime.clock import NEVER_MEASURED, RedisClock
-from services.runtime.lately import HandledEntries, Said
+from services.runtime.lately import Said
+from services.runtime.left_out import LeftOut
 from services.runtime.logs import about, log_said
 from services.runtime.meter import Round, Unmetered
-from services.runtime.parts import changed_parts, restore
-from services.runtime.service import LOCAL, Service, book_of
+from services.runtime.parts import StateUnreadable, changed_parts, restore
+from services.runtime.service import LOCAL, Service, write_of
 from services.runtime.stop_signals import Stop
-from services.runtime.tries import MAX_TRIES, NEVER_TRIED, TRYING, Trying, trying_of
+from services.runtime.stream_reader import StreamReader
+from services.runtime.tries import FAILING, MAX_TRIES, NEVER_TRIED, TRYING, Trying, trying_of
 
-BOOKS_RECALLED: Final = 1_000
-"""Tick entries read again at start, so that a book that has not changed since is known too."""
-STOPS_MOST: Final = 4 * READ_COUNT
-"""So many stops are handed on before anything else; a flood of them shall not keep all else waiting."""
 COMMIT_IDLE_NS: Final = 1_000 * NS_PER_MS
 """Positions that moved without any effect are written at least this often."""
 CLOCK_SAMPLE_NS: Final = 1_000 * NS_PER_MS
@@ -90,19 +89,17 @@ class ServiceLoop(Generic[StateT]):
         self._stored: StateT | None = None
         self._confirmed: StateT = service.initial
         self._epoch = 0
-        self._positions: dict[str, str] = {}
-        self._cursors: dict[str, str] = {}
-        self._dirty = False
+        self._reader = StreamReader(bus, service.committed, service.newest, self._meter.skipped_tick)
         self._careful = True
         self._trying = NEVER_TRIED
         self._to_note: Trying | None = None
         self._failing = self._failing_told = ""
         self._burials = self._burials_told = Burials(service.name)
         self._said = Said[Write]()
-        self._handled_lately = HandledEntries()
-        self._passed_now: list[Entry] = []
-        """Entries that the next commit answers."""
         self._emptied = False
+        self._left_out = LeftOut(service.name)
+        self._to_tell: list[Message] = []
+        """What the next commit says of the last one."""
         self._down: Outage | None = None
         self._handled = 0
         self._before_ns = 0
@@ -120,6 +117,8 @@ class ServiceLoop(Generic[StateT]):
         Raises:
             Fenced: another instance took over; nothing more may be written.
             StateUnreadable: what is stored does not fit this build.
+            Unwritable: Redis does not take what the service must write; the desk was told to halt.
+            TooOld: this Redis is older than 7.
         """
         failures = 0
         while not stop.is_set():
@@ -127,7 +126,14 @@ class ServiceLoop(Generic[StateT]):
                 self.turn(READ_BLOCK_MS)
                 failures = 0
             except CommitsAhead:
-                self._tell_ahead()
+                self._tell_at_once(complaints.commits_ahead(self._service.name))
+                raise
+            except Unwritable as error:
+                self._end_unwritable(str(error))
+                raise
+            except StateUnreadable as error:
+                if self._epoch:
+                    self._end_unwritable(str(error))
                 raise
             except CommitLate as late:
                 self._forget()
@@ -146,13 +152,14 @@ class ServiceLoop(Generic[StateT]):
         if not self._ready:
             self._recover()
         self._sample_clock()
-        entries = self._read(block_ms)
+        self._reader.compare()
+        entries = self._reader.read(block_ms)
         began_s = time.monotonic()
         writes: list[Write] = []
         self._tell_outage(writes)
         self._tell_lost(writes)
         for entry in entries:
-            if self._careful and entry.key in self._positions:
+            if self._careful and entry.key in self._reader.positions:
                 writes = self._noted_try(entry, writes)
             if not self._handle(entry, writes):
                 break
@@ -160,6 +167,7 @@ class ServiceLoop(Generic[StateT]):
             self._careful = False
         self._look_around(writes)
         self._tell_burials(writes)
+        self._tell_left_out(writes)
         self._commit(writes)
         ended_s = time.monotonic()
         self._meter.turned(ended_s, self._round, ended_s - began_s)
@@ -179,6 +187,7 @@ class ServiceLoop(Generic[StateT]):
     def _recover(self) -> None:
         self._clock.settle()
         if not self._epoch:
+            self._bus.refuse_old()
             # What cannot be read must be found out before a live instance is fenced.
             found = self._bus.parts(self._service.name)
             restore(self._service.initial, found)
@@ -190,87 +199,43 @@ class ServiceLoop(Generic[StateT]):
             self._reload(stored)
         else:
             self.state, self._stored = self._confirmed, None
-            self._positions = self._handled_lately.start_of(self._service.committed)
-        if self._emptied:
-            self._positions = dict.fromkeys(self._service.committed, "0-0")
+            self._reader.go_back(to_the_start=self._emptied)
         self._careful = True
-        self._cursors = {key: self._newest_id(key) for key in self._service.newest}
+        self._reader.follow()
         self._started_ns = self._started_ns or self._clock.now_ns()
         self._ticked_ns = self._beat_ns = 0
         self._ready = True
-        self._log.info("recovered", epoch=self._epoch, positions=self._positions)
+        self._log.info("recovered", epoch=self._epoch, positions=self._reader.positions)
 
     def _settle_doubt(self, stored: Stored) -> None:
         """Find out whether the last commit took place, and what Redis does not know any more."""
         if stored.lost:
             self._log.error("redis forgot", commits=stored.commits, acknowledged=self._said.commits)
-        if self._said.settle(stored.commits, lost=stored.lost):
-            self._handled_lately.add(self._passed_now)
-        self._passed_now = []
+        self._reader.settle(took_place=self._said.settle(stored.commits, lost=stored.lost))
         self._emptied = self._said.lost is not None and (self._emptied or stored.emptied)
 
     def _reload(self, stored: Stored) -> None:
         parts = dict(stored.parts)
         tried = trying_of(parts.pop(TRYING, ""))
+        told = parts.pop(FAILING, "")
+        if self._started_ns == 0:
+            # The process before told of it, and only a tick that succeeds tells that it is over.
+            self._failing = self._failing_told = told
         self._trying = tried if self._started_ns == 0 else self._trying
         self.state = restore(self._service.initial, parts)
         self._stored = self._confirmed = self.state
         if not parts:
             self._stored = None
-        self._positions = {key: stored.positions.get(key, "0-0") for key in self._service.committed}
-        self._handled_lately.begin(self._positions.items())
-
-    def _newest_id(self, key: str) -> str:
-        """Where to begin a stream that is not committed: its end, or the last change of quiet books."""
-        tail = self._bus.tail(key, BOOKS_RECALLED)
-        if not tail or (tail[-1].book and len(tail) < BOOKS_RECALLED):
-            return "0-0"
-        return tail[0 if tail[-1].book else -1].entry_id
+        self._reader.begin_at(stored.positions)
 
     def _forget(self) -> None:
         self._ready = False
-        self._dirty = False
         self._before_ns = 0
         self._failing = self._failing_told
         self._burials = self._burials_told
         self._meter.dropped()
 
-    # -- reading ---------------------------------------------------------------------
-
-    def _read(self, block_ms: int) -> list[Entry]:
-        """What is new, stops before all else: each reply has them, however much waits in other streams."""
-        entries = self._unhandled(
-            self._bus.read({**self._cursors, **self._positions}, count=READ_COUNT, block_ms=block_ms)
-        )
-        newest_of_book = {entry.book: entry.entry_id for entry in entries if entry.book}
-        kept = []
-        for entry in entries:
-            if entry.book and newest_of_book[entry.book] != entry.entry_id:
-                self._meter.skipped_tick()
-            else:
-                kept.append(entry)
-        stops = self._all_stops([entry for entry in kept if entry.key == STOPS.key])
-        return [*stops, *(entry for entry in kept if entry.key != STOPS.key)]
-
-    def _all_stops(self, stops: list[Entry]) -> list[Entry]:
-        """Read on where a reply had stops: it may hold only some of them."""
-        more = stops
-        while more and len(stops) < STOPS_MOST:
-            more = self._bus.read({STOPS.key: more[-1].entry_id}, count=READ_COUNT, block_ms=0)
-            stops = [*stops, *self._unhandled(more)]
-        return stops
-
-    def _unhandled(self, entries: list[Entry]) -> list[Entry]:
-        """Leave out what was handled before Redis lost its end and is there still."""
-        left = []
-        for entry in entries:
-            committed = entry.key in self._positions
-            if committed and self._handled_lately.has(entry):
-                self._positions = {**self._positions, entry.key: entry.entry_id}
-                self._dirty = True
-            else:
-                left.append(entry)
-        return left
+    # -- handling --------------------------------------------------------------------
 
     def _noted_try(self, entry: Entry, writes: list[Write]) -> list[Write]:
         """Store what is done so far and that this entry is being tried; returns no writes any more."""
@@ -302,7 +267,7 @@ class ServiceLoop(Generic[StateT]):
             whom = about(event.envelope)
             self._log.exception("core failed", entry=entry.entry_id, stream=entry.key, tries=tries, **whom)
             self._meter.core_failed()
-            if tries < MAX_TRIES and entry.key in self._positions:
+            if tries < MAX_TRIES and entry.key in self._reader.positions:
                 self._trying = self._to_note = Trying(entry.name, tries)
                 self._careful = True
                 return False
@@ -320,12 +285,7 @@ class ServiceLoop(Generic[StateT]):
     def _passed(self, entry: Entry) -> None:
         self._handled += 1
         self._meter.passed(entry.key)
-        if entry.key in self._cursors:
-            self._cursors[entry.key] = entry.entry_id
-        if entry.key in self._positions:
-            self._positions = {**self._positions, entry.key: entry.entry_id}
-            self._passed_now.append(entry)
-            self._dirty = True
+        self._reader.passed(entry)
 
     def _bury(self, entry: Entry, reason: str, tries: int, writes: list[Write]) -> None:
         """Give an entry up, and let the core hear that it was."""
@@ -341,26 +301,19 @@ class ServiceLoop(Generic[StateT]):
     def _ask(self, event: Event, writes: list[Write]) -> None:
         before = self.state
         step = self._service.decide(before, event)
+        name = self._service.name
         made = [
-            self._write(out, event.cause_id, ordinal, event.now_ns) for ordinal, out in enumerate(step.out)
+            write_of(out, name, event.cause_id, ordinal, event.now_ns) for ordinal, out in enumerate(step.out)
         ]
         self.state = step.state
         self._meter.asked(before, event, step)
         writes.extend(made)
 
-    def _write(self, out: Outgoing, cause_id: str, ordinal: int, now_ns: int) -> Write:
-        stream = home_of(type(out.message))
-        envelope = Envelope.wrap(
-            out.message, source=self._service.name, now_ns=now_ns, causation_id=out.cause_id or cause_id,
-            ordinal=ordinal, correlation_id=out.correlation_id, event_ns=out.event_ns,
-        )  # fmt: skip
-        return Write(key_of(stream, out.name), envelope, stream.kept, book_of(out.message))
-
     def _own(self, messages: Sequence[Message], cause_id: str) -> list[Write]:
         """What the loop has to say itself."""
         now_ns = self._clock.now_ns()
         return [
-            self._write(Outgoing(message), cause_id, ordinal, now_ns)
+            write_of(Outgoing(message), self._service.name, cause_id, ordinal, now_ns)
             for ordinal, message in enumerate(messages)
         ]
 
@@ -394,6 +347,11 @@ class ServiceLoop(Generic[StateT]):
         self._burials, alerts = self._burials.told(now_ns)
         writes += self._own(alerts, f"buried-{self._service.name}-{now_ns}")
 
+    def _tell_left_out(self, writes: list[Write]) -> None:
+        """Once: an alert that is not taken either is left out, and counted."""
+        told, self._to_tell = self._to_tell, []
+        writes += self._own(told, f"left-out-{self._service.name}-{self._clock.now_ns()}")
+
     def _tell_outage(self, writes: list[Write]) -> None:
         """Tell that for a while nothing could be read or written; until a commit has taken place."""
         if self._down is None:
@@ -406,11 +364,15 @@ class ServiceLoop(Generic[StateT]):
 
     def _tell_lost(self, writes: list[Write]) -> None:
         """Write again what Redis lost of ours, and tell core, people and risk that it has."""
-        if self._said.lost is None:
+        name, lost = self._service.name, self._said.lost
+        if lost is not None:
+            writes += newest(lost, lambda write: write.envelope.body)
+            said = complaints.bus_lost(name, emptied=self._emptied)
+        elif self._reader.anew:
+            said = complaints.streams_anew(name, self._reader.anew)
+        else:
             return
-        writes += newest(self._said.lost, lambda write: write.envelope.body)
-        name = self._service.name
-        told = self._own(complaints.bus_lost(name, emptied=self._emptied), f"lost-{name}-{self._epoch}")
+        told = self._own(said, f"lost-{name}-{self._epoch}-{self._clock.now_ns()}")
         writes += told
         self._hear(told[-1], writes)
 
@@ -422,10 +384,16 @@ class ServiceLoop(Generic[StateT]):
             self._log.exception("core failed at what the loop said", type=told.envelope.type)
             self._meter.core_failed()
 
-    def _tell_ahead(self) -> None:
-        """Nothing may be committed any more: the alert goes out by itself, where Redis takes it."""
-        with suppress(BusUnavailable):
-            self._bus.append(self._own(complaints.commits_ahead(self._service.name), f"ahead-{self._epoch}"))
+    def _tell_at_once(self, messages: Sequence[Message]) -> None:
+        """Nothing may be committed any more: each goes out by itself, where Redis takes it."""
+        for write in self._own(messages, f"at-once-{self._service.name}-{self._epoch}"):
+            with suppress(BusUnavailable):
+                self._bus.append([write])
+
+    def _end_unwritable(self, problem: str) -> None:
+        self._log.critical("redis does not take what this service writes", problem=problem)
+        service = self._service
+        self._tell_at_once(complaints.unwritable(service.name, problem, stops=service.trades))
 
     def _observe(self, writes: list[Write]) -> None:
         now_ns = self._clock.now_ns()
@@ -458,33 +426,37 @@ class ServiceLoop(Generic[StateT]):
         return Heartbeat(
             service=self._service.name, instance=self._service.instance, epoch=self._epoch,
             build_id=self._service.build_id, pid=os.getpid(), started_at_ns=self._started_ns,
-            reference_hash=self._service.reference_hash_of(self.state), positions=self._positions,
+            reference_hash=self._service.reference_hash_of(self.state), positions=self._reader.positions,
             handled=self._handled, clock_offset_us=self._clock.offset_us,
             clock_trusted=self._clock.trusted, clock_error_us=self._clock.best.error_ns // 1_000,
-            clock_jumps=self._clock.jumps, cursors=self._cursors,
+            clock_jumps=self._clock.jumps, cursors=self._reader.cursors,
         )  # fmt: skip
 
     def _commit(self, writes: Sequence[Write]) -> None:
         parts = changed_parts(self._stored, self.state)
         if self._to_note is not None:
             parts[TRYING] = self._to_note.stored()
+        if self._failing != self._failing_told:
+            parts[FAILING] = self._failing
         now_ns = self._clock.now_ns()
-        idle = self._dirty and now_ns - self._committed_ns >= COMMIT_IDLE_NS
+        idle = self._reader.moved and now_ns - self._committed_ns >= COMMIT_IDLE_NS
         if not (parts or writes or idle):
             return
         started = time.monotonic()
         self._said.trying(write for write in writes if write.kept is None)
-        self._bus.commit(
-            self._service.name, self._epoch, parts, self._positions, writes, self._before_ns // NS_PER_MS
-        )
+        service, before_ms = self._service.name, self._before_ns // NS_PER_MS
+        left_out = self._bus.commit(service, self._epoch, parts, self._reader.positions, writes, before_ms)
         self._said.took_place()
-        self._handled_lately.add(self._passed_now)
-        self._meter.took_place(writes, time.monotonic() - started)
+        self._reader.committed()
+        self._meter.took_place(writes, time.monotonic() - started, left_out)
+        self._to_tell += self._left_out.after([write.key for write in writes], left_out)
+        if left_out:
+            self._log.error("outputs left out", streams=left_out)
         for write in writes:
             log_said(self._log, write.envelope)
         self._stored = self._confirmed = self.state
-        self._dirty, self._committed_ns = False, now_ns
-        self._passed_now, self._emptied, self._before_ns = [], False, 0
+        self._committed_ns = now_ns
+        self._emptied, self._before_ns = False, 0
         self._beaten_ns = self._beat_ns
         self._failing_told = self._failing
         self._burials_told = self._burials

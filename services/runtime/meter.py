@@ -7,7 +7,7 @@ the last round left, so that a loop that stands still shows ages that grow.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic
 
@@ -65,8 +65,9 @@ class Unmetered(Generic[StateT]):
     def dropped(self) -> None:
         """What was decided did not take place."""
 
-    def took_place(self, writes: Sequence[Write], commit_s: float) -> None:
-        """What was decided since the last commit took place with it; `commit_s` is how long that took."""
+    def took_place(self, writes: Sequence[Write], commit_s: float, left_out: Collection[str] = ()) -> None:
+        """What was decided since the last commit took place with it, without what Redis did not take of some
+        streams; `commit_s` is how long that took."""
 
     def skipped_tick(self) -> None:
         """A book was passed over for a newer one."""
@@ -116,10 +117,10 @@ class Meter(Unmetered[StateT]):
         self._handled.clear()
         self._delays_ns.clear()
 
-    def took_place(self, writes: Sequence[Write], commit_s: float) -> None:
+    def took_place(self, writes: Sequence[Write], commit_s: float, left_out: Collection[str] = ()) -> None:
         steps, handled, delays_ns = self._steps, self._handled, self._delays_ns
         self._steps, self._handled, self._delays_ns = [], Counter(), []
-        self._exporter.add_all(lambda: self._all(steps, handled, writes, commit_s))
+        self._exporter.add_all(lambda: self._all(steps, handled, writes, commit_s, left_out))
         if self._observe_delay is not None:
             for delay_ns in delays_ns:
                 self._observe_delay(max(0, delay_ns) / NS_PER_S)
@@ -143,11 +144,11 @@ class Meter(Unmetered[StateT]):
 
     def _all(
         self, steps: Iterable[tuple[StateT, Event, Step[StateT]]], handled: Counter[str],
-        writes: Sequence[Write], commit_s: float,
+        writes: Sequence[Write], commit_s: float, left_out: Collection[str],
     ) -> Iterable[Reading]:  # fmt: skip
         for key, count in handled.items():
             yield every.HANDLED.at(count, stream_name(key))
-        yield from written(writes)
+        yield from written(writes, left_out)
         yield every.COMMIT.at(commit_s)
         if self._counted is None:
             return
@@ -177,11 +178,11 @@ def loop_readings(done: Round[StateT], mono_ns: int) -> Iterable[Reading]:
     yield every.CLOCK_JUMPS.at(done.clock.jumps)
 
 
-def written(writes: Iterable[Write]) -> Iterable[Reading]:
+def written(writes: Iterable[Write], left_out: Collection[str] = ()) -> Iterable[Reading]:
     """Return what a commit of `writes` adds: messages by stream, alerts, dead letters."""
     streams = Counter(write.key for write in writes)
     for key, count in streams.items():
-        yield every.WRITTEN.at(count, stream_name(key))
+        yield (every.LEFT_OUT if key in left_out else every.WRITTEN).at(count, stream_name(key))
     for write in writes:
         body = write.envelope.body
         if isinstance(body, AlertRaised) and not body.resolved:

@@ -15,7 +15,7 @@ from services.contracts.step import StateT
 from services.contracts.streams import ALERTS
 from services.runtime import complaints
 from services.runtime.build import build_id
-from services.runtime.bus import BusUnavailable, Fenced, RedisBus, Write, connect
+from services.runtime.bus import BusUnavailable, Fenced, RedisBus, Unwritable, Write, connect
 from services.runtime.clock import RedisClock
 from services.runtime.fenced import Bystander
 from services.runtime.logs import configure_logs
@@ -25,6 +25,7 @@ from services.runtime.metrics import Exporter, serve
 from services.runtime.parts import StateUnreadable
 from services.runtime.private import keep_private
 from services.runtime.process_figures import process_figures
+from services.runtime.redis_version import TooOld
 from services.runtime.service import Service
 from services.runtime.settings import RuntimeSettings, SettingsError, load_settings
 from services.runtime.stop_signals import stop_on_signals
@@ -63,8 +64,9 @@ def run_service(
 ) -> int:
     """Run one service until a signal; returns the exit code.
 
-    2: settings cannot be used; 3: another instance took over, and was silent since; 4: the stored state does
-    not fit. `close` lets go of what the service holds besides, before a fenced process waits.
+    2: settings cannot be used, or Redis is too old; 3: another instance took over, and was silent since;
+    4: the stored state does not fit, or Redis does not take it. `close` lets go of what the service holds
+    besides, before a fenced process waits.
     """
     keep_private()
     try:
@@ -88,6 +90,13 @@ def run_service(
         close()
         Bystander(bus, service.name, service.instance).wait(stop.is_set)
         return EXIT_FENCED
+    except TooOld as error:
+        log.error("cannot start", error=str(error))
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_BAD_SETTINGS
+    except Unwritable as error:
+        log.error("ending", error=str(error))
+        return EXIT_STATE
     except StateUnreadable as error:
         log.error("state unreadable", error=str(error))
         tell_unreadable(bus, service.name, error)

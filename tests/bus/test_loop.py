@@ -1,7 +1,9 @@
 """The bus and the loop, on fakeredis and on a real Redis: one behaviour, two servers."""
 
+import json
 import threading
 import time
+from collections.abc import Sequence
 from typing import ClassVar
 
 import pytest
@@ -12,7 +14,7 @@ from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import StopRequested, TradingStateChanged, TradingStateRequested
 from services.contracts.messages.dead import EntryBuried
-from services.contracts.messages.market_data import QuoteUpdated
+from services.contracts.messages.market_data import QuoteUpdated, TradePrinted
 from services.contracts.messages.status import Heartbeat
 from services.contracts.step import Event, Outgoing, Received, State, Step
 from services.contracts.streams import ALERTS, CONTROL, DEAD, LEASE, STATUS, STOPS, TICKS, key_of, state_key
@@ -21,6 +23,7 @@ from services.runtime.bus import BusUnavailable, Fenced, KeysLost, RedisBus, Wri
 from services.runtime.clock import POOR_NS, RedisClock
 from services.runtime.loop import ServiceLoop
 from services.runtime.service import Service
+from tests.contracts.examples import EXAMPLES
 
 TICKS_G1 = key_of(TICKS, "g1")
 
@@ -228,6 +231,58 @@ def test_a_start_knows_books_that_have_not_changed_since(client: "redis.Redis") 
     assert second.state.quotes == 1, "the newest of the book, and only that"
 
 
+@pytest.mark.parametrize("trades", [1, 300])
+def test_a_start_knows_books_that_trades_lie_upon(client: "redis.Redis", trades: int) -> None:
+    quote(client, 100)
+    trade = TradePrinted(
+        symbol="005930", venue=Venue.KRX, price_krw=100, qty_shares=1, aggressor=None, exchange_time="090101"
+    )
+    for number in range(trades):
+        envelope = Envelope.wrap(trade, source="gateway", now_ns=1, causation_id=f"trade{number}")
+        RedisBus(client).append([Write(TICKS_G1, envelope, 1_000)])
+    loop = loop_on(client)
+    for _ in range(2):
+        loop.turn()
+        assert loop.state.quotes == 1, "after a start, and after every hiccup of Redis"
+        loop._forget()
+
+
+def test_a_trouble_at_ticks_is_over_for_people_when_a_later_process_has_none(client: "redis.Redis") -> None:
+    def failing(state: Tally, event: Event) -> Step[Tally]:
+        if isinstance(event, Received):
+            return Step(state)
+        raise ZeroDivisionError("no row for today")
+
+    def told() -> list[bool]:
+        bodies = [decode(entry.text).body for entry in bus.tail(ALERTS.key, 10)]
+        return [body.resolved for body in bodies if isinstance(body, AlertRaised)]
+
+    bus = RedisBus(client)
+    service = Service("tally", failing, Tally(), committed=(CONTROL.key,))
+    for _ in range(2):
+        ServiceLoop(service, bus, RedisClock(bus.time_ns)).turn()
+    assert told() == [False], "once, however often the process is started again"
+    for _ in range(2):
+        loop_on(client).turn()
+    assert told() == [False, True]
+
+
+@pytest.mark.parametrize("kind", ["FilesRead", "PlaceOrder"])
+def test_a_type_that_does_not_travel_on_its_stream_is_buried(client: "redis.Redis", kind: str) -> None:
+    """A word that only a shell says to its own core, and one that travels elsewhere."""
+    import services.risk.observed  # noqa: F401  # it registers what never travels
+
+    envelope = json.loads(
+        Envelope.wrap(EXAMPLES["PlaceOrder"], source="x", now_ns=1, causation_id="c").encode()
+    )
+    body = {"at_ns": 1} if kind == "FilesRead" else envelope["body"]
+    client.xadd(CONTROL.key, {"m": json.dumps({**envelope, "type": kind, "body": body})})
+    loop_on(client).turn()
+    buried = decode(RedisBus(client).tail(DEAD.key, 1)[0].text).body
+    assert isinstance(buried, EntryBuried)
+    assert kind in buried.reason
+
+
 def test_old_heartbeats_are_not_read_at_a_start(client: "redis.Redis") -> None:
     loop_on(client).turn()
     bus = RedisBus(client)
@@ -264,11 +319,12 @@ def test_a_lost_reply_to_a_commit_does_not_double_it(client: "redis.Redis") -> N
     class ReplyLost(RedisBus):
         lose = True
 
-        def commit(self, *args: object, **kwargs: object) -> None:
-            super().commit(*args, **kwargs)  # type: ignore[arg-type]
+        def commit(self, *args: object, **kwargs: object) -> Sequence[str]:
+            left_out = super().commit(*args, **kwargs)  # type: ignore[arg-type]
             if self.lose:
                 self.lose = False
                 raise BusUnavailable("the reply was lost")
+            return left_out
 
     bus = ReplyLost(client)
     service = Service("tally", tally, Tally(), committed=(CONTROL.key,))

@@ -163,10 +163,10 @@ def test_a_lost_connection_is_not_held_against_the_entry_that_was_being_handled(
     real = loop._bus.commit  # type: ignore[attr-defined]
     refusals = iter([False, True] * 5)
 
-    def commit(*args: object, **kwargs: object) -> None:
+    def commit(*args: object, **kwargs: object) -> object:
         if next(refusals, False):
             raise redis.exceptions.ConnectionError("cut")
-        real(*args, **kwargs)
+        return real(*args, **kwargs)
 
     for _ in range(5):
         loop._bus.commit = commit  # type: ignore[attr-defined, method-assign]

@@ -7,7 +7,7 @@ last commit that is too low is the only trace.
 import shutil
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ import redis
 from services.contracts.messages.control import TradingStateRequested
 from services.contracts.step import Event, Received, Step
 from services.contracts.streams import COMMANDS, CONTROL, STOPS, state_key
+from services.gateway.doubt import Doubt
 from services.gateway.outbox import Batch, Outbox
 from services.gateway.redis_reader import RedisReader
 from services.gateway.redis_writer import RedisWriter
@@ -150,7 +151,7 @@ def test_entries_below_the_last_position_that_came_later_are_read_once(client: "
     client.restore(state_key("tally"), 0, stored, replace=True)
     client.restore(CONTROL.key, 0, stream, replace=True)
     client.xadd(CONTROL.key, {"m": request("new").encode()}, id="6-0")
-    loop._dirty, loop._committed_ns = True, 0
+    loop._reader.moved, loop._committed_ns = True, 0
     with pytest.raises(KeysLost):
         loop.turn()
     loop._forget()
@@ -191,12 +192,13 @@ def test_a_commit_whose_reply_was_lost_is_no_loss_and_can_be_lost_afterwards(cli
     class ReplyLost(RedisBus):
         lose = False
 
-        def commit(self, *args: object, **kwargs: object) -> None:
+        def commit(self, *args: object, **kwargs: object) -> Sequence[str]:
             before = dict(self._commits)
-            super().commit(*args, **kwargs)  # type: ignore[arg-type]
+            left_out = super().commit(*args, **kwargs)  # type: ignore[arg-type]
             if self.lose:
                 self.lose, self._commits = False, before
                 raise BusUnavailable("the reply was lost")
+            return left_out
 
     bus = ReplyLost(client)
     loop = loop_on(bus)
@@ -329,17 +331,17 @@ def test_a_line_that_only_appends_leaves_a_demoted_server(failover: Failover) ->
 
 
 def test_a_reader_that_comes_to_another_server_hands_over_nothing_twice(client: "redis.Redis") -> None:
-    doubt = threading.Event()
+    doubt = Doubt()
     reader = RedisReader(RedisBus(client), {STOPS.key: "0-0", CONTROL.key: "0-0"}, doubt)
     ask(client, "one")
     reader._turn()
-    reader._look_back()
+    doubt.set()
     ask(client, "two")
     client.xadd(STOPS.key, {"m": request("stop").encode()})
     reader._turn()
     assert reader.inbox.qsize() == 1 and doubt.is_set(), "nothing before the writer has looked"
     assert reader.stops.qsize() == 1, "but stops"
-    doubt.clear()
+    doubt.settle(doubt.raised, emptied=False)
     for _ in range(3):
         reader._turn()
     read = [reader.inbox.get().envelope for _ in range(reader.inbox.qsize())]

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from services.cli import commands_trading
-from services.cli.link import Link, entry_order, open_link
+from services.cli.link import Link, open_link
 from services.cli.requests import Outcome, ask
 from services.contracts.envelope import Message
 from services.contracts.messages.control import StopRequested, TradingStateRequested
 from services.contracts.messages.status import RiskStatus
 from services.contracts.streams import CONTROL, STOPS
 from services.contracts.terms import TradingState
+from services.runtime.standing import entry_order
 from tests.support.live_desk import SYMBOLS, LiveDesk
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.timeout(240)]

@@ -65,6 +65,10 @@ ALERTS_RAISED = counter(
 # -- the bus and the clock ---------------------------------------------------------------
 
 BUS_ERRORS = counter("arb_bus_errors_total", "Times Redis did not answer or refused.")
+LEFT_OUT = counter(
+    "arb_outputs_left_out_total", "Messages that Redis did not take and the step went without, by stream.",
+    STREAM, from_start=False,
+)  # fmt: skip
 BUS_DOWN = gauge(
     "arb_bus_down_seconds", Unit.SECONDS,
     "How long Redis has taken nothing of what this service wanted to write; 0 where it does.",

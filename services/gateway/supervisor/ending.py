@@ -9,7 +9,7 @@ from services.runtime.process import EXIT_BAD_SETTINGS, EXIT_FENCED, EXIT_STATE
 PLANNED_CUT: Final = EXIT_PLANNED_CUT
 FUTILE: Final = {
     EXIT_BAD_SETTINGS: "its settings cannot be used",
-    EXIT_STATE: "its stored state or its log of intentions cannot be read",
+    EXIT_STATE: "its stored state or its log of intentions cannot be read, or Redis does not take its writes",
     EXIT_REFUSED: "the login is not what its settings say",
 }
 """Starting again changes nothing: a person must look."""

@@ -1,4 +1,4 @@
-"""What the supervisor says, from a thread of its own: to Redis while it answers, else to Slack itself.
+"""What the supervisor says, from a thread of its own: to Redis while it takes alerts, else to Slack itself.
 
 The watch never waits for a network. An alert that Slack took directly goes to Redis as well once it is
 back, as a note for the journal that rings no bell a second time.
@@ -7,7 +7,7 @@ back, as a note for the journal that rings no bell a second time.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,13 +17,16 @@ from services.contracts.alert_text import Language, in_language
 from services.contracts.envelope import Envelope, Message
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.supervision import SupervisorStatus
-from services.contracts.streams import home_of, key_of
+from services.contracts.streams import ALERTS, DEAD, STATUS, home_of, key_of
 from services.contracts.terms import Severity
 from services.runtime.bus import BusUnavailable, RedisBus, Write
+from services.runtime.left_out import LeftOut
 from services.runtime.slack import Delivered, Failed, Outcome, RetryAfter
 from services.runtime.slack_blocks import SIGN_OVER, SIGNS, Payload, alert_blocks, escaped
 
 SOURCE: Final = "gateway-supervisor"
+REPORTS: Final = (ALERTS.key, STATUS.key, DEAD.key)
+"""What tells people: a service goes on where Redis does not take it."""
 KEPT: Final = 200
 """Alerts that wait; the oldest go first, and the log has all of them."""
 TRY_REDIS_S: Final = 1.0
@@ -66,7 +69,8 @@ class Reporter(threading.Thread):
         self._not_before_s = 0.0
         self._reached_s = time.monotonic()
         self._tried_s = 0.0
-        self._ending = False
+        self._ending = self._no_alerts = False
+        self._left_out = LeftOut(SOURCE)
         self._log = structlog.get_logger(service=SOURCE)
 
     # -- for the watch -----------------------------------------------------------------------
@@ -129,17 +133,29 @@ class Reporter(threading.Thread):
             if status is not None:
                 writes.append(self._write(status, "status", now_ns))
             self._bus.append(writes)
+            unwritable = self._bus.standing(REPORTS).unwritable(REPORTS)
         except BusUnavailable as error:
             self._log.warning("bus unavailable", error=str(error), waiting=len(waiting))
             return
         self._reached_s = time.monotonic()
+        self._tell_left_out(unwritable)
+        if ALERTS.key in unwritable:
+            return
         with self._wake:
             self._waiting = deque((item for item in self._waiting if item.number > _last(waiting)), KEPT)
+
+    def _tell_left_out(self, unwritable: Sequence[str]) -> None:
+        """What Redis does not take of the services, they cannot tell through it."""
+        self._no_alerts = ALERTS.key in unwritable
+        for alert in self._left_out.after(REPORTS, unwritable):
+            self._log.error("redis takes nothing there", stream=alert.facts["stream"], over=alert.resolved)
+            self.tell(alert)
 
     def _to_slack(self) -> None:
         """What has waited long enough for Redis, the most serious first."""
         now_s = time.monotonic()
-        if self._post is None or now_s < self._not_before_s or self.redis_away_s < self._redis_away_s:
+        away = self._no_alerts or self.redis_away_s >= self._redis_away_s
+        if self._post is None or now_s < self._not_before_s or not away:
             return
         with self._wake:
             due = [item for item in self._waiting if not item.slack and _rings(item.alert)]
@@ -182,7 +198,10 @@ class Reporter(threading.Thread):
         sign = SIGN_OVER if item.alert.resolved else SIGNS[item.alert.severity]
         alert = in_language(item.alert, self._language)
         title = f"{sign} {alert.title}"
-        small = f"gateway's supervisor on {self._host}; Redis has been away for {self.redis_away_s} s"
+        away = (
+            "Redis takes no alerts" if self._no_alerts else f"Redis has been away for {self.redis_away_s} s"
+        )
+        small = f"gateway's supervisor on {self._host}; {away}"
         blocks = alert_blocks(title, (), alert.detail, alert.next_step, small)
         return Payload(escaped("\n".join(filter(None, (title, alert.detail, alert.next_step)))), blocks)
 

@@ -124,6 +124,7 @@ class _Inbox:
     stops: "SimpleQueue[Read]" = field(default_factory=SimpleQueue)
     inbox: "SimpleQueue[Read]" = field(default_factory=SimpleQueue)
     failed: bool = False
+    unreadable: str = ""
 
 
 @dataclass
@@ -132,6 +133,7 @@ class _Pen:
 
     fenced: bool = False
     failed: bool = False
+    unwritable: str = ""
     published: int = 0
     forgotten: Event = field(default_factory=Event)
 

@@ -3,10 +3,7 @@
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
-
-from services.cli.faults import UsageFault
-from services.cli.fleet import SIMULATOR, FleetPlan, heartbeats_of, metrics_ports, programs, socket_path
+from services.cli.fleet import SIMULATOR, FleetPlan, heartbeats_of, metrics_ports, programs
 from services.cli.stack import Program
 from services.contracts.terms import GatewayMode
 
@@ -52,8 +49,3 @@ def port_told_to(program: Program) -> str:
     """By its environment, or by its command line."""
     words = dict(pairwise(program.argv))
     return program.env.get("ARB_RUNTIME_METRICS_PORT") or words.get("--metrics-port", "")
-
-
-def test_a_socket_path_that_is_too_long_is_refused() -> None:
-    with pytest.raises(UsageFault, match="too long"):
-        socket_path(Path("/tmp") / ("x" * 120), "redis.sock")

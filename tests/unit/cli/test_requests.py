@@ -1,17 +1,21 @@
 """A request and its answer stand in two streams, which are read together in any order."""
 
+import json
 from itertools import permutations
 from types import SimpleNamespace
 from typing import Any
 
+import fakeredis
 import pytest
 
-from services.cli.link import Seen
+from services.cli.link import Link, Seen
 from services.cli.requests import ask
 from services.contracts.envelope import Envelope, Message
-from services.contracts.messages.control import HaltLiftRequested, TradingStateChanged
-from services.contracts.streams import CONTROL, STOPS
+from services.contracts.messages.control import FlattenRequested, HaltLiftRequested, TradingStateChanged
+from services.contracts.streams import CONTROL, STOPS, state_key
 from services.contracts.terms import TradingState
+from services.runtime.bus import RedisBus
+from services.runtime.standing import Standing
 from tests.unit.cli.builders import NOW_NS
 
 LIFT = HaltLiftRequested(by="kim", reason="over", stop_count=7)
@@ -23,7 +27,7 @@ class Redis:
 
     def __init__(self, order: tuple[int, ...]) -> None:
         self.order = order
-        self.bus = SimpleNamespace(positions=lambda name: {})
+        self.bus = SimpleNamespace(positions=lambda name: {}, standing=lambda keys: Standing("", {}))
         self.found: list[Seen] = []
 
     def append(self, message: Message, cause: str, **_: Any) -> Envelope:
@@ -53,3 +57,11 @@ def test_an_answer_counts_wherever_it_is_read(order: tuple[int, ...]) -> None:
     link: Any = Redis(order)
     outcome = ask(link, LIFT, wait_s=0.0)
     assert outcome.done and outcome.answers == (DISARMED,)
+
+
+def test_a_position_beyond_the_end_of_its_stream_took_nothing_in() -> None:
+    """Redis came back empty, and the executor still stores how far it had read before."""
+    client = fakeredis.FakeRedis()
+    link = Link("", RedisBus(client), client)
+    client.hset(state_key("executor"), "positions", json.dumps({CONTROL.key: "9999999999999-0"}))
+    assert ask(link, FlattenRequested(by="kim", reason="x"), wait_s=0.0).taken_by == ()

@@ -114,8 +114,9 @@ def live(desk: Desk) -> Live:
     )  # fmt: skip
     made.shell = Shell(
         desk.state, {KEY: "0-0"}, Identity("g", 1, "b", desk.now_ns),
-        reader=anything(inbox=inbox, stops=SimpleQueue(), failed=False),
-        writer=anything(fenced=False, failed=False, published=0, forgotten=Event()), outbox=outbox,
+        reader=anything(inbox=inbox, stops=SimpleQueue(), failed=False, unreadable=""),
+        writer=anything(fenced=False, failed=False, unwritable="", published=0, forgotten=Event()),
+        outbox=outbox,
         clock=clock, log=anything(append=lambda *_, **__: None, keep=lambda _: "", lost=""), calls=calls,
         port=anything(send=made.send), end=lambda code: None, halt=HaltFile,
     )  # type: ignore[arg-type]  # fmt: skip

@@ -215,8 +215,8 @@ def read_lease(desk: Desk, clock: Clock, renewed_ns: int) -> Lease:
     inbox.put(Read(Entry(LEASE.key, f"{renewed_ns // NS_PER_MS}-3", b""), envelope))
     shell = Shell(
         desk.state.but(lease=Lease()), {}, Identity("g", 1, "b", clock.now),
-        reader=anything(inbox=inbox, stops=SimpleQueue(), failed=False),
-        writer=anything(fenced=False, failed=False, published=0, forgotten=Event()),
+        reader=anything(inbox=inbox, stops=SimpleQueue(), failed=False, unreadable=""),
+        writer=anything(fenced=False, failed=False, unwritable="", published=0, forgotten=Event()),
         outbox=Outbox(), clock=anything(**{n: getattr(clock, n) for n in dir(clock) if n[0] != "_"}),
         log=anything(append=lambda *_, **__: None),
         calls=anything(register=lambda _: None, drop_screen=lambda _: None, query=lambda _: None),

@@ -1,13 +1,12 @@
 """The thread that reads: what waits for the Qt thread keeps no stop from it."""
 
-import threading
-
 import fakeredis
 
 from services.contracts.envelope import Envelope, Message
 from services.contracts.messages.control import FlattenRequested, StopRequested
 from services.contracts.streams import CONTROL, LEASE, STOPS
 from services.contracts.terms import TradingState
+from services.gateway.doubt import Doubt
 from services.gateway.redis_reader import INBOX_MOST, RedisReader
 from services.runtime.bus import RedisBus, Write
 
@@ -24,7 +23,7 @@ def test_a_stop_is_read_while_the_qt_thread_has_not_caught_up() -> None:
 
     put(CONTROL.key, FlattenRequested(by="kim", reason="waits"), 2 * INBOX_MOST)
     start = {STOPS.key: "0-0", CONTROL.key: "0-0", LEASE.key: "0-0"}
-    reader = RedisReader(bus, start, threading.Event())
+    reader = RedisReader(bus, start, Doubt())
     for _ in range(2 * INBOX_MOST):
         reader._turn()
         if reader.inbox.qsize() >= INBOX_MOST:

@@ -2,6 +2,9 @@
 
 import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -131,3 +134,41 @@ def test_a_file_that_cannot_be_renamed_grows_on(tmp_path: Path, monkeypatch: pyt
     for number in range(5):
         file.write(f"{number:08}\n")
     assert len(path.read_text().splitlines()) == 5
+
+
+def test_what_is_no_ordinary_file_is_never_renamed(tmp_path: Path) -> None:
+    """`/dev/stdout`, as containers like it; a pipe that something reads."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    file = RotatingFile(pipe, max_bytes=20)
+    for number in range(9):
+        file.write(f"{number:08}\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"] and pipe.is_fifo()
+    assert len(os.read(reader, 1_000).splitlines()) == 9
+    os.close(reader)
+
+
+def test_several_processes_share_a_file_and_lose_none_of_its_newest_lines(tmp_path: Path) -> None:
+    """Each had its own count, and renamed what another still wrote to."""
+    path = tmp_path / "x.log"
+    programs = [RotatingFile(path, max_bytes=400, backups=3) for _ in range(5)]
+    for number in range(200):
+        programs[number % 5].write(f"{number:08}\n")
+    texts = [backup_of(path, n).read_text() for n in range(3, -1, -1)]
+    kept = [int(line) for text in texts for line in text.splitlines()]
+    assert kept == list(range(kept[0], 200)) and len(kept) > 130
+    assert all(len(text) <= 400 for text in texts)
+
+
+def test_lines_of_two_processes_do_not_mix(tmp_path: Path) -> None:
+    path = tmp_path / "x.log"
+    program = (
+        "import sys; from pathlib import Path; from services.runtime.logs import RotatingFile\n"
+        "file = RotatingFile(Path(sys.argv[1]), max_bytes=300_000)\n"
+        "for n in range(60): file.write(sys.argv[2] * 20_000 + chr(10))"
+    )
+    runs = [subprocess.Popen([sys.executable, "-c", program, str(path), letter]) for letter in "ab"]
+    assert [run.wait(30) for run in runs] == [0, 0]
+    lines = [line for file in tmp_path.iterdir() for line in file.read_text().splitlines()]
+    assert len(lines) > 60 and all(line in ("a" * 20_000, "b" * 20_000) for line in lines)

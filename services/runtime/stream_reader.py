@@ -1,0 +1,153 @@
+"""How far one service has read its streams, and what is new in them.
+
+Positions are committed with what the entries caused; cursors of streams that are read from their end are not.
+After Redis lost something, what is remembered as handled is passed over.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import structlog
+
+from services.contracts.limits import READ_COUNT
+from services.contracts.streams import STOPS
+from services.runtime.bus import Bus, Entry, Unwritable, may_be_left_out
+from services.runtime.comparison import Comparison
+from services.runtime.lately import HandledEntries
+
+BOOKS_RECALLED: Final = 1_000
+"""Tick entries read again at start, so that a book that has not changed since is known too."""
+STOPS_MOST: Final = 4 * READ_COUNT
+"""So many stops are handed on before anything else; a flood of them shall not keep all else waiting."""
+
+
+class StreamReader:
+    """`committed` keys are read once each, `newest` keys from where they stand at the start.
+
+    `skipped` is called for each book that a newer one of the same reply replaces.
+    """
+
+    def __init__(
+        self, bus: Bus, committed: Sequence[str], newest: Sequence[str], skipped: Callable[[], None]
+    ) -> None:
+        self._bus, self._committed, self._newest, self._skipped = bus, committed, newest, skipped
+        self._log = structlog.get_logger()
+        self._handled = HandledEntries()
+        self._comparison = Comparison(bus)
+        self._passed: list[Entry] = []
+        """Entries that the next commit answers."""
+        self.positions: dict[str, str] = {}
+        self.cursors: dict[str, str] = {}
+        self.moved = False
+        """Whether positions are others than those committed."""
+        self.anew: tuple[str, ...] = ()
+        """Streams that begin anew, until a commit has told so."""
+
+    # -- where to read from ------------------------------------------------------------
+
+    def begin_at(self, positions: Mapping[str, str]) -> None:
+        """Read on from what was committed."""
+        self.positions = {key: positions.get(key, "0-0") for key in self._committed}
+        self._handled.begin(self.positions.items())
+
+    def go_back(self, *, to_the_start: bool) -> None:
+        """Redis lost something: read from where what is remembered as handled begins, or from the start."""
+        if to_the_start:
+            self.positions = dict.fromkeys(self._committed, "0-0")
+        else:
+            self.positions = self._handled.start_of(self._committed)
+
+    def follow(self) -> None:
+        """Find the ends of the streams that are not committed. What was found out before counts no more."""
+        self.cursors = {key: self._newest_id(key) for key in self._newest}
+        self._comparison.begin()
+        self.moved, self.anew = False, ()
+
+    def compare(self) -> None:
+        """Hold what was read against where the streams end.
+
+        Raises:
+            BusUnavailable: no answer, or another server's.
+            Unwritable: a key that must be read is no stream.
+        """
+        found = self._comparison.look((*self.positions, *self.cursors))
+        if found is None:
+            return
+        lost = [key for key in self.positions if key not in found.last_ids and not may_be_left_out(key)]
+        if lost:
+            raise Unwritable(f"{', '.join(lost)}: no streams any more")
+        self.cursors |= {key: self._newest_id(key) for key in found.anew(self.cursors)}
+        anew = found.anew(self.positions)
+        if anew:
+            self._log.error("streams begin anew", streams=anew)
+            self._handled.begin_anew(anew, found.last_ids)
+            self.positions = {**self.positions, **self._handled.start_of(anew)}
+            self.anew, self.moved = (*self.anew, *anew), True
+
+    def _newest_id(self, key: str) -> str:
+        """Where to begin a stream that is not committed: its end, or the last change of quiet books, whatever
+        else lies between them."""
+        tail = self._bus.tail(key, BOOKS_RECALLED)
+        if not tail:
+            return "0-0"
+        if not any(entry.book for entry in tail):
+            return tail[-1].entry_id
+        return tail[0].entry_id if len(tail) == BOOKS_RECALLED else "0-0"
+
+    # -- reading -------------------------------------------------------------------------
+
+    def read(self, block_ms: int) -> list[Entry]:
+        """What is new, stops before all else: each reply has them, however much waits in other streams."""
+        entries = self._unhandled(
+            self._bus.read({**self.cursors, **self.positions}, count=READ_COUNT, block_ms=block_ms)
+        )
+        newest_of_book = {entry.book: entry.entry_id for entry in entries if entry.book}
+        kept = []
+        for entry in entries:
+            if entry.book and newest_of_book[entry.book] != entry.entry_id:
+                self._skipped()
+            else:
+                kept.append(entry)
+        stops = self._all_stops([entry for entry in kept if entry.key == STOPS.key])
+        return [*stops, *(entry for entry in kept if entry.key != STOPS.key)]
+
+    def _all_stops(self, stops: list[Entry]) -> list[Entry]:
+        """Read on where a reply had stops: it may hold only some of them."""
+        more = stops
+        while more and len(stops) < STOPS_MOST:
+            more = self._bus.read({STOPS.key: more[-1].entry_id}, count=READ_COUNT, block_ms=0)
+            stops = [*stops, *self._unhandled(more)]
+        return stops
+
+    def _unhandled(self, entries: list[Entry]) -> list[Entry]:
+        """Leave out what was handled before Redis lost its end and is there still."""
+        left = []
+        for entry in entries:
+            if entry.key in self.positions and self._handled.has(entry):
+                self._move(entry)
+            else:
+                left.append(entry)
+        return left
+
+    def passed(self, entry: Entry) -> None:
+        """An entry is handled, or given up."""
+        if entry.key in self.cursors:
+            self.cursors[entry.key] = entry.entry_id
+        if entry.key in self.positions:
+            self._move(entry)
+            self._passed.append(entry)
+
+    def _move(self, entry: Entry) -> None:
+        self.positions = {**self.positions, entry.key: entry.entry_id}
+        self.moved = True
+
+    def settle(self, *, took_place: bool) -> None:
+        """Whether the commit in doubt, which answers what was passed, took place."""
+        if took_place:
+            self._handled.add(self._passed)
+        self._passed = []
+
+    def committed(self) -> None:
+        """Positions, and what was passed, are committed."""
+        self.settle(took_place=True)
+        self.moved, self.anew = False, ()
