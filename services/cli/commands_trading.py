@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from services.cli.board import Board
-from services.cli.commands_watch import checks_json, print_checks
+from services.cli.commands_watch import checks_json, print_checks, whole_preflight
 from services.cli.faults import EXIT_FAILED, Fault, UnknownName, UsageFault
 from services.cli.link import Link
 from services.cli.options import (
@@ -27,7 +27,7 @@ from services.cli.options import (
     reason_or_ask,
     typed,
 )
-from services.cli.preflight import is_clean, preflight
+from services.cli.preflight import is_clean
 from services.cli.requests import Outcome, ask
 from services.cli.silence import open_rows, require_word, silence_of
 from services.cli.snapshot import board_now
@@ -74,8 +74,7 @@ def arm(
     """
     reason, by = reason_or_ask(reason), name_or_login(by)
     link = open_desk(redis, run)
-    board, now_ns = board_now(link)
-    checks = preflight(board, now_ns)
+    checks, board = whole_preflight(link, by, wait)
     if not is_clean(checks):
         if as_json:
             print_json({"done": False, "refused": True, **checks_json(checks)})

@@ -17,11 +17,13 @@ from services.cli.faults import EXIT_FAILED, Fault, UsageFault
 from services.cli.link import Follower, Link
 from services.cli.options import (
     DEFAULT_RUN,
+    DEFAULT_WAIT_S,
     ByOption,
     JsonOption,
     ReasonOption,
     RedisOption,
     RunOption,
+    WaitOption,
     configuration,
     console,
     name_or_login,
@@ -30,8 +32,9 @@ from services.cli.options import (
     reason_or_ask,
     run_option,
 )
-from services.cli.preflight import Check, is_clean, preflight
+from services.cli.preflight import Check, asked, is_clean, preflight
 from services.cli.processes import MANAGER, strays
+from services.cli.requests import ask
 from services.cli.silence import silences
 from services.cli.snapshot import board_now
 from services.cli.supervisord import managed, manager_up_s, process_lines
@@ -39,7 +42,7 @@ from services.contracts.alert_codes import AlertCode
 from services.contracts.alert_text import raised
 from services.contracts.envelope import Envelope, Unreadable, decode
 from services.contracts.messages.alerts import AlertRaised
-from services.contracts.messages.control import AlertAcknowledged
+from services.contracts.messages.control import AlertAcknowledged, ArmingCheckRequested
 from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.status import NotifierStatus
 from services.contracts.streams import (
@@ -114,13 +117,24 @@ def _unwatched_words(names: Sequence[str], run: Path) -> str:
 
 
 def check_preflight(
-    redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOption = False
-) -> None:
-    """Say what keeps the system from being armed. Exit code 0 when nothing does."""
-    checks = preflight(*board_now(open_desk(redis, run)))
+    redis: RedisOption = "", run: RunOption = DEFAULT_RUN, wait: WaitOption = DEFAULT_WAIT_S,
+    as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Say what keeps the system from being armed; risk is asked too. Exit code 0 when nothing does."""
+    checks, _ = whole_preflight(open_desk(redis, run), "arb preflight", wait)
     print_checks(checks, as_json)
     if not is_clean(checks):
         raise typer.Exit(EXIT_FAILED)
+
+
+def whole_preflight(link: Link, by: str, wait_s: float) -> tuple[tuple[Check, ...], Board]:
+    """Return every check, risk's own answer among them, and the board behind them."""
+    board, now_ns = board_now(link)
+    checks = preflight(board, now_ns)
+    if board.state is None:
+        return checks, board
+    outcome = ask(link, ArmingCheckRequested(by=by), wait_s)
+    return (*checks, asked(outcome.answers, " ".join(outcome.lines()))), board
 
 
 def explain(

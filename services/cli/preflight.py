@@ -1,7 +1,7 @@
 """What keeps the system from being armed, judged from the board alone.
 
-Pure. Risk judges again when it is asked (its answer is `ArmRefused`); this says it beforehand, with
-the next step, and names what risk cannot see of itself: that it is not there.
+Pure. `preflight` judges from the board, with the next step, and names what risk cannot see of itself: that
+it is not there. `asked` judges risk's own answer to a dry request, which is what decides at the arming.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from services.cli.board import Board
 from services.cli.silence import is_detector, known, needed_detectors
 from services.contracts.dated import DateFinding
+from services.contracts.envelope import Message
+from services.contracts.messages.control import ArmingChecked
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.terms import GatewayMode, TradingState
 
@@ -50,6 +52,16 @@ def preflight(board: Board, now_ns: int, services: Sequence[str] = NEEDED) -> tu
         _latches(board),
         _residuals(board),
     )
+
+
+def asked(answers: Iterable[Message], silence: str) -> Check:
+    """Return the check of risk's answer to an `ArmingCheckRequested`; `silence` is why there is none."""
+    answer = next((found for found in answers if isinstance(found, ArmingChecked)), None)
+    if answer is None:
+        return Check("risk's word", False, silence, "Start risk, or look at its log.")
+    problems = " ".join(answer.problems)
+    return Check("risk's word", not problems, problems or "arming would be obeyed",
+                 "Mend what it says; `arb status` shows it too.")  # fmt: skip
 
 
 def checks_of(found: Iterable[DateFinding], mode: GatewayMode) -> tuple[Check, ...]:

@@ -18,6 +18,8 @@ from services.contracts.envelope import Envelope, Message
 from services.contracts.messages.alerts import AlertKind, AlertRaised
 from services.contracts.messages.control import (
     AlertAcknowledged,
+    ArmingChecked,
+    ArmingCheckRequested,
     ArmRefused,
     FlattenRequested,
     HaltLiftRequested,
@@ -128,7 +130,7 @@ def _answers(expected: Expected, request: Envelope, item: Seen) -> bool:
     caused = item.envelope.causation_id == request.id
     if expected.answer is None:
         return caused
-    if isinstance(item.message, TradingStateChanged | RequestRefused | ArmRefused):
+    if isinstance(item.message, TradingStateChanged | RequestRefused | ArmRefused | ArmingChecked):
         return caused
     return expected.answer(request.body, item.message) or (caused and _refuses(item.message))
 
@@ -208,6 +210,7 @@ _EXPECTED: Final[dict[type[Message], Expected]] = {
         "The gateway and the executor obey a stop without risk, as soon as they have read it.",
     ),
     TradingStateRequested: Expected(("risk",), _state, _RISK_SILENT),
+    ArmingCheckRequested: Expected(("risk",), _state, "Whether arming would work is not known."),
     HaltLiftRequested: Expected(("risk",), _state, "The halt holds."),
     LatchClearRequested: Expected(("risk",), _latch, "The latch still holds."),
     LimitChangeRequested: Expected(("risk",), _limit, "The old limits are in force."),

@@ -391,6 +391,7 @@ _HANDLERS: Mapping[type[Message], Handler] = {
     control.HaltFileSeen: steering.on_halt_file,
     control.RequestWithdrawn: requests.on_withdrawal,
     control.TradingStateRequested: steering.on_state_request,
+    control.ArmingCheckRequested: steering.on_arming_check,
     control.HaltLiftRequested: steering.on_lift,
     control.LatchClearRequested: _on_clear,
     control.LimitChangeRequested: lambda state, message, event: proposals.on_change(state, message, event),

@@ -47,9 +47,23 @@ def _problems(state: RiskState, request: control.TradingStateRequested, event: R
     problem = requests.problem(state, event, request.stop_count)
     if problem:
         return (problem,)
+    if request.target is TradingState.ARMED:
+        return _arming_problems(state, event.now_ns)
+    return (HALTED_FIRST,) if state.trading.state is TradingState.HALTED else ()
+
+
+def _arming_problems(state: RiskState, now_ns: int) -> tuple[str, ...]:
     if state.trading.state is TradingState.HALTED:
         return (HALTED_FIRST,)
-    return arming_obstacles(state, event.now_ns) if request.target is TradingState.ARMED else ()
+    return arming_obstacles(state, now_ns)
+
+
+def on_arming_check(
+    state: RiskState, request: control.ArmingCheckRequested, event: Received
+) -> Step[RiskState]:
+    """Say what would refuse an arming by somebody who has seen the last stop."""
+    problems = _arming_problems(state, event.now_ns)
+    return Step(state, (Outgoing(control.ArmingChecked(by=request.by, problems=problems)),))
 
 
 def _refusal(request: control.TradingStateRequested, problems: tuple[str, ...]) -> Outgoing:

@@ -9,6 +9,7 @@ import pytest
 from services.cli import commands_trading
 from services.cli.link import Link, open_link
 from services.cli.requests import Outcome, ask
+from services.cli.snapshot import board_now
 from services.contracts.envelope import Message
 from services.contracts.messages.control import StopRequested, TradingStateRequested
 from services.contracts.messages.status import RiskStatus
@@ -72,7 +73,8 @@ def test_a_halt_while_a_person_is_asked_refuses_the_answer(
 
     with monkeypatch.context() as patch:
         patch.setattr(commands_trading, "ask", meanwhile)
-        patch.setattr(commands_trading, "preflight", lambda board, now_ns: ())  # no notifier runs here
+        looked = ((), board_now(desk.link)[0])
+        patch.setattr(commands_trading, "whole_preflight", lambda *asked: looked)  # no notifier runs here
         printed = desk.arb("arm", "--reason", "morning", code=1)
     assert "alice halted at" in printed and "wrong prices" in printed
     assert desk.status()["state"] == "halted"

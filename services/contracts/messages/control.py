@@ -103,6 +103,19 @@ class WithdrawalTaken(Message):
     decided: bool
 
 
+class ArmingCheckRequested(Message):
+    """A person asks risk whether arming would be obeyed now. Nothing changes by it."""
+
+    by: str = Field(min_length=1)
+
+
+class ArmingChecked(Message):
+    """Risk's answer to it; `problems` says what would refuse the arming, a sentence each."""
+
+    by: str
+    problems: tuple[str, ...]
+
+
 class ArmRefused(Message):
     """`arb arm` was not obeyed; `problems` says why, a sentence each."""
 

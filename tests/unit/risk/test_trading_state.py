@@ -8,6 +8,8 @@ from services.contracts.envelope import Message
 from services.contracts.limits import LEASE_RENEW_MS
 from services.contracts.messages.alerts import AlertKind, AlertRaised
 from services.contracts.messages.control import (
+    ArmingChecked,
+    ArmingCheckRequested,
     ArmRefused,
     HaltFileSeen,
     HaltLiftRequested,
@@ -254,6 +256,19 @@ def test_arming_is_refused_in_a_sentence_while_something_is_missing(kind: type, 
     (refused,) = of(desk.tell(ask(ARMED)), ArmRefused)
     assert any(word in problem for problem in refused.problems)
     assert desk.state.trading.state is TradingState.DISARMED
+
+
+@pytest.mark.parametrize("kind", [d.FilesRead, type(world.facts()), type(d.account()), None])
+@pytest.mark.parametrize("state", [TradingState.DISARMED, TradingState.HALTED, TradingState.PAUSE_ENTRY])
+def test_a_dry_request_is_answered_as_the_arming_would_be(kind: type | None, state: TradingState) -> None:
+    desk = ready() if kind is None else opening_without(kind)
+    desk.tell(StopRequested(target=state, by="kim", reason="r"))
+    before = desk.state
+    (checked,) = of(desk.tell(ArmingCheckRequested(by="lee")), ArmingChecked)
+    assert desk.state.trading == before.trading
+    said = desk.tell(ask(ARMED))
+    assert checked.problems == sum((refused.problems for refused in of(said, ArmRefused)), ())
+    assert (desk.state.trading.state is ARMED) is (not checked.problems)
 
 
 def test_a_window_that_has_not_opened_does_not_prevent_arming() -> None:
