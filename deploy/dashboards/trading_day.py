@@ -244,6 +244,9 @@ def _money() -> Section:
     trips = panels.stat_panel(
         "Trips", "Pairs with a fill today.", total(of(risk.TRIPS)), panels.COUNT, ((None, BLUE),)
     )
+    orders = panels.stat_panel(
+        "Orders", "Orders today, each id once.", total(of(risk.ORDERS)), panels.COUNT, ((None, BLUE),)
+    )
     cash = panels.stat_panel(
         "Cash",
         "As the broker last reported it.",
@@ -252,7 +255,8 @@ def _money() -> Section:
         ((None, BLUE),),
         decimals=0,
     )
-    return Section("Money", 8, [(8, profit), (8, costs), (8, account), (8, turnover), (8, trips), (8, cash)])
+    above = [(8, profit), (8, costs), (8, account)]
+    return Section("Money", 8, [*above, (6, turnover), (6, trips), (6, orders), (6, cash)])
 
 
 def _states() -> Section:

@@ -156,11 +156,12 @@ def _sent(board: Board) -> tuple[tuple[str, str], ...]:
     gateway, risk, executor = board.gateway, board.risk, board.executor
     trips = "" if risk is None else f", {risk.trips} trips"
     clips = ("clips", "unknown" if executor is None else f"{executor.clips}{trips}")
+    orders = ("orders", "unknown" if risk is None else str(risk.orders))
     if gateway is None:
-        return (("orders", "unknown"), ("queries", "unknown"), ("left", "unknown"), clips)
+        return (orders, ("calls", "unknown"), ("left", "unknown"), clips)
     return (
-        ("orders", f"{gateway.orders_sent}, most {gateway.orders_in_window_max}/s"),
-        ("queries", str(gateway.queries_sent)),
+        orders,
+        ("calls", f"{gateway.order_calls} order, {gateway.queries_sent} query"),
         ("left", f"{gateway.order_tokens} order, {gateway.query_tokens} query"),
         clips,
     )

@@ -137,7 +137,7 @@ def _rows(r: ChaosReport) -> list[tuple[str, str]]:
         ("to rest", f"longest {r.to_rest_s_max} s after the last fault; {r.days_not_compared} days "
                     "ended without one more comparison with the account"),
         *prompt_rows(r),
-        ("rates", f"at most {r.max_orders_in_any_second} orders and {r.max_queries_in_any_second} queries "
+        ("rates", f"at most {r.max_orders_in_any_second} order and {r.max_queries_in_any_second} query calls "
                   "in any second, as the broker counted"),
         ("latches", counted(r.latches)),
         ("profit", f"{signed_krw(r.realised_pnl_krw)} KRW by the services, "

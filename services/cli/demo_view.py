@@ -109,7 +109,7 @@ def _summary(board: Board) -> str:
     return (
         f"{gateway.market_time} {risk.state}: quotes {krw(gateway.quotes_published)}, "
         f"intents {risk.intents}, "
-        f"trips {risk.trips}, profit {signed_krw(risk.realised_pnl_krw)} KRW, orders {gateway.orders_sent}"
+        f"trips {risk.trips}, profit {signed_krw(risk.realised_pnl_krw)} KRW, orders {risk.orders}"
     )
 
 
@@ -132,8 +132,8 @@ def _rows(r: DayReport) -> list[tuple[str, str]]:
         ("residuals", f"{r.residuals}, stranded {r.stranded}"),
         ("to neutral", f"{krw(r.neutral_ms_max)} ms at the longest"),
         *prompt_rows(r),
-        ("orders", f"{r.orders_sent} sent, {r.orders_rejected} rejected, {r.orders_unknown} unknown"),
-        ("rates", f"at most {r.max_orders_in_any_second} orders and {r.max_queries_in_any_second} queries "
+        ("orders", f"{r.orders_sent}, {r.orders_rejected} rejected, {r.orders_unknown} unknown"),
+        ("rates", f"at most {r.max_orders_in_any_second} order and {r.max_queries_in_any_second} query calls "
                   "in any second, as the broker counted"),
         ("costs", f"commission {krw(r.commission_krw)} KRW, tax {krw(r.tax_krw)} KRW"),
         ("phases", f"{len(r.phases_seen)} seen"),

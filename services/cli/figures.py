@@ -6,11 +6,10 @@ true is for the account's own books to say (`report.py`).
 """
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Final
 
+from services.contracts.day_words import is_clip, is_fill, order_id_told
 from services.contracts.envelope import Envelope
-from services.contracts.limits import NS_PER_S
 from services.contracts.messages.control import LatchSet, TradingStateChanged
 from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.intents import CrossEnded, TradeIntent
@@ -18,7 +17,6 @@ from services.contracts.messages.orders import (
     CommandDenied,
     OrderFilled,
     OrderRejected,
-    OrderSent,
     OrderUnknown,
     ReconciliationCompleted,
 )
@@ -56,7 +54,7 @@ class DayFigures:
         self.fills = 0
         self.orders_rejected = 0
         self.orders_unknown = 0
-        self.sent_at_ns: list[int] = []
+        self.orders: set[str] = set()
         self.position: Counter[str] = Counter()
         self.phases: set[str] = set()
         self.states: list[str] = []
@@ -81,8 +79,8 @@ class DayFigures:
                 self.approved[approved.pair_id] = approved
             case PairClosed() as closed:
                 self._close(closed)
-            case ClipCompleted():
-                self.clips += 1
+            case ClipCompleted() as done:
+                self.clips += is_clip(done)
             case ResidualOpened():
                 self.residuals += 1
             case ResidualMarked() as marked:
@@ -107,10 +105,6 @@ class DayFigures:
         """Shares bought and not sold, over all symbols, long or short."""
         return sum(abs(shares) for shares in self.position.values())
 
-    @property
-    def max_orders_in_any_second(self) -> int:
-        return most_in_any_second(sorted(self.sent_at_ns))
-
     def _close(self, pair: PairClosed) -> None:
         before = self.closed.get(pair.pair_id)
         if before is not None and before.closings >= pair.closings:
@@ -119,11 +113,11 @@ class DayFigures:
         self.stranded.pop(pair.pair_id, None)
 
     def _take_order(self, envelope: Envelope) -> None:
+        if order_id := order_id_told(envelope.body):
+            self.orders.add(order_id)
         match envelope.body:
-            case OrderSent():
-                self.sent_at_ns.append(envelope.ts_event_ns)
             case OrderFilled() as fill:
-                self.fills += fill.last_qty_shares > 0
+                self.fills += is_fill(fill)
                 sign = 1 if fill.facts.side is Side.BUY else -1
                 self.position[fill.facts.symbol] += sign * fill.last_qty_shares
             case OrderRejected():
@@ -144,13 +138,3 @@ class DayFigures:
                 self.troubles.append(f"{buried.service} could not handle {where}: {buried.reason}")
             case ReconciliationCompleted() as compared if compared.differences:
                 self.troubles.append("reconciliation: " + "; ".join(compared.differences))
-
-
-def most_in_any_second(times_ns: Sequence[int]) -> int:
-    """Return the most of the ascending `times_ns` that lie within one second, both ends included."""
-    most = first = 0
-    for last, time_ns in enumerate(times_ns):
-        while time_ns - times_ns[first] > NS_PER_S:
-            first += 1
-        most = max(most, last - first + 1)
-    return most

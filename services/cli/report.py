@@ -88,7 +88,7 @@ def report_of(
         sold_krw=sum(pair.sold_krw for pair in closed),
         residuals=figures.residuals, stranded=len(figures.stranded),
         neutral_ms_max=max((pair.neutral_ms for pair in closed), default=0),
-        orders_sent=len(figures.sent_at_ns), orders_rejected=figures.orders_rejected,
+        orders_sent=len(figures.orders), orders_rejected=figures.orders_rejected,
         orders_unknown=figures.orders_unknown, queries_sent=books.queries_admitted,
         max_orders_in_any_second=books.max_orders_per_s,
         max_queries_in_any_second=books.max_queries_per_s,

@@ -196,7 +196,8 @@ def _queues(board: Board) -> list[RenderableType]:
     lines: list[RenderableType] = []
     if gateway is not None:
         depths = ", ".join(f"{name} {depth}" for name, depth in sorted(gateway.queue_depths.items()))
-        lines.append(one_line(f" gateway waits: {depths or 'nothing'}; subscribed {gateway.subscribed}", ""))
+        words = f" gateway waits: {depths or 'nothing'}; subscribed {gateway.subscribed}"
+        lines.append(one_line(f"{words}; most order calls in 1.1 s {gateway.orders_in_window_max}", ""))
     if notifier is not None:
         lines.append(
             one_line(

@@ -63,7 +63,8 @@ def closing_statement(
     costs_krw = pair.commission_krw + pair.tax_krw
     return PairClosed(
         pair_id=pair.pair_id, symbol=pair.symbol, outcome=outcome, trip=pair.bought_shares() > 0,
-        clips=pair.clip, bought_shares=pair.bought_shares(), bought_krw=bought_krw,
+        clips=sum(pair.bought_shares(clip) > 0 for clip in range(1, pair.clip + 1)),
+        bought_shares=pair.bought_shares(), bought_krw=bought_krw,
         sold_shares=pair.sold_shares(), sold_krw=sold_krw, commission_krw=pair.commission_krw,
         tax_krw=pair.tax_krw, realised_pnl_krw=sold_krw + pair.claimed_krw - bought_krw - costs_krw,
         residual_shares_max=pair.residual.shares_max, neutral_ms=pair.exposure.neutral_ms_max,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from services.contracts.day_words import is_clip, is_first_close
 from services.contracts.ids import order_id_of
 from services.contracts.measures import executor as m
 from services.contracts.measures.every import ORDER_PATH
@@ -27,7 +28,7 @@ def counted(before: ExecutorState, event: Event, step: Step[ExecutorState]) -> I
         match out.message:
             case PairClosed() as closed:
                 yield from _closed(closed)
-            case ClipCompleted(bought_shares=bought) if bought:
+            case ClipCompleted() as done if is_clip(done):
                 yield m.CLIPS.at(1)
             case ClipRecomputed(proceed=proceed):
                 yield m.CLIPS_RECOMPUTED.at(1, "yes" if proceed else "no")
@@ -41,7 +42,8 @@ def counted(before: ExecutorState, event: Event, step: Step[ExecutorState]) -> I
 
 
 def _closed(closed: PairClosed) -> Iterable[Reading]:
-    yield m.PAIRS_CLOSED.at(1, closed.outcome)
+    if is_first_close(closed):
+        yield m.PAIRS_CLOSED.at(1, closed.outcome)
     yield m.PAIR_DURATION.at(max(0.0, seconds(closed.closed_at_ns - closed.opened_at_ns)))
     if closed.trip:
         yield m.UNCOVERED_TOTAL.at(seconds_of_ms(closed.uncovered_krw_ms))

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from services.contracts.day_words import is_clip, is_first_close
 from services.contracts.envelope import Part
 from services.contracts.in_force import Reference
 from services.contracts.messages.intents import QuoteSeen
@@ -34,11 +35,11 @@ class Tally(Part):
     neutral_ms_max: int = 0
 
     def after_clip(self, done: ClipCompleted) -> "Tally":
-        return self.model_copy(update={"clips": self.clips + (1 if done.bought_shares else 0)})
+        return self.model_copy(update={"clips": self.clips + is_clip(done)})
 
     def after_pair(self, closed: PairClosed) -> "Tally":
         """A pair that is closed again, or whose statement is made anew, is counted no second time."""
-        first = closed.closings == 1
+        first = is_first_close(closed)
         return self.model_copy(
             update={
                 "pairs_closed": self.pairs_closed + first,

@@ -6,6 +6,7 @@ whenever Redis forgot, the gateway says again what is known.
 
 from collections.abc import Iterable
 
+from services.contracts.day_words import is_fill
 from services.contracts.measures import gateway as m
 from services.contracts.measures.every import ORDER_PATH
 from services.contracts.messages.orders import (
@@ -42,7 +43,7 @@ def counted(before: GatewayState, moment: Moment, step: GatewayStep) -> Iterable
                 yield m.WORDS_UNKNOWN.at(count - known, name)
     for out in step.out:
         match out.message:
-            case OrderFilled() as filled if filled.last_qty_shares:
+            case OrderFilled() as filled if is_fill(filled):
                 yield from _filled(filled)
             case CommandDenied(order_id=order_id, reason=reason) if order_id not in before.denied:
                 yield m.COMMANDS_DENIED.at(1, reason)

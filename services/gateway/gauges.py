@@ -109,7 +109,7 @@ def _orders(state: GatewayState, now_ns: int) -> Iterable[Reading]:
 
 
 def _limits(state: GatewayState, now_ns: int) -> Iterable[Reading]:
-    yield m.CALLS.at(state.rhythm.orders_sent, "order")
+    yield m.CALLS.at(state.rhythm.order_calls, "order")
     yield m.CALLS.at(state.desk.sent, "query")
     yield from _tokens("order", state.order_history, ORDER_LADDER, now_ns)
     yield from _tokens("query", state.desk.history, QUERY_LADDER, now_ns)

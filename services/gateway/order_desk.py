@@ -352,7 +352,12 @@ def _send(
         queue=without(turn.state.queue, record.order_id),
         order_history=history,
         screen_turn=turn.state.screen_turn + 1,
-        rhythm=replace(rhythm, orders_in_window_max=most, orders_sent=rhythm.orders_sent + 1),
+        rhythm=replace(
+            rhythm,
+            orders_in_window_max=most,
+            order_calls=rhythm.order_calls + 1,
+            orders_sent=rhythm.orders_sent + (record.action is OrderAction.NEW),
+        ),
     )
     turn.do(
         Send(
@@ -443,7 +448,12 @@ def _never_left(turn: Turn, record: OrderRecord, why: str) -> None:
     """
     turn.do(Note(not_sent(record.order_id), record.facts.trading_date))
     full = (turn.now_ns,) * BROKER_ORDERS_PER_SECOND
-    turn.set(orders=turn.state.orders.without_unsent(record.order_id), order_history=full)
+    rhythm = turn.state.rhythm
+    sent = rhythm.orders_sent - (record.action is OrderAction.NEW)
+    turn.set(
+        orders=turn.state.orders.without_unsent(record.order_id), order_history=full,
+        rhythm=replace(rhythm, orders_sent=sent),
+    )  # fmt: skip
     turn.alert("rate", AlertCode.RATE_REFUSED, Severity.WARNING, {"order": record.order_id, "problem": why})
     waiting = turn.state.calling
     if waiting is not None and waiting.command.order_id == record.order_id:

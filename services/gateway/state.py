@@ -159,6 +159,7 @@ class Rhythm:
     feeds_told: frozenset[Venue] = frozenset()
     orders_in_window_max: int = 0
     orders_sent: int = 0
+    order_calls: int = 0
 
 
 class GatewayState(State):

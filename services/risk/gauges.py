@@ -13,6 +13,7 @@ from services.risk.exposure import (
 )
 from services.risk.gates import GateKey, closed_gates
 from services.risk.latches import ERROR_WINDOW_NS
+from services.risk.ledger import orders_of_the_day
 from services.risk.state import RiskState
 
 
@@ -57,6 +58,7 @@ def _money(state: RiskState) -> Iterable[Reading]:
     yield m.TAX.at(sum(order.tax_krw for order in orders))
     yield m.TURNOVER.at(sum(order.cum_amount_krw for order in orders))
     yield m.TRIPS.at(sum(state.day.trips.values()))
+    yield m.ORDERS.at(orders_of_the_day(state))
     for symbol, krw in _settled_by_symbol(state).items():
         yield m.SYMBOL_PNL.at(krw, symbol)
     if state.account is None:

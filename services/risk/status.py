@@ -34,6 +34,7 @@ def status_of(state: RiskState, gates: tuple[Gate, ...]) -> RiskStatus:
         proposals=tuple(state.proposals.values()),
         stop_count=state.trading.stop_count,
         last_stop=state.trading.last_stop,
+        orders=orders_of_the_day(state),
     )
 
 

@@ -379,9 +379,6 @@ CONTROL = (
         request="HaltLiftRequested", by="desk", problem="kim halted at 10:03:12: wrong prices; look again"
     ),
     IN_FORCE,
-    control.ArmingCheckRequested(by="desk"),
-    control.ArmingChecked(by="desk", problems=("The gateway is not connected.",)),
-    control.ArmRefused(by="desk", problems=("The gateway is not connected.",)),
     control.LatchSet(latch=Latch.UNPLANNED_DISCONNECT, detail="the connection ended at 10:31:07"),
     control.LatchClearRequested(latch=Latch.UNPLANNED_DISCONNECT, **DESK),
     control.LatchCleared(latch=Latch.UNPLANNED_DISCONNECT, **DESK),

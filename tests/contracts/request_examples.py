@@ -10,6 +10,9 @@ ANSWERED = (
     control.WithdrawalTaken(request="FlattenRequested", request_id=REQUEST_ID, by="desk", decided=False),
     control.SymbolResumed(symbol=Symbol("000660"), by="desk", reason="the example of a reason"),
     control.LimitChangeRefused(name="clip_shares", value="200", by="desk", problem="at most 50"),
+    control.ArmRefused(by="desk", problems=("The gateway is not connected.",)),
+    control.ArmingCheckRequested(by="desk"),
+    control.ArmingChecked(by="desk", problems=("The gateway is not connected.",)),
     control.FlattenStarted(
         symbol=Symbol("005930"), by="desk", reason="the example of a reason", asked_ns=1795397412345 * 10**6,
         pair_ids=("P0123456789ab",),

@@ -1,12 +1,22 @@
 """Whole days from seeds: a fixed set that must stay clean, and that a seed is all that decides a day."""
 
 from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from services.cli.board import Board, seen
+from services.cli.figures import DayFigures
 from services.cli.simulate import CHUNK, run_seeds
-from services.simulator.virtual.day import run_day
+from services.contracts.measures import executor as m
+from services.contracts.messages.pairs import ClipCompleted
+from services.contracts.step import Event, Step
+from services.executor.counts import counted as executor_counted
+from services.runtime.service import Service
+from services.simulator.virtual.checkers import violations
+from services.simulator.virtual.day import VirtualDay, run_day
 from services.simulator.virtual.desk import Desk, build_desk
 from services.simulator.virtual.faults import CALM, KINDS
 
@@ -32,10 +42,65 @@ def test_a_day_with_faults_breaks_no_invariant(desk: Desk) -> None:
     assert set(struck) | ALONE == set(KINDS)
 
 
-def test_a_calm_day_trades_and_ends_clean(desk: Desk) -> None:
-    result = run_day(desk, 1, faults=CALM)
-    assert result.violations == []
-    assert result.trips > 5, "a day in which nothing trades shows nothing"
+@dataclass
+class Counted:
+    """A calm day, what every step of the executor added to its counters, and every board seen last."""
+
+    day: VirtualDay
+    counters: Counter[str]
+    board: Board
+    figures: DayFigures
+
+
+@pytest.fixture(scope="module")
+def calm(desk: Desk) -> Counted:
+    """Of a seed in which an order is cancelled too."""
+    day, counters = VirtualDay(desk, 2, CALM), Counter[str]()
+
+    def counting(service: Service[Any]) -> Service[Any]:
+        def decide(state: Any, event: Event) -> Step[Any]:
+            step = service.decide(state, event)
+            for reading in executor_counted(state, event, step):
+                counters[reading.metric.name] += int(reading.value)
+            return step
+
+        return replace(service, decide=decide)
+
+    executor = next(process for process in day.processes if process.name == "executor")
+    make = executor.make
+    executor.make = lambda: counting(make())
+    day.run()
+    board, figures = Board(), DayFigures()
+    for envelope in day.witness.said.values():
+        board = seen(board, envelope)
+        figures.take(envelope)
+    return Counted(day, counters, board, figures)
+
+
+def test_a_calm_day_trades_and_ends_clean(calm: Counted) -> None:
+    assert violations(calm.day.witness) == []
+    assert len(calm.figures.closed) > 5, "a day in which nothing trades shows nothing"
+
+
+def test_board_report_metrics_alerts_and_broker_count_a_day_alike(calm: Counted) -> None:
+    """One word, one figure: docs/figures.md."""
+    risk, executor, gateway = calm.board.risk, calm.board.executor, calm.board.gateway
+    assert risk is not None and executor is not None and gateway is not None
+    figures, closed = calm.figures, calm.figures.closed.values()
+    begun = len(calm.day.witness.ever(ClipCompleted))
+    assert 0 < figures.clips < begun, "a clip that bought nothing is among them"
+    assert executor.clips == figures.clips == calm.counters[m.CLIPS.name]
+    assert sum(pair.clips for pair in closed) == figures.clips
+    assert executor.pairs_closed == len(closed) == calm.counters[m.PAIRS_CLOSED.name]
+    assert executor.neutral_ms_max == max(pair.neutral_ms for pair in closed)
+    assert risk.trips == sum(pair.trip for pair in closed)
+    assert risk.realised_pnl_krw == figures.realised_pnl_krw
+    assert (risk.intents, risk.approvals) == (figures.intents, len(figures.approved))
+    assert risk.denials == dict(figures.denials)
+    orders, cancels = len(figures.orders), gateway.order_calls - gateway.orders_sent
+    assert risk.orders == gateway.orders_sent == orders == len(calm.day.witness.orders())
+    assert cancels > 0, "a cancel is a call and no order"
+    assert calm.counters[m.RESIDUALS.name] == figures.residuals
 
 
 def test_a_day_is_the_same_whatever_runs_beside_it() -> None:

@@ -25,9 +25,11 @@ PAIR_DURATION = histogram(
     "arb_pair_duration_seconds", Unit.SECONDS, LIFETIME_S, "From a pair's approval to its close."
 )
 PAIRS_CLOSED = counter(
-    "arb_pairs_closed_total", "Pairs closed, by how they ended.", Label("outcome", tuple(PairOutcome))
+    "arb_pairs_closed_total",
+    "Pairs closed, each once, by their end.",
+    Label("outcome", tuple(PairOutcome)),
 )
-CLIPS = counter("arb_clips_total", "Clips in which something was bought.")
+CLIPS = counter("arb_clips_total", "Clips that bought at least one share.")
 CLIPS_RECOMPUTED = counter(
     "arb_clips_recomputed_total", "Looks at fresh quotes before a clip: went on, or stopped.",
     Label("proceed", ("yes", "no")),

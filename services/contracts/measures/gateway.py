@@ -149,7 +149,12 @@ CANCEL_RATIO = gauge(
 
 # -- the broker's limits -----------------------------------------------------------------
 
-CALLS = counter("arb_broker_calls_total", "Calls that count against the broker's limits.", CALL, read=True)
+CALLS = counter(
+    "arb_broker_calls_total",
+    "Calls that count against the broker's limits; a cancel is one.",
+    CALL,
+    read=True,
+)
 TOKENS = gauge(
     "arb_broker_tokens", Unit.COUNT, "Calls that could be made at once, by each window of the limit.",
     CALL, Label("window", ("1s", "3m", "1h")),
@@ -159,7 +164,7 @@ TOKENS_MAX = gauge(
     CALL, Label("window", ("1s", "3m", "1h")),
 )  # fmt: skip
 MOST_IN_WINDOW = gauge(
-    "arb_orders_in_window_max", Unit.COUNT, "The most orders that any 1.1 s has held since the start."
+    "arb_orders_in_window_max", Unit.COUNT, "The most order calls that any 1.1 s has held since the start."
 )
 QUERY = histogram("arb_query_seconds", Unit.SECONDS, LATENCY_S, "From a query to its answer's last page.")
 QUERY_FAILURES = counter(

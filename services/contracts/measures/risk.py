@@ -75,3 +75,4 @@ CASH_LEFT = gauge(
     "arb_cash_available_krw", Unit.KRW, "What a new pair may spend; absent while the account is unknown."
 )
 TRIPS = gauge("arb_trips", Unit.COUNT, "Pairs with a fill today.")
+ORDERS = gauge("arb_orders", Unit.COUNT, "Orders today, each id once, whatever became of it.")

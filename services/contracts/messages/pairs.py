@@ -104,6 +104,8 @@ class PairOutcome(StrEnum):
 class PairClosed(Message):
     """The pair is over and holds nothing. Money in KRW; `realised_pnl_krw` is after all costs.
 
+    `clips` are those that bought at least one share.
+
     `uncovered_krw_ms` is the integral of (bought and not yet sold) value over time,
     `neutral_ms` the longest time from a first fill to flat again. `trip` says whether it had
     a fill. A `claimed` pair was made flat by a person: `bought_shares` then exceeds `sold_shares`.

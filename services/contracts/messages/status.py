@@ -49,6 +49,8 @@ class GatewayStatus(Message):
 
     `dates` says how well the trading date is known: its costs, calendar, order codes and NXT list.
     `halt_file` names what lies beside the gateway and stops it: a person's entry, or `supervisor`.
+    Counts are of this process: `orders_sent` new orders; `order_calls` orders, amendments and cancels, which
+    the broker's limit counts.
     """
 
     mode: GatewayMode
@@ -72,6 +74,7 @@ class GatewayStatus(Message):
     lease_left_ms: int
     dates: tuple[DateFinding, ...] = ()
     halt_file: str = ""
+    order_calls: int = 0
 
 
 class SpreadSeen(Part):
@@ -143,6 +146,8 @@ class RiskStatus(Message):
     stop_count: int = 0
     """Rises with everything that stops; a request that allows more names the one that was shown."""
     last_stop: Stopped | None = None
+    orders: int = 0
+    """Orders of the trading date, each id once, whatever became of it."""
 
 
 class ExecutorStatus(Message):

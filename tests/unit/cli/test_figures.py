@@ -5,13 +5,12 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.cli.figures import DayFigures, most_in_any_second
+from services.cli.figures import DayFigures
 from services.contracts.envelope import Envelope
-from services.contracts.limits import NS_PER_S
 from services.contracts.messages.control import LatchSet
 from services.contracts.messages.dead import EntryBuried
-from services.contracts.messages.orders import CommandDenied, ReconciliationCompleted
-from services.contracts.messages.pairs import PairDenied
+from services.contracts.messages.orders import CommandDenied, OrderUnknown, ReconciliationCompleted
+from services.contracts.messages.pairs import ClipCompleted, PairDenied
 from services.contracts.reasons import DenialReason, GateReason
 from services.contracts.terms import Latch, Side
 from tests.unit.cli.builders import (
@@ -22,6 +21,7 @@ from tests.unit.cli.builders import (
     approved,
     closed,
     envelope,
+    facts,
     filled,
     sent,
 )
@@ -101,13 +101,13 @@ def test_what_went_wrong_is_kept_in_words() -> None:
     assert "clocks" in figures.troubles[2]
 
 
-def test_the_rate_of_orders_is_that_of_the_worst_second() -> None:
-    times = [0, NS_PER_S // 2, NS_PER_S, 3 * NS_PER_S]
-    figures = figures_of(*(envelope(sent(f"O{at}"), NOW_NS + at) for at in reversed(times)))
-    assert figures.max_orders_in_any_second == 3
+def test_an_order_counts_once_whatever_is_told_of_it_and_a_clip_that_bought_nothing_is_none() -> None:
+    def clip(number: int, bought_shares: int) -> ClipCompleted:
+        return ClipCompleted(
+            pair_id="P1", symbol=SAMSUNG, clip=number, bought_shares=bought_shares, bought_krw=0,
+            sold_shares=bought_shares, sold_krw=0, residual_shares=0,
+        )  # fmt: skip
 
-
-@given(st.lists(st.integers(0, 5 * NS_PER_S), max_size=40).map(sorted))
-def test_most_in_any_second_agrees_with_looking_at_every_window(times: list[int]) -> None:
-    windows = [sum(1 for other in times if start <= other <= start + NS_PER_S) for start in times]
-    assert most_in_any_second(times) == max(windows, default=0)
+    told = (sent("O1"), filled(Side.BUY), sent("O1"), OrderUnknown(facts=facts(order_id="O2"), reason="late"))
+    figures = figures_of(*map(envelope, (*told, clip(1, 1), clip(2, 0))))
+    assert (figures.orders, figures.clips) == ({"O1", "O2", "P1.1.b.1"}, 1)
