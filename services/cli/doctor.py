@@ -19,6 +19,7 @@ import redis
 from services.cli.date_checks import findings_in
 from services.cli.faults import Fault, UsageFault
 from services.cli.fleet import groups_of
+from services.cli.funds import funds_off_in
 from services.cli.link import Link, open_link
 from services.cli.preflight import Check, checks_of
 from services.contracts.limits import LOSSLESS_ALARM, NS_PER_MS, NS_PER_S
@@ -104,8 +105,19 @@ def _dates(config_dir: Path, date: str) -> Iterator[Check]:
     try:
         mode = load_settings(GatewaySettings).mode
         yield from checks_of(findings_in(config_dir, date, mode), mode)
+        yield from _funds(config_dir, date)
     except (ConfigError, SettingsError) as error:
         yield Check("trading date", False, str(error), "Mend what it names.")
+
+
+def _funds(config_dir: Path, date: str) -> Iterator[Check]:
+    """Name the funds that the symbol map enables and that the date does not trade."""
+    funds, why = funds_off_in(config_dir, date)
+    if funds:
+        mend = (
+            "Set enabled to false for them in symbol_map.csv, or give their venue a row in instruments.toml."
+        )
+        yield Check("funds", True, f"not traded: {funds}; {why}", mend, warns=True)
 
 
 def _symbols(config_dir: Path) -> Check:

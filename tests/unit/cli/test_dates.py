@@ -24,7 +24,7 @@ from services.cli.faults import UsageFault
 from services.cli.launch import LaunchOptions, launch
 from services.cli.preflight import checks_of, preflight
 from services.cli.report import DayReport
-from services.cli.surroundings import day_at_any_hour, schedule_for
+from services.cli.surroundings import copy_configuration, day_at_any_hour, schedule_for
 from services.cli.wording import sentence
 from services.contracts.dated import DateSubject
 from services.contracts.terms import GatewayMode, TradingDate
@@ -87,6 +87,20 @@ def test_the_doctor_of_a_live_machine_refuses_such_a_date(monkeypatch: pytest.Mo
 
 def test_a_closed_date_is_called_closed_with_the_next_one() -> None:
     assert "closed, the next trading day is 2028-01-03" in doctor("2027-12-31")["calendar"]["detail"]
+
+
+def test_the_doctor_names_an_enabled_fund_that_is_switched_off(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert "funds" not in doctor("2026-11-23"), "the shipped map has none"
+    config = copy_configuration(CONFIG, tmp_path / "config")
+    monkeypatch.setenv("ARB_CONFIG_DIR", str(config))
+    with (config / "symbol_map.csv").open("a", encoding="utf-8") as file:
+        file.write("069500,069500_NX,KODEX 200,ETF,g1,true\n102110,102110_NX,TIGER 200,ETF,g1,false\n")
+    funds = doctor("2026-11-23")["funds"]
+    assert funds["ok"] and funds["warns"], "shares are traded all the same"
+    assert "069500 KODEX 200" in funds["detail"] and "102110" not in funds["detail"]
+    assert "instruments.toml keeps funds on NXT switched off" in funds["detail"]
 
 
 @pytest.mark.parametrize("date", ["tomorrow", "2020-01-02"])
