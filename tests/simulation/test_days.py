@@ -100,6 +100,9 @@ def test_board_report_metrics_alerts_and_broker_count_a_day_alike(calm: Counted)
     orders, cancels = len(figures.orders), gateway.order_calls - gateway.orders_sent
     assert risk.orders == gateway.orders_sent == orders == len(calm.day.witness.orders())
     assert cancels > 0, "a cancel is a call and no order"
+    books = calm.day.witness.books
+    assert gateway.order_calls == books["orders_admitted"]
+    assert gateway.queries_sent == books["queries_admitted"]
     assert calm.counters[m.RESIDUALS.name] == figures.residuals
 
 
