@@ -198,7 +198,7 @@ class GatewayState(State):
 
     look: Look | None = None
     unread: Mapping[str, int] = {}
-    """Numbers of orders, and lists for those without, whose rows cannot be read in a ready session, since
+    """Numbers of orders, and places for those without, whose rows cannot be read in a ready session, since
     which query (its begin, Redis time)."""
     interruptions: Interruptions = ()
     account: str = ""

@@ -1,10 +1,11 @@
 """What the rows of the orders say, and what rows that cannot be read leave open.
 
 Owns that one bad row does not stop all others: it counts after two equal looks, apart, and says nothing about
-an order of another number. A row of one list is never the row of another.
+an order of another number. A row without a number is known by its list and by the order that is listed under
+it: the broker lists the newest first, so that what comes later moves neither.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.gateway.evidence import (
@@ -21,22 +22,24 @@ from services.gateway.replies import ACCOUNT_FIELD, asked_symbols
 from services.gateway.turn import Turn
 from services.market.broker_lists import OrderState
 
+_IN = ", "
+
 
 @dataclass(frozen=True, slots=True)
 class UnreadRow:
     """A row that cannot be used, and why. `may_say` is what it may say of an order, as far as it can be read;
-    `broker_order_no` is empty where it names none; `listed_in` names its list."""
+    `broker_order_no` is empty where it names none; `place` is its list, and where in it the row stands."""
 
     sentence: str
     blank: bool
     broker_order_no: str
     may_say: tuple[Evidence, ...]
-    listed_in: str
+    place: str
 
     @property
     def again_as(self) -> str:
-        """What the same row is known by in a later answer: its number, else its list."""
-        return self.broker_order_no or self.listed_in
+        """What the same row is known by in a later answer: its number, else its place."""
+        return self.broker_order_no or self.place
 
 
 def evidence_of(replies: Iterable[Reply], account: str) -> tuple[list[Evidence], list[UnreadRow]]:
@@ -49,16 +52,31 @@ def evidence_of(replies: Iterable[Reply], account: str) -> tuple[list[Evidence],
     for reply in replies:
         if reply.trcode not in ("OPT10075", "OPT10076"):
             continue
-        listed_in = _list_of(reply)
-        for row in reply.rows:
+        for place, row in _placed(reply):
             try:
                 if is_of_account(row.get(ACCOUNT_FIELD, ""), account) is not False:
                     seen.append(from_row(row))
             except Unusable as problem:
-                sentence = f"a row of {listed_in} cannot be read: {problem}"
+                sentence = f"a row of {place} cannot be read: {problem}"
                 blank, no = isinstance(problem, Blank), number_of_row(row)
-                unread.append(UnreadRow(sentence, blank, no, readings(row) if no else (), listed_in))
+                unread.append(UnreadRow(sentence, blank, no, readings(row) if no else (), place))
     return seen, unread
+
+
+def _placed(reply: Reply) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Return the rows, each with its place."""
+    return zip(_places(_list_of(reply), reply.rows), reply.rows, strict=True)
+
+
+def _places(listed_in: str, rows: Sequence[Mapping[str, str]]) -> list[str]:
+    places: list[str] = []
+    mark, above = "the end", 0
+    for row in reversed(rows):
+        above += 1
+        places.insert(0, f"{listed_in}{_IN}{above} above {mark}")
+        if no := number_of_row(row):
+            mark, above = no, 0
+    return places
 
 
 def _list_of(reply: Reply) -> str:
@@ -68,13 +86,13 @@ def _list_of(reply: Reply) -> str:
 def news(turn: Turn, unread: list[UnreadRow], round_: Round, apart_ns: int) -> list[UnreadRow]:
     """Return the rows that no query of this session, begun so long before, showed as unreadable too.
 
-    All rows of a list that have no number count as one: what is in them may change each time. A list that was
-    read again without one has none.
+    What is in a row without a number may change each time. A list that was read again without it has none.
     """
     session_ns, begun_ns = turn.state.link.since_ns, round_.begun_ns
     before = {no: ns for no, ns in turn.state.unread.items() if ns >= session_ns}
     read = {_list_of(reply) for reply in round_.replies}
-    kept = {} if asked_symbols(round_.read) is None else {no: before[no] for no in before if no not in read}
+    every = asked_symbols(round_.read) is None
+    kept = {} if every else {no: ns for no, ns in before.items() if no.partition(_IN)[0] not in read}
     since = {no: before.get(no, begun_ns) for no in {row.again_as for row in unread}}
     turn.set(unread={**kept, **since})
     return [row for row in unread if begun_ns - since[row.again_as] < apart_ns]

@@ -122,3 +122,20 @@ def test_a_bad_row_may_be_either_side() -> None:
     both = readings({**lost, "주문구분": "", "주문수량": "x"})
     assert {seen.side for seen in both} == set(Side) and {seen.qty_shares for seen in both} == {None}
     assert readings({**lost, "주문번호": "", "주문수량": "x"}) == ()
+
+
+@pytest.mark.parametrize("blank", [1, 2])
+def test_nameless_rows_at_two_places_of_a_list_are_no_second_look(blank: int) -> None:
+    """The row of a stranger came blank, then ours: an order that arrived was taken for lost."""
+    desk = ready(fresh())
+    desk.send_code = -307
+    ours = row(sent(desk), STRANGER, cum=0, amount=0, remaining=10)
+    theirs = {**ours, "주문번호": "0000600", "시간": "093000"}
+    nameless = dict.fromkeys(ours, "")
+    desk.broker = broker = ScriptedLists([ours, theirs])
+    broker.script = {"005930": [[nameless], *[[nameless, theirs]] * blank]}
+    desk.run(12)
+    resolved = {m.facts.order_id: m.resolution for m in desk.told(OrderResolved)}
+    assert resolved["P1.1.b.1"] is Resolution.FOUND
+    differs = [m for m in desk.told(ReconciliationCompleted) if m.differences]
+    assert bool(differs) is (blank > 1), "two looks at one blank row are told"
