@@ -20,9 +20,10 @@ from services.contracts.messages.orders import (
     OrderUnknown,
     Resolution,
 )
-from services.contracts.terms import OrderKind, Severity, Symbol, Venue
+from services.contracts.terms import Severity, Symbol, Venue
 from services.gateway import matching, order_kinds
 from services.gateway.effects import Note
+from services.gateway.endings import closing_reason, without_unexplained_end
 from services.gateway.evidence import Evidence
 from services.gateway.foreign_orders import refused_beside
 from services.gateway.intention_log import closed, numbered, reopened, screens, stranger
@@ -192,6 +193,7 @@ def apply(turn: Turn, record: OrderRecord, seen: Evidence) -> None:
     if seen.rejected and seen.changes and record.action is OrderAction.NEW:
         _refuse_change_of(turn, record, seen)
         return
+    seen = _certain(turn, record, seen)
     growth = merge(record, seen)
     if not seen.by_query and is_in_question(record, seen, growth):
         want_orders(turn, RoundKind.RESOLVE, record.facts.symbol)
@@ -216,6 +218,14 @@ def apply(turn: Turn, record: OrderRecord, seen: Evidence) -> None:
         _say_filled(turn, growth, seen)
     if growth.closed:
         _say_closed(turn, after, seen)
+
+
+def _certain(turn: Turn, record: OrderRecord | None, seen: Evidence) -> Evidence:
+    """Return evidence without an end that nothing explains; the broker is asked about it."""
+    certain = without_unexplained_end(turn.state.orders, record, seen)
+    if certain is not seen:
+        want_orders(turn, RoundKind.RESOLVE, seen.symbol)
+    return certain
 
 
 def _moved(turn: Turn) -> object:
@@ -294,18 +304,7 @@ def _say_closed(turn: Turn, record: OrderRecord, seen: Evidence) -> None:
         )
         order_kinds.refused(turn, facts, seen.reason)
         return
-    turn.say(OrderClosed(facts=facts, reason=_closing_reason(record, seen)), facts.pair_id)
-
-
-def _closing_reason(record: OrderRecord, seen: Evidence) -> str:
-    facts = record.facts
-    if facts.cum_qty_shares == facts.qty_shares:
-        return "filled"
-    if record.cancel_confirmed:
-        return "cancelled"
-    if seen.by_query:
-        return "by_query"
-    return "ioc_remainder" if facts.kind is OrderKind.LIMIT_IOC else "cancelled"
+    turn.say(OrderClosed(facts=facts, reason=closing_reason(record, seen)), facts.pair_id)
 
 
 def refuse(turn: Turn, order_id: str, code: str, text: str) -> None:
@@ -402,6 +401,7 @@ def foreign(turn: Turn, seen: Evidence) -> None:
     below = before is not None and seen.ends_below(before.cum_amount_krw or 0)
     if ((seen.lacks_a_figure or below) and not seen.by_query) or refused_beside(before, seen):
         want_orders(turn, RoundKind.ORDERS, seen.symbol)
+    seen = _certain(turn, None, seen)
     table, news = table.with_foreign(seen)
     first = before is None
     if not news or (first and matching.over_before_baseline(turn, seen)):

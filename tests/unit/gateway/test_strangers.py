@@ -173,7 +173,8 @@ class TestAmendmentsOfOurs:
              f904=THEIRS, f2134="2")  # fmt: skip
         hand(desk, sell=True, number=THEIRS, status="확인", remaining=0, f900="10", f2134="2")
         assert desk.state.orders.sellable_shares("P1") == 0
-        hand(desk, sell=True, number="0000556", status="체결", cum=5, remaining=0, f900="7", f2134="2")
+        hand(desk, sell=True, number="0000556", status="체결", cum=5, remaining=2, f900="7", f2134="2")
+        hand(desk, sell=True, number="0000556", status="취소", remaining=0, f900="7", f2134="2")
         assert desk.state.orders.sellable_shares("P1") == 2
 
     def test_what_it_may_still_sell_is_in_doubt_on_the_next_date(self) -> None:
@@ -198,3 +199,28 @@ class TestAmendmentsOfOurs:
         )
         desk.run(1)
         assert facts_of(desk, OURS).closed
+
+    @pytest.mark.parametrize("amended", [True, False])
+    @pytest.mark.parametrize("status", ["접수", "확인"])
+    def test_an_end_whose_amendment_was_lost_frees_nothing_before_the_list(
+        self, status: str, amended: bool
+    ) -> None:
+        """Ten shares were for sale twice: by the person's order, and by the pair's next one."""
+        desk, send = self.resting()
+        desk.frame(**chejan(send, "0000201", status, remaining=0, f906="보통"))
+        assert sell(desk) is GateReason.OVERSELL
+        over = row(send, "0000201", cum=0, amount=0, remaining=0)
+        theirs = row(send, THEIRS, cum=0, amount=0, remaining=10, 주문구분="-매도정정", 원주문번호="0000201")
+        desk.broker.rows = [theirs, over] if amended else [over]
+        desk.run(1)
+        assert facts_of(desk, OURS).closed
+        assert desk.state.orders.sellable_shares("P1") == (0 if amended else 10)
+
+    def test_an_end_of_what_a_person_made_of_it_frees_nothing_before_the_list(self) -> None:
+        desk = self.amended()
+        hand(desk, sell=True, number=THEIRS, remaining=0, f900="10", f2134="2")
+        assert desk.state.orders.sellable_shares("P1") == 0
+        by_hand = Send("h", ("h", "", ACCOUNT, 22, "005930", 10, 199_000, "00", ""), {}, DATE)
+        desk.broker.rows = [row(by_hand, THEIRS, cum=0, amount=0, remaining=0)]
+        desk.run(1)
+        assert desk.state.orders.sellable_shares("P1") == 10
