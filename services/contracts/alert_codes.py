@@ -73,6 +73,7 @@ class AlertCode(StrEnum):
     SPREAD_ANOMALY = "spread_anomaly", AlertKind.SPREAD_ANOMALY
     CROSS_STANDING = "cross_standing", AlertKind.SPREAD_ANOMALY
     BOOK_REFUSED = "book_refused", AlertKind.SPREAD_ANOMALY
+    BID_FAILS = "bid_fails", AlertKind.SPREAD_ANOMALY
     # risk
     LATCHED = "latched", AlertKind.LATCH
     STATE_CHANGED = "state_changed", AlertKind.TRADING_STATE

@@ -263,6 +263,12 @@ WORDS: Final[Mapping[C, Words]] = {
         "Compare both books with the broker's own screen. If one is old, `arb symbols pause {symbol}`; if both are "
         "right, `arb limits set max_cross_ms VALUE`.",
         "{symbol}: the cross is over", "It has ended, or was taken."),
+    C.BID_FAILS: Words(
+        "{symbol}: the bid of {sell_venue} fails again and again",
+        "{count} pairs that bought on {buy_venue} had to be liquidated today, because {sell_venue} did not buy. None "
+        "begins there for {limit:ms}, and each further loss doubles that.",
+        "See what they cost with `arb explain`; compare the book with the broker's own screen. If it is not true, "
+        "`arb symbols pause {symbol}`."),
     C.LATCHED: Words(
         "Trading is latched: {latch:latch}", "{problem}\nTrading is {state:state}.",
         "{latch:latch_step}; then `arb latch clear {latch}` with a reason, and `arb arm`.",

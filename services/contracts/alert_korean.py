@@ -264,6 +264,12 @@ WORDS: Final[Mapping[C, Words]] = {
         "두 호가를 증권사 화면과 비교하십시오. 한쪽이 지연되었으면 `arb symbols pause {symbol}`, 모두 정확하면 "
         "`arb limits set max_cross_ms VALUE`를 실행하십시오.",
         "{symbol}: 가격 역전 해소", "역전이 끝났거나 체결되었습니다."),
+    C.BID_FAILS: Words(
+        "{symbol}: {sell_venue} 매수호가가 되풀이해서 체결되지 않음",
+        "오늘 {buy_venue}에서 산 {count}건이 {sell_venue}에서 팔리지 않아 청산되었습니다. {limit:ms} 동안 이 방향으로는 "
+        "진입하지 않으며, 손실이 이어질 때마다 그 시간이 두 배가 됩니다.",
+        "`arb explain`으로 손실을 확인하고 호가를 증권사 화면과 비교하십시오. 실제와 다르면 `arb symbols pause {symbol}`을 "
+        "실행하십시오."),
     C.LATCHED: Words(
         "거래 잠금: {latch:latch}", "사유: {problem}\n거래 상태: {state:state}.",
         "{latch:latch_step} 이후 사유와 함께 `arb latch clear {latch}`, `arb arm`을 차례로 실행하십시오.",

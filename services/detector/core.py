@@ -33,7 +33,10 @@ def decide(state: DetectorState, event: Event) -> Step[DetectorState]:
         return _on_quote(state, event, message)
     if isinstance(message, TradePrinted):
         return Step(state)
-    return Step(_after(state, message))
+    after = _after(state, message)
+    if not isinstance(message, PairClosed):
+        return Step(after)
+    return Step(after, tuple(map(Outgoing, ghosts.told(state, after, message.closed_at_ns))))
 
 
 def _after(state: DetectorState, message: Message) -> DetectorState:

@@ -1,16 +1,22 @@
 """Directions that a pair lost on: nothing is said of one until its bid has moved and a time has passed.
 
 A bid that was not there when it was sold to may flicker, so that it moved is not enough. The time doubles
-with each loss of the day in that direction, and a pair that sold all of its shares there ends it.
+with each loss of the day in that direction, and a pair that sold all of its shares there ends it. At the
+third loss a person is told.
 """
 
+from services.contracts.alert_codes import AlertCode
+from services.contracts.alert_text import raised
 from services.contracts.limits import NS_PER_MS
+from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.pairs import PairClosed
+from services.contracts.terms import Severity
 from services.contracts.trading_limits import TradingLimits
 from services.detector.state import DetectorState, Direction, Ghost, OpenPair
 
 DOUBLINGS_MAX = 13
 """From the shortest default of 10 s that is 22 hours, beyond any trading day."""
+TOLD_LOSSES = 3
 
 
 def after_close(state: DetectorState, pair: OpenPair, closed: PairClosed) -> DetectorState:
@@ -22,6 +28,32 @@ def after_close(state: DetectorState, pair: OpenPair, closed: PairClosed) -> Det
         return state
     changed: DetectorState = state if left == state.ghosts else state.but(ghosts=left)
     return changed
+
+
+def told(before: DetectorState, after: DetectorState, closed_at_ns: int) -> list[AlertRaised]:
+    """Return the alerts for directions that lost so often by a close that a person has to know."""
+    return [
+        _fails(direction, ghost, closed_at_ns)
+        for direction, ghost in after.ghosts.items()
+        if ghost.losses == TOLD_LOSSES and ghost != before.ghosts.get(direction)
+    ]
+
+
+def _fails(direction: Direction, ghost: Ghost, closed_at_ns: int) -> AlertRaised:
+    symbol, buy_venue = direction
+    return raised(
+        AlertCode.BID_FAILS,
+        f"bid-fails-{symbol}-{buy_venue}-{closed_at_ns}",
+        Severity.WARNING,
+        {
+            "symbol": symbol,
+            "buy_venue": buy_venue.value,
+            "sell_venue": buy_venue.other.value,
+            "count": ghost.losses,
+            "limit": (ghost.until_ns - closed_at_ns) // NS_PER_MS,
+        },
+        symbol=symbol,
+    )
 
 
 def after_book(state: DetectorState, direction: Direction) -> DetectorState:

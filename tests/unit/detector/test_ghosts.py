@@ -141,3 +141,14 @@ def test_a_pair_that_sold_there_ends_the_count_of_losses() -> None:
     detector.see([quote(Venue.NXT, 70_400, 70_500)], 32_000)
     assert detector.see(world.crossing(), 41_400) == []
     assert detector.see(world.crossing(), 41_500) != []
+
+
+def test_the_third_loss_of_a_day_on_a_flickering_bid_is_told_once() -> None:
+    """Three pairs were lost within 40 s, and nobody heard of it."""
+    limits = world.limits(cooldown_ms=0, max_cross_ms=3_600_000)
+    detector = Detector().morning(world.published(world.reference(limits)))
+    assert traded_and_lost(detector, 40) == [0, 10_000, 30_000]
+    told = [alert for alert in detector.said if isinstance(alert, AlertRaised)]
+    assert [(alert.code, alert.facts["count"], alert.facts["limit"]) for alert in told] == [
+        ("bid_fails", 3, 40_000)
+    ]
