@@ -301,21 +301,26 @@ def stop_requested(state: ExecutorState, event: Received) -> Heard:
     """A stop is obeyed before risk confirms it."""
     message = event.message
     assert isinstance(message, StopRequested)
-    return _obeyed(state, state.trading.after_stop(message, event))
+    return _obeyed(state, state.trading.after_stop(message, event), event.now_ns)
 
 
 def state_changed(state: ExecutorState, event: Received) -> Heard:
     message = event.message
     assert isinstance(message, TradingStateChanged)
-    return _obeyed(state, state.trading.after_change(message, event))
+    return _obeyed(state, state.trading.after_change(message, event), event.now_ns)
 
 
-def _obeyed(state: ExecutorState, word: TradingWord) -> Heard:
-    """A stop that forbids sells ends what a person had asked to be flattened by then."""
+def _obeyed(state: ExecutorState, word: TradingWord, now_ns: int) -> Heard:
+    """A stop that forbids sells ends what a person had asked to be flattened by then, and says so."""
     pairs = state.pairs
+    said: tuple[Message, ...] = ()
     if word.ended_selling(state.trading):
+        selling = [p for p in pairs.values() if p.by_person and p.phase is PairPhase.FLATTENING]
+        why = "a later stop ended what a person had asked to be sold"
+        refusal = f"the trading state is {word.in_force}"
+        said = tuple(notices.residual_opened(p, now_ns, why, refusal) for p in selling if p.uncovered_shares)
         pairs = {pair_id: pair.but(by_person=False) for pair_id, pair in pairs.items()}
-    return Heard(state.but(trading=word, pairs=pairs), tuple(pairs))
+    return Heard(state.but(trading=word, pairs=pairs), tuple(pairs), said)
 
 
 def reference(state: ExecutorState, event: Received) -> Heard:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from services.contracts.limits import NS_PER_MS
+from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.commands import PlaceOrder
 from services.contracts.messages.control import (
     FlattenRequested,
@@ -15,7 +16,7 @@ from services.contracts.messages.control import (
 )
 from services.contracts.messages.orders import ForeignOrderSeen
 from services.contracts.messages.pairs import PairClosed, PairOutcome
-from services.contracts.terms import Purpose, Side, Symbol, TradingState, Venue
+from services.contracts.terms import Purpose, Severity, Side, Symbol, TradingState, Venue
 
 from .desk import DATE, OTHER, SYMBOL, Desk
 
@@ -127,7 +128,10 @@ def test_a_halt_ends_what_a_person_had_asked_to_flatten(desk: Desk) -> None:
     desk.fill(desk.orders[0])
     desk.hear(FlattenRequested(by="kim", reason="test"))
     desk.accept(desk.flattens[0])
+    before = len(desk.said)
     stop(desk)
+    told = [message for message in desk.said[before:] if isinstance(message, AlertRaised)]
+    assert [(alert.code, alert.severity) for alert in told] == [("residual_blocked", Severity.CRITICAL)]
     assert desk.cancels[-1].target_order_id == desk.flattens[0].order_id
     desk.close(desk.flattens[0])
     desk.tick(3_000)
