@@ -6,6 +6,16 @@ from services.contracts.terms import Side, Symbol
 from services.gateway.order_table import OrderTable
 
 
+def filled_shares(orders: OrderTable, side: Side) -> dict[Symbol, int]:
+    """Return what our orders of the day have filled on one side, where that is not 0."""
+    filled: dict[Symbol, int] = {}
+    for record in (*orders.done.values(), *orders.working.values()):
+        facts = record.facts
+        if record.is_order and facts.side is side and facts.cum_qty_shares:
+            filled[facts.symbol] = filled.get(facts.symbol, 0) + facts.cum_qty_shares
+    return filled
+
+
 def net_shares(orders: OrderTable) -> dict[Symbol, int]:
     """Return what the day's fills, ours and others', changed in each holding."""
     net: dict[Symbol, int] = {}

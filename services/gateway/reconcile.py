@@ -15,11 +15,17 @@ from services.contracts.alert_codes import AlertCode
 from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.orders import AccountReported, ReconciliationCompleted
 from services.contracts.messages.venue_state import ConnectionState
-from services.contracts.terms import Severity, Symbol
+from services.contracts.terms import Severity, Side, Symbol
 from services.gateway import baseline, carry, matching, truth, unread_rows
 from services.gateway.comparison import compare
 from services.gateway.evidence import Blank, Evidence, Unusable
-from services.gateway.held_shares import differing_symbols, holding_differences, less, net_shares
+from services.gateway.held_shares import (
+    differing_symbols,
+    filled_shares,
+    holding_differences,
+    less,
+    net_shares,
+)
 from services.gateway.order_table import OrderRecord, Stage
 from services.gateway.query_desk import Reply, Round, RoundKind
 from services.gateway.replies import (
@@ -114,6 +120,8 @@ def _say_completed(turn: Turn, differences: tuple[str, ...], begun_ns: int, *, a
         ReconciliationCompleted(
             trading_date=state.session.trading_date, connection_epoch=state.connection_epoch,
             differences=differences, begun_ns=begun_ns, at_rest=at_rest,
+            bought_shares=filled_shares(state.orders, Side.BUY),
+            sold_shares=filled_shares(state.orders, Side.SELL),
         )
     )  # fmt: skip
     if differences:

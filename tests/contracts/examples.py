@@ -353,7 +353,7 @@ ORDERS = (
         cash_krw=50_000_682, orderable_krw=49_645_682, holdings={SAMSUNG: 5}, trading_date=DAY
     ),
     orders.ReconciliationCompleted(
-        trading_date=DAY, connection_epoch=3, differences=("005930: broker holds 5, stream says 3",)
+        trading_date=DAY, connection_epoch=3, differences=("005930: 5, not 3",), bought_shares={SAMSUNG: 5}
     ),
 )
 PROPOSAL = control.LimitProposal(

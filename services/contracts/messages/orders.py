@@ -149,7 +149,8 @@ class ReconciliationCompleted(Message):
     """Stream and broker were compared; `differences` is empty when they agree.
 
     `begun_ns` is when its first query was sent (Redis time). `at_rest`: nothing worked or moved around it, so
-    that the account reported just before and the orders told until then are of one moment.
+    that the account reported just before and the orders told until then are of one moment. `bought_shares`
+    and `sold_shares` are what our orders of the date have filled by then; None from an older gateway.
     """
 
     trading_date: TradingDate
@@ -157,3 +158,5 @@ class ReconciliationCompleted(Message):
     differences: tuple[str, ...]
     begun_ns: int = 0
     at_rest: bool = False
+    bought_shares: dict[Symbol, int] | None = None
+    sold_shares: dict[Symbol, int] | None = None

@@ -73,7 +73,9 @@ class TestAccount:
         desk.broker.holdings = {"005930": 13}
         desk.hear(cleared(), "clear")
         desk.run(10)
-        assert desk.told(ReconciliationCompleted)[-1].differences == ()
+        last = desk.told(ReconciliationCompleted)[-1]
+        assert last.differences == ()
+        assert (last.bought_shares, last.sold_shares) == ({"005930": 10}, {})
         assert desk.state.baseline == {"005930": 3}
 
     def test_a_latch_lifted_before_a_difference_was_named_accepts_none_and_says_so(self, desk: Desk) -> None:

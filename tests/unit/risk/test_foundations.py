@@ -210,3 +210,27 @@ def test_a_risk_without_state_takes_the_pair_that_it_finds_for_no_difference() -
     assert "by -351052 KRW" in latch.detail and "by -350052 KRW" in latch.detail, (
         "what is lost later is found"
     )
+
+
+def test_a_trip_that_risk_has_lost_is_named_by_its_symbol() -> None:
+    """It showed in the cash alone, and not at all on a day on which others trade in the account."""
+    desk = armed()
+    by_hand = ForeignOrderSeen(
+        broker_order_no="7", symbol=world.SAMSUNG, venue=Venue.KRX, side=Side.BUY, qty_shares=1,
+        cum_qty_shares=1, cum_amount_krw=70_000, closed=True, trading_date=d.DATE,
+    )  # fmt: skip
+    desk.tell(by_hand, at_ms=20)
+    again = restarted(desk, at_ms=1_000)
+    trip = {"bought_shares": {world.SAMSUNG: 5}, "sold_shares": {world.SAMSUNG: 5}}
+    (latch,) = of(again.tell(account(), compared(1_100).model_copy(update=trip), at_ms=1_200), LatchSet)
+    assert latch.latch is Latch.RECONCILIATION_DIFFERENCE
+    assert latch.detail.startswith("005930: the gateway knows of 5 bought and 5 sold")
+
+
+def test_a_comparison_that_knows_the_same_fills_latches_nothing() -> None:
+    desk = armed()
+    desk.tell(d.filled(d.facts("P1", Side.BUY, 5, 350_000)), at_ms=20)
+    again = restarted(desk, at_ms=1_000)
+    same = {"bought_shares": {world.SAMSUNG: 5}, "sold_shares": {}}
+    told = again.tell(account(cash_krw=99_649_948), compared(1_100).model_copy(update=same), at_ms=1_200)
+    assert of(told, LatchSet) == []
