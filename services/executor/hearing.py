@@ -37,7 +37,7 @@ from services.executor.closed_pair import ClosedPair, brought_back, reopened
 from services.executor.closing import closing_statement
 from services.executor.order import Order, OrderEvent, adopted
 from services.executor.pair import Pair
-from services.executor.phases import Evidence
+from services.executor.phases import Evidence, PairPhase
 from services.executor.state import ExecutorState
 from services.executor.stranded import strand
 from services.market.books import seen, with_book
