@@ -172,3 +172,13 @@ def test_an_end_without_the_shares_that_were_forgotten_takes_no_trip_back(day: V
 def test_a_won_and_a_trip_in_the_books_of_risk_are_found(day: VirtualDay, change: Any) -> None:
     assert len(step(day, change)) == 1
     assert step(day, change, behind=1) == [], "it has not heard all yet"
+
+
+def test_an_order_that_arrives_after_it_was_told_as_never_arrived_is_found(day: VirtualDay) -> None:
+    order = orders(day)[0]
+    facts = facts_of(day, order).model_copy(update={"cum_qty_shares": 0, "cum_amount_krw": 0})
+    found = Statements(VirtualBus())
+    found.said(wrapped(OrderResolved(facts=facts, resolution=Resolution.NEVER_ARRIVED, evidence="x")), 1)
+    assert found.untrue == []
+    found.arrived(order)
+    assert found.untrue

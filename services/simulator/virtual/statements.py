@@ -48,6 +48,8 @@ class Statements:
     _of_life: dict[str, Figures] = field(default_factory=dict)
     """What the gateway that runs now has told."""
     _life: int = 0
+    _given_up: set[str] = field(default_factory=set)
+    """Orders that were told as never arrived, and had not."""
     _behind: set[str] = field(default_factory=set)
     """Orders of which the streams do not say all that the broker has."""
     _cash_krw: Counter[str] = field(default_factory=Counter)
@@ -61,6 +63,8 @@ class Statements:
         if order.action is Action.NEW:
             self._orders[order.request.rqname] = order
             self._behind.add(order.request.rqname)
+            if order.request.rqname in self._given_up:
+                self.untrue.append(f"{order.request.rqname} was told as never arrived, and arrives")
 
     def said(self, envelope: Envelope, life: int) -> None:
         """A message was written, by the gateway's `life`-th process where it is the gateway's."""
@@ -73,6 +77,8 @@ class Statements:
         never = getattr(envelope.body, "resolution", None) is Resolution.NEVER_ARRIVED
         if order is not None:
             self._judge(facts, order, never=never)
+        elif never:
+            self._given_up.add(facts.order_id)
         elif facts.cum_qty_shares:
             self.untrue.append(f"{facts.order_id} is told to have filled, and the broker does not have it")
         self._not_less(facts, life)
