@@ -57,12 +57,14 @@ class KeyFile:
         self._stem = stem_of(key)
         self._date_of = date_of
         self._max_bytes = max_bytes
-        self._date = TradingDate("")
+        self._date = self._date_of_file = TradingDate("")
         self._path: Path | None = None
         self._fd = -1
+        self._inode: tuple[int, int] | None = None
         self._size = self._synced_size = 0
         self._synced_lines = 0
         self._in_doubt = False
+        self._taken: Path | None = None
         self._opening = True
         self._go_on_from(head)
 
@@ -80,11 +82,15 @@ class KeyFile:
     def append(self, batch: Batch) -> None:
         """Write a batch, over as many files as its dates and sizes ask for.
 
+        Nothing is written where somebody changed the file: the position is back then (see `retake`).
+
         Raises:
             OSError: the disk refused; position and file are back at what was synced.
         """
         try:
             self._mend()
+            if batch.entries and self._was_taken(self._date_of_entry(batch.entries[0][0])):
+                return
             head = self.head
             if batch.gap is not None and batch.gap.restarted:
                 head = replace(head, generation=head.generation + 1)
@@ -92,7 +98,7 @@ class KeyFile:
             chunk: list[bytes] = []
             size = 0
             for number, (entry_id, text) in enumerate(batch.entries):
-                date = self._date_of(order_of(entry_id)[0] * 1_000_000)
+                date = self._date_of_entry(entry_id)
                 if date != self._date or self._size + size >= self._max_bytes:
                     self._write(chunk, head)
                     chunk, size = [], 0
@@ -136,36 +142,51 @@ class KeyFile:
         Raises:
             OSError: the folder cannot be read.
         """
-        if self._fd < 0 or self._path is None or self._in_doubt or self._is_in_place(self._path):
-            return None
-        if self._size != self._synced_size:
+        if not self._in_doubt:
+            self._was_taken(today)
+        taken, self._taken = self._taken, None
+        return taken
+
+    def _was_taken(self, today: TradingDate) -> bool:
+        if self._is_in_place():
+            return False
+        if self._date_of_file == today:
+            self._begin_again()
+            return True
+        if self._fd >= 0 and self._size != self._synced_size:
             self._sync_now()
-        date = self._let_go()
-        if date != today:
-            return None
-        self._size = 0
+        self._let_go()
+        self._inode = None
+        return False
+
+    def _begin_again(self) -> None:
+        """Keep of the file that somebody changed what follows from its first line, and read on from there."""
+        assert self._path is not None
+        self._let_go()
+        self._inode, self._size = None, 0
         if self._path.exists():
             self._size = intact_bytes(self._path)
             cut(self._path, self._size)
         self._synced_size = self._size
         heads, _ = recover(self._root, self._stem)
         self._go_on_from(heads.get(self._stem, Head(FIRST_ID)))
-        return self._path
+        self._taken = self._path
 
-    def _is_in_place(self, path: Path) -> bool:
-        mine = os.fstat(self._fd)
+    def _is_in_place(self) -> bool:
+        """Whether the path still leads to the file that was written, and to nothing else in it."""
+        if self._inode is None or self._path is None:
+            return True
         try:
-            found = path.stat()
+            found = self._path.stat()
         except FileNotFoundError:
             return False
-        return (found.st_dev, found.st_ino, found.st_size) == (mine.st_dev, mine.st_ino, self._size)
+        return ((found.st_dev, found.st_ino), found.st_size) == (self._inode, self._size)
 
-    def _let_go(self) -> TradingDate:
-        """Close the file, which the next line opens anew; return its date."""
+    def _let_go(self) -> None:
+        """Close the file; the next line opens it anew."""
         with suppress(OSError):
             self.close()
-        date, self._date = self._date, TradingDate("")
-        return date
+        self._date = TradingDate("")
 
     def _mend(self) -> None:
         """Cut back to what was synced after an error. Not possible: the next call tries again.
@@ -176,7 +197,9 @@ class KeyFile:
             return
         self._let_go()
         if self._path is not None and self._path.exists():
-            os.truncate(self._path, min(self._synced_size, self._path.stat().st_size))
+            found = self._path.stat()
+            if (found.st_dev, found.st_ino) == self._inode and found.st_size > self._synced_size:
+                os.truncate(self._path, self._synced_size)
         self._size, self.lines = self._synced_size, self._synced_lines
         self.head, self._chain = self._synced_head, self._synced_chain
         self._in_doubt = False
@@ -188,6 +211,9 @@ class KeyFile:
             OSError: the disk still refuses.
         """
         self._mend()
+
+    def _date_of_entry(self, entry_id: str) -> TradingDate:
+        return self._date_of(order_of(entry_id)[0] * 1_000_000)
 
     def _sealed(self, line: bytes) -> bytes:
         text, self._chain = sealed(line, self._chain, opening=self._opening)
@@ -224,8 +250,9 @@ class KeyFile:
         self._synced_size = path.stat().st_size if path.exists() else 0
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         sync_path(folder)
-        self._date = date
-        self._size = os.fstat(self._fd).st_size
+        self._date = self._date_of_file = date
+        found = os.fstat(self._fd)
+        self._inode, self._size = (found.st_dev, found.st_ino), found.st_size
         self._opening = True
         self._mark_synced()
 

@@ -294,6 +294,30 @@ def test_a_file_of_today_that_somebody_took_is_read_again_from_what_is_left(
     assert [verdict.broken for verdict in verify(tmp_path)] == [None]
 
 
+@pytest.mark.parametrize("take", [Path.unlink, taken_away, lambda path: os.truncate(path, 0)])
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_was_taken_is_seen_before_the_next_file_and_after_an_error(
+    tmp_path: Path, take: Callable[[Path], None], fails: bool
+) -> None:
+    """A line behind a cut, or a new file behind a lost one, would hide that something is missing."""
+    journal = writer(tmp_path, max_bytes=300)
+    journal.append(Batch(ORDERS.key, entries(0, 2)))
+    journal.sync()
+    path = parts_in(tmp_path / DAY)[-1].path
+    if fails:
+        os.close(journal._files[ORDERS.key]._fd)
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            journal.append(Batch(ORDERS.key, entries(2, 1)))
+    take(path)
+    journal.settle()
+    journal.append(Batch(ORDERS.key, entries(2, 5)))
+    assert journal.position(ORDERS.key) == FIRST_ID and journal.retake(NOON_NS) == [path]
+    journal.append(Batch(ORDERS.key, entries(0, 7)))
+    journal.close()
+    assert numbers(tmp_path) == list(range(7))
+    assert [verdict.broken for verdict in verify(tmp_path)] == [None]
+
+
 def test_a_file_of_an_earlier_date_may_be_moved_away(tmp_path: Path) -> None:
     journal = writer(tmp_path)
     journal.append(Batch(ORDERS.key, entries(0, 5)))
