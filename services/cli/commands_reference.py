@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.markup import escape
 
 from services.cli.board import Board
@@ -43,7 +44,7 @@ from services.contracts.messages.control import (
     SymbolResumeRequested,
 )
 from services.contracts.terms import Symbol
-from services.contracts.trading_limits import TradingLimits
+from services.contracts.trading_limits import TradingLimits, tightens
 from services.market.files import PILOT_FILE, SYMBOL_MAP_FILE, load_listing, read_text
 from services.market.symbols import import_pilot, parse_symbol_map
 from services.runtime.settings import RuntimeSettings, load_settings
@@ -102,9 +103,9 @@ def limits_set(
         raise UnknownName(f"there is no limit {name!r}", name, _limit_names(), "arb limits show")
     reason, by = reason_or_ask(reason), name_or_login(by)
     link = open_desk(redis, run)
-    shown = board_now(link)[0].stop_count
-    request = LimitChangeRequested(name=name, value=value, by=by, reason=reason, stop_count=shown)
-    finish(ask(link, request, wait), as_json)
+    board, _ = board_now(link)
+    request = LimitChangeRequested(name=name, value=value, by=by, reason=reason, stop_count=board.stop_count)
+    finish(ask(link, request, wait, lasting=_only_tightens(board, name, value)), as_json)
 
 
 @limits_app.command("confirm")
@@ -160,15 +161,21 @@ def symbols_import(
     source, target = pilot or config / PILOT_FILE, config / SYMBOL_MAP_FILE
     names = group_names(groups)
     fresh = import_pilot(read_text(source), load_listing(config), names, source.name)
-    before = read_text(target) if target.is_file() else ""
-    changes = list(difflib.unified_diff(before.splitlines(), fresh.splitlines(), str(target), "new", "", n=0))
-    if not changes:
-        console().print(f"{target} is already what {source.name} makes: nothing to write.")
-        return
-    for line in changes:
-        console().print(escape(line), soft_wrap=True)
-    if dry_run or not (yes or typer.confirm(f"Write {target}?")):
-        return
+    while True:
+        before = _text_of(target)
+        changes = list(
+            difflib.unified_diff(before.splitlines(), fresh.splitlines(), str(target), "new", "", n=0)
+        )
+        if not changes:
+            console().print(f"{target} is already what {source.name} makes: nothing to write.")
+            return
+        for line in changes:
+            console().print(escape(line), soft_wrap=True)
+        if dry_run or not (yes or typer.confirm(f"Write {target}?")):
+            return
+        if _text_of(target) == before:
+            break
+        console().print(f"[yellow]{target} was changed meanwhile: this is the difference now.[/]")
     _replace(target, fresh)
     count = len(parse_symbol_map(fresh, target.name, names))
     console().print(f"{target}: {count} symbols. Bring it into force with `arb limits reload --reason ...`.")
@@ -197,6 +204,18 @@ def symbols_resume(
 def add_to(app: typer.Typer) -> None:
     app.add_typer(limits_app, name="limits", rich_help_panel=STEER_PANEL)
     app.add_typer(symbols_app, name="symbols", rich_help_panel=STEER_PANEL)
+
+
+def _only_tightens(board: Board, name: str, value: str) -> bool:
+    """Whether a limit would take away from what is in force, so that it is obeyed at any age."""
+    if board.reference is None:
+        return False
+    before = board.reference.limits
+    try:
+        after = TradingLimits.model_validate({**before.model_dump(), name: value})
+    except ValidationError:
+        return False
+    return tightens(name, before, after)
 
 
 def _pause(
@@ -245,6 +264,10 @@ def group_names(text: str) -> list[str]:
     if not names:
         raise UsageFault("--groups names no group", "Name at least one, like `--groups g1,g2`.")
     return names
+
+
+def _text_of(file: Path) -> str:
+    return read_text(file) if file.is_file() else ""
 
 
 def _replace(target: Path, text: str) -> None:

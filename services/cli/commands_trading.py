@@ -60,6 +60,7 @@ residual_app = typer.Typer(no_args_is_help=True, help="Positions that could not 
 latch_app = typer.Typer(no_args_is_help=True, help="Stops that only a person lifts.")
 
 
+LoosenOption = Annotated[bool, typer.Option("--loosen", help="Meant also where the desk is stricter now.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before more is allowed.")]
 
 
@@ -95,17 +96,19 @@ def arm(
 def pause(
     reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
     wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False, yes: YesOption = False,
+    loosen: LoosenOption = False,
 ) -> None:  # fmt: skip
     """Nothing new: the open clip of each pair completes, sells go on."""
-    _reach(TradingState.PAUSE_ENTRY, reason, by, redis, run, wait, as_json, yes=yes)
+    _reach(TradingState.PAUSE_ENTRY, reason, by, redis, run, wait, as_json, yes=yes, loosen=loosen)
 
 
 def reduce(
     reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
     wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False, yes: YesOption = False,
+    loosen: LoosenOption = False,
 ) -> None:  # fmt: skip
     """Only sells, cancels and flattens; no further clip."""
-    _reach(TradingState.REDUCE_ONLY, reason, by, redis, run, wait, as_json, yes=yes)
+    _reach(TradingState.REDUCE_ONLY, reason, by, redis, run, wait, as_json, yes=yes, loosen=loosen)
 
 
 def halt(
@@ -327,15 +330,22 @@ def _stop(
 
 def _reach(
     target: TradingState, reason: str, by: str, redis: str, run: RunOption, wait: float, as_json: bool,
-    *, yes: bool,
+    *, yes: bool, loosen: bool,
 ) -> None:  # fmt: skip
-    """Go to a state that stops or allows more, as the desk stands."""
+    """Go to a state that stops; where the desk is stricter already, only if a person means that.
+
+    Raises:
+        UsageFault: it would allow more, and nobody is there to be asked.
+    """
     reason, by = reason_or_ask(reason), name_or_login(by)
     link = open_desk(redis, run)
     board, _ = board_now(link)
     request = state_request(board, target, by, reason)
     if not isinstance(request, StopRequested):
-        _agree_to_more(board, yes=yes)
+        if not (loosen or may_ask() or board.state is TradingState.HALTED):
+            raise UsageFault(f"refused: the desk is {board.state}, which is stricter than {target}",
+                             "Add --loosen where more is meant to be allowed.")  # fmt: skip
+        _agree_to_more(board, yes=yes or loosen)
     finish(ask(link, request, wait), as_json)
 
 

@@ -1,4 +1,4 @@
-"""Commands that look: `status`, `preflight`, `dead` (which can also put an entry back), `slack test`."""
+"""Commands that look: `status`, `preflight`, `slack test`."""
 
 import dataclasses
 import time
@@ -18,9 +18,7 @@ from services.cli.link import Follower, Link
 from services.cli.options import (
     DEFAULT_RUN,
     DEFAULT_WAIT_S,
-    ByOption,
     JsonOption,
-    ReasonOption,
     RedisOption,
     RunOption,
     WaitOption,
@@ -29,7 +27,6 @@ from services.cli.options import (
     name_or_login,
     open_desk,
     print_json,
-    reason_or_ask,
     run_option,
 )
 from services.cli.preflight import Check, asked, is_clean, preflight
@@ -40,15 +37,12 @@ from services.cli.snapshot import board_now
 from services.cli.supervisord import managed, manager_up_s, process_lines
 from services.contracts.alert_codes import AlertCode
 from services.contracts.alert_text import raised
-from services.contracts.envelope import Envelope, Unreadable, decode
 from services.contracts.messages.alerts import AlertRaised
-from services.contracts.messages.control import AlertAcknowledged, ArmingCheckRequested
-from services.contracts.messages.dead import EntryBuried
+from services.contracts.messages.control import ArmingCheckRequested
 from services.contracts.messages.status import NotifierStatus
 from services.contracts.streams import (
     ALERTS,
     COMMANDS,
-    DEAD,
     DEFAULT_GATEWAY,
     INTENTS,
     ORDERS,
@@ -57,12 +51,9 @@ from services.contracts.streams import (
     key_of,
 )
 from services.contracts.terms import Severity
-from services.market.dates import time_text
 from services.notifier.settings import NotifierSettings
 from services.notifier.webhooks import webhook_addresses
 from services.notifier.wording import trial_message
-from services.runtime.burials import alert_id_of
-from services.runtime.bus import Write
 from services.runtime.settings import SettingsError, load_settings
 from services.runtime.slack import VARIABLE, Delivered, post
 from services.runtime.visible import visible_line
@@ -72,7 +63,6 @@ STORY_KEYS = (
     *(key_of(stream) for stream in (INTENTS, PAIRS, ORDERS, ALERTS)), key_of(COMMANDS, DEFAULT_GATEWAY)
 )  # fmt: skip
 
-dead_app = typer.Typer(no_args_is_help=True, help="Messages that could not be handled, with the reason.")
 slack_app = typer.Typer(no_args_is_help=True, help="The way to Slack.")
 
 
@@ -157,76 +147,6 @@ def explain(
         )
 
 
-@dead_app.command("list")
-def dead_list(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOption = False) -> None:
-    """List buried entries, newest last."""
-    link = open_desk(redis, run)
-    rows = buried_in(link)
-    if not rows and not link.bus.said():
-        raise Fault(f"no service has spoken over {link.address}: what was buried is not known",
-                    "Name the desk's Redis with `--redis URL`.")  # fmt: skip
-    if as_json:
-        print_json(
-            [{"id": number, "at_ns": at_ns, **message.model_dump()} for number, at_ns, message in rows]
-        )
-        return
-    for number, at_ns, message in rows:
-        console().print(
-            f"{number}  {time_text(at_ns)}  {message.service}  {escape(message.stream_key)}: "
-            f"{escape(message.reason)}",
-            soft_wrap=True,
-        )
-    if not rows:
-        console().print("Nothing was buried.")
-
-
-@dead_app.command("show")
-def dead_show(
-    entry: Annotated[str, typer.Argument(help="The id that `arb dead list` shows first.")],
-    redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOption = False,
-) -> None:  # fmt: skip
-    """Show one buried entry whole: where it was, why it was given up, its text."""
-    rows = {number: (at_ns, message) for number, at_ns, message in buried_in(open_desk(redis, run))}
-    if entry not in rows:
-        raise UsageFault(f"no buried entry {entry}", "`arb dead list` shows those there are.")
-    at_ns, message = rows[entry]
-    if as_json:
-        print_json({"id": entry, "at_ns": at_ns, **message.model_dump()})
-        return
-    for name, value in message.model_dump().items():
-        console().print(f"[dim]{name:>11}[/]  {escape(str(value))}", soft_wrap=True)
-
-
-@dead_app.command("retry")
-def dead_retry(
-    entry: Annotated[str, typer.Argument(help="The id that `arb dead list` shows first.")],
-    reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
-    as_json: JsonOption = False,
-) -> None:  # fmt: skip
-    """Put a buried entry back on its stream, once its cause is mended.
-
-    All readers see it again under its old id; those that have handled it drop it.
-    """
-    reason, by = reason_or_ask(reason), name_or_login(by)
-    link = open_desk(redis, run)
-    rows = {number: message for number, _, message in buried_in(link)}
-    if entry not in rows:
-        raise UsageFault(f"no buried entry {entry}", "`arb dead list` shows those there are.")
-    buried = rows[entry]
-    alert_id = alert_id_of(buried.service, buried.stream_key)
-    try:
-        envelope = whole_of(link, buried)
-    except Unreadable as error:
-        mend = "Start the build that reads it; where none ever did, it stays buried: "
-        raise Fault(f"{entry} still cannot be read: {error}", f"{mend}`arb ack {alert_id}`.") from error
-    link.bus.append([Write(buried.stream_key, envelope)])
-    link.append(AlertAcknowledged(alert_id=alert_id, by=by, reason=reason), cause=f"cli-{uuid4()}")
-    if as_json:
-        print_json({"id": entry, "stream_key": buried.stream_key, "acknowledged": alert_id})
-        return
-    console().print(f"{escape(buried.stream_key)} has it again; `arb dead list` shows if it fails once more.")
-
-
 @slack_app.command("test")
 def slack_test(
     whole: Annotated[
@@ -290,7 +210,6 @@ def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel=WATCH_PANEL)(status)
     app.command("preflight", rich_help_panel=WATCH_PANEL)(check_preflight)
     app.command(rich_help_panel=WATCH_PANEL)(explain)
-    app.add_typer(dead_app, name="dead", rich_help_panel=WATCH_PANEL)
     app.add_typer(slack_app, name="slack", rich_help_panel=WATCH_PANEL)
 
 
@@ -351,29 +270,6 @@ def board_json(board: Board, now_ns: int) -> dict[str, Any]:
         "spreads": [spread.model_dump(mode="json") for spread in board.best_spreads(10)],
         "alerts": [alert.model_dump(mode="json") for alert in board.open_alerts()],
     }
-
-
-def buried_in(link: Link) -> list[tuple[str, int, EntryBuried]]:
-    """Return buried entries as (id of the burial, when in ns, what), oldest first."""
-    return [
-        (item.entry_id, item.envelope.ts_init_ns, item.message)
-        for item in link.follow([key_of(DEAD)]).drain()
-        if isinstance(item.message, EntryBuried)
-    ]
-
-
-def whole_of(link: Link, buried: EntryBuried) -> Envelope:
-    """Return the message of a buried entry; of a long one as it stands in its stream.
-
-    Raises:
-        Unreadable: this build cannot read it either, or its stream does not hold it any more.
-    """
-    if not buried.whole_bytes:
-        return decode(buried.text)
-    found = link.bus.entry(buried.stream_key, buried.entry_id)
-    if found is None:
-        raise Unreadable(f"{buried.stream_key} does not hold it any more, and only its beginning was kept")
-    return found.decoded()
 
 
 def _test_alert(by: str) -> AlertRaised:

@@ -70,10 +70,17 @@ class Link:
 
     def append(self, message: Message, *, cause: str, source: str = "cli") -> Envelope:
         """Write a person's request; returns its envelope, whose id the answers name as their cause."""
-        envelope = Envelope.wrap(message, source=source, now_ns=self.bus.time_ns(), causation_id=cause)
-        stream = home_of(type(message))
-        self.bus.append([Write(key_of(stream), envelope, stream.kept)])
+        envelope = self.envelope(message, cause=cause, source=source)
+        self.write(envelope)
         return envelope
+
+    def envelope(self, message: Message, *, cause: str, source: str = "cli") -> Envelope:
+        """Return what `append` would write."""
+        return Envelope.wrap(message, source=source, now_ns=self.bus.time_ns(), causation_id=cause)
+
+    def write(self, envelope: Envelope) -> None:
+        stream = home_of(type(envelope.body))
+        self.bus.append([Write(key_of(stream), envelope, stream.kept)])
 
     def entries_added(self, key: str) -> int:
         """How many entries a stream ever took, trimmed ones included."""

@@ -28,7 +28,15 @@ ReasonOption = Annotated[
 ByOption = Annotated[str, typer.Option("--by", metavar="NAME", help="Who asks; default: the login user.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 WaitOption = Annotated[
-    float, typer.Option("--wait", metavar="SECONDS", min=0.1, max=60, help="How long to wait for the answer.")
+    float,
+    typer.Option(
+        "--wait",
+        metavar="SECONDS",
+        min=0.1,
+        max=60,
+        help="How long to wait for the answer. What allows more is waited for until it is decided or has "
+        "expired.",
+    ),
 ]
 DEFAULT_RUN = Path("run")
 DEFAULT_WAIT_S = 3.0

@@ -1,27 +1,32 @@
-"""A person's request on its stream (stops, control), and the visible answer to it.
+"""A person's request on its stream (stops, control), and what became of it: done, refused or unknown.
 
-A request is one message with a name and a reason. Who owns the matter answers on a stream, naming
-the request as the cause; where no message answers, the owner's committed position shows that it has
-taken the request in. Waiting is bounded, and silence is reported as silence.
+A request is one message with a name and a reason. Who owns the matter answers on a stream, and an answer
+belongs to the request that caused it. Where no message answers, the owner's committed position shows that it
+has taken the request in. A request with a life (`contracts/request_life`) is waited for until it is decided
+or has expired by Redis's own time: an answer that has not come by then never comes, and nothing was done.
+Ctrl-C withdraws it. Of any other request silence is reported as silence.
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final
 from uuid import uuid4
 
-from services.cli.link import Link, Seen
+from services.cli.faults import Interrupted
+from services.cli.link import Follower, Link, Seen
 from services.cli.wording import sentence
 from services.contracts.alert_codes import AlertCode
 from services.contracts.envelope import Envelope, Message
-from services.contracts.messages.alerts import AlertKind, AlertRaised
+from services.contracts.limits import NS_PER_MS
+from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import (
     AlertAcknowledged,
     ArmingChecked,
     ArmingCheckRequested,
     ArmRefused,
     FlattenRequested,
+    FlattenStarted,
     HaltLiftRequested,
     LatchCleared,
     LatchClearRequested,
@@ -32,6 +37,7 @@ from services.contracts.messages.control import (
     ReferencePublished,
     ReferenceReloadRequested,
     RequestRefused,
+    RequestWithdrawn,
     ResidualClaimed,
     StopRequested,
     SymbolPauseRequested,
@@ -39,111 +45,219 @@ from services.contracts.messages.control import (
     SymbolResumeRequested,
     TradingStateChanged,
     TradingStateRequested,
+    WithdrawalTaken,
 )
+from services.contracts.messages.dead import EntryRetried, EntryRetryRequested
 from services.contracts.messages.pairs import PairClosed
 from services.contracts.streams import ALERTS, CONTROL, PAIRS, STOPS, home_of, key_of
+from services.market.dates import time_text
+from services.runtime.bus import BusUnavailable
 from services.runtime.standing import entry_order
 
 ANSWER_KEYS: Final = tuple(key_of(stream) for stream in (STOPS, CONTROL, ALERTS, PAIRS))
 POLL_MS: Final = 50
+AWAY_S: Final = 3.0
+"""So much longer than a request lives Redis may be away before its fate is called unknown."""
 
-Answers = Callable[[Any, Message], bool]
+
+class Fate(StrEnum):
+    """What became of a request. `REFUSED`, also by its own end, means that it never will be obeyed."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
     """What answers a kind of request. `takers` are the services that must have read it.
 
-    Where `answer` is None the takers having read it is all there is to see.
+    Where no message type answers, the takers having read it is all there is to see.
     """
 
     takers: tuple[str, ...]
-    answer: Answers | None
+    answers: tuple[type[Message], ...]
     silence: str
     """What it means when nobody answers: a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a request. `taken_by` are the services seen to have read it."""
+    """What became of a request. `taken_by` are the services seen to have read it.
+
+    `expired`: it had a life that is over without an answer. `until_ns` is when a life ends (Redis time), 0
+    where the request has none.
+    """
 
     request: Envelope
     answers: tuple[Message, ...]
     taken_by: tuple[str, ...]
     done: bool
     waited_s: float
+    expired: bool = False
+    until_ns: int = 0
 
     @property
     def refused(self) -> bool:
-        return any(_refuses(answer) for answer in self.answers)
+        return self.expired or any(_refuses(answer) for answer in self.answers)
+
+    @property
+    def fate(self) -> Fate:
+        if self.refused:
+            return Fate.REFUSED
+        return Fate.DONE if self.done else Fate.UNKNOWN
 
     def lines(self) -> list[str]:
         """Return what there is to tell, a sentence a line."""
         told = [text for answer in self.answers if (text := _words(self.request.body, answer))]
         if self.done:
             return told or [f"taken in by {', '.join(self.taken_by)}"]
-        expected = _EXPECTED[type(self.request.body)]
+        return [*told, *self._silence()]
+
+    def _silence(self) -> list[str]:
+        expected = _expected(self.request.body)
+        if self.expired:
+            owner, over = " and ".join(expected.takers), time_text(self.until_ns)
+            return [f"not done: {owner} did not answer before the request expired at {over}, and never will"]
+        if self.until_ns:
+            return [f"unknown: Redis does not answer. {_may_be_obeyed(self.until_ns)}"]
         missing = [name for name in expected.takers if name not in self.taken_by] or list(expected.takers)
-        lines = [*told, f"{' and '.join(missing)} did not answer in {self.waited_s:g} s. {expected.silence}"]
-        if self.taken_by:
-            lines.append(f"read so far by {', '.join(self.taken_by)}")
-        return lines
+        silent = f"{' and '.join(missing)} did not answer in {self.waited_s:g} s"
+        lines = [f"unknown: {silent}. {expected.silence}"]
+        return [*lines, f"read so far by {', '.join(self.taken_by)}"] if self.taken_by else lines
 
     def as_json(self) -> dict[str, Any]:
         """Return the outcome for a script."""
         return {
             "request": {"id": self.request.id, "type": self.request.type, **self.request.body.model_dump()},
+            "outcome": self.fate,
             "done": self.done,
             "refused": self.refused,
+            "expired": self.expired,
             "taken_by": list(self.taken_by),
             "answers": [{"type": type(answer).__name__, **answer.model_dump()} for answer in self.answers],
         }
 
 
-def ask(link: Link, message: Message, wait_s: float) -> Outcome:
-    """Append a request to its stream and wait for its answer, at most `wait_s` seconds.
+def ask(link: Link, message: Message, wait_s: float, *, lasting: bool = False) -> Outcome:
+    """Append a request to its stream and wait for its answer.
+
+    At most `wait_s` seconds where it has no life, else until it is decided or has expired. `lasting`: it only
+    tightens, and is obeyed whenever it is read.
 
     Raises:
         BusUnavailable: Redis did not answer; whether the request was written is not known.
+        Interrupted: Ctrl-C ended the waiting; says what became of the request.
     """
-    expected = _EXPECTED[type(message)]
-    follower = link.follow(ANSWER_KEYS, tail=1)
-    request = link.append(message, cause=f"cli-{uuid4()}")
-    answers: list[Message] = []
-    taken: tuple[str, ...] = ()
-    entry_id = ""
-    deadline = time.monotonic() + wait_s
-    while True:
+    # Its id is known before it is written: it can be withdrawn whatever interrupts this.
+    request = link.envelope(message, cause=f"cli-{uuid4()}")
+    if lasting:
+        request = request.model_copy(update={"life_ms": 0})
+    asking = _Asking(link, link.follow(ANSWER_KEYS, tail=1), _expected(message), request)
+    try:
+        link.write(request)
+        return asking.answered(wait_s)
+    except KeyboardInterrupt:
+        raise Interrupted(asking.given_up()) from None
+
+
+@dataclass
+class _Asking:
+    """One request that is waited for. `entry_id` is empty until it was read back from its stream."""
+
+    link: Link
+    follower: Follower
+    expected: Expected
+    request: Envelope
+    entry_id: str = ""
+    seen: list[Seen] = field(default_factory=list)
+
+    def answered(self, wait_s: float) -> Outcome:
+        """Wait until it is answered, has expired, or nothing more is to be waited for."""
+        life_s = self.request.life_ms / 1_000
+        deadline = time.monotonic() + (life_s + AWAY_S if life_s else wait_s)
+        while True:
+            outcome = self._look(wait_s)
+            if outcome.fate is not Fate.UNKNOWN or time.monotonic() > deadline:
+                return outcome
+
+    def _look(self, wait_s: float) -> Outcome:
+        """One look at the streams. An expiry counts only if they were read whole after it."""
+        over, taken = False, tuple[str, ...]()
+        try:
+            over = bool(self.entry_id) and 0 < self._until_ns <= self.link.bus.time_ns()
+            self._read(whole=over)
+            taken = self._taken()
+        except BusUnavailable:
+            over = False
+            time.sleep(POLL_MS / 1_000)
+        answers = self._answers()
+        done = bool(answers) if self.expected.answers else set(taken) == set(self.expected.takers)
+        return Outcome(
+            self.request, answers, taken, done, wait_s, expired=over and not done, until_ns=self._until_ns
+        )
+
+    @property
+    def _until_ns(self) -> int:
+        """When its life ends (Redis time), by its entry once that was read; 0 where it has none."""
+        begun_ns = entry_order(self.entry_id)[0] * NS_PER_MS if self.entry_id else self.request.ts_init_ns
+        life_ns = self.request.life_ms * NS_PER_MS
+        return begun_ns + life_ns if life_ns else 0
+
+    def _read(self, *, whole: bool) -> None:
+        """Read what is new, and where its life is over everything that was written until then."""
+        self.seen += self.follower.drain() if whole else self.follower.read(POLL_MS)
         # Streams have no order between them: the answer can stand before the request that was read with it.
-        for item in sorted(follower.read(POLL_MS), key=lambda item: item.envelope.id != request.id):
-            if item.envelope.id == request.id:
-                entry_id = item.entry_id
-            elif entry_id and _answers(expected, request, item):
-                answers.append(item.message)
-        taken = _taken(link, expected, key_of(home_of(type(message))), entry_id)
-        done = bool(answers) if expected.answer is not None else set(taken) == set(expected.takers)
-        if done or time.monotonic() > deadline:
-            return Outcome(request, tuple(answers), taken, done, wait_s)
+        own = (item.entry_id for item in self.seen if item.envelope.id == self.request.id)
+        self.entry_id = self.entry_id or next(own, "")
+
+    def _answers(self) -> tuple[Message, ...]:
+        """What the request caused and answers it. Nothing else does, whoever asked for the same."""
+        caused = self._caused_by(self.request)
+        return tuple(m for m in caused if isinstance(m, self.expected.answers) or _refuses(m))
+
+    def _caused_by(self, request: Envelope) -> tuple[Message, ...]:
+        return tuple(item.message for item in self.seen if item.envelope.causation_id == request.id)
+
+    def _taken(self) -> tuple[str, ...]:
+        """The takers whose committed position has passed the request. One beyond the stream's end is of
+        another Redis and says nothing."""
+        if not self.entry_id:
+            return ()
+        key, reached = key_of(home_of(type(self.request.body))), entry_order(self.entry_id)
+        end = entry_order(self.link.bus.standing([key]).last_ids.get(key, "0-0"))
+        read = ((name, self.link.bus.positions(name).get(key, "0-0")) for name in self.expected.takers)
+        return tuple(name for name, at in read if reached <= entry_order(at) <= end)
+
+    # -- Ctrl-C --------------------------------------------------------------------------
+
+    def given_up(self) -> str:
+        """Take the request back where it has a life, and return what became of it, as a sentence."""
+        if not self.request.life_ms:
+            return "stopped waiting: the request stands, and is obeyed when it is read"
+        try:
+            return self._withdrawn() or f"unknown: {_may_be_obeyed(self._until_ns)}"
+        except (BusUnavailable, KeyboardInterrupt):
+            return f"unknown: {_may_be_obeyed(self._until_ns)}"
+
+    def _withdrawn(self) -> str:
+        """Withdraw it; returns empty where nobody said what became of it."""
+        what, by = self.request.type, self.request.body.by
+        back = RequestWithdrawn(request=what, request_id=self.request.id, by=by)
+        withdrawal = self.link.append(back, cause=f"cli-{uuid4()}")
+        deadline = time.monotonic() + self.request.life_ms / 1_000 + AWAY_S
+        while time.monotonic() < deadline:
+            outcome = self._look(0)
+            if outcome.fate is not Fate.UNKNOWN:
+                return "; ".join(outcome.lines() if outcome.expired else ("too late", *outcome.lines()))
+            taken = (word for word in self._caused_by(withdrawal) if isinstance(word, WithdrawalTaken))
+            if any(not word.decided for word in taken):
+                return "withdrawn: nothing was done, and the request is not obeyed any more"
+        return ""
 
 
-def _answers(expected: Expected, request: Envelope, item: Seen) -> bool:
-    caused = item.envelope.causation_id == request.id
-    if expected.answer is None:
-        return caused
-    if isinstance(item.message, TradingStateChanged | RequestRefused | ArmRefused | ArmingChecked):
-        return caused
-    return expected.answer(request.body, item.message) or (caused and _refuses(item.message))
-
-
-def _taken(link: Link, expected: Expected, key: str, entry_id: str) -> tuple[str, ...]:
-    """The takers whose committed position has passed the request. One beyond the stream's end is of another
-    Redis and says nothing."""
-    if not entry_id:
-        return ()
-    last_id = link.bus.standing([key]).last_ids.get(key, "0-0")
-    positions = ((name, link.bus.positions(name).get(key, "0-0")) for name in expected.takers)
-    reached = entry_order(entry_id)
-    return tuple(name for name, at in positions if reached <= entry_order(at) <= entry_order(last_id))
+def _may_be_obeyed(until_ns: int) -> str:
+    return f"The request may be obeyed until {time_text(until_ns)}; look at `arb status` after that."
 
 
 def _words(request: Message, answer: Message) -> str:
@@ -162,63 +276,43 @@ def _words(request: Message, answer: Message) -> str:
 
 def _refuses(message: Message) -> bool:
     if isinstance(message, AlertRaised):
-        return message.code == AlertCode.CLAIM_REFUSED or (
-            message.kind is AlertKind.REFERENCE and not message.resolved
-        )
+        return message.code == AlertCode.CLAIM_REFUSED
+    if isinstance(message, EntryRetried):
+        return bool(message.problem)
     return isinstance(message, ArmRefused | LimitChangeRefused | RequestRefused)
 
 
-def _state(request: Message, message: Message) -> bool:
-    """The word on the state is an answer where the request caused it, whatever the state is then."""
-    return False
+_RISK_SILENT: Final = "It is obeyed once it is read; look at it with `arb status`."
+_RISK: Final = ("risk",)
 
 
-def _latch(request: LatchClearRequested, message: Message) -> bool:
-    return isinstance(message, LatchCleared) and message.latch is request.latch
+def _of_risk(*answers: type[Message]) -> Expected:
+    return Expected(_RISK, answers, _RISK_SILENT)
 
 
-def _limit(request: LimitChangeRequested, message: Message) -> bool:
-    if isinstance(message, LimitChangeRefused):
-        return (message.name, message.by) == (request.name, request.by)
-    if isinstance(message, LimitChangeProposed):
-        proposal = message.proposal
-        return (proposal.name, proposal.value, proposal.by) == (request.name, request.value, request.by)
-    return isinstance(message, ReferencePublished) and message.by == request.by
+def _expected(message: Message) -> Expected:
+    if isinstance(message, EntryRetryRequested):
+        return Expected((message.service,), (EntryRetried,), "")
+    return _EXPECTED[type(message)]
 
-
-def _confirm(request: LimitConfirmRequested, message: Message) -> bool:
-    return isinstance(message, LimitChangeRefused | ReferencePublished) and message.by == request.by
-
-
-def _reload(request: ReferenceReloadRequested, message: Message) -> bool:
-    return isinstance(message, ReferencePublished) or _refuses(message)
-
-
-def _resume(request: SymbolResumeRequested, message: Message) -> bool:
-    return isinstance(message, SymbolResumed) and message.symbol == request.symbol
-
-
-def _claim(request: ResidualClaimed, message: Message) -> bool:
-    return isinstance(message, PairClosed) and message.pair_id == request.pair_id
-
-
-_RISK_SILENT: Final = "Nothing has changed as far as anybody can see; look at it with `arb status`."
 
 _EXPECTED: Final[dict[type[Message], Expected]] = {
     StopRequested: Expected(
-        ("risk", "gateway", "executor"), _state,
+        ("risk", "gateway", "executor"), (TradingStateChanged,),
         "The gateway and the executor obey a stop without risk, as soon as they have read it.",
     ),
-    TradingStateRequested: Expected(("risk",), _state, _RISK_SILENT),
-    ArmingCheckRequested: Expected(("risk",), _state, "Whether arming would work is not known."),
-    HaltLiftRequested: Expected(("risk",), _state, "The halt holds."),
-    LatchClearRequested: Expected(("risk",), _latch, "The latch still holds."),
-    LimitChangeRequested: Expected(("risk",), _limit, "The old limits are in force."),
-    LimitConfirmRequested: Expected(("risk",), _confirm, "The old limits are in force."),
-    ReferenceReloadRequested: Expected(("risk",), _reload, "The old reference data are in force."),
-    ResidualClaimed: Expected(("executor",), _claim, "The pair is still open; is its id right?"),
-    FlattenRequested: Expected(("executor",), None, "Nothing is being sold as far as anybody can see."),
-    SymbolPauseRequested: Expected(("risk", "executor"), _state, _RISK_SILENT),
-    SymbolResumeRequested: Expected(("risk",), _resume, _RISK_SILENT),
-    AlertAcknowledged: Expected(("notifier",), None, "It will be told again."),
+    TradingStateRequested: _of_risk(TradingStateChanged),
+    ArmingCheckRequested: Expected(_RISK, (ArmingChecked,), "Whether arming would work is not known."),
+    HaltLiftRequested: _of_risk(TradingStateChanged),
+    LatchClearRequested: _of_risk(LatchCleared),
+    LimitChangeRequested: _of_risk(ReferencePublished, LimitChangeProposed),
+    LimitConfirmRequested: _of_risk(ReferencePublished),
+    ReferenceReloadRequested: _of_risk(ReferencePublished),
+    SymbolResumeRequested: _of_risk(SymbolResumed),
+    FlattenRequested: Expected(("executor",), (FlattenStarted,), ""),
+    ResidualClaimed: Expected(
+        ("executor",), (PairClosed,), "The claim is taken in when the executor reads it; is its id right?"
+    ),
+    SymbolPauseRequested: Expected(("risk", "executor"), (TradingStateChanged,), _RISK_SILENT),
+    AlertAcknowledged: Expected(("notifier",), (), "It will be told again until the notifier has read this."),
 }  # fmt: skip

@@ -10,6 +10,7 @@ from services.contracts.messages.control import (
     AlertAcknowledged,
     ArmRefused,
     FlattenRequested,
+    FlattenStarted,
     LatchCleared,
     LatchSet,
     LimitChangeProposed,
@@ -18,11 +19,13 @@ from services.contracts.messages.control import (
     LimitProposalExpired,
     ReferencePublished,
     RequestRefused,
+    RequestWithdrawn,
     StopRequested,
     SymbolPauseRequested,
     SymbolResumed,
     TradingStateChanged,
 )
+from services.contracts.messages.dead import EntryRetried
 from services.contracts.messages.orders import CommandDenied, OrderRejected, OrderResolved, OrderUnknown
 from services.contracts.messages.pairs import PairApproved, PairClosed, ResidualMarked, ResidualOpened
 from services.contracts.messages.venue_state import (
@@ -132,6 +135,15 @@ def _rejected(message: OrderRejected) -> str:
     return f"order {message.facts.order_id} rejected by the broker: {code}{message.text}"
 
 
+def _flatten_started(message: FlattenStarted) -> str:
+    what = ", ".join(message.pair_ids) or "nothing is open"
+    return f"selling {message.symbol or 'everything'} (by {message.by}: {message.reason}): {what}"
+
+
+def _retried(message: EntryRetried) -> str:
+    return f"still cannot be taken in: {message.problem}" if message.problem else "is taken in"
+
+
 def _limit_refused(message: LimitChangeRefused) -> str:
     """A confirmation of what does not wait names no limit."""
     what = f"limit {message.name}={message.value}" if message.name else "it is"
@@ -176,11 +188,14 @@ _WORDS: Final[dict[type[Message], Callable[[Any], str]]] = {
     LimitProposalExpired: lambda m: f"limit {m.proposal.name}={m.proposal.value} was not confirmed in time",
     LimitChangeRefused: _limit_refused,
     FlattenRequested: lambda m: f"flatten {m.symbol or 'everything'} asked by {m.by}: {m.reason}",
+    FlattenStarted: _flatten_started,
+    RequestWithdrawn: lambda m: f"{m.by} withdraws a {m.request}",
     StopRequested: lambda m: f"{m.target} asked by {m.by}: {m.reason}",
     RequestRefused: lambda m: f"refused: {m.problem}",
     SymbolPauseRequested: _paused,
     SymbolResumed: lambda m: f"{m.symbol} resumed by {m.by}: {m.reason}",
     AlertAcknowledged: lambda m: f"alert {m.alert_id} acknowledged by {m.by}",
+    EntryRetried: lambda m: f"{m.service}: entry {m.entry_id} {_retried(m)}",
     OrderUnknown: lambda m: f"order {m.facts.order_id} unknown: {m.reason}",
     OrderResolved: lambda m: f"order {m.facts.order_id} resolved: {m.resolution} ({m.evidence})",
     OrderRejected: _rejected,

@@ -64,6 +64,7 @@ class GateReason(StrEnum):
     SUPERSEDED = "superseded", "A later attempt has replaced this one."
     SYMBOL_UNKNOWN = "symbol_unknown", "Not in the symbol map in force."
     SYMBOL_HALTED = "symbol_halted", "A halt or VI on that venue."
+    SYMBOL_PAUSED = "symbol_paused", "A person paused this symbol, or an order in it is not ours."
     ORDER_WARNING = "order_warning", "The broker would raise a dialog for this symbol."
     ORDER_SIZE = "order_size", "Quantity or value is over the hard ceiling."
     COLLAR = "collar", "Off tick, outside the day's band, or too far from the reference."
@@ -97,6 +98,7 @@ _OF_THE_MOMENT = frozenset(
     {
         GateReason.MODE, GateReason.HALTED, GateReason.HALT_FILE, GateReason.TRADING_STATE, GateReason.LEASE,
         GateReason.NOT_READY, GateReason.WINDOW_CLOSED, GateReason.EXPIRED, GateReason.SYMBOL_HALTED,
+        GateReason.SYMBOL_PAUSED,
         GateReason.UNACKNOWLEDGED, GateReason.ORDER_BUDGET, GateReason.TARGET_UNKNOWN, GateReason.REMOVED,
         GateReason.NEVER_SENT, GateReason.BUS_LOST,
     }

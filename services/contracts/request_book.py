@@ -27,17 +27,21 @@ class RequestBook(Part):
         """Whether a request was decided: what comes of it again is a copy."""
         return request_id in self.decided
 
-    def problem(self, event: Received) -> str:
-        """Return why a request may not be obeyed any more, empty where it may."""
+    def ended(self, event: Received) -> str:
+        """Return why nothing of a request is obeyed any more, what it tightens included; empty where it is."""
         withdrawn = self.withdrawn.get(event.envelope.id)
         if withdrawn is not None:
             return f"{withdrawn[1]} withdrew it"
-        if not event.envelope.life_ms:
-            return f"it comes from a release that did not say how long it holds: {ASK_AGAIN}"
         if event.expired:
             late_ms = (event.now_ns - event.deadline_ns) // NS_PER_MS
             return f"it had expired {late_ms} ms before it was read: {ASK_AGAIN}"
         return ""
+
+    def problem(self, event: Received) -> str:
+        """Return why a request may not allow more any more, empty where it may."""
+        if not event.envelope.life_ms:
+            return f"it comes from a release that did not say how long it holds: {ASK_AGAIN}"
+        return self.ended(event)
 
     def after(self, event: Received) -> "RequestBook":
         """Return the book with a request decided."""

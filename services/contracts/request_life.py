@@ -30,8 +30,9 @@ REQUESTS: Final[Mapping[str, Terms]] = {
     "LimitChangeRequested": Terms(10_000, "risk"),
     "LimitConfirmRequested": Terms(10_000, "risk"),
     "ReferenceReloadRequested": Terms(10_000, "risk"),
+    "EntryRetryRequested": Terms(10_000, ""),
 }
-"""By wire type. A request that only tightens (a tighter limit, a stricter state) is obeyed at any age."""
+"""By wire type. A request that only tightens (a tighter limit) is written without a life and never expires."""
 
 assert all(0 < terms.life_ms <= MOST_LIFE_MS for terms in REQUESTS.values())
 

@@ -87,10 +87,11 @@ class Received:
     def deadline_ns(self) -> int:
         """Until when (Redis time) a request may be taken in, 0 for what never expires.
 
-        The kind fixes the life. An entry that was written again holds no longer than the first one could.
+        The kind fixes the life. An entry that was written again holds no longer than the first one could. One
+        that names no life only tightens, or is of a release that knew none.
         """
         life_ns = life_ms_of(self.envelope.type) * NS_PER_MS
-        if not life_ns:
+        if not (life_ns and self.envelope.life_ms):
             return 0
         return min(self.entered_ns, self.envelope.ts_init_ns + life_ns) + life_ns
 

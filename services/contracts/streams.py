@@ -106,10 +106,11 @@ STOPS: Final = Stream(
 )  # fmt: skip
 """Its entries are handed on before any other of a turn, however many of others wait. Risk's word on the state
 travels in it too: between a stop and the word that answers it there is an order."""
+_RETRIES = (dead.EntryRetryRequested, dead.EntryRetried)
 CONTROL: Final = Stream(
-    "control", "{arb}:control", ("cli", "risk", "executor"),
+    "control", "{arb}:control", ("cli", "gateway", "detector", "risk", "executor", "notifier"),
     ("gateway", "detector", "risk", "executor", "notifier"),
-    tuple(kind for kind in _types(control) if kind not in _STOPPING), Reading.COMMITTED, None,
+    (*(kind for kind in _types(control) if kind not in _STOPPING), *_RETRIES), Reading.COMMITTED, None,
     "a decision that takes no effect",
 )  # fmt: skip
 LEASE: Final = Stream(
@@ -129,7 +130,7 @@ STATUS: Final = Stream(
 )  # fmt: skip
 DEAD: Final = Stream(
     "dead", "{arb}:dead", ("gateway", "detector", "risk", "executor", "notifier"), ("cli",),
-    _types(dead), Reading.NEWEST, DEAD_KEPT,
+    (dead.EntryBuried,), Reading.NEWEST, DEAD_KEPT,
     "nothing: the entry stands in its own stream, and in the journal",
 )  # fmt: skip
 
@@ -161,6 +162,11 @@ def key_of(stream: Stream, name: str = "") -> str:
 def state_key(service: str) -> str:
     """Return the key of the hash that holds a service's state, positions and epoch."""
     return "{arb}:state:" + service
+
+
+def aside_key(service: str, at_ms: int) -> str:
+    """Return the key that a person moved a service's state to at a time (ms, Redis time)."""
+    return f"{{arb}}:aside:{service}:{at_ms}"
 
 
 def pattern_of(stream: Stream) -> str:
@@ -196,5 +202,11 @@ SAID_KEY: Final = "{arb}:said"
 """The hash of what was said last of how things are by those that have no state: see `said.py`."""
 PROBE_KEY: Final = "{arb}:probe"
 """Written for a moment to see whether Redis takes writes."""
-EVERY_KEY: Final = (*(pattern_of(stream) for stream in TABLE), state_key("*"), SAID_KEY, PROBE_KEY)
+EVERY_KEY: Final = (
+    *(pattern_of(stream) for stream in TABLE),
+    state_key("*"),
+    "{arb}:aside:*",
+    SAID_KEY,
+    PROBE_KEY,
+)
 """Globs that together match all that services write; `*` as a service stands for every state."""

@@ -13,6 +13,8 @@ def untold(pair: Pair, view: View) -> bool:
 
 def doubt(pair: Pair, view: View) -> str:
     """Why it is not certain what a pair holds, in plain words; empty while it is."""
+    if pair.claimed_by and (pair.uncovered_shares or pair.open_orders):
+        return f"{pair.claimed_by} says that it was sold by hand"
     unclear = next((order for order in pair.orders if order.life is OrderLife.AMBIGUOUS), None)
     if unclear is not None:
         return _unclear(unclear, view)

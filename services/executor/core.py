@@ -129,7 +129,7 @@ def _uncertain(pair: Pair, view: View) -> Move | None:
     if pair.phase in (PairPhase.STRANDED, PairPhase.CLOSED):
         return None
     why = doubt(pair, view)
-    if not why or (not pair.ambiguous and untold(pair, view)):
+    if not why or not (pair.ambiguous or pair.claimed_by or not untold(pair, view)):
         return None
     return stranded.strand(pair, view, StrandReason.AMBIGUOUS, why)
 

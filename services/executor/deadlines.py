@@ -9,7 +9,7 @@ trading date: whose end was not told by then is a person's to settle.
 from typing import Final
 
 from services.contracts.limits import NS_PER_MS, NS_PER_S
-from services.contracts.terms import Purpose, TradingState, Venue
+from services.contracts.terms import Purpose, Side, TradingState, Venue
 from services.executor import notices
 from services.executor.move import Move, ask_again, cancel
 from services.executor.order import SILENCE_NS, Order
@@ -73,6 +73,8 @@ def _why_cancel(pair: Pair, view: View, order: Order) -> str:
     wanted_by_person = pair.by_person and order.purpose is Purpose.FLATTEN
     if not view.trading.allows_exits and not wanted_by_person:
         return f"the trading state is {view.trading}"
+    if pair.claimed_by and order.side is Side.SELL:
+        return f"{pair.claimed_by} says that the pair was sold by hand"
     if order.cancel_at_ns is None and _auction_over(view):
         return "its auction is over"
     if order.purpose.adds_exposure:

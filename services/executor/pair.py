@@ -135,6 +135,8 @@ class Pair(Part):
     statement: PairClosed | None = None
     claimed_shares: int = 0
     claimed_krw: int = 0
+    claimed_by: str = ""
+    """Who says that it was sold by hand, in a claim that does not fit: nothing of it is sold meanwhile."""
     exposure: Exposure = Exposure()
     residual: Residual = Residual()
 

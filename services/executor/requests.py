@@ -50,7 +50,7 @@ def flatten_requested(state: ExecutorState, event: Received) -> Heard:
         ),
     )  # fmt: skip
     for pair_id in touched:
-        pair = state.pairs[pair_id]
+        pair = state.pairs[pair_id].but(claimed_by="")
         asked = pair.but(by_person=True, stopping=pair.stopping or "a person asked to be flat")
         if pair.phase is PairPhase.STRANDED:
             move = flatten.retry(pair, state.view(pair.symbol, event.now_ns))
@@ -96,7 +96,11 @@ def resumed(state: ExecutorState, event: Received) -> Heard:
 
 
 def claimed(state: ExecutorState, event: Received) -> Heard:
-    """A person sold the residual by hand: the pair closes with what that brought."""
+    """A person sold the residual by hand: the pair closes with what that brought.
+
+    A claim never expires. One that does not fit as it stands ends all selling of its pair all the same, until
+    it is claimed as it is or a person asks for a flatten.
+    """
     claim = event.message
     assert isinstance(claim, ResidualClaimed)
     closed = state.closed.get(claim.pair_id)
@@ -104,8 +108,13 @@ def claimed(state: ExecutorState, event: Received) -> Heard:
         return _claimed_once_more(state, claim, closed)
     pair = state.pairs.get(claim.pair_id)
     problem = _claim_problem(claim, pair)
-    if pair is None or problem:
-        return Heard(state, said=(notices.claim_refused(claim, problem, pair),))
+    if pair is None:
+        of_the_past = event.entered_ns < state.trading.since_ns
+        said = () if of_the_past else (notices.claim_refused(claim, problem, pair),)
+        return Heard(state.with_claim(claim.pair_id, claim.by), said=said)
+    if problem:
+        held = pair.but(claimed_by=claim.by, stopping=pair.stopping or f"{claim.by} sold it by hand")
+        return Heard(state.with_pair(held), (pair.pair_id,), (notices.claim_refused(claim, problem, pair),))
     sign = 1 if pair.uncovered_shares >= 0 else -1
     settled = pair.but(claimed_shares=sign * claim.qty_shares, claimed_krw=sign * claim.amount_krw)
     move = close(settled, state.view(pair.symbol, event.now_ns), PairOutcome.CLAIMED)

@@ -3,7 +3,7 @@
 The venue and control streams are committed and not read again, so what they added up to is durable too.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from pydantic import Field
 
@@ -23,6 +23,8 @@ from services.executor.pair import Pair
 from services.executor.settings import ExecutorSettings
 from services.executor.view import View
 from services.market.venue_view import VenueView
+
+CLAIMS_KEPT: Final = 100
 
 
 class Tally(Part):
@@ -69,6 +71,7 @@ class ExecutorState(State):
             "reference_hash",
             "tally",
             "requests",
+            "claims",
         }
     )
 
@@ -78,6 +81,8 @@ class ExecutorState(State):
     paused: dict[Symbol, str] = Field(default_factory=dict)
     trading: TradingWord = TradingWord()
     requests: RequestBook = RequestBook()
+    claims: dict[str, str] = Field(default_factory=dict)
+    """Who claimed pairs that are not known, by pair id, the newest: one that comes back is not sold."""
     venues: VenueView = VenueView()
     reference: Reference | None = None
     reference_hash: str = ""
@@ -101,7 +106,15 @@ class ExecutorState(State):
         )  # fmt: skip
 
     def with_pair(self, pair: Pair) -> "ExecutorState":
+        if pair.pair_id not in self.pairs and pair.pair_id in self.claims:
+            pair = pair.but(claimed_by=self.claims[pair.pair_id])
         changed: ExecutorState = self.but(pairs={**self.pairs, pair.pair_id: pair})
+        return changed
+
+    def with_claim(self, pair_id: str, by: str) -> "ExecutorState":
+        """Return the state that remembers a claim of a pair that is not known."""
+        kept = dict(list(self.claims.items())[1 - CLAIMS_KEPT :])
+        changed: ExecutorState = self.but(claims={**kept, pair_id: by})
         return changed
 
     def with_pair_again(self, pair: Pair) -> "ExecutorState":

@@ -17,12 +17,14 @@ from services.contracts.messages.control import (
     ReferencePublished,
     ResidualClaimed,
     StopRequested,
+    SymbolPauseRequested,
+    SymbolResumed,
     TradingStateChanged,
 )
 from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState, FeedLivenessChanged
 from services.contracts.reasons import GateReason
 from services.contracts.step import Received
-from services.contracts.terms import Latch, Severity, TradingState
+from services.contracts.terms import Latch, Severity, Symbol, TradingState
 from services.contracts.trading_word import TradingWord
 from services.gateway import (
     carry,
@@ -69,7 +71,7 @@ from services.gateway.query_desk import MAX_PAGES, Round, RoundKind
 from services.gateway.recovery import by_this_clock
 from services.gateway.recovery import recovered as recovered
 from services.gateway.replies import ORDER_NO_FIELD
-from services.gateway.state import Control, GatewayState, GatewayStep
+from services.gateway.state import GatewayState, GatewayStep
 from services.gateway.turn import Turn
 from services.gateway.words import note_strange, of_another_date
 from services.market.broker_lists import VI_KINDS
@@ -348,6 +350,12 @@ def _delivered(turn: Turn, received: Received) -> None:
             _obey(turn, turn.state.control.word.after_stop(message, received))
         case TradingStateChanged() as message:
             _obey(turn, turn.state.control.word.after_change(message, received))
+        case SymbolPauseRequested(symbol=symbol, paused=True):
+            control = turn.state.control
+            turn.set(control=replace(control, paused={**control.paused, symbol: received.entered_ns}))
+            order_desk.pump(turn)
+        case SymbolResumed(symbol=symbol):
+            _resumed(turn, symbol, received)
         case FlattenStarted(symbol=symbol, asked_ns=asked_ns):
             control = turn.state.control
             if control.word.still_asks(asked_ns):
@@ -363,6 +371,15 @@ def _delivered(turn: Turn, received: Received) -> None:
             turn.set(reference=in_force, reference_hash=reference.hash)
             link_desk.read_symbols(turn)
             feed_desk.subscribe(turn)
+
+
+def _resumed(turn: Turn, symbol: Symbol, received: Received) -> None:
+    """End a pause that was there before; stops are read ahead of control. Of the past nothing is let go."""
+    control = turn.state.control
+    began_ns = max(control.word.since_ns, control.paused.get(symbol, 0))
+    if received.entered_ns >= began_ns:
+        left = {paused: at_ns for paused, at_ns in control.paused.items() if paused != symbol}
+        turn.set(control=replace(control, paused=left))
 
 
 def _say_stop_again(turn: Turn) -> None:
@@ -383,7 +400,7 @@ def _obey(turn: Turn, word: TradingWord) -> None:
     to be flattened by then, and arming does."""
     before = turn.state.control
     ends = word.ended_selling(before.word) or word.in_force.allows_entries
-    turn.set(control=Control(word, frozenset() if ends else before.flatten))
+    turn.set(control=replace(before, word=word, flatten=frozenset() if ends else before.flatten))
     if word.in_force is TradingState.HALTED:
         refusals.deny_waiting(turn, GateReason.HALTED, lambda order: not clockwork.by_hand(turn, order))
     if not word.in_force.allows_entries:

@@ -6,7 +6,7 @@ what protects from selling wrongly; cancels are never stopped here.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.contracts.in_force import Reference
 from services.contracts.limits import (
@@ -67,6 +67,7 @@ class GateView:
     hoga: HogaTable
     orders: OrderTable
     superseded: frozenset[str]
+    paused: Mapping[Symbol, int] = field(default_factory=dict)
     entries_barred: str = ""
     """Why the broker's own restrictions let no entry leave; what is held is sold all the same."""
     rests_until_ns: int = 0
@@ -162,6 +163,12 @@ def _halts(view: GateView, order: PlaceOrder) -> Denial | None:
     return None
 
 
+def _paused(view: GateView, order: PlaceOrder) -> Denial | None:
+    """Nothing new in a symbol that a person paused: risk's verdict may be older than that."""
+    paused = order.purpose.adds_exposure and order.symbol in view.paused
+    return (GateReason.SYMBOL_PAUSED, "`arb symbols resume` lets it trade again") if paused else None
+
+
 def _warning(view: GateView, order: PlaceOrder) -> Denial | None:
     """Only a purchase raises the dialog (Kiwoom sheet 1.1)."""
     raises = order.side is Side.BUY and order.symbol in view.warnings
@@ -244,6 +251,15 @@ def _self_cross(view: GateView, order: PlaceOrder) -> Denial | None:
     return (GateReason.SELF_CROSS, f"order={other}") if other else None
 
 
+def _by_hand(view: GateView, order: PlaceOrder) -> Denial | None:
+    """Nothing new in a symbol that somebody trades by hand: risk pauses it once it has read of that."""
+    if not order.purpose.adds_exposure:
+        return None
+    others = (seen for seen in view.orders.others_working() if seen.symbol == order.symbol)
+    other = next(others, None)
+    return (GateReason.SYMBOL_PAUSED, f"order {other.broker_order_no} is not ours") if other else None
+
+
 def _unacknowledged(view: GateView, order: PlaceOrder) -> Denial | None:
     other = view.orders.unacknowledged(order.symbol, order.venue, order.side)
     return (GateReason.UNACKNOWLEDGED, f"order={other}") if other else None
@@ -260,5 +276,5 @@ def _oversell(view: GateView, order: PlaceOrder) -> Denial | None:
 
 CHECKS: tuple[Check, ...] = (
     _mode, _halt, _trading_state, _age, _superseded, _ready, _sides, _lease, _window, _rest, _known, _halts,
-    _warning, _size, _kind, _collar, _self_cross, _unacknowledged, _oversell,
+    _paused, _warning, _size, _kind, _collar, _self_cross, _by_hand, _unacknowledged, _oversell,
 )  # fmt: skip

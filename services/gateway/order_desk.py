@@ -262,7 +262,8 @@ def gate_view(turn: Turn) -> GateView:
         not_ready_because=problem, watched=state.link.watched, entry_window=_entry_window(turn),
         phases=state.session.phases, halts=state.halts, reference=state.reference,
         warnings=state.facts.warnings, bands=state.facts.bands, hoga=state.rules.hoga, orders=state.orders,
-        superseded=state.superseded, rests_until_ns=state.session.rests_until_ns(state.clock, turn.now_ns),
+        superseded=state.superseded, paused=state.control.paused,
+        rests_until_ns=state.session.rests_until_ns(state.clock, turn.now_ns),
         entries_barred=_entries_barred(turn),
     )  # fmt: skip
 

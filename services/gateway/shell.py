@@ -13,7 +13,7 @@ import structlog
 
 from services.contracts.alert_codes import AlertCode
 from services.contracts.alert_text import raised
-from services.contracts.envelope import Envelope
+from services.contracts.envelope import Envelope, Unreadable
 from services.contracts.limits import HEARTBEAT_MS, LEASE_MS, NS_PER_MS, TICK_MS
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.commands import AmendOrder, CancelOrder, PlaceOrder
@@ -51,6 +51,7 @@ from services.gateway.pulse import PULSE_MS, PulseFile, vitals_of
 from services.gateway.redis_reader import Read, RedisReader
 from services.gateway.redis_writer import QtClock, RedisWriter
 from services.gateway.state import GatewayState
+from services.runtime import retries
 from services.runtime.burials import Burials, burial
 from services.runtime.bus import Write
 from services.runtime.process import EXIT_STATE
@@ -292,8 +293,22 @@ class Shell:
         before = self._positions
         if entry.key in before:
             self._positions = {**before, entry.key: entry.entry_id}
-        if not self._feed_fact(Delivered(received), cause_id=envelope.id):
+        if retries.is_retry(received, SOURCE):
+            self._retry(received)
+        elif not self._feed_fact(Delivered(received), cause_id=envelope.id):
             self._bury(read, "the core failed at it; see the log")
+
+    def _retry(self, request: Received) -> None:
+        """Take in once more what this gateway had buried, and tell what came of it."""
+        problem = ""
+        try:
+            retried = retries.entry_of(request)
+            if not self._feed_fact(Delivered(retried), cause_id=retried.cause_id):
+                problem = "the core failed at it; see the log"
+        except Unreadable as error:
+            problem = str(error)
+        told = retries.answer(request, problem)
+        self._put([self._write(told, request.cause_id, 0, request.now_ns)])
 
     def _feed_fact(self, fact: Fact, cause_id: str = "") -> bool:
         """Ask the core, hand over what it says, do what it wants, feed back what came of that.

@@ -36,10 +36,12 @@ from services.market.phases import PhaseTracker
 @dataclass(frozen=True, slots=True)
 class Control:
     """What people and risk have said. `flatten` are the symbols that a person ordered to be sold, the empty
-    text for all; a later stop that forbids sells ends it."""
+    text for all; a later stop that forbids sells ends it. `paused` says of each symbol that a person paused
+    when (Redis time)."""
 
     word: TradingWord = field(default_factory=TradingWord)
     flatten: frozenset[str] = frozenset()
+    paused: Mapping[Symbol, int] = field(default_factory=dict)
 
     @property
     def in_force(self) -> TradingState:

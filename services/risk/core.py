@@ -26,6 +26,7 @@ from services.risk import (
     ledger,
     losses,
     proposals,
+    recall,
     reference_data,
     requests,
     steering,
@@ -55,6 +56,8 @@ def decide(state: RiskState, event: Event) -> Step[RiskState]:
     if isinstance(event, Tick):
         return _on_tick(state, event)
     handler = _HANDLERS.get(type(event.message))
+    if recall.of_the_past(state, event):
+        return recall.taken(state, event, handler)
     return Step(state) if handler is None else _renewed(state, requests.decided_once(state, event, handler))
 
 
@@ -68,6 +71,9 @@ def _renewed(before: RiskState, step: Step[RiskState]) -> Step[RiskState]:
 def _on_tick(state: RiskState, tick: Tick) -> Step[RiskState]:
     out: list[Outgoing] = []
     state = state.but(epoch=tick.epoch)
+    if state.recalling:
+        recalled = recall.settled(state)
+        state, out = recalled.state, [*recalled.out]
     before, state = state, losses.with_best(with_held_since(state, tick.now_ns))
     for latch, detail in (*due(state, tick.now_ns), *losses.due(state)):
         step = set_latch(state, latch, detail, tick.now_ns)
@@ -250,7 +256,14 @@ def _on_files(state: RiskState, files: FilesRead, event: Received) -> Step[RiskS
     is ahead takes nothing of today away."""
     if not state.day.trading_date:
         state = ledger.new_day(state, Day(trading_date=files.trading_date))
-    return reference_data.on_files(state, files, event.cause_id)
+    step = reference_data.on_files(state, files, event.cause_id)
+    notes = [note for out in step.out if isinstance(out.message, control.ReferencePublished)
+             for note in out.message.notes]  # fmt: skip
+    return requests.reload_answered(state, step, tuple(notes) if step.state.files_bad else ())
+
+
+def _on_files_refused(state: RiskState, refused: FilesRefused, event: Received) -> Step[RiskState]:
+    return requests.reload_answered(state, reference_data.on_refused(state, refused), refused.problems)
 
 
 # -- orders, pairs, account ----------------------------------------------------------
@@ -400,7 +413,7 @@ _HANDLERS: Mapping[type[Message], Handler] = {
     control.SymbolPauseRequested: _on_pause,
     control.SymbolResumeRequested: _on_resume,
     FilesRead: _on_files,
-    FilesRefused: lambda state, message, event: reference_data.on_refused(state, message),
+    FilesRefused: _on_files_refused,
     orders.OrderSent: _on_facts_of_order,
     orders.OrderAccepted: _on_facts_of_order,
     orders.OrderFilled: _on_facts_of_order,

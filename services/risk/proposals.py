@@ -28,7 +28,7 @@ ID_LENGTH = 8
 
 def on_change(state: RiskState, request: LimitChangeRequested, event: Received) -> Step[RiskState]:
     """Put a tighter limit in force, propose a looser one, or say why it can be neither."""
-    problem = _problem_with(state, request.name, request.value)
+    problem = state.requests.ended(event) or _problem_with(state, request.name, request.value)
     if problem:
         return _refused(state, request.name, request.value, request.by, problem)
     assert state.files is not None

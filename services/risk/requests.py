@@ -1,9 +1,16 @@
 """Requests of people to risk: each is decided once, while it holds (`contracts/request_life`)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from services.contracts.messages.control import RequestWithdrawn, WithdrawalTaken
+from services.contracts.messages.control import (
+    ReferencePublished,
+    ReferenceReloadRequested,
+    RequestRefused,
+    RequestWithdrawn,
+    WithdrawalTaken,
+)
 from services.contracts.request_life import REQUESTS
 from services.contracts.step import Outgoing, Received, Step
 from services.risk import stops
@@ -25,6 +32,27 @@ def decided_once(state: RiskState, event: Received, handler: Handler) -> Step[Ri
 def problem(state: RiskState, event: Received, shown: int) -> str:
     """Return why a request made at stop count `shown` does not stand any more, empty if it does."""
     return state.requests.problem(event) or stops.overtaken(state, shown)
+
+
+def reload_answered(before: RiskState, step: Step[RiskState], problems: tuple[str, ...]) -> Step[RiskState]:
+    """Let what the files led to answer the person who asked for them to be read.
+
+    `problems` say what of the files is not in force; where there is one, the request is refused with them.
+    """
+    asked = before.reload
+    if asked is None:
+        return step
+    out = [
+        replace(said, cause_id=asked.cause_id) if isinstance(said.message, ReferencePublished) else said
+        for said in step.out
+    ]
+    if problems:
+        refusal = RequestRefused(
+            request=ReferenceReloadRequested.__name__, by=asked.by,
+            problem=f"not all of the files is in force: {'; '.join(problems)}",
+        )  # fmt: skip
+        out.append(Outgoing(refusal, cause_id=asked.cause_id))
+    return Step(step.state, tuple(out))
 
 
 def on_withdrawal(state: RiskState, withdrawal: RequestWithdrawn, event: Received) -> Step[RiskState]:

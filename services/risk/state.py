@@ -16,6 +16,7 @@ from services.contracts.messages.status import Heartbeat, NotifierStatus
 from services.contracts.request_book import RequestBook
 from services.contracts.step import State
 from services.contracts.terms import Latch, Symbol, TradingDate, TradingState, Venue
+from services.contracts.trading_limits import TradingLimits
 from services.market.books import Books
 from services.market.venue_view import VenueView
 from services.risk.observed import FilesRead
@@ -175,7 +176,7 @@ class RiskState(State):
             "pairs", "orders", "closed", "settled", "settled_krw", "account", "reconciled", "doubted_ns",
             "early_ends", "verdicts",
             "approved_at_ns", "paused", "foreign", "errors", "held_since_ns", "proposals", "files_bad",
-            "told", "requests",
+            "told", "requests", "began_ns", "recalled", "recalling",
         }
     )  # fmt: skip
 
@@ -184,6 +185,12 @@ class RiskState(State):
 
     trading: Trading = Trading()
     requests: RequestBook = RequestBook()
+    began_ns: int = 0
+    """When a risk without a stored state began (Redis time): entries of before are of the past (`recall`)."""
+    recalled: TradingLimits | None = None
+    """The limits that were in force before, as far as the past tells."""
+    recalling: bool = False
+    """Whether the past said something that has not been put in force and told."""
     venue: VenueView = VenueView()
     reference: Reference | None = None
     reference_hash: str = ""

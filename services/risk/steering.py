@@ -31,6 +31,9 @@ def on_state_request(
     state: RiskState, request: control.TradingStateRequested, event: Received
 ) -> Step[RiskState]:
     """Obey what tightens; go to what allows more where it stands against no stop, latch or gate."""
+    ended = state.requests.ended(event)
+    if ended:
+        return Step(state, (_refusal(request, (ended,)),))
     move = TRANSITIONS[state.trading.state][request.target]
     if move is Move.TIGHTER:
         state = stops.counted(state, request.by, request.reason, request.target)

@@ -7,7 +7,7 @@ gets another number and not the same again. A risk without stored state begins w
 that no request of the past fits.
 """
 
-from services.contracts.limits import NS_PER_MS
+from services.contracts.limits import CLOCK_SKEW_MS, NS_PER_MS
 from services.contracts.messages.control import (
     RequestRefused,
     Stopped,
@@ -33,8 +33,10 @@ _DONE = {
 def begun(state: RiskState) -> RiskState:
     """Return the state of a risk that has counted its own start; the same where it counted before."""
     if state.trading.stop_count:
-        return state
-    return with_stop(state, "risk", "no count of stops was stored", "started")
+        # Redis may have been replaced by one whose clock is behind.
+        return state if state.began_ns <= state.now_ns else state.but(began_ns=state.now_ns)
+    began_ns = state.now_ns - CLOCK_SKEW_MS * NS_PER_MS
+    return with_stop(state.but(began_ns=began_ns), "risk", "no count of stops was stored", "started")
 
 
 def with_stop(state: RiskState, by: str, reason: str, what: str) -> RiskState:

@@ -7,7 +7,7 @@ was handled and is still there is passed over.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
@@ -92,6 +92,13 @@ class HandledEntries:
             last_id = last_ids.get(key, "0-0")
             if entry_order(last_id) < entry_order(self._before.get(key, "0-0")):
                 self._before[key] = "0-0"
+
+    def left_of(self, key: str, entry: Callable[[str, str], Entry | None]) -> str:
+        """Return from where to read a stream when our own keys are gone: it may be there still, its past
+        included. `entry` looks one up by key and id."""
+        last = next((entry_id for of, entry_id, _ in reversed(self._order) if of == key), "")
+        found = entry(key, last) if last else None
+        return self.start_of((key,))[key] if found is not None and self.has(found) else "0-0"
 
     def start_of(self, keys: Sequence[str]) -> dict[str, str]:
         """Return from where each stream is to be read again."""

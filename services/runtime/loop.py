@@ -33,7 +33,7 @@ from services.contracts.messages.status import Heartbeat
 from services.contracts.request_life import is_owner
 from services.contracts.step import Event, Outgoing, Received, StateT, Tick
 from services.contracts.superseded import newest
-from services.runtime import complaints
+from services.runtime import complaints, retries
 from services.runtime.burials import Burials, burial
 from services.runtime.bus import (
     Bus,
@@ -300,7 +300,7 @@ class ServiceLoop(Generic[StateT]):
 
     def _ask(self, event: Event, writes: list[Write]) -> None:
         before = self.state
-        step = self._service.decide(before, event)
+        step = retries.decided(self._service, before, event)
         name = self._service.name
         made = [
             write_of(out, name, event.cause_id, ordinal, event.now_ns) for ordinal, out in enumerate(step.out)

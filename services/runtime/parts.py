@@ -9,7 +9,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from services.contracts.step import State, StateT
 
-MEND: Final = "Start the build that wrote it, or move the state aside by hand after reconciling."
+MEND: Final = (
+    "Start the build that wrote it, or compare with the broker and move the state aside: "
+    "`arb state aside SERVICE`."
+)
 
 
 class StateUnreadable(RuntimeError):

@@ -51,9 +51,11 @@ class StreamReader:
         self._handled.begin(self.positions.items())
 
     def go_back(self, *, to_the_start: bool) -> None:
-        """Redis lost something: read from where what is remembered as handled begins, or from the start."""
+        """Redis lost something: read from where what is remembered as handled begins, or from the start where
+        the stream is not what it was."""
         if to_the_start:
-            self.positions = dict.fromkeys(self._committed, "0-0")
+            left_of = self._handled.left_of
+            self.positions = {key: left_of(key, self._bus.entry) for key in self._committed}
         else:
             self.positions = self._handled.start_of(self._committed)
 

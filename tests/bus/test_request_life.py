@@ -3,6 +3,7 @@
 import time
 from typing import ClassVar
 
+import pytest
 import redis
 
 from services.contracts.envelope import Envelope
@@ -10,8 +11,8 @@ from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.control import HaltLiftRequested
 from services.contracts.request_life import life_ms_of
 from services.contracts.step import Event, Received, State, Step
-from services.contracts.streams import CONTROL
-from services.runtime.bus import RedisBus
+from services.contracts.streams import CONTROL, state_key
+from services.runtime.bus import KeysLost, RedisBus
 from services.runtime.clock import RedisClock
 from services.runtime.loop import ServiceLoop
 from services.runtime.service import Service
@@ -28,11 +29,11 @@ class Lifted(State):
 
 def hanging(state: Lifted, event: Event) -> Step[Lifted]:
     """Obey what has not expired, and hang once that is decided."""
-    if not isinstance(event, Received):
+    if not (isinstance(event, Received) and isinstance(event.message, HaltLiftRequested)):
         return Step(state)
     if event.expired:
         return Step(state.but(refused=state.refused + 1))
-    time.sleep(HANGS_MS / 1_000)
+    time.sleep(HANGS_MS / 1_000 * (state.obeyed == 0))
     return Step(state.but(obeyed=state.obeyed + 1))
 
 
@@ -80,3 +81,21 @@ def test_who_only_reads_a_request_is_not_held_to_its_life(client: "redis.Redis")
     loop = loop_on(client, "notifier")
     loop.turn()
     assert loop.state.obeyed == 1
+
+
+def test_a_state_that_is_lost_alone_brings_no_past_again(client: "redis.Redis") -> None:
+    """The streams are there still: what was handled before is not handled a second time."""
+    for _ in range(3):
+        ask(client, LIFE_MS)
+        time.sleep(0.002)
+    loop_on(client, "notifier").turn()
+    loop = loop_on(client, "notifier")
+    ask(client, LIFE_MS)
+    loop.turn()
+    client.delete(state_key("notifier"))
+    ask(client, LIFE_MS)
+    with pytest.raises(KeysLost):
+        loop.turn()
+    loop._forget()
+    loop.turn()
+    assert loop.state.obeyed == 5

@@ -1,6 +1,6 @@
 """One realistic message of each type that follows a person's request."""
 
-from services.contracts.messages import control
+from services.contracts.messages import control, dead
 from services.contracts.terms import Symbol
 
 REQUEST_ID = "5e1f0c77ab12cd34ef56"
@@ -13,6 +13,14 @@ ANSWERED = (
     control.ArmRefused(by="desk", problems=("The gateway is not connected.",)),
     control.ArmingCheckRequested(by="desk"),
     control.ArmingChecked(by="desk", problems=("The gateway is not connected.",)),
+    dead.EntryRetryRequested(
+        stream_key="a stream", entry_id="1795397412345-0", service="risk", text='{"type":"Nonsense"}',
+        by="desk", reason="the example of a reason",
+    ),
+    dead.EntryRetried(stream_key="a stream", entry_id="1795397412345-0", service="risk", problem="it failed"),
+    control.StateMovedAside(
+        service="risk", key="{arb}:aside:risk:1795397412345", by="desk", reason="the example of a reason"
+    ),
     control.FlattenStarted(
         symbol=Symbol("005930"), by="desk", reason="the example of a reason", asked_ns=1795397412345 * 10**6,
         pair_ids=("P0123456789ab",),

@@ -249,6 +249,15 @@ class FlattenStarted(Message):
     pair_ids: tuple[str, ...] = ()
 
 
+class StateMovedAside(Message):
+    """A person let a service begin anew: what it had stored is kept under `key`."""
+
+    service: str
+    key: str
+    by: str = Field(min_length=1)
+    reason: str = Field(min_length=1)
+
+
 class ResidualClaimed(Message):
     """A person sold a stranded position by hand, wholly, for `amount_krw` after costs.
 

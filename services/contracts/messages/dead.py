@@ -1,4 +1,6 @@
-"""What could not be read or handled, kept with the reason."""
+"""What could not be read or handled, kept with the reason, and its retry by the reader that gave it up."""
+
+from pydantic import Field
 
 from services.contracts.envelope import Message
 
@@ -18,3 +20,26 @@ class EntryBuried(Message):
     text: str
     whole_bytes: int = 0
     sha256: str = ""
+
+
+class EntryRetryRequested(Message):
+    """A person asks `service`, and no other reader, to take in once more what it had given up.
+
+    `text` is the whole entry.
+    """
+
+    stream_key: str
+    entry_id: str
+    service: str
+    text: str
+    by: str = Field(min_length=1)
+    reason: str = Field(min_length=1)
+
+
+class EntryRetried(Message):
+    """The answer of that reader: taken in, or the `problem` with it."""
+
+    stream_key: str
+    entry_id: str
+    service: str
+    problem: str = ""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.contracts.alert_codes import AlertCode
 from services.contracts.messages import orders as o
 from services.contracts.messages.alerts import AlertKind, AlertRaised
 from services.contracts.messages.control import ResidualClaimed
@@ -28,6 +29,10 @@ def desk() -> Desk:
 def strand(desk: Desk) -> None:
     fail_rungs(desk, desk.limits.flatten_attempts)
     assert desk.pair.phase is PairPhase.STRANDED
+
+
+def claim_refusal(desk: Desk) -> AlertRaised:
+    return next(alert for alert in desk.all(AlertRaised) if alert.code == AlertCode.CLAIM_REFUSED)
 
 
 def claim(desk: Desk, qty: int = 5, amount: int = 480_000, pair_id: str = "P1") -> None:
@@ -100,12 +105,13 @@ def test_a_claim_that_does_not_fit_is_refused_in_words(desk: Desk, qty: int, pai
     strand(desk)
     claim(desk, qty, pair_id=pair_id)
     assert not desk.all(PairClosed)
-    assert desk.last(AlertRaised).severity is Severity.WARNING and "kim" in desk.last(AlertRaised).detail
+    refused = claim_refusal(desk)
+    assert refused.severity is Severity.WARNING and "kim" in refused.detail
 
 
 def test_a_claim_is_refused_while_an_order_works(desk: Desk) -> None:
     claim(desk)
-    assert not desk.all(PairClosed) and "still works" in desk.last(AlertRaised).detail
+    assert not desk.all(PairClosed) and "still works" in claim_refusal(desk).detail
 
 
 def test_a_fill_told_late_flattens_a_stranded_position(desk: Desk) -> None:

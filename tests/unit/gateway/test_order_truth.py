@@ -271,6 +271,7 @@ class TestUnknown:
         """Found by a virtual day: a hand order just like ours had come a moment earlier."""
         by_hand = Send("x", ("x", "9999", ACCOUNT, 1, "005930", 10, 199_500, "10", ""), {}, "2026-11-23")
         desk.frame(**chejan(by_hand, NO, "접수", remaining=10))
+        desk.frame(**chejan(by_hand, NO, "체결", remaining=0, cum=10, amount=1_995_000))
         desk.tick(0.1)
         desk.send_code = -307
         send = sent(desk)

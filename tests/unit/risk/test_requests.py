@@ -27,10 +27,12 @@ from services.contracts.messages.control import (
 from services.contracts.request_life import MOST_LIFE_MS, REQUESTS, life_ms_of
 from services.contracts.step import Received
 from services.contracts.terms import Latch, TradingState
+from services.risk.core import decide
 from services.risk.latches import set_latch
+from services.risk.observed import FilesRefused
 from tests.unit.detector import world
-from tests.unit.detector.world import SAMSUNG, ms
-from tests.unit.risk.desk import Desk, armed, of, ready, shown
+from tests.unit.detector.world import DATE, SAMSUNG, ms
+from tests.unit.risk.desk import Desk, armed, files, of, ready, shown
 
 WHO: dict[str, Any] = {"by": "kim", "reason": "t"}
 ASKED_MS = 100
@@ -149,6 +151,15 @@ def test_what_stops_or_tightens_never_expires(name: str) -> None:
     assert what_holds(desk) != before and not refusals(said)
 
 
+@pytest.mark.parametrize("name", ["disarm", "tighter limit"])
+def test_what_was_asked_with_a_life_is_not_obeyed_after_it_even_if_it_tightens_by_then(name: str) -> None:
+    """Its person was told that it never would be."""
+    desk = armed()
+    before = what_holds(desk)
+    assert "expired" in refusals(read(desk, TIGHTENING[name], 3_600_000))[0]
+    assert what_holds(desk) == before
+
+
 def test_a_withdrawn_request_is_not_obeyed_when_it_comes() -> None:
     desk = ready()
     arm = world.received(shown(ALLOWING["arm"][1](desk), desk.state), ms(ASKED_MS))
@@ -182,3 +193,43 @@ def test_the_table_names_messages_and_lives_of_at_most_ten_seconds() -> None:
     desk = proposed()
     assert of(desk.said, LimitChangeProposed)
     assert isinstance(world.received(confirmation(desk), 1), Received)
+
+
+def asked_to_reload(desk: Desk) -> str:
+    event = world.received(ReferenceReloadRequested(**WHO), ms(ASKED_MS))
+    desk.hand(event)
+    return event.envelope.id
+
+
+def answers_to(desk: Desk, request_id: str, observed: Message) -> list[Message]:
+    """What risk says because of a request, once its shell has observed the files."""
+    step = decide(desk.state, world.received(observed, ms(ASKED_MS)))
+    desk.state = step.state
+    return [out.message for out in step.out if out.cause_id == request_id]
+
+
+def test_a_reload_is_answered_with_what_is_in_force_because_of_it() -> None:
+    desk = ready()
+    request_id = asked_to_reload(desk)
+    (published,) = answers_to(desk, request_id, files(asked=True))
+    assert isinstance(published, ReferencePublished) and not published.notes
+
+
+def test_a_reload_of_what_waits_is_refused_each_time() -> None:
+    """The alert about the file came when risk saw it; a person who asks after that is told all the same."""
+    desk = armed()
+    looser = world.limits(max_open_pairs=4)
+    desk.tell(files(looser))
+    request_id = asked_to_reload(desk)
+    said = answers_to(desk, request_id, files(looser, asked=True))
+    (published,), (refusal,) = of(said, ReferencePublished), of(said, RequestRefused)
+    assert published.reference.limits.max_open_pairs == 2 and "max_open_pairs" in refusal.problem
+
+
+def test_a_reload_of_a_broken_file_is_refused_each_time() -> None:
+    desk = ready()
+    broken = FilesRefused(trading_date=DATE, problems=("limits.toml, line 3: no number",), by="kim")
+    desk.tell(broken)
+    request_id = asked_to_reload(desk)
+    (refusal,) = of(answers_to(desk, request_id, broken), RequestRefused)
+    assert "line 3" in refusal.problem
