@@ -28,7 +28,7 @@ class RequestBook(Part):
         return request_id in self.decided
 
     def ended(self, event: Received) -> str:
-        """Return why nothing of a request is obeyed any more, what it tightens included; empty where it is."""
+        """Return why nothing of a request is obeyed any more, what it tightens included; else empty."""
         withdrawn = self.withdrawn.get(event.envelope.id)
         if withdrawn is not None:
             return f"{withdrawn[1]} withdrew it"

@@ -32,7 +32,7 @@ REQUESTS: Final[Mapping[str, Terms]] = {
     "ReferenceReloadRequested": Terms(10_000, "risk"),
     "EntryRetryRequested": Terms(10_000, ""),
 }
-"""By wire type. A request that only tightens (a tighter limit) is written without a life and never expires."""
+"""By wire type. One that only tightens (a tighter limit) is written without a life and never expires."""
 
 assert all(0 < terms.life_ms <= MOST_LIFE_MS for terms in REQUESTS.values())
 
