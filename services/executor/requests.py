@@ -84,9 +84,14 @@ def pause_requested(state: ExecutorState, event: Received) -> Heard:
 
 
 def resumed(state: ExecutorState, event: Received) -> Heard:
-    """A person says whose the unknown order was: what is stranded is no longer left to it."""
+    """A person says whose the unknown order was: what is stranded is no longer left to it.
+
+    An executor without a stored state takes no resumption of the past.
+    """
     message = event.message
     assert isinstance(message, SymbolResumed)
+    if event.entered_ns < state.trading.since_ns:
+        return Heard(state)
     left = {symbol: why for symbol, why in state.paused.items() if symbol != message.symbol}
     state = state.but(paused=left)
     pairs = of_symbol(state, message.symbol)

@@ -255,3 +255,15 @@ def test_a_symbol_that_goes_on_stops_nothing(desk: Desk) -> None:
     desk.approve()
     desk.hear(SymbolResumed(symbol=Symbol(SYMBOL), by="kim", reason="test"))
     assert not desk.pair.stopping
+
+
+def test_an_executor_without_state_takes_a_pause_of_the_past_and_no_resumption(desk: Desk) -> None:
+    said_ms = desk.now_ns // NS_PER_MS
+    desk.state, desk.now_ns = desk.initial, desk.now_ns + 60_000 * NS_PER_MS
+    desk.tick()
+    desk.hear(SymbolPauseRequested(symbol=Symbol(SYMBOL), by="kim", reason="t"), entry_id=f"{said_ms}-0")
+    resumed = SymbolResumed(symbol=Symbol(SYMBOL), by="kim", reason="t")
+    desk.hear(resumed, entry_id=f"{said_ms}-1")
+    assert desk.state.paused.keys() == {SYMBOL}
+    desk.hear(resumed)
+    assert not desk.state.paused
