@@ -60,6 +60,8 @@ READ_COUNT: Final = 256
 READ_BLOCK_MS: Final = 100
 TICK_MS: Final = 100
 """Every core gets a Tick at least this often."""
+BEHIND_MS: Final = 500
+"""An unread entry older than this may say what a time-out would guess at."""
 HEARTBEAT_MS: Final = 1_000
 JOURNAL_LAG_MS: Final = 15_000
 """Behind by more than this, the journal might miss what is done now: entries wait."""

@@ -47,11 +47,16 @@ StateT = TypeVar("StateT", bound=State)
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time passed. Every core gets one at least each `TICK_MS`. `epoch` is the fencing number of the process
-    that asks, 0 where there is none."""
+    """Time passed. Every core gets one at least each `TICK_MS`, however much waits to be read.
+
+    `epoch` is the fencing number of the process that asks, 0 where there is none. `behind`: the streams that
+    decide (`BACKLOG_KEYS`) hold entries that are older than `BEHIND_MS` and not read yet, or the process has
+    just begun to read. Time alone proves nothing then: no lease is renewed, and nothing is timed out.
+    """
 
     now_ns: int
     epoch: int = 0
+    behind: bool = False
 
     @property
     def cause_id(self) -> str:

@@ -135,6 +135,8 @@ DEAD: Final = Stream(
 )  # fmt: skip
 
 TABLE: Final = (TICKS, VENUE, INTENTS, PAIRS, COMMANDS, ORDERS, STOPS, CONTROL, LEASE, ALERTS, STATUS, DEAD)
+BACKLOG_KEYS: Final = (CONTROL.key, ORDERS.key, PAIRS.key)
+"""Who has not read these does not know how things are."""
 _HOMES: Final = {message: stream for stream in TABLE for message in stream.types}
 
 DEFAULT_GATEWAY: Final = "main"

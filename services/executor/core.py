@@ -76,13 +76,18 @@ def decide(state: ExecutorState, event: Event) -> Step[ExecutorState]:
     """Return what the executor knows and says after an event."""
     state = _begun(state, event.now_ns)
     if isinstance(event, Tick):
-        heard = _ticked(state, event.now_ns)
+        heard = _ticked(_told_behind(state, event.behind), event.now_ns)
     else:
         hearer = _HEARERS.get(type(event.message))
         if hearer is None:
             return Step(state)
         heard = hearer(state, event)
     return _advanced(heard, event.now_ns)
+
+
+def _told_behind(state: ExecutorState, behind: bool) -> ExecutorState:
+    told: ExecutorState = state if state.behind is behind else state.but(behind=behind)
+    return told
 
 
 def _begun(state: ExecutorState, now_ns: int) -> ExecutorState:
@@ -117,7 +122,10 @@ def advance(pair: Pair, view: View) -> tuple[Pair, tuple[Message, ...]]:
     said: tuple[Message, ...] = ()
     pair = pair.measured(view.now_ns)
     for _ in range(MOST_MOVES):
-        move = overdue(pair, view) or _uncertain(pair, view) or _STEPS[pair.phase](pair, view)
+        move = overdue(pair, view) or _uncertain(pair, view)
+        if move is not None and view.behind:
+            break  # what is not read yet may answer it
+        move = move or _STEPS[pair.phase](pair, view)
         if move is None:
             break
         pair, said = move.pair.measured(view.now_ns), said + move.out
@@ -136,7 +144,7 @@ def _uncertain(pair: Pair, view: View) -> Move | None:
 
 def _ticked(state: ExecutorState, now_ns: int) -> Heard:
     said: list[Message] = []
-    if not state.caught_up:
+    if not state.caught_up and not state.behind:
         named = [pair for pair in state.pairs.values() if pair.phase is PairPhase.STRANDED]
         said += [notices.stranded(pair, now_ns) for pair in named]
         word = state.trading.by_clock(now_ns)

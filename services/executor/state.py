@@ -55,9 +55,9 @@ class ExecutorState(State):
     """`pairs` are the open and stranded ones by pair id, `closed` the last ones that closed, oldest first.
     `paused` says of each symbol that a person paused why, until one resumes it.
 
-    `status_ns` is when the last status was said. `caught_up` turns true at the first tick of a process, when
-    what was said while it was away has been read: only then it decides, and names what is stranded;
-    `started_ns` is when that was.
+    `status_ns` is when the last status was said. `behind`: at the last tick streams held old entries that
+    were not read. `caught_up` turns true at the first other tick of a process, when what was said while it
+    was away has been read: only then it decides, and names what is stranded; `started_ns` is when that was.
     """
 
     DURABLE: ClassVar[frozenset[str]] = frozenset(
@@ -90,6 +90,7 @@ class ExecutorState(State):
     books: dict[tuple[Symbol, Venue], QuoteSeen] = Field(default_factory=dict)
     status_ns: int = 0
     caught_up: bool = False
+    behind: bool = False
     started_ns: int = 0
 
     def view(self, symbol: Symbol, now_ns: int) -> View:
@@ -102,7 +103,7 @@ class ExecutorState(State):
             reference_hash=self.reference_hash,
             costs=None if reference is None else reference.exit_costs_of(symbol),
             listed=reference is not None and reference.entry(symbol) is not None,
-            settings=self.settings, started_ns=self.started_ns,
+            settings=self.settings, started_ns=self.started_ns, behind=self.behind,
         )  # fmt: skip
 
     def with_pair(self, pair: Pair) -> "ExecutorState":

@@ -47,6 +47,8 @@ class View:
     settings: ExecutorSettings
     reference_hash: str = ""
     """What limits, costs and threshold were published under."""
+    behind: bool = False
+    """Whether entries that are old are not read yet: nothing is timed out."""
     started_ns: int = 0
     """When the executor last started or lost Redis: from then on it knows what the streams tell."""
 

@@ -24,7 +24,7 @@ from services.gateway.outbox import WRITES_PER_COMMIT, Batch, Outbox, Quote, env
 from services.gateway.state import GatewayState
 from services.runtime import complaints
 from services.runtime.bus import BusUnavailable, Fenced, KeysLost, RedisBus, Unwritable, Write
-from services.runtime.clock import ClockReading, RedisClock, Sample, mono_ns
+from services.runtime.clock import ClockReading, ClockSetBack, RedisClock, Sample, mono_ns
 from services.runtime.left_out import LeftOut
 from services.runtime.logs import log_said
 from services.runtime.meter import written
@@ -75,6 +75,8 @@ class RedisWriter(threading.Thread):
         """Compare the clocks once; called before the thread starts too. Raises BusUnavailable."""
         self.sample = self._clock.sample()
         self._sampled = time.monotonic()
+        if self._clock.set_back:
+            self._clock.begin_anew()
         return self.sample
 
     def finish(self, within_s: float) -> None:
@@ -257,11 +259,17 @@ class QtClock:
         self._clock.learn(first)
 
     def refresh(self) -> None:
-        """Take over the writer's newest sample, about once a second."""
+        """Take over the writer's newest sample, about once a second.
+
+        Raises:
+            ClockSetBack: the gateway has to be started again.
+        """
         sample = self._writer.sample
         if sample is not None and sample is not self._learnt:
             self._learnt = sample
             self._clock.learn(sample)
+            if self._clock.set_back:
+                raise ClockSetBack("Redis time was set back: the gateway has to be started again")
 
     def now_ns(self) -> int:
         return self._clock.now_ns()

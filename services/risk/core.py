@@ -78,12 +78,13 @@ def _on_tick(state: RiskState, tick: Tick) -> Step[RiskState]:
     for latch, detail in (*due(state, tick.now_ns), *losses.due(state)):
         step = set_latch(state, latch, detail, tick.now_ns)
         state, out = step.state, [*out, *step.out]
-    expired = proposals.expired(state, tick.now_ns)
-    state, out = expired.state, [*out, *expired.out]
+    if not tick.behind:
+        expired = proposals.expired(state, tick.now_ns)
+        state, out = expired.state, [*out, *expired.out]
     asked = comparison.due(state, tick.now_ns)
     state, out = asked.state, [*out, *asked.out]
     due_ns = state.lease_at_ns + LEASE_RENEW_MS * NS_PER_MS
-    if tick.now_ns >= due_ns or state.trading.state is not before.trading.state:
+    if (tick.now_ns >= due_ns and not tick.behind) or state.trading.state is not before.trading.state:
         out.append(Outgoing(_lease(state)))
         state = state.but(lease_at_ns=tick.now_ns)
     if tick.now_ns - state.status_at_ns >= HEARTBEAT_MS * NS_PER_MS:

@@ -143,7 +143,12 @@ class Stored:
 
 
 class Bus(Protocol):
-    """What a service needs of the bus; the simulation has its own."""
+    """What a service needs of the bus; the simulation has its own.
+
+    `asked` is how many entries of a stream the last read asked for at most.
+    """
+
+    asked: int
 
     def time_ns(self) -> int: ...
     def read(self, cursors: Mapping[str, str], *, count: int, block_ms: int) -> list[Entry]: ...
@@ -195,6 +200,7 @@ class RedisBus:
         self._standing = client.register_script(STANDING)
         self._owner = secrets.token_hex(8)
         self.portion = Portion()
+        self.asked = 0
 
     def refuse_old(self) -> None:
         """See to it that the server is new enough. Raises TooOld."""
@@ -219,7 +225,7 @@ class RedisBus:
             return []
         wanted: dict[Any, Any] = dict(cursors)
         block = block_ms if block_ms > 0 else None
-        most = self.portion.of(count)
+        most = self.asked = self.portion.of(count)
         try:
             reply = _rows(self._ask(lambda: self._redis.xread(wanted, count=most, block=block)))
         except Unwritable:

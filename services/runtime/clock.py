@@ -7,6 +7,11 @@ with a long round trip (Redis stood still, or this process was stopped meanwhile
 is no target and no distance, only "cannot be measured"; what it still shows is a step larger than
 its own error.
 
+A step is somebody's clock that was set, or a pause of this machine that its monotonic clock does not count.
+At 5 ms a second it would be followed for hours. It is followed at once when it has stood for `FOLLOW_NS` and
+two sources agree: Redis and this machine's own wall clock. Until then the clock is not trusted, and entries
+wait. Time never runs back in a process: after a step back one begins anew (`set_back`).
+
 Until the first good sample there is nothing to slew from, and the earliest time that the poor ones
 allow is told: a stamp of then may be old, which fails closed, but never of the future. Otherwise
 time would have to stand still after the first good measure, with every stamp ahead.
@@ -31,17 +36,25 @@ JUMP_NS: Final = 50 * NS_PER_MS
 """A target this far off is a step of somebody's clock, not drift: the clock is not trusted."""
 POOR_NS: Final = 20 * NS_PER_MS
 """With an error this large (half the round trip) the offset is too vague to compare ages by."""
+FOLLOW_NS: Final = 10 * NS_PER_S
+"""A step that has stood for so long is none of a moment."""
+AGREE_NS: Final = NS_PER_S
+"""So near are the wall clocks of two machines that somebody keeps."""
 TRIES: Final = 10
 """A start takes so many samples for a good one before it goes on without."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """`offset_ns` is Redis time less monotonic time, true within `error_ns`, at `mono_ns`."""
+    """`offset_ns` is Redis time less monotonic time, true within `error_ns`, at `mono_ns`.
+
+    `apart_ns` is Redis time less this machine's wall clock, None where that was not asked.
+    """
 
     offset_ns: int
     error_ns: int
     mono_ns: int
+    apart_ns: int | None = None
 
     @property
     def good(self) -> bool:
@@ -64,6 +77,10 @@ class ClockReading:
     jumps: int = 0
 
 
+class ClockSetBack(RuntimeError):
+    """Redis time was set back: what was stamped before lies ahead, and the process begins anew."""
+
+
 NEVER_MEASURED: Final = ClockReading(0, 0, 0, trusted=False)
 
 
@@ -71,16 +88,22 @@ class RedisClock:
     """`now_ns()` in Redis time. Feed it with `sample()` about once a second, or with `learn()` what another
     thread has sampled."""
 
-    def __init__(self, redis_time_ns: Callable[[], int], monotonic_ns: Callable[[], int] = mono_ns) -> None:
+    def __init__(
+        self, redis_time_ns: Callable[[], int], monotonic_ns: Callable[[], int] = mono_ns,
+        wall_ns: Callable[[], int] = time.time_ns,
+    ) -> None:  # fmt: skip
         self._redis_time_ns = redis_time_ns
-        self._monotonic_ns = monotonic_ns
+        self._monotonic_ns, self._wall_ns = monotonic_ns, wall_ns
         self._samples: deque[Sample] = deque()
         self._best: Sample | None = None
         self._offset_ns = 0
         self._slewed_at_ns = 0
         self._last_ns = 0
         self._settled = False
+        self._stepped_ns = 0
         self.jumps = 0
+        self.set_back = False
+        """Whether Redis time was set back, and two sources agree: a process has to begin anew with it."""
 
     def settle(self) -> None:
         """Sample until there was a good measure, a few times at most. Raises what the call raises."""
@@ -94,7 +117,8 @@ class RedisClock:
         before = self._monotonic_ns()
         redis_ns = self._redis_time_ns()
         after = self._monotonic_ns()
-        taken = Sample(redis_ns - (before + after) // 2, (after - before) // 2 + 1_000, after)
+        apart_ns = redis_ns - self._wall_ns()
+        taken = Sample(redis_ns - (before + after) // 2, (after - before) // 2 + 1_000, after, apart_ns)
         self.learn(taken)
         return taken
 
@@ -104,6 +128,7 @@ class RedisClock:
             self._slew(taken.mono_ns)
             if self._jumped(taken):
                 self.jumps += 1
+                self._stepped_ns = taken.mono_ns
                 self._samples.clear()
         self._samples.append(taken)
         while taken.mono_ns - self._samples[0].mono_ns > WINDOW_NS:
@@ -114,6 +139,23 @@ class RedisClock:
             earliest_ns = max(sample.offset_ns - sample.error_ns for sample in self._samples)
             self._offset_ns = taken.offset_ns if taken.good else earliest_ns
             self._slewed_at_ns = taken.mono_ns
+        self._follow(taken)
+
+    def _follow(self, taken: Sample) -> None:
+        """Go to the measure at once where a step has stood for long enough, and two sources agree."""
+        step_ns = self.best.offset_ns - self._offset_ns
+        stood = taken.mono_ns - self._stepped_ns >= FOLLOW_NS
+        agreed = taken.good and taken.apart_ns is not None and abs(taken.apart_ns) < AGREE_NS
+        if not (self.jumps and stood and agreed and self.best.good and abs(step_ns) >= JUMP_NS):
+            return
+        if step_ns > 0:
+            self._offset_ns = self.best.offset_ns
+        else:
+            self.set_back = True
+
+    def begin_anew(self) -> None:
+        """Tell time by the measure from now on, also where that runs back."""
+        self._offset_ns, self._last_ns, self.set_back = self.best.offset_ns, 0, False
 
     def _jumped(self, taken: Sample) -> bool:
         """Whether two measures cannot both be of one offset: somebody's clock was set."""

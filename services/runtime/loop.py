@@ -46,7 +46,7 @@ from services.runtime.bus import (
     Unwritable,
     Write,
 )
-from services.runtime.clock import NEVER_MEASURED, RedisClock
+from services.runtime.clock import NEVER_MEASURED, ClockSetBack, RedisClock
 from services.runtime.lately import Said
 from services.runtime.left_out import LeftOut
 from services.runtime.logs import about, log_said
@@ -138,6 +138,11 @@ class ServiceLoop(Generic[StateT]):
             except CommitLate as late:
                 self._forget()
                 self._late_ns = late.now_ns
+            except ClockSetBack as error:
+                self._log.error("beginning anew", error=str(error))
+                self._clock.begin_anew()
+                self._forget()
+                self._committed_ns = self._started_ns = 0
             except (BusUnavailable, KeysLost) as error:
                 self._forget()
                 self._down = self._down or Outage(time.monotonic(), str(error))
@@ -158,20 +163,42 @@ class ServiceLoop(Generic[StateT]):
         writes: list[Write] = []
         self._tell_outage(writes)
         self._tell_lost(writes)
-        for entry in entries:
+        left: Sequence[Entry] = ()
+        for at, entry in enumerate(entries):
+            if self._tick_is_overdue(began_s):
+                writes = self._tick_between(entries[at:], writes)
             if self._careful and entry.key in self._reader.positions:
                 writes = self._noted_try(entry, writes)
             if not self._handle(entry, writes):
+                left = entries[at:]
                 break
         else:
             self._careful = False
-        self._look_around(writes)
-        self._tell_burials(writes)
-        self._tell_left_out(writes)
-        self._commit(writes)
+        self._end(writes, left)
         ended_s = time.monotonic()
         self._meter.turned(ended_s, self._round, ended_s - began_s)
         return len(entries)
+
+    def _tick_is_overdue(self, began_s: float) -> bool:
+        """In the middle of a turn, so that a backlog keeps no heartbeat, stop or alarm waiting."""
+        since_ns = self._clock.now_ns() - self._ticked_ns
+        return since_ns >= TICK_MS * NS_PER_MS and time.monotonic() - began_s >= TICK_MS / 1_000
+
+    def _tick_between(self, left: Sequence[Entry], writes: list[Write]) -> list[Write]:
+        """Do what ends a turn while entries are `left`, and take the stops that came since."""
+        self._end(writes, left)
+        writes = []
+        for entry in self._reader.new_stops():
+            if not self._handle(entry, writes):
+                break
+        return writes
+
+    def _end(self, writes: list[Write], left: Sequence[Entry]) -> None:
+        """What no entry causes, and the commit."""
+        self._look_around(writes, left)
+        self._tell_burials(writes)
+        self._tell_left_out(writes)
+        self._commit(writes)
 
     def _round(self) -> Round[StateT]:
         """What this round leaves for whoever looks at the figures."""
@@ -317,11 +344,11 @@ class ServiceLoop(Generic[StateT]):
             for ordinal, message in enumerate(messages)
         ]
 
-    def _look_around(self, writes: list[Write]) -> None:
+    def _look_around(self, writes: list[Write], left: Sequence[Entry]) -> None:
         """What no entry causes: time, what the shell saw, the heartbeat. A failure is told, not passed on."""
         try:
             self._observe(writes)
-            self._tick(writes)
+            self._tick(writes, left)
         except BusUnavailable:
             raise
         except Exception as error:
@@ -407,11 +434,12 @@ class ServiceLoop(Generic[StateT]):
             )
             self._ask(Received(seen, LOCAL, "", now_ns), writes)
 
-    def _tick(self, writes: list[Write]) -> None:
+    def _tick(self, writes: list[Write], left: Sequence[Entry]) -> None:
         now_ns = self._clock.now_ns()
         if now_ns - self._ticked_ns >= TICK_MS * NS_PER_MS:
             self._ticked_ns = now_ns
-            self._ask(Tick(now_ns, self._epoch), writes)
+            behind = bool(left and self._careful) or self._reader.is_behind(left, now_ns)
+            self._ask(Tick(now_ns, self._epoch, behind), writes)
             self._tell_failing("", writes)
 
     def _beat(self, writes: list[Write]) -> None:
@@ -469,3 +497,5 @@ class ServiceLoop(Generic[StateT]):
             self._sampled_ns = mono
             self._clock.sample()
             self._reading = self._clock.reading
+            if self._clock.set_back:
+                raise ClockSetBack("Redis time was set back")

@@ -4,16 +4,19 @@ Positions are committed with what the entries caused; cursors of streams that ar
 After Redis lost something, what is remembered as handled is passed over.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Final
 
 import structlog
 
-from services.contracts.limits import READ_COUNT
-from services.contracts.streams import STOPS
+from services.contracts.limits import BEHIND_MS, NS_PER_MS, READ_COUNT
+from services.contracts.streams import BACKLOG_KEYS, STOPS
 from services.runtime.bus import Bus, Entry, Unwritable, may_be_left_out
 from services.runtime.comparison import Comparison
 from services.runtime.lately import HandledEntries
+from services.runtime.standing import entry_order
 
 BOOKS_RECALLED: Final = 1_000
 """Tick entries read again at start, so that a book that has not changed since is known too."""
@@ -40,6 +43,8 @@ class StreamReader:
         self.cursors: dict[str, str] = {}
         self.moved = False
         """Whether positions are others than those committed."""
+        self._full: dict[str, str] = {}
+        """Streams of which the last reply may not have held everything, and the last id of each there."""
         self.anew: tuple[str, ...] = ()
         """Streams that begin anew, until a commit has told so."""
 
@@ -100,9 +105,10 @@ class StreamReader:
 
     def read(self, block_ms: int) -> list[Entry]:
         """What is new, stops before all else: each reply has them, however much waits in other streams."""
-        entries = self._unhandled(
-            self._bus.read({**self.cursors, **self.positions}, count=READ_COUNT, block_ms=block_ms)
-        )
+        found = self._bus.read({**self.cursors, **self.positions}, count=READ_COUNT, block_ms=block_ms)
+        counts = Counter(entry.key for entry in found)
+        self._full = {entry.key: entry.entry_id for entry in found if counts[entry.key] >= self._bus.asked}
+        entries = self._unhandled(found)
         newest_of_book = {entry.book: entry.entry_id for entry in entries if entry.book}
         kept = []
         for entry in entries:
@@ -112,6 +118,26 @@ class StreamReader:
                 kept.append(entry)
         stops = self._all_stops([entry for entry in kept if entry.key == STOPS.key])
         return [*stops, *(entry for entry in kept if entry.key != STOPS.key)]
+
+    def new_stops(self) -> list[Entry]:
+        """Return the stops that came since, without waiting."""
+        position = self.positions.get(STOPS.key)
+        if position is None:
+            return []
+        return self._unhandled(self._bus.read({STOPS.key: position}, count=READ_COUNT, block_ms=0))
+
+    def is_behind(self, left: Iterable[Entry], now_ns: int) -> bool:
+        """Whether streams that decide hold entries older than `BEHIND_MS` that are not handled yet.
+
+        Of the last reply those are `left`; after one that was full there may be more, younger than its last.
+        """
+        before_ms = now_ns // NS_PER_MS - BEHIND_MS
+        unread = chain(((entry.key, entry.entry_id) for entry in left), self._full.items())
+        return any(
+            entry_order(entry_id)[0] < before_ms
+            for key, entry_id in unread
+            if key in BACKLOG_KEYS and key in self.positions
+        )
 
     def _all_stops(self, stops: list[Entry]) -> list[Entry]:
         """Read on where a reply had stops: it may hold only some of them."""

@@ -4,13 +4,14 @@ import json
 import threading
 import time
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
 import redis
 
 from services.contracts.envelope import Envelope, decode
-from services.contracts.limits import NS_PER_MS
+from services.contracts.limits import NS_PER_MS, NS_PER_S
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import StopRequested, TradingStateChanged, TradingStateRequested
 from services.contracts.messages.dead import EntryBuried
@@ -20,7 +21,7 @@ from services.contracts.step import Event, Outgoing, Received, State, Step
 from services.contracts.streams import ALERTS, CONTROL, DEAD, LEASE, STATUS, STOPS, TICKS, key_of, state_key
 from services.contracts.terms import TradingState, Venue
 from services.runtime.bus import BusUnavailable, Fenced, KeysLost, RedisBus, Write
-from services.runtime.clock import POOR_NS, RedisClock
+from services.runtime.clock import POOR_NS, ClockSetBack, RedisClock
 from services.runtime.loop import ServiceLoop
 from services.runtime.service import Service
 from tests.contracts.examples import EXAMPLES
@@ -368,3 +369,40 @@ def test_a_start_while_redis_stands_still_stamps_no_heartbeat_ahead(
     assert isinstance(beat.body, Heartbeat)
     assert beat.ts_event_ns <= world.true_ns() + POOR_NS
     assert beat.body.clock_trusted is (stalls < 30) and abs(beat.body.clock_offset_us) * 1_000 <= POOR_NS
+
+
+def test_a_loop_goes_on_after_redis_time_was_set_back(client: "redis.Redis") -> None:
+    """Its time stood still until the old one was reached: no tick, no heartbeat, for ten minutes."""
+    bus = RedisBus(client)
+    host = SimpleNamespace(mono_ns=5 * NS_PER_S, redis_ns=10**18)
+    clock = RedisClock(lambda: host.redis_ns, lambda: host.mono_ns, lambda: host.redis_ns)
+    service = Service("tally", tally, Tally(), committed=(CONTROL.key,))
+    loop = ServiceLoop(service, bus, clock)
+
+    def run(seconds: int) -> None:
+        for _ in range(seconds):
+            host.mono_ns += NS_PER_S
+            host.redis_ns += NS_PER_S
+            loop._sampled_ns = 0
+            loop.turn()
+
+    run(12)
+    host.redis_ns -= 600 * NS_PER_S
+    with pytest.raises(ClockSetBack):
+        run(20)
+    loop._sampled_ns = 0
+    stop = threading.Event()
+    runner = threading.Thread(target=loop.run, args=(stop,))
+    request(client, "after")
+    runner.start()
+    try:
+        for _ in range(100):
+            if loop.state.seen:
+                break
+            stop.wait(0.05)
+    finally:
+        stop.set()
+        runner.join(5)
+    assert loop.state.seen == ("after",)
+    beat = decode(bus.tail(STATUS.key, 1)[0].text)
+    assert abs(beat.ts_init_ns - host.redis_ns) < NS_PER_S and clock.trusted

@@ -6,21 +6,22 @@ durable fields of the committed state survive. A process that lives on while the
 goes on from memory, as `ServiceLoop` does.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic
 
 from services.contracts.envelope import Envelope, Message
-from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS, TICK_MS
+from services.contracts.limits import BEHIND_MS, HEARTBEAT_MS, NS_PER_MS, READ_COUNT, TICK_MS
 from services.contracts.messages.status import Heartbeat
 from services.contracts.request_life import is_owner
 from services.contracts.step import Event, Outgoing, Received, State, StateT, Tick
-from services.contracts.streams import STATUS, STOPS, home_of, key_of
+from services.contracts.streams import BACKLOG_KEYS, STATUS, STOPS, home_of, key_of
 from services.contracts.superseded import newest
 from services.runtime.complaints import bus_lost
 from services.runtime.lately import Said
 from services.runtime.service import LOCAL, Service
-from services.simulator.virtual.bus import Forgot, Kept, Late, Overtaken, Unavailable, VirtualBus
+from services.simulator.virtual.bus import Forgot, Kept, Late, Overtaken, Posted, Unavailable, VirtualBus
 
 BUILD: Final = "virtual"
 """The build id that all processes of a virtual day have in common."""
@@ -113,7 +114,7 @@ class VirtualProcess(Generic[StateT]):
             self._ask(self._local(message, own_ns, ordinal), writes)
         if tick_due:
             self._ticked_ns = own_ns
-            self._ask(Tick(own_ns, self.epoch), writes)
+            self._ask(Tick(own_ns, self.epoch, self._is_behind(found, own_ns)), writes)
         self._beat(own_ns, writes)
         if die == "before":
             self.kill()
@@ -127,6 +128,13 @@ class VirtualProcess(Generic[StateT]):
         """As the loop does: the commit compares the bus's time with the end of what is decided here."""
         if event.deadline_ns and not event.expired and is_owner(self.name, event.envelope.type):
             self._before_ns = min(self._before_ns or event.deadline_ns, event.deadline_ns)
+
+    def _is_behind(self, found: Sequence[Posted], own_ns: int) -> bool:
+        """As the loop: a reply that was full, and is old, may not have held everything."""
+        counts = Counter(posted.key for posted in found if posted.key in BACKLOG_KEYS)
+        newest_ns = {posted.key: posted.taken_ns for posted in found}
+        old_ns = own_ns - BEHIND_MS * NS_PER_MS
+        return any(count >= READ_COUNT and newest_ns[key] < old_ns for key, count in counts.items())
 
     def _commit(self, writes: list[tuple[str, Envelope]], now_ns: int) -> None:
         self._said.trying(item for item in writes if home_of(type(item[1].body)).kept is None)

@@ -80,14 +80,14 @@ class Desk:
         entry_id = entry_id or f"{self.now_ns // NS_PER_MS + self.seq}-0"
         return self._decide(Received(envelope, "key", entry_id, self.now_ns))
 
-    def tick(self, ms: int = 0) -> list[Message]:
+    def tick(self, ms: int = 0, *, behind: bool = False) -> list[Message]:
         """Let `ms` pass in ticks of at most 100 ms; returns what was said meanwhile."""
         heard: list[Message] = []
         left = ms
         while True:
             step = min(left, 100)
             self.now_ns += step * NS_PER_MS
-            heard += self._decide(Tick(self.now_ns))
+            heard += self._decide(Tick(self.now_ns, behind=behind))
             left -= step
             if left <= 0:
                 return heard

@@ -9,7 +9,7 @@ import pytest
 from services.contracts.limits import NS_PER_MS, NS_PER_S
 from services.gateway import redis_writer
 from services.gateway.redis_writer import QtClock
-from services.runtime.clock import JUMP_NS, Sample, mono_ns
+from services.runtime.clock import JUMP_NS, ClockSetBack, Sample, mono_ns
 
 OFFSET_NS = 1_000 * NS_PER_S
 
@@ -42,6 +42,18 @@ def test_a_step_is_told_as_far_as_this_thread_is_from_it() -> None:
     clock.refresh()
     assert not clock.reading.trusted and clock.reading.jumps == 1
     assert clock.reading.offset_us == pytest.approx(4 * JUMP_NS / 1_000, abs=1_000)
+
+
+def test_a_step_back_that_two_sources_agree_on_has_the_gateway_started_again() -> None:
+    writer, clock = clock_with(sample())
+    now = mono_ns()
+    for second in range(12):
+        at_ns = now + second * NS_PER_S
+        writer.sample = Sample(OFFSET_NS - 600 * NS_PER_S, NS_PER_MS, at_ns, apart_ns=NS_PER_MS)
+        if second < 10:
+            clock.refresh()
+    with pytest.raises(ClockSetBack):
+        clock.refresh()
 
 
 def test_one_sample_is_learnt_once() -> None:

@@ -26,6 +26,7 @@ from services.contracts.messages.control import (
 from services.contracts.messages.lease import LeaseRenewed
 from services.contracts.messages.status import RiskStatus
 from services.contracts.messages.venue_state import ConnectionState
+from services.contracts.step import Tick
 from services.contracts.terms import Latch, TradingState, Venue
 from services.risk.state import LatchHeld, RiskState, Trading
 from services.risk.trading_state import AFTER_LATCH, TRANSITIONS, Move
@@ -452,3 +453,11 @@ def test_the_lease_is_renewed_in_every_state_with_the_state_in_it() -> None:
     (second,) = of(desk.tick(LEASE_RENEW_MS, epoch=7), LeaseRenewed)
     assert (second.state, second.risk_epoch) == (ARMED, 7)
     assert second.reference_hash == desk.state.reference_hash
+
+
+def test_with_old_entries_unread_risk_renews_no_lease_and_still_tells_how_it_is() -> None:
+    desk = Desk()
+    desk.tick(0)
+    said = desk.hand(Tick(world.ms(5_000), behind=True))
+    assert of(said, LeaseRenewed) == [] and of(said, RiskStatus)
+    assert of(desk.tick(5_100), LeaseRenewed)

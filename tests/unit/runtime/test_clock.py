@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -217,3 +218,56 @@ def test_a_long_pause_is_no_licence_to_step() -> None:
     world.offset_ns += 400 * NS_PER_MS
     clock.sample()
     assert not clock.trusted and clock.now_ns() - world.mono_ns - before_ns <= world.trip_ns
+
+
+# -- steps that two sources agree on ----------------------------------------------------------------
+
+
+class Host:
+    """This machine's clocks and Redis's, a second from sample to sample."""
+
+    def __init__(self) -> None:
+        self.mono_ns, self.redis_ns, self.wall_ns = 5 * NS_PER_S, 10**18, 10**18
+        self.clock = RedisClock(lambda: self.redis_ns, lambda: self.mono_ns, lambda: self.wall_ns)
+        self.run(30)
+
+    def run(self, seconds: int) -> None:
+        for _ in range(seconds):
+            self.mono_ns, self.redis_ns = self.mono_ns + NS_PER_S, self.redis_ns + NS_PER_S
+            self.wall_ns += NS_PER_S
+            self.clock.sample()
+
+
+@pytest.mark.parametrize("step_s", [3, 600])
+def test_a_pause_that_the_monotonic_clock_did_not_count_is_followed_within_a_minute(step_s: int) -> None:
+    """Ten minutes took 33 hours, and only a restart ended it."""
+    host = Host()
+    host.redis_ns += step_s * NS_PER_S
+    host.wall_ns += step_s * NS_PER_S
+    host.run(3)
+    assert not host.clock.trusted, "entries wait meanwhile"
+    host.run(57)
+    assert host.clock.trusted and abs(host.clock.now_ns() - host.redis_ns) < NS_PER_MS
+
+
+def test_a_step_that_the_wall_clock_denies_is_not_followed() -> None:
+    host = Host()
+    host.redis_ns += 600 * NS_PER_S
+    host.run(120)
+    assert not host.clock.trusted and host.redis_ns - host.clock.now_ns() > 500 * NS_PER_S
+
+
+def test_a_step_back_asks_for_a_new_beginning_and_time_runs_back_only_there() -> None:
+    host = Host()
+    host.redis_ns += 600 * NS_PER_S
+    host.wall_ns += 600 * NS_PER_S
+    host.run(30)
+    host.redis_ns -= 600 * NS_PER_S
+    host.wall_ns -= 600 * NS_PER_S
+    before_ns = host.clock.now_ns()
+    host.run(5)
+    assert not host.clock.set_back and not host.clock.trusted
+    host.run(55)
+    assert host.clock.set_back and host.clock.now_ns() >= before_ns
+    host.clock.begin_anew()
+    assert abs(host.clock.now_ns() - host.redis_ns) < NS_PER_MS and host.clock.trusted
