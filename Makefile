@@ -1,7 +1,7 @@
 # Everything here works from a fresh clone: `make setup` comes first by itself.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format types imports docs docs-check dashboards dashboards-check rules-test bench-halt bench-fsync bench-capacity bench-simulate bench-threshold mutants lock lock-check check clean
+.PHONY: help setup demo test test-all lint format types imports docs docs-check dashboards dashboards-check rules-test bench-halt bench-fsync bench-said bench-capacity bench-simulate bench-threshold mutants lock lock-check check clean
 
 PYTEST := .venv/bin/python -m pytest
 export QT_QPA_PLATFORM := offscreen
@@ -57,6 +57,9 @@ bench-halt: setup ## how long after `arb halt` the last entry leaves and all is 
 
 bench-fsync: setup ## what `appendfsync always` costs beside everysec: a commit, a tick to its order
 	.venv/bin/python -m benchmarks.fsync
+
+bench-said: setup ## what it costs a commit to keep what is said of how things are
+	.venv/bin/python -m benchmarks.said
 
 bench-simulate: setup ## how many virtual days a minute `arb simulate` runs, and what one costs
 	.venv/bin/python -m benchmarks.simulate
