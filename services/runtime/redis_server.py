@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import redis
@@ -66,9 +67,15 @@ def find_redis(address: str, folder: Path, *, tied: bool = False) -> RedisServer
 
 
 def start_redis(binary: str, folder: Path, origin: str = "", *, tied: bool = False) -> RedisServer:
-    """Start `binary` in `folder` with an append-only file and no eviction; waits until it answers."""
+    """Start `binary` in `folder` with an append-only file and no eviction; waits until it answers.
+
+    Raises:
+        NoRedis: it does not start, or one that is left over still writes in that folder.
+    """
     private_folder(folder)
     socket = socket_path(folder, "redis.sock")
+    url = f"unix://{quote(str(socket))}"
+    _refuse_left_over(url, folder)
     options = {
         "port": "0", "unixsocket": str(socket), "dir": str(folder), "appendonly": "yes",
         "appendfsync": "everysec", "save": "", "maxmemory-policy": "noeviction", "loglevel": "warning",
@@ -80,7 +87,6 @@ def start_redis(binary: str, folder: Path, origin: str = "", *, tied: bool = Fal
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, cwd=folder,
         start_new_session=True, umask=OTHERS, preexec_fn=ends_with_parent() if tied else None,
     )  # fmt: skip
-    url = f"unix://{quote(str(socket))}"
     try:
         _ping(url, START_TIMEOUT_S, lambda: _ended(process, folder / "redis.log"))
     except NoRedis:
@@ -113,6 +119,17 @@ def _version_of(binary: str) -> str:
         return ""
     found = re.search(r"v=([0-9.]+)", told.stdout)
     return found[1] if found else ""
+
+
+def _refuse_left_over(url: str, folder: Path) -> None:
+    """Two servers would write one append-only file, and clients would see now the one, now the other."""
+    try:
+        with redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=1) as client:
+            told: Any = client.info("server")
+    except (redis.exceptions.RedisError, OSError):
+        return
+    left_over = f"a Redis (process {told['process_id']}) still runs in {folder}"
+    raise NoRedis(f"{left_over}: stop its stack with `arb down`, or end it")
 
 
 def _refuse_old(url: str) -> None:

@@ -69,3 +69,13 @@ def test_a_service_refuses_an_old_server_before_it_takes_the_epoch(redis_url: st
     with pytest.raises(TooOld, match=r"6\.2\.14"):
         loop_on(Old(client)).turn()
     assert client.keys() == []
+
+
+def test_one_that_is_left_over_in_the_folder_is_found(tmp_path: Path) -> None:
+    """It answered the ping that was meant for the new one, and two servers wrote one file."""
+    left_over = find_redis("", tmp_path / "r")
+    assert left_over.process is not None
+    with pytest.raises(NoRedis, match=f"process {left_over.process.pid}"):
+        find_redis("", tmp_path / "r")
+    left_over.stop()
+    find_redis("", tmp_path / "r").stop()
