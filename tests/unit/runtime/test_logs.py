@@ -2,9 +2,8 @@
 
 import json
 import logging
+import multiprocessing
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -163,12 +162,16 @@ def test_several_processes_share_a_file_and_lose_none_of_its_newest_lines(tmp_pa
 
 def test_lines_of_two_processes_do_not_mix(tmp_path: Path) -> None:
     path = tmp_path / "x.log"
-    program = (
-        "import sys; from pathlib import Path; from services.runtime.logs import RotatingFile\n"
-        "file = RotatingFile(Path(sys.argv[1]), max_bytes=300_000)\n"
-        "for n in range(60): file.write(sys.argv[2] * 20_000 + chr(10))"
-    )
-    runs = [subprocess.Popen([sys.executable, "-c", program, str(path), letter]) for letter in "ab"]
-    assert [run.wait(30) for run in runs] == [0, 0]
+
+    def write(letter: str) -> None:
+        file = RotatingFile(path, max_bytes=300_000)
+        for _ in range(60):
+            file.write(letter * 20_000 + "\n")
+
+    runs = [multiprocessing.get_context("fork").Process(target=write, args=(letter,)) for letter in "ab"]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join(30)
     lines = [line for file in tmp_path.iterdir() for line in file.read_text().splitlines()]
     assert len(lines) > 60 and all(line in ("a" * 20_000, "b" * 20_000) for line in lines)
