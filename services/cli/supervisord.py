@@ -28,7 +28,7 @@ FUTILE: Final = (EXIT_BAD_SETTINGS, EXIT_STATE)
 """Exit codes after which a new start would end the same way."""
 _MEANING: Final = {
     EXIT_BAD_SETTINGS: " (its settings cannot be used)",
-    EXIT_STATE: " (its stored state does not fit this build)",
+    EXIT_STATE: " (its stored state does not fit this build, or Redis does not take its writes)",
 }
 START_SECONDS: Final = 3
 """One that ends sooner failed at its start: the next try waits a second longer than the one before."""

@@ -3,7 +3,8 @@
 Start is recovery: take the epoch, load the state, join it with the log of intentions, then connect. All that
 can fail is tried before the epoch is taken, so that a start that fails fences nobody.
 Exit codes: 0 told to stop, 1 failed, 2 settings or no control, 3 another gateway held and is silent,
-4 stored state or log unusable, 5 the login is refused, 10 connection lost, 11 the broker's nightly cut.
+4 stored state or log unusable or writes not taken, 5 the login is refused, 10 connection lost,
+11 the broker's nightly cut.
 """
 
 import faulthandler
