@@ -1,6 +1,7 @@
 """What the loop says of itself: a core that fails, a Redis that is away or empty. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from services.contracts.alert_codes import AlertCode
 from services.contracts.alert_text import raised
@@ -11,6 +12,14 @@ from services.contracts.messages.status import KeysVanished
 from services.contracts.terms import Severity, TradingState
 
 _PROBLEM_CHARS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """Since when Redis has not taken what was written (monotonic seconds), and what it said first."""
+
+    since_s: float
+    because: str
 
 
 def tick_failing(service: str, problem: str, *, over: bool) -> tuple[Message, ...]:

@@ -22,7 +22,6 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final, Generic
 
 import structlog
@@ -65,14 +64,6 @@ OUTAGE_TOLD_S: Final = 3.0
 RETRY_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Outage:
-    """Since when Redis has not taken what was written (monotonic seconds), and what it said first."""
-
-    since_s: float
-    because: str
-
-
 class ServiceLoop(Generic[StateT]):
     """Runs one service. `turn()` is one round; `run(stop)` goes on until told to stop."""
 
@@ -100,7 +91,7 @@ class ServiceLoop(Generic[StateT]):
         self._left_out = LeftOut(service.name)
         self._to_tell: list[Message] = []
         """What the next commit says of the last one."""
-        self._down: Outage | None = None
+        self._down: complaints.Outage | None = None
         self._handled = 0
         self._before_ns = 0
         """When a request that the next commit takes in expires, Redis time; 0 where none does."""
@@ -145,7 +136,7 @@ class ServiceLoop(Generic[StateT]):
                 self._committed_ns = self._started_ns = 0
             except (BusUnavailable, KeysLost) as error:
                 self._forget()
-                self._down = self._down or Outage(time.monotonic(), str(error))
+                self._down = self._down or complaints.Outage(time.monotonic(), str(error))
                 self._meter.bus_failed()
                 self._meter.turned(time.monotonic(), self._round, None)
                 self._log.warning("bus unavailable", error=str(error), failures=failures)
