@@ -82,6 +82,5 @@ lock-check: setup ## prove the locks, and that the gateway installs on 32-bit Wi
 check: ## everything CI does
 	.ci/run
 
-clean: ## drop .venv, caches and run files
-	rm -rf .venv build dist run .mypy_cache .ruff_cache .hypothesis .import_linter_cache .pytest_cache
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+clean: ## drop .venv, caches and run files; refused while something runs or run/ is not archived
+	@deploy/clean.sh

@@ -15,6 +15,7 @@ from services.cli.chaos_report import ChaosDayReport, ChaosReport, report_of
 from services.cli.date_checks import findings_in, provisional_in
 from services.cli.faults import Fault, Interrupted
 from services.cli.surroundings import schedule_for
+from services.market.sessions import DaySchedule
 from services.runtime.stop_signals import StopFlag, stopped_by_signals
 
 MOST_FRUITLESS_DAYS: Final = 3
@@ -65,6 +66,17 @@ class Chaos:
         schedule = schedule_for(self.options.date, self.options.config_dir)
         folder = Path(tempfile.mkdtemp(prefix="arb-chaos-"))
         self.spectator.said(f"run folders are in {folder}")
+        try:
+            self._run_days(folder, schedule)
+        except Interrupted as stopped:
+            if self._dropped(folder):
+                raise
+            raise Interrupted(f"{stopped.what}; run folders are kept in {folder}") from stopped
+        kept = "" if self._dropped(folder) else str(folder)
+        found = findings_in(self.options.config_dir, schedule.trading_date)
+        return report_of(self.days, self.options.seed, kept, provisional_in(found))
+
+    def _run_days(self, folder: Path, schedule: DaySchedule) -> None:
         with stopped_by_signals() as self._stop:
             while (left := self.options.kills - self._kills) > 0:
                 number = len(self.days) + 1
@@ -77,12 +89,13 @@ class Chaos:
                 if not (report.verdict.violations or self.options.keep):
                     shutil.rmtree(day_folder, ignore_errors=True)
                 self._refuse_fruitless(folder)
-        clean = not any(day.verdict.violations for day in self.days)
-        if clean and not self.options.keep:
-            shutil.rmtree(folder, ignore_errors=True)
-        found = findings_in(self.options.config_dir, schedule.trading_date)
-        kept = str(folder) if folder.exists() else ""
-        return report_of(self.days, self.options.seed, kept, provisional_in(found))
+
+    def _dropped(self, folder: Path) -> bool:
+        """Remove the run folders, where they are not asked for and no day broke anything; whether it did."""
+        if self.options.keep or any(day.verdict.violations for day in self.days):
+            return False
+        shutil.rmtree(folder, ignore_errors=True)
+        return True
 
     @property
     def _kills(self) -> int:

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from services.cli.chaos import Chaos, ChaosOptions, Spectator
 from services.cli.chaos_report import ChaosDayReport, report_view
-from services.cli.faults import EXIT_FAILED, UsageFault
-from services.cli.options import configuration, console
+from services.cli.faults import EXIT_FAILED
+from services.cli.options import check_writable, configuration, console
 
 PANEL = "Prove"
 
@@ -98,10 +98,7 @@ def chaos(
     connections are cut. Each day must end with nothing lost, nothing doubled, nothing held, and the money
     true to the won. Exit code 0 only if every day did.
     """
-    if json_file is not None and str(json_file) != "-" and not json_file.resolve().parent.is_dir():
-        raise UsageFault(
-            f"--json {json_file}: there is no folder {json_file.resolve().parent}", "Make it first."
-        )
+    check_writable("--json", json_file)
     to_stdout = json_file is not None and str(json_file) == "-"
     screen = console(stderr=to_stdout)
     options = ChaosOptions(kills, seed, seconds_per_day, configuration(), date, keep)

@@ -64,7 +64,7 @@ class _Printer:
 
     def __call__(self, line: Line) -> None:
         if self._as_json:
-            sys.stdout.write(visible(line.text) + "\n")
+            sys.stdout.write(visible(line.json) + "\n")
             return
         width = self._screen.width if self._screen.is_terminal else 0
         for row in shown(line, width):

@@ -4,6 +4,7 @@ A file is followed by its own open handle: when the name belongs to another file
 end, then those in between, then the new one. A line without its end is kept until the rest has come.
 """
 
+import datetime as dt
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,7 +14,9 @@ from typing import Any, BinaryIO, Final
 
 from services.runtime.logs import BACKUPS, backup_of
 
-PATTERN: Final = "*.log"
+PRINTED: Final = ".out"
+"""What a process printed besides its log, as a traceback at its start: lines without a time of their own."""
+NOT_A_SERVICE: Final = "supervisord"
 READ_BYTES: Final = 1_048_576
 
 
@@ -33,6 +36,13 @@ class Line:
     def level(self) -> str:
         return str(self.data.get("level", ""))
 
+    @property
+    def json(self) -> str:
+        """The line as it is, or as JSON where it is none."""
+        if self.data.get("event") != self.text:
+            return self.text
+        return json.dumps({"ts": self.ts, **self.data}, ensure_ascii=False)
+
 
 def parsed(text: str, service: str, ts_before: str) -> Line:
     """Return a line; what has no time of its own stands where it was found."""
@@ -49,7 +59,7 @@ class LogFile:
     """One process's log. `read()` gives the lines that came since the last time, the oldest first."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._service = path, path.name.removesuffix(".log")
+        self._path, self._service = path, path.stem
         self._handle: BinaryIO | None = None
         self._rest = b""
         self._ts = ""
@@ -99,8 +109,11 @@ class LogFile:
                 yield from self._lines(handle)
 
     def _lines(self, handle: BinaryIO) -> Iterator[Line]:
-        if os.fstat(handle.fileno()).st_size < handle.tell():
+        state = os.fstat(handle.fileno())
+        if state.st_size < handle.tell():
             handle.seek(0)
+        if self._path.suffix == PRINTED:
+            self._ts = f"{dt.datetime.fromtimestamp(state.st_mtime, dt.UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
         while block := handle.read(READ_BYTES):
             *whole, self._rest = (self._rest + block).split(b"\n")
             yield from (self._line(raw) for raw in whole if raw.strip())
@@ -127,8 +140,9 @@ class LogFolder:
 
     def read(self, *, last: bool = False) -> list[Line]:
         """Return the lines that are new, by time. `last`: also those without an end."""
-        for path in sorted(self._folder.glob(PATTERN)):
-            self._files.setdefault(path.name, LogFile(path))
+        for path in sorted((*self._folder.glob("*.log"), *self._folder.glob(f"*{PRINTED}"))):
+            if path.stem != NOT_A_SERVICE:
+                self._files.setdefault(path.name, LogFile(path))
         lines: list[Line] = []
         for file in self._files.values():
             lines.extend(file.read())

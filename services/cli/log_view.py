@@ -63,21 +63,20 @@ def since_of(text: str, now: dt.datetime) -> str:
     Raises:
         UsageFault: none of these.
     """
-    if duration := _DURATION.fullmatch(text.strip()):
-        moment = now - dt.timedelta(**{_UNITS[duration[2]]: int(duration[1])})
-    else:
-        try:
-            if re.fullmatch(r"\d\d?:\d\d(:\d\d)?", text.strip()):
-                time = dt.time.fromisoformat(text.strip().zfill(5))
-                moment = dt.datetime.combine(now.astimezone(KST).date(), time, KST)
-            else:
-                moment = dt.datetime.fromisoformat(text.strip())
-                moment = moment if moment.tzinfo else moment.replace(tzinfo=KST)
-        except ValueError as error:
-            raise UsageFault(
-                f"--since {text!r} is no time",
-                "Write 30s, 10m, 2h, 1d, 09:30 (in Korea, today) or 2026-11-23T09:30.",
-            ) from error
+    try:
+        if duration := _DURATION.fullmatch(text.strip()):
+            moment = now - dt.timedelta(**{_UNITS[duration[2]]: int(duration[1])})
+        elif re.fullmatch(r"\d\d?:\d\d(:\d\d)?", text.strip()):
+            time = dt.time.fromisoformat(text.strip().zfill(5))
+            moment = dt.datetime.combine(now.astimezone(KST).date(), time, KST)
+        else:
+            moment = dt.datetime.fromisoformat(text.strip())
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=KST)
+    except (ValueError, OverflowError) as error:
+        raise UsageFault(
+            f"--since {text!r} is no time",
+            "Write 30s, 10m, 2h, 1d, 09:30 (in Korea, today) or 2026-11-23T09:30.",
+        ) from error
     return moment.astimezone(dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 

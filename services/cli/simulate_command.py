@@ -11,7 +11,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from services.cli.faults import EXIT_FAILED, UsageFault
-from services.cli.options import configuration, console
+from services.cli.options import check_writable, configuration, console
 from services.cli.simulate import LOG_LEVEL, Tally, parse_seeds, run_seeds
 from services.runtime.logs import configure_logs
 from services.simulator.virtual.day import run_day
@@ -39,6 +39,7 @@ def simulate(
         wanted = parse_seeds(seeds)
     except ValueError as error:
         raise UsageFault(str(error), "For example: arb simulate --seeds 1:101") from error
+    check_writable("--json", json_file)
     configure_logs(LOG_LEVEL)
     if timeline:
         _print_timeline(wanted)

@@ -4,6 +4,7 @@ It only reads. When Redis goes away it says so across the top, keeps what it las
 Redis is back.
 """
 
+import os
 import sys
 import time
 from contextlib import suppress
@@ -55,6 +56,10 @@ def watch(link: Link, told: StopFlag, title: str = "") -> None:
 
 def need_terminal() -> None:
     """Raise `UsageFault` where nobody could see the board or press a key."""
+    if os.environ.get("TERM") == "dumb":
+        raise UsageFault(
+            "TERM is dumb: this terminal cannot be drawn on", "`arb status` prints the board once."
+        )
     if not (console().is_terminal and sys.stdin.isatty()):
         raise UsageFault("there is no terminal to draw on", "`arb status` prints the board once.")
 

@@ -4,7 +4,9 @@ Read once a process; a thousand days share it. The symbols are the first few of 
 two groups, so that a day is short and its pairs meet.
 """
 
+import atexit
 import datetime as dt
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -122,6 +124,7 @@ def build_desk(config_dir: Path, more_limits: str = "") -> Desk:
     """Read the configuration; `more_limits` are further lines of limits.toml. Raises ConfigError."""
     listing = load_listing(config_dir)[:SYMBOLS]
     home = Path(tempfile.mkdtemp(prefix="arb-virtual-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
     pilot = "index,ticker\n" + "".join(f"{at},{share.code}\n" for at, share in enumerate(listing, 1))
     symbols = import_pilot(pilot, listing, GROUPS)
     files = {clip_shares: home / f"clip-{clip_shares}" for clip_shares in CLIPS}

@@ -49,6 +49,15 @@ class TestReading:
         put(tmp_path, "executor.log", entry(2, "executor") + entry(4, "executor"))
         assert events(LogFolder(tmp_path).read()) == ["e1", "e2", "e3", "e4", "e5"]
 
+    def test_what_a_process_printed_at_its_end_stands_at_the_end(self, tmp_path: Path) -> None:
+        put(tmp_path, "risk.log", entry(1))
+        put(tmp_path, "risk.out", "error: settings of risk\n  no_such_key: unknown\n")
+        put(tmp_path, "supervisord.out", "not of a service\n")
+        lines = LogFolder(tmp_path).read()
+        assert events(lines) == ["e1", "error: settings of risk", "  no_such_key: unknown"]
+        assert {line.service for line in lines} == {"risk"}
+        assert [json.loads(line.json)["event"] for line in lines] == events(lines)
+
     def test_what_comes_is_read_once(self, tmp_path: Path) -> None:
         folder = LogFolder(tmp_path)
         put(tmp_path, "risk.log", entry(1))
