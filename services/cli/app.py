@@ -10,6 +10,7 @@ from services.cli import (
     commands_reference,
     commands_stack,
     commands_state,
+    commands_system,
     commands_trading,
     commands_watch,
     simulate_command,
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 for commands in (
     commands_stack,
+    commands_system,
     top,
     commands_watch,
     commands_dead,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from services.cli.stack import Program
+from services.contracts.system import SystemMode
 from services.contracts.terms import GatewayMode
 from services.market.files import load_symbol_map
 from services.runtime.settings import RuntimeSettings, load_settings
@@ -43,6 +44,8 @@ def programs(plan: FleetPlan) -> tuple[Program, ...]:
     shared = {"ARB_CONFIG_DIR": str(plan.config_dir), "QT_QPA_PLATFORM": "offscreen"}
     if plan.day_plan is not None:
         shared["ARB_RUNTIME_DAY_PLAN"] = str(plan.day_plan)
+    if plan.simulator_seed is not None:
+        shared["ARB_RUNTIME_SYSTEM_MODE"] = SystemMode.SIMULATED.value
     world = [] if plan.simulator_seed is None else [_simulator(plan), _gateway(plan, shared)]
     everything = (
         *world,

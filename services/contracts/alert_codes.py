@@ -124,6 +124,7 @@ class AlertCode(StrEnum):
     JOB_REFUSED = "job_refused", AlertKind.BUS
     # a person
     SLACK_TEST = "slack_test", AlertKind.SESSION
+    SYSTEM_ADOPTED = "system_adopted", AlertKind.BUS
 
     kind: AlertKind
 

@@ -455,4 +455,7 @@ WORDS: Final[Mapping[C, Words]] = {
         "Test of the way to Slack", "Asked for by {by}; nothing is wrong.",
         "None: this message arriving is the whole test (`arb slack test --whole`).",
         "Test of the way to Slack", "The test is over."),
+    C.SYSTEM_ADOPTED: Words(
+        "Redis was moved to the system {after}", "It belonged to {before}. Moved by {by}: {why}",
+        "Look at `arb system show` and `arb status`: what runs must belong to {after}."),
 }  # fmt: skip

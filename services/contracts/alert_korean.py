@@ -458,4 +458,7 @@ WORDS: Final[Mapping[C, Words]] = {
         "Slack 전달 경로 시험", "{by}님이 요청한 시험이며 이상은 없습니다.",
         "조치할 것은 없습니다. 이 메시지가 보이면 시험은 성공입니다(`arb slack test --whole`).",
         "Slack 전달 경로 시험", "시험이 끝났습니다."),
+    C.SYSTEM_ADOPTED: Words(
+        "Redis가 {after} 시스템으로 이전됨", "이전 소속: {before}. 요청자: {by}, 사유: {why}",
+        "`arb system show`와 `arb status`로 실행 중인 프로세스가 모두 {after} 소속인지 확인하십시오."),
 }  # fmt: skip

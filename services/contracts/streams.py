@@ -204,11 +204,17 @@ SAID_KEY: Final = "{arb}:said"
 """The hash of what was said last of how things are by those that have no state: see `said.py`."""
 PROBE_KEY: Final = "{arb}:probe"
 """Written for a moment to see whether Redis takes writes."""
+SYSTEM_KEY: Final = "{arb}:system"
+"""The hash that says which system the Redis belongs to: see `system.py`."""
+START_KEY: Final = "{arb}:start"
+"""Held by the one command that is starting services over this Redis."""
 EVERY_KEY: Final = (
     *(pattern_of(stream) for stream in TABLE),
     state_key("*"),
     "{arb}:aside:*",
     SAID_KEY,
     PROBE_KEY,
+    SYSTEM_KEY,
+    START_KEY,
 )
 """Globs that together match all that services write; `*` as a service stands for every state."""

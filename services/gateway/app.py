@@ -3,8 +3,8 @@
 Start is recovery: take the epoch, load the state, join it with the log of intentions, then connect. All that
 can fail is tried before the epoch is taken, so that a start that fails fences nobody.
 Exit codes: 0 told to stop, 1 failed, 2 settings or no control, 3 another gateway held and is silent,
-4 stored state or log unusable or writes not taken, 5 the login is refused, 10 connection lost,
-11 the broker's nightly cut.
+4 stored state or log unusable or writes not taken, 5 the login is refused, 6 the Redis belongs to another
+system, 10 connection lost, 11 the broker's nightly cut.
 """
 
 import faulthandler
@@ -16,6 +16,7 @@ import structlog
 from PyQt5.QtCore import QCoreApplication, QTimer
 
 from services.contracts.streams import COMMANDS, CONTROL, STOPS, key_of
+from services.contracts.system import SystemIdentity
 from services.contracts.terms import GatewayMode, TradingDate
 from services.gateway import halt_file
 from services.gateway.adapters.ocx import Ocx
@@ -29,7 +30,7 @@ from services.gateway.pulse import FENCED, WAITING_FOR_REDIS, PulseFile, Vitals
 from services.gateway.recovery import whole_log
 from services.gateway.redis_reader import RedisReader
 from services.gateway.redis_writer import QtClock, RedisWriter
-from services.gateway.settings import GatewaySettings
+from services.gateway.settings import GatewaySettings, system_of
 from services.gateway.shell import SOURCE, Identity, Shell
 from services.gateway.state import GatewayState, initial_state
 from services.market.errors import ConfigError
@@ -46,7 +47,9 @@ from services.runtime.private import keep_private
 from services.runtime.process import (
     EXIT_BAD_SETTINGS,
     EXIT_FENCED,
+    EXIT_FOREIGN,
     EXIT_STATE,
+    ended_for_good,
     instance_name,
     tell_unreadable,
 )
@@ -54,6 +57,7 @@ from services.runtime.process_figures import process_figures
 from services.runtime.redis_version import TooOld
 from services.runtime.settings import RuntimeSettings, SettingsError, config_dir, load_settings
 from services.runtime.stop_signals import Stop, stop_on_signals
+from services.runtime.system import ForeignSystem
 
 FLUSH_S = 3.0
 MEASURES = 50
@@ -67,24 +71,24 @@ def main() -> int:
     try:
         runtime, settings = load_settings(RuntimeSettings), load_settings(GatewaySettings)
         configure_logs(runtime.log_level, runtime.log_file, SOURCE)
+        system = system_of(runtime, settings)
         first = initial_state(settings, load_market(config_dir()), _market_clock(runtime))
         exporter = Exporter(SOURCE)
         exporter.read_from(process_figures(build_id()))
         serve(exporter, runtime.metrics_port, runtime.metrics_host)
         pulse = _pulse(settings)
     except (SettingsError, ConfigError) as error:
-        sys.stderr.write(f"error: {error}\n")
-        return EXIT_BAD_SETTINGS
+        return ended_for_good(EXIT_BAD_SETTINGS, error)
     stop = stop_on_signals()
     try:
-        return _run(runtime, first, stop, exporter, pulse)
-    except (StateUnreadable, LogDamaged, NoControl, TooOld) as error:
-        structlog.get_logger(service=SOURCE).error("cannot start", error=str(error))
-        sys.stderr.write(f"error: {error}\n")
-        if isinstance(error, NoControl | TooOld):
-            return EXIT_BAD_SETTINGS
+        return _run(runtime, system, first, stop, exporter, pulse)
+    except (NoControl, TooOld) as error:
+        return ended_for_good(EXIT_BAD_SETTINGS, error)
+    except (StateUnreadable, LogDamaged) as error:
         tell_unreadable(connect(runtime.redis_url), SOURCE, error)
-        return EXIT_STATE
+        return ended_for_good(EXIT_STATE, error)
+    except ForeignSystem as error:
+        return ended_for_good(EXIT_FOREIGN, error)
 
 
 def _pulse(settings: GatewaySettings) -> PulseFile:
@@ -106,12 +110,13 @@ def _market_clock(runtime: RuntimeSettings) -> Any:
 
 
 def _run(
-    runtime: RuntimeSettings, first: GatewayState, stop: Stop, exporter: Exporter,
+    runtime: RuntimeSettings, system: SystemIdentity, first: GatewayState, stop: Stop, exporter: Exporter,
     pulse: PulseFile,
 ) -> int:  # fmt: skip
+    bus, log = connect(runtime.redis_url, system=system), IntentionLog(first.settings.state_dir)
+    _patiently(bus.claim, stop, pulse)
     application = _application()
     ocx = Ocx(create_control())
-    bus, log = connect(runtime.redis_url), IntentionLog(first.settings.state_dir)
     rehearsed = _patiently(lambda: _rehearsed(bus, log, first), stop, pulse)
     stored = None if rehearsed is None else _patiently(lambda: bus.take_over(SOURCE), stop, pulse)
     if stored is None:

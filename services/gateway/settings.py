@@ -5,6 +5,7 @@ account in use. Either alone refuses to start (design, 6).
 """
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -13,8 +14,10 @@ from pydantic_settings import SettingsConfigDict
 
 from services.contracts.limits import CODES_PER_SCREEN
 from services.contracts.streams import DEFAULT_GATEWAY
+from services.contracts.system import SHIPPED_NAME, SystemIdentity, SystemMode, mode_of
 from services.contracts.terms import GatewayMode
-from services.runtime.settings import SectionSettings
+from services.runtime.settings import RuntimeSettings, SectionSettings, SettingsError
+from services.runtime.system import own_system
 
 MOST_FROZEN_MIN = 120
 """What is not registered so long has no feed for the best part of a morning."""
@@ -111,3 +114,23 @@ class GatewaySettings(SectionSettings):
         if self.account and self.live_account and self.account != self.live_account:
             raise ValueError("account and live_account differ; make them the same or empty one")
         return self
+
+
+def system_of(runtime: RuntimeSettings, settings: GatewaySettings) -> SystemIdentity:
+    """Return the system that a gateway of these settings belongs to.
+
+    Raises:
+        SettingsError: live trading in a simulated system, or in one that nobody has named.
+    """
+    if settings.mode is GatewayMode.LIVE:
+        if runtime.system_mode is SystemMode.SIMULATED:
+            raise SettingsError(
+                'mode is "live" but system_mode is "simulated": write system_mode = "real" into runtime.toml '
+                "(a simulated broker says so itself, ARB_RUNTIME_SYSTEM_MODE)"
+            )
+        if runtime.system == SHIPPED_NAME:
+            raise SettingsError(
+                f'mode is "live" but the system still has its shipped name "{SHIPPED_NAME}": write a name of '
+                "your own into runtime.toml on each machine (system), so that no other system takes its Redis"
+            )
+    return replace(own_system(runtime), mode=mode_of(settings.mode, runtime.system_mode))

@@ -34,11 +34,12 @@ from services.notifier.side_queue import AWAY, SideQueue
 from services.runtime.bus import BusUnavailable, RedisBus, Write
 from services.runtime.logs import configure_logs
 from services.runtime.private import keep_private
-from services.runtime.process import EXIT_BAD_SETTINGS
+from services.runtime.process import EXIT_BAD_SETTINGS, EXIT_FOREIGN, ended_for_good
 from services.runtime.redaction import redacted
 from services.runtime.redis_writes import refusal_of_writes
 from services.runtime.settings import RuntimeSettings, SettingsError, load_settings
 from services.runtime.stop_signals import Stop, StopFlag, stop_on_signals
+from services.runtime.system import Claim, ForeignSystem, own_system
 
 LOOK_AFTER_S: Final = 2
 """So often it looks whether it is told to stop, for retries whose time has come, and for jobs whose worker
@@ -167,6 +168,7 @@ def main() -> int:
         client = redis.Redis.from_url(runtime.redis_url)
         refusal = refusal_of_writes(client)
         if not refusal:
+            Claim(client, own_system(runtime)).make()
             stop = stop_on_signals()
             digest_worker(client, stop).work(burst=chosen.burst, logging_level="WARNING")
             if stop.is_set() or (chosen.burst and not len(digest_queue(client))):
@@ -174,8 +176,9 @@ def main() -> int:
             sys.stderr.write("error: the worker ended without being told to; its log says why.\n")
             return 1
     except SettingsError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return EXIT_BAD_SETTINGS
+        return ended_for_good(EXIT_BAD_SETTINGS, error)
+    except ForeignSystem as error:
+        return ended_for_good(EXIT_FOREIGN, error)
     except redis.exceptions.ConnectionError as error:
         why = f"Redis does not answer: {redacted(str(error))}"
         sys.stderr.write(f"error: {why}. Start it, or set ARB_RUNTIME_REDIS_URL.\n")

@@ -33,7 +33,9 @@ from services.contracts.envelope import MAX_MESSAGE_BYTES, Envelope, Unreadable,
 from services.contracts.limits import BURIED_TEXT_BYTES, NS_PER_MS, NS_PER_S
 from services.contracts.said import SAID
 from services.contracts.streams import BOOK_FIELD, ENTRY_FIELD, SAID_KEY, state_key, stream_of
+from services.contracts.system import SystemIdentity
 from services.runtime.bus_scripts import COMMIT, STANDING, TAKE_OVER
+from services.runtime.lines import Lines
 from services.runtime.parts import StateUnreadable
 from services.runtime.portion import Portion
 from services.runtime.redaction import redacted
@@ -41,6 +43,7 @@ from services.runtime.redis_version import refuse_old
 from services.runtime.said_fields import read_said, said_by
 from services.runtime.standing import Standing, entry_order
 from services.runtime.state_hash import refuse_junk, value_of
+from services.runtime.system import Claim, ForeignSystem
 
 
 class Fenced(RuntimeError):
@@ -165,23 +168,6 @@ class Bus(Protocol):
     def append(self, writes: Sequence[Write]) -> Sequence[str]: ...
 
 
-class Lines:
-    """Counts the connections of one client: redis-py replaces one that has ended without an error."""
-
-    def __init__(self) -> None:
-        self._made = self._seen = 0
-
-    def __call__(self, connection: Any) -> None:
-        """Begin a connection, as redis-py does by itself."""
-        connection.on_connect()
-        self._made += 1
-
-    def replaced(self) -> bool:
-        """Return whether there is another connection than at the last call; the first is no other."""
-        before, self._seen = self._seen, self._made
-        return before not in (0, self._made)
-
-
 class RedisBus:
     """The bus over a real Redis (or fakeredis). Not shared between threads: make one each.
 
@@ -190,9 +176,12 @@ class RedisBus:
     server may have become the one that writes.
     """
 
-    def __init__(self, client: "redis.Redis", lines: Lines | None = None) -> None:
+    def __init__(
+        self, client: "redis.Redis", lines: Lines | None = None, system: SystemIdentity | None = None
+    ) -> None:
         self._redis = client
         self._lines = lines or Lines()
+        self._claim = Claim(client, system)
         self._commits: dict[str, int] = {}
         """The number of the last commit that Redis acknowledged, by service that took over."""
         self._commit = client.register_script(COMMIT)
@@ -258,16 +247,28 @@ class RedisBus:
     def length(self, key: str) -> int:
         return int(self._ask(lambda: self._redis.xlen(key)))
 
+    def claim(self) -> None:
+        """Claim this Redis for the system of this bus. Raises ForeignSystem: it belongs to another."""
+        self._guard(self._claim.make)
+
     def take_over(self, service: str, held: int = 0) -> Stored:
         """Take the next epoch of a service and return what it had committed. Fences all earlier instances.
 
-        `held` is the epoch this instance had before it lost touch with Redis, 0 at its start.
+        `held` is the epoch this instance had before it lost touch with Redis, 0 at its start. One that ran
+        already waits for its own Redis where it finds that of another system.
 
         Raises:
+            ForeignSystem: this Redis belongs to another system; only at the start.
             Fenced: another instance has taken over since.
             CommitsAhead: more is stored than this bus has written.
             StateUnreadable: positions or commits are none.
         """
+        try:
+            self.claim()
+        except ForeignSystem as error:
+            if held:
+                raise BusUnavailable(str(error)) from error
+            raise
         keys: list[str] = [state_key(service)]
         acknowledged = self._commits.get(service, 0)
         args: list[str | int] = [held, self._owner, acknowledged]
@@ -440,8 +441,10 @@ def may_be_left_out(key: str) -> bool:
     return found is not None and found[0].may_be_left_out
 
 
-def connect(url: str, *, timeout_s: int = 5) -> RedisBus:
+def connect(url: str, *, timeout_s: int = 5, system: SystemIdentity | None = None) -> RedisBus:
     """Return a bus over `url` (`redis://`, `rediss://` or `unix://`) whose client never retries a write.
+
+    What takes over with it claims the Redis for `system` first.
 
     Raises:
         ValueError: not an address that redis-py understands.
@@ -455,7 +458,7 @@ def connect(url: str, *, timeout_s: int = 5) -> RedisBus:
         socket_connect_timeout=timeout_s,
         health_check_interval=0,
     )
-    return RedisBus(client, lines)
+    return RedisBus(client, lines, system)
 
 
 def _fields(write: Write) -> list[str]:

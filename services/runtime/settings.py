@@ -16,6 +16,8 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from redis.connection import parse_url
 
+from services.contracts.system import SHIPPED_NAME, SystemMode
+
 CONFIG_DIR_VARIABLE = "ARB_CONFIG_DIR"
 LOOPBACK = "127.0.0.1"
 
@@ -143,6 +145,10 @@ class RuntimeSettings(SectionSettings):
     model_config = SettingsConfigDict(env_prefix="ARB_RUNTIME_")
 
     redis_url: str = "redis://127.0.0.1:6379/0"
+    system: str = Field(SHIPPED_NAME, pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
+    """The name of this system, the same on each of its machines. A Redis serves one system alone."""
+    system_mode: SystemMode = SystemMode.REAL
+    """`simulated` where the broker is a simulated one; `arb up` says so to what it starts."""
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     log_file: str = ""
     """Where structured lines go; empty writes to stderr."""

@@ -5,12 +5,14 @@ that `from PyQt5.QAxContainer import QAxWidget` works on any system. `python -m
 services.simulator.host MODULE [ARGS]` installs it and runs the module as the program it is.
 """
 
+import os
 import runpy
 import sys
 import types
 
 from PyQt5.QtCore import QCoreApplication, QEventLoop
 
+from services.contracts.system import SystemMode
 from services.simulator.control import QAxWidget, SimulatorAway
 
 CONTAINER = "PyQt5.QAxContainer"
@@ -41,6 +43,7 @@ def main() -> None:
     if len(sys.argv) < 2:
         sys.exit("usage: python -m services.simulator.host MODULE [ARGS...]")
     install()
+    os.environ["ARB_RUNTIME_SYSTEM_MODE"] = SystemMode.SIMULATED.value
     sys.argv = sys.argv[1:]
     try:
         runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -8,8 +8,9 @@ import sys
 import time
 from pathlib import Path
 
+from services.contracts.system import SystemIdentity
 from services.gateway import halt_file
-from services.gateway.settings import GatewaySettings
+from services.gateway.settings import GatewaySettings, system_of
 from services.gateway.supervisor.child import Child
 from services.gateway.supervisor.lock import Taken, take
 from services.gateway.supervisor.reporter import SOURCE, Reporter
@@ -22,13 +23,14 @@ from services.gateway.watched import look
 from services.market.errors import ConfigError
 from services.market.files import MarketRules, load_market, read_day_plan
 from services.market.market_clock import REAL_TIME, MarketClock
-from services.runtime.bus import connect
+from services.runtime.bus import BusUnavailable, RedisBus, connect
 from services.runtime.logs import configure_logs
 from services.runtime.private import keep_private
 from services.runtime.process import EXIT_BAD_SETTINGS
 from services.runtime.settings import RuntimeSettings, SettingsError, config_dir, load_settings
 from services.runtime.slack import WebhookUnusable, post, webhook_url
 from services.runtime.stop_signals import stop_on_signals
+from services.runtime.system import ForeignSystem
 
 GATEWAY_LOG = "gateway.log"
 OWN_LOG = "gateway-supervisor.log"
@@ -65,15 +67,25 @@ def main() -> int:
     return 0
 
 
+def _bus(runtime: RuntimeSettings, system: SystemIdentity) -> RedisBus:
+    """Return the bus of this system. Raises BusUnavailable where Redis is away, or that of another system."""
+    bus = connect(runtime.redis_url, timeout_s=REDIS_TIMEOUT_S, system=system)
+    try:
+        bus.claim()
+    except ForeignSystem as error:
+        raise BusUnavailable(str(error)) from error
+    return bus
+
+
 def _shell(
     runtime: RuntimeSettings, settings: SupervisorSettings, gateway: GatewaySettings, rules: MarketRules,
     clock: MarketClock, logs: Path,
 ) -> tuple[Shell, Reporter, SessionEnd]:  # fmt: skip
     stop = stop_on_signals()
     ending = SessionEnd(stop.set, lambda why: halt_file.lay(gateway.halt_file, why, time.time_ns()))
-    url = webhook_url(config_dir())
+    url, system = webhook_url(config_dir()), system_of(runtime, gateway)
     reporter = Reporter(
-        lambda: connect(runtime.redis_url, timeout_s=REDIS_TIMEOUT_S),
+        lambda: _bus(runtime, system),
         None if url is None else lambda payload: post(url, payload),
         redis_away_s=settings.redis_away_s, repeat_s=settings.repeat_s, host=socket.gethostname(),
         language=settings.language,

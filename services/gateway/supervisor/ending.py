@@ -4,12 +4,13 @@ import signal
 from typing import Final
 
 from services.gateway.effects import EXIT_PLANNED_CUT, EXIT_RECONNECT, EXIT_REFUSED
-from services.runtime.process import EXIT_BAD_SETTINGS, EXIT_FENCED, EXIT_STATE
+from services.runtime.process import EXIT_BAD_SETTINGS, EXIT_FENCED, EXIT_FOREIGN, EXIT_STATE
 
 PLANNED_CUT: Final = EXIT_PLANNED_CUT
 FUTILE: Final = {
     EXIT_BAD_SETTINGS: "its settings cannot be used",
     EXIT_STATE: "its stored state or its log of intentions cannot be read, or Redis does not take its writes",
+    EXIT_FOREIGN: "its Redis belongs to another system",
     EXIT_REFUSED: "the login is not what its settings say",
 }
 """Starting again changes nothing: a person must look."""

@@ -10,14 +10,18 @@ import pytest
 import redis
 
 from services.contracts.streams import state_key
-from services.contracts.terms import TradingDate
+from services.contracts.system import SystemIdentity, SystemMode
+from services.contracts.terms import GatewayMode, TradingDate
 from services.gateway import intention_log
 from services.gateway.app import _rehearsed
 from services.gateway.intention_log import IntentionLog, LogDamaged
+from services.gateway.settings import GatewaySettings, system_of
 from services.gateway.shell import SOURCE
 from services.gateway.state import GatewayState
 from services.runtime.bus import RedisBus
 from services.runtime.parts import StateUnreadable
+from services.runtime.process import EXIT_FOREIGN
+from services.runtime.settings import RuntimeSettings, SettingsError
 
 from .desk import fresh
 
@@ -94,3 +98,33 @@ def test_a_stored_state_of_another_build_takes_nothing(
     with pytest.raises(StateUnreadable):
         _rehearsed(RedisBus(held), IntentionLog(tmp_path), first)
     assert held.hgetall(state_key(SOURCE)) == before
+
+
+def test_live_trading_needs_a_system_of_a_name_of_its_own() -> None:
+    live = GatewaySettings(_env_file=None, mode="live", live_account="1234567811")
+    named = RuntimeSettings(_env_file=None, system="desk-1")
+    assert str(system_of(named, live)) == "desk-1 (real)"
+    with pytest.raises(SettingsError, match="shipped name"):
+        system_of(RuntimeSettings(_env_file=None, system="arb"), live)
+    with pytest.raises(SettingsError, match="simulated"):
+        system_of(named.model_copy(update={"system_mode": SystemMode.SIMULATED}), live)
+    simulated = live.model_copy(update={"mode": GatewayMode.SIMULATED})
+    assert str(system_of(named, simulated)) == "desk-1 (simulated)"
+
+
+def test_a_gateway_of_another_system_takes_no_epoch(redis_url: str, tmp_path: Path) -> None:
+    client = redis.Redis.from_url(redis_url)
+    client.flushall()
+    RedisBus(client, system=SystemIdentity("desk-1", SystemMode.REAL)).claim()
+    known = {name: value for name, value in os.environ.items() if not name.startswith("ARB_")}
+    ended = subprocess.run(
+        [sys.executable, "-m", "services.simulator.host", "services.gateway"], cwd=REPO, text=True,
+        capture_output=True, timeout=60, env={
+            **known, "ARB_RUNTIME_REDIS_URL": redis_url, "ARB_GATEWAY_STATE_DIR": str(tmp_path),
+            "ARB_GATEWAY_HALT_FILE": str(tmp_path / "HALT"), "ARB_RUNTIME_SYSTEM": "desk-1",
+            "QT_QPA_PLATFORM": "offscreen",
+        },
+    )  # fmt: skip
+    assert ended.returncode == EXIT_FOREIGN and "desk-1 (simulated)" in ended.stderr
+    assert not client.exists(state_key(SOURCE))
+    client.flushall()
