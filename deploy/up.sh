@@ -13,7 +13,7 @@ profile=()
 build=(--build)
 for argument in "$@"; do
   case $argument in
-    --simulator) profile=(--profile simulator) ;;
+    --simulator) profile=(--profile simulator) && export ARB_RUNTIME_SYSTEM_MODE=simulated ;;
     --no-build) build=() ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; fail "$argument is no option" ;;
@@ -32,12 +32,16 @@ for name in ARB_REDIS_PASSWORD ARB_GRAFANA_PASSWORD; do
 done
 [[ "$(value ARB_REDIS_PASSWORD)" =~ ^[A-Za-z0-9]+$ ]] ||
   fail "ARB_REDIS_PASSWORD in .env holds more than letters and digits; it becomes part of an address"
-# A secret must not be empty. What nobody named leads nowhere, and Alertmanager says so.
-for name in SLACK_WEBHOOK_URL ARB_HEARTBEAT_URL; do
-  [ -n "$(value "$name")" ] && continue
-  export "$name=http://127.0.0.1:9/not-configured"
-  note "$name is empty in .env: nothing is sent there"
-done
+# Alertmanager's secrets must not be empty. Where nobody named an address they lead nowhere, and it says so; the
+# notifier gets the address as it is, or none, and looks in config/slack.toml. Compose prefers the shell to .env.
+named() { if [ -n "${!1+x}" ]; then printf '%s' "${!1}"; else value "$1"; fi; }
+nowhere=http://127.0.0.1:9/not-configured
+webhook=$(named SLACK_WEBHOOK_URL)
+heartbeat=$(named ARB_HEARTBEAT_URL)
+[ -n "$webhook" ] ||
+  note "SLACK_WEBHOOK_URL is empty: Alertmanager posts nowhere, the notifier by config/slack.toml, else to its log"
+[ -n "$heartbeat" ] || note "ARB_HEARTBEAT_URL is empty: nobody notices when this machine as a whole is gone"
+export ARB_ALERTMANAGER_WEBHOOK="${webhook:-$nowhere}" ARB_ALERTMANAGER_HEARTBEAT="${heartbeat:-$nowhere}"
 if [ ${#profile[@]} -eq 0 ] && [[ "$(value ARB_METRICS_GATEWAY)" == gateway:* ]]; then
   note "ARB_METRICS_GATEWAY in .env names the simulated gateway, which does not run: name the Windows machine"
 fi

@@ -1,6 +1,7 @@
 """Commands about processes: `demo`, `up`, `down`, `observe`, `doctor`."""
 
 import sys
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Annotated
@@ -17,12 +18,17 @@ from services.cli.launch import LaunchOptions, end, launch, stop
 from services.cli.link import address_in_use
 from services.cli.options import (
     DEFAULT_RUN,
+    ByOption,
     JsonOption,
+    ReasonOption,
     RedisOption,
     RunOption,
+    check_writable,
     configuration,
     console,
+    name_or_login,
     open_desk,
+    reason_or_ask,
     run_option,
 )
 from services.cli.picture import Album
@@ -32,10 +38,15 @@ from services.cli.report import DayReport
 from services.cli.stack import Stack
 from services.cli.supervisord import managed
 from services.cli.top import need_terminal, watch
+from services.cli.wind_down import Trading, wind_down
 from services.contracts.terms import GatewayMode
 from services.runtime.stop_signals import stopped_by_signals
 
 RUN_PANEL = "Run"
+SettleOption = Annotated[
+    float, typer.Option("--wait", metavar="SECONDS", min=0, max=600,
+                        help="How long open pairs may take to come to their end."),
+]  # fmt: skip
 DayOption = Annotated[
     str, typer.Option(metavar="YYYY-MM-DD", help="Simulate this date, begun now; default: real time.")
 ]
@@ -73,8 +84,8 @@ def demo(
 
     Exit code 0 only if the day ended flat, profit and account agree to the won, and nothing died.
     """
-    _check_writable("--json", json_file)
-    _check_writable("--picture", picture)
+    check_writable("--json", json_file)
+    check_writable("--picture", picture)
     options = DemoOptions(seconds, seed, configuration(), redis, date, kill, keep, metrics_port, nxt_ioc)
     to_stdout = json_file is not None and str(json_file) == "-"
     screen = console(stderr=to_stdout)
@@ -118,35 +129,72 @@ def up(
     )  # fmt: skip
     with stopped_by_signals() as told:
         stack = launch(options, lambda text: console().print(text, soft_wrap=True), told)
-    running = sum(process.state == "RUNNING" for process in managed(stack.folder))
+    running = sum(process.runs for process in managed(stack.folder))
     console().print(f"[green]{running} processes run[/]; logs are in {stack.folder / 'logs'}")
     console().print("Watch with `arb top`, stop with `arb down`.")
 
 
 def down(
-    run: RunOption = DEFAULT_RUN,
-    wait: Annotated[
-        float, typer.Option(metavar="SECONDS", help="How long open pairs may take to come to their end.",
-                            min=0, max=600)
-    ] = 10.0,
+    run: RunOption = DEFAULT_RUN, wait: SettleOption = 10.0,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="End the processes although pairs are open; needs a reason.")
+    ] = False,
+    reason: ReasonOption = "", by: ByOption = "",
 ) -> None:  # fmt: skip
     """Stop the services that `arb up` started: first new pairs, then the processes, last started first.
 
-    Pairs that are still open then stay as they are and go on at the next start. What runs on after its
-    supervisord was killed, or without its record, is stopped too. Exit code 1 if a pair is open, or something
-    did not end well or runs on.
+    Where pairs stay open the processes go on, without new pairs, and the exit code is 1; with --anyway they
+    end, and the pairs go on at the next start. What could not be learned is named and bars nothing. Exit code
+    1 too if something was not known, did not end well or runs on.
     """
-    unwell = stop(run, wait)
+    if anyway:
+        reason = reason_or_ask(reason)
+    stack = Stack.attach(run)
+    if stack is not None and stack.alive:
+        trading = wind_down(stack.redis_url, _who(by), reason or "arb down", wait)
+        _say(trading.lines())
+        if trading.open and not anyway:
+            again = f"arb down{run_option(run)} --anyway --reason ..."
+            _say([f"Nothing was ended; `{again}` ends it all the same."])
+            raise typer.Exit(EXIT_FAILED)
+    else:
+        trading = Trading()
+    unwell = stop(run)
     if unwell is None:
         console().print(f"Nothing runs in {run}.")
         for folder, count in run_folders().items():
-            words = f"Elsewhere {count} processes run: `arb down{run_option(folder)}` stops them."
-            console().print(escape(words), soft_wrap=True)
+            _say([f"Elsewhere {count} processes run: `arb down{run_option(folder)}` stops them."])
         return
-    for line in ("Everything is stopped.", *unwell):
-        console().print(escape(line), soft_wrap=True)
-    if unwell:
+    _say(("Everything is stopped.", *unwell))
+    if unwell or not trading.ended:
         raise typer.Exit(EXIT_FAILED)
+
+
+def wind_down_only(
+    redis: RedisOption = "", run: RunOption = DEFAULT_RUN, wait: SettleOption = 10.0,
+    reason: ReasonOption = "", by: ByOption = "",
+) -> None:  # fmt: skip
+    """Stop entries and wait until nothing is open; the processes go on. `arb down` begins with it.
+
+    Names what is open and what could not be learned; exit code 1 then.
+    """
+    trading = wind_down(address_in_use(redis, run), _who(by), reason or "arb wind-down", wait)
+    _say(trading.lines())
+    if not trading.ended:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _who(by: str) -> str:
+    """A stop is never refused because nobody knows who asks."""
+    try:
+        return name_or_login(by)
+    except UsageFault:
+        return "arb down"
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        console().print(escape(line), soft_wrap=True)
 
 
 def observe(
@@ -201,16 +249,11 @@ def doctor(
 def add_to(app: typer.Typer) -> None:
     for command in (demo, up, down, observe, doctor):
         app.command(rich_help_panel=RUN_PANEL)(command)
+    app.command("wind-down", rich_help_panel=RUN_PANEL)(wind_down_only)
 
 
 def _nothing() -> AbstractContextManager[None]:
     return nullcontext()
-
-
-def _check_writable(option: str, path: Path | None) -> None:
-    """Refuse what could not be written before a day was spent on it."""
-    if path is not None and str(path) != "-" and not path.resolve().parent.is_dir():
-        raise UsageFault(f"{option} {path}: there is no folder {path.resolve().parent}", "Make it first.")
 
 
 def _write(report: DayReport, path: Path) -> None:

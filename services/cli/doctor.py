@@ -22,6 +22,9 @@ from services.cli.fleet import groups_of
 from services.cli.funds import funds_off_in
 from services.cli.link import Link, open_link
 from services.cli.preflight import Check, checks_of
+from services.cli.processes import MANAGER
+from services.cli.stack import Stack
+from services.cli.system import system_of
 from services.contracts.limits import LOSSLESS_ALARM, NS_PER_MS, NS_PER_S
 from services.contracts.streams import TABLE
 from services.contracts.threshold import ThresholdTable
@@ -61,6 +64,7 @@ def examine(config_dir: Path, redis_url: str, run: Path, date: str = "") -> Iter
     yield from (_settings(name) for name in SETTINGS)
     yield from _halt_file()
     yield _room(run)
+    yield _left_over(run)
     yield from _redis(redis_url)
 
 
@@ -188,6 +192,31 @@ def _room(run: Path) -> Check:
     return Check("disk", free_gb >= ROOM_GB, f"{free_gb} GB free at {folder}", f"Free at least {ROOM_GB} GB.")
 
 
+def _left_over(run: Path) -> Check:
+    """Whether something runs in the run folder that nothing there starts again or stops."""
+    try:
+        stack = Stack.attach(run)
+    except UsageFault as fault:
+        return Check("run folder", False, fault.what, fault.mend)
+    left = () if stack is None or MANAGER in stack.alive else stack.alive
+    words = (
+        f"left over in {run}, without {MANAGER}: {', '.join(left)}" if left else "nothing is left over in it"
+    )
+    return Check("run folder", not left, words, f"End it with `arb down --run {run}`.")
+
+
+def _system(link: Link) -> Check:
+    """Whether services of this folder's settings may start over this Redis."""
+    found = system_of(link)
+    try:
+        own = load_settings(RuntimeSettings).system
+    except SettingsError as error:
+        return Check("redis system", False, str(error), "Mend what it names.")
+    words = "claimed by no system yet" if found is None else found.shown()
+    mend = f"This folder's settings name {own}: name another Redis, or see `arb system adopt -h`."
+    return Check("redis system", found is None or found.name == own, words, mend)
+
+
 def _redis(url: str) -> Iterator[Check]:
     try:
         link = open_link(url)
@@ -196,6 +225,7 @@ def _redis(url: str) -> Iterator[Check]:
         return
     yield _version(link)
     yield _writes(link)
+    yield _system(link)
     yield from _durability(link)
     yield from _clock(link)
     yield _lengths(link)

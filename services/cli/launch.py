@@ -1,14 +1,14 @@
 """Starting and stopping a stack that outlives the command: `arb up`, `arb observe`, `arb down`.
 
-supervisord runs the processes, so that one that ends is there again within seconds. Down means: no new
-pairs, open ones brought to their end as far as that takes seconds, then every process, last started first.
+supervisord runs the processes, so that one that ends is there again within seconds. Down means every process,
+last started first, after trading was ended (`wind_down`).
 """
 
 import fcntl
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,32 +21,29 @@ from services.cli.fleet import GATEWAY, FleetPlan, groups_of, heartbeats_of, pro
 from services.cli.link import Link, open_link, refuse_used
 from services.cli.options import run_option
 from services.cli.processes import ADDRESS_VARIABLE, MANAGER, REDIS, running_in
-from services.cli.requests import ask
-from services.cli.snapshot import board_now
 from services.cli.stack import STOP_TIMEOUT_S, Death, Stack, died
 from services.cli.supervisord import managed, manager_program
 from services.cli.surroundings import day_at_any_hour
+from services.cli.system import refuse_foreign, refuse_served, starting_alone
 from services.cli.targets import TARGETS_FILE, write_targets
-from services.contracts.limits import HEARTBEAT_MS
-from services.contracts.messages.control import StopRequested
 from services.contracts.messages.status import Heartbeat
 from services.contracts.streams import STATUS, key_of
-from services.contracts.terms import GatewayMode, TradingState
+from services.contracts.system import SystemIdentity, SystemMode
+from services.contracts.terms import GatewayMode
 from services.market.files import read_day_plan, write_day_plan
 from services.market.market_clock import DayPlan
-from services.runtime.bus import BusUnavailable
 from services.runtime.private import private_folder
 from services.runtime.redaction import shown_address
 from services.runtime.redis_server import find_redis
 from services.runtime.settings import RuntimeSettings, load_settings
 from services.runtime.stop_signals import StopFlag
+from services.runtime.system import own_system
 
 READY_TIMEOUT_S: Final = 60
 STOP_ALL_S: Final = 90.0
 """supervisord stops its processes one after the other."""
 STOP_ROUNDS: Final = 3
 START_LOCK: Final = "start.lock"
-SETTLE_POLL_S: Final = 0.2
 DAY_PLAN_FILE: Final = "day_plan.json"
 OF_A_DAY: Final = "-day"
 """What a day at any hour leaves in a run folder is kept apart: a real day must not find its dates."""
@@ -93,7 +90,12 @@ def launch(options: LaunchOptions, say: Callable[[str], None], stop: StopFlag) -
     day = _day_of(options)
     for sentence in warnings_of(findings_in(options.config_dir, "" if day is None else day.trading_date)):
         say(sentence)
-    private_folder(options.run)
+    try:
+        private_folder(options.run)
+    except OSError as error:
+        raise UsageFault(
+            f"--run {options.run}: {error.strerror}", "Name a folder that can be made."
+        ) from error
     with _alone(options.run):
         _refuse_running(options.run)
         if day is not None and options.at_any_hour:
@@ -114,35 +116,53 @@ def _alone(run: Path) -> Iterator[None]:
 
 
 def _started(options: LaunchOptions, plan: FleetPlan, say: Callable[[str], None], stop: StopFlag) -> Stack:
-    stack = _with_redis(options, heartbeats_of(plan), say)
+    stack = _with_redis(options, say)
     try:
-        written = write_targets(plan)
-        if written is not None:
-            say(f"metrics: {written} names the targets for Prometheus")
         link = open_link(stack.redis_url)
-        follower = link.follow([key_of(STATUS)], tail=1)
-        began_ns = link.bus.time_ns()
-        fleet = programs(plan)
-        stack.start(manager_program(fleet, stack.folder, stack.cwd))
-        say(f"started {', '.join(program.name for program in fleet)}")
-        heard: set[str] = set()
-        wanted = set(heartbeats_of(plan))
-        deadline = time.monotonic() + READY_TIMEOUT_S
-        while not wanted <= heard:
-            heard |= {
-                item.message.service for item in follower.read(100)
-                if isinstance(item.message, Heartbeat) and item.message.started_at_ns >= began_ns
-            }  # fmt: skip
-            _check(stack, wanted - heard, deadline)
-            if stop.is_set():
-                raise Interrupted("stopped before all were heard")
+        with starting_alone(link, stack.folder):
+            refuse_foreign(link, _own_system(options))
+            if REDIS not in stack.processes:
+                refuse_served(link, heartbeats_of(plan))
+            _start_and_hear(stack, plan, link, say, stop)
         link.close()
     except BaseException:
-        with suppress(OSError):  # the terminal may be gone
-            say("stopping what was started")
+        if stack.alive:
+            with suppress(OSError):  # the terminal may be gone
+                say("stopping what was started")
         end(stack)
         raise
     return stack
+
+
+def _own_system(options: LaunchOptions) -> SystemIdentity:
+    """What is started here with a simulated gateway is a simulated system, whatever the settings say."""
+    own = own_system(load_settings(RuntimeSettings))
+    return replace(own, mode=SystemMode.SIMULATED) if options.gateway else own
+
+
+def _start_and_hear(
+    stack: Stack, plan: FleetPlan, link: Link, say: Callable[[str], None], stop: StopFlag
+) -> None:
+    """Start every process and wait until each has been heard."""
+    written = write_targets(plan)
+    if written is not None:
+        say(f"metrics: {written} names the targets for Prometheus")
+    follower = link.follow([key_of(STATUS)], tail=1)
+    began_ns = link.bus.time_ns()
+    fleet = programs(plan)
+    stack.start(manager_program(fleet, stack.folder, stack.cwd))
+    say(f"started {', '.join(program.name for program in fleet)}")
+    heard: set[str] = set()
+    wanted = set(heartbeats_of(plan))
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while not wanted <= heard:
+        heard |= {
+            item.message.service for item in follower.read(100)
+            if isinstance(item.message, Heartbeat) and item.message.started_at_ns >= began_ns
+        }  # fmt: skip
+        _check(stack, wanted - heard, deadline)
+        if stop.is_set():
+            raise Interrupted("stopped before all were heard")
 
 
 def end(stack: Stack) -> list[str]:
@@ -167,43 +187,15 @@ def end(stack: Stack) -> list[str]:
     return unwell
 
 
-def stop(run: Path, settle_s: float = 0) -> list[str] | None:
-    """Stop the stack of a run folder; returns a sentence for each that did not end well, None if none ran.
-
-    Trading stops first: entries are paused, and open pairs have `settle_s` seconds to come to their end.
-    """
+def stop(run: Path) -> list[str] | None:
+    """Stop the stack of a run folder; returns a sentence for each that did not end well, None if none ran."""
     stack = Stack.attach(run)
     (run / TARGETS_FILE).unlink(missing_ok=True)
     if stack is None:
         return None
     ran = stack.alive
-    unwell = _settle(stack.redis_url, settle_s) if ran and settle_s else []
-    unwell += end(stack)
+    unwell = end(stack)
     return unwell if ran else None
-
-
-def _settle(redis_url: str, settle_s: float) -> list[str]:
-    """Pause entries and wait for open pairs; returns a sentence for each thing that is not well."""
-    deadline = time.monotonic() + settle_s
-    unwell: list[str] = []
-    try:
-        link = open_link(redis_url)
-        board, now_ns = board_now(link)
-        if board.state is TradingState.ARMED:
-            pause = StopRequested(target=TradingState.PAUSE_ENTRY, by="arb down", reason="arb down")
-            if not ask(link, pause, settle_s).done:
-                unwell.append("nobody answered that entries are paused")
-        while board.executor is not None and board.executor.pairs and time.monotonic() < deadline:
-            time.sleep(SETTLE_POLL_S)
-            board, now_ns = board_now(link)
-    except (Fault, BusUnavailable) as error:
-        return [f"trading could not be paused before: {error}"]
-    names = [] if board.executor is None else [pair.pair_id for pair in board.executor.pairs]
-    if names:
-        unwell.append(f"still open, and worked on again at the next start: {', '.join(names)}")
-    elif "executor" in board.services and not board.alive("executor", now_ns):
-        unwell.append("the executor was silent: what is open is not known")
-    return unwell
 
 
 def _refuse_running(run: Path) -> None:
@@ -213,29 +205,6 @@ def _refuse_running(run: Path) -> None:
         raise UsageFault(f"a stack runs in {run} already: {', '.join(stack.alive)}{unwatched}",
                          f"Stop it with `arb down{run_option(run)}`, or choose another folder with "
                          "`--run`.")  # fmt: skip
-
-
-def _refuse_served(link: Link, services: Sequence[str]) -> None:
-    """Refuse a Redis over which others run these services: each that is started here would take over.
-
-    A heartbeat may be the last of a service that has just been stopped: the next one is waited for.
-    """
-    board, now_ns = board_now(link)
-    if not any(board.alive(name, now_ns) for name in services):
-        return
-    follower = link.follow([key_of(STATUS)], tail=1)
-    living: dict[str, str] = {}
-    deadline = time.monotonic() + 2 * HEARTBEAT_MS / 1_000
-    while time.monotonic() < deadline:
-        living |= {
-            item.message.service: item.message.instance for item in follower.read(100)
-            if isinstance(item.message, Heartbeat) and item.envelope.ts_init_ns > now_ns
-            and item.message.service in services
-        }  # fmt: skip
-    if living:
-        names = ", ".join(f"{name} ({instance})" for name, instance in sorted(living.items()))
-        raise UsageFault(f"services run over {link.address} already: {names}",
-                         "Stop them there, or name another Redis with `--redis URL`.")  # fmt: skip
 
 
 def _day_of(options: LaunchOptions) -> DayPlan | None:
@@ -267,7 +236,7 @@ def _plan(options: LaunchOptions) -> FleetPlan:
     )  # fmt: skip
 
 
-def _with_redis(options: LaunchOptions, services: Sequence[str], say: Callable[[str], None]) -> Stack:
+def _with_redis(options: LaunchOptions, say: Callable[[str], None]) -> Stack:
     """A stack on the Redis given or configured; one of our own only where none was named."""
     address = options.redis or configured_address(os.environ)
     run = options.run.resolve()
@@ -275,7 +244,6 @@ def _with_redis(options: LaunchOptions, services: Sequence[str], say: Callable[[
         link = open_link(address)
         if options.at_any_hour:
             refuse_used(link)
-        _refuse_served(link, services)
         link.close()
         say(f"Redis: {shown_address(address)}")
         return Stack(run, address, cwd=Path.cwd(), tied=options.tied)

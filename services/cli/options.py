@@ -1,6 +1,7 @@
 """Options that many commands share, spelled and explained once."""
 
 import getpass
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -88,6 +89,19 @@ def configuration() -> Path:
         raise UsageFault(f"there is no configuration folder {folder}",
                          "Run `arb` in the project's folder, or set ARB_CONFIG_DIR.")  # fmt: skip
     return folder
+
+
+def check_writable(option: str, path: Path | None) -> None:
+    """Refuse what could not be written before a day was spent on it."""
+    if path is None or str(path) == "-":
+        return
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise UsageFault(f"{option} {path}: there is no folder {folder}", "Make it first.")
+    if path.is_dir():
+        raise UsageFault(f"{option} {path} is a folder", "Name a file in it.")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise UsageFault(f"{option} {path}: this user may not write there", "Name another file.")
 
 
 def may_ask() -> bool:

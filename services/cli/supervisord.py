@@ -19,24 +19,27 @@ from services.cli.faults import UsageFault
 from services.cli.processes import CONFIG_FILE, LOG_FILE_VARIABLE, LOGS, MANAGER
 from services.cli.stack import STOP_TIMEOUT_S, Program
 from services.runtime.private import OTHERS, private_folder
-from services.runtime.process import EXIT_BAD_SETTINGS, EXIT_STATE
+from services.runtime.process import EXIT_BAD_SETTINGS, EXIT_FOREIGN, EXIT_STATE, SUPERVISED_START_S
 from services.runtime.sockets import socket_path
 
 SOCKET: Final = "supervisord.sock"
 PID_FILE: Final = "supervisord.pid"
-FUTILE: Final = (EXIT_BAD_SETTINGS, EXIT_STATE)
+FUTILE: Final = (EXIT_BAD_SETTINGS, EXIT_STATE, EXIT_FOREIGN)
 """Exit codes after which a new start would end the same way."""
 _MEANING: Final = {
     EXIT_BAD_SETTINGS: " (its settings cannot be used)",
     EXIT_STATE: " (its stored state does not fit this build, or Redis does not take its writes)",
+    EXIT_FOREIGN: " (its Redis belongs to another system)",
 }
-START_SECONDS: Final = 3
+START_SECONDS: Final = SUPERVISED_START_S
 """One that ends sooner failed at its start: the next try waits a second longer than the one before."""
 START_TRIES: Final = 20
 OUT_BYTES: Final = 5_000_000
 OUT_BACKUPS: Final = 3
 AGAIN_S: Final = 5
 RUNNING: Final = frozenset({"RUNNING"})
+UP: Final = RUNNING | {"STARTING"}
+FAILING: Final = "BACKOFF"
 DOWN: Final = frozenset({"FATAL", "EXITED", "STOPPED", "UNKNOWN"})
 
 
@@ -53,6 +56,11 @@ class Managed:
     @property
     def given_up(self) -> bool:
         return self.state in DOWN
+
+    @property
+    def runs(self) -> bool:
+        """Whether there is a process; supervisord says STARTING for its first seconds."""
+        return self.pid != 0 and self.state in UP
 
 
 def configuration_of(programs: Sequence[Program], folder: Path, cwd: Path) -> str:
@@ -144,6 +152,10 @@ def process_lines(processes: Sequence[Managed], up_s: int | None = None) -> list
             lines.append(
                 f"{process.name} is down: it ended with exit code {process.exit_code}{meaning}; "
                 f"`arb logs {process.name}` says why, `arb down` and `arb up` start all again"
+            )
+        elif process.state == FAILING:
+            lines.append(
+                f"{process.name} failed at its start and is tried again; `arb logs {process.name}` says why"
             )
         elif process.state not in RUNNING:
             lines.append(f"{process.name} is being started ({process.state.lower()})")

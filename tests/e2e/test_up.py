@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,7 +27,7 @@ class Desk:
         self.folder = folder
 
     def arb(self, *args: str) -> "subprocess.CompletedProcess[str]":
-        env = {**os.environ, "PYTHONPATH": str(ROOT), "ARB_CONFIG_DIR": str(ROOT / "config")}
+        env = {**os.environ, "PYTHONPATH": str(ROOT), "ARB_CONFIG_DIR": str(self.folder / "config")}
         return subprocess.run(
             [sys.executable, "-m", "services.cli", *args, "--run", str(self.folder / "run")],
             env=env, cwd=self.folder, capture_output=True, text=True, timeout=120, check=False,
@@ -49,12 +50,13 @@ def is_running(pid: int) -> bool:
 def desk() -> Iterator[Desk]:
     with tempfile.TemporaryDirectory(prefix="up") as name:
         desk = Desk(Path(name))
+        shutil.copytree(ROOT / "config", desk.folder / "config")
         try:
             started = desk.arb("up")
             assert started.returncode == 0, started.stdout + started.stderr
             yield desk
         finally:
-            desk.arb("down", "--wait", "0")
+            desk.arb("down", "--wait", "0", "--anyway", "--reason", "the test is over")
 
 
 def test_a_killed_service_is_there_again_within_seconds_and_status_says_so(desk: Desk) -> None:
@@ -72,6 +74,7 @@ def test_a_second_executor_for_some_seconds_leaves_the_desk_with_one(desk: Desk)
     before = desk.process("executor")["pid"]
     env = {
         **os.environ, "PYTHONPATH": str(ROOT), "ARB_CONFIG_DIR": str(ROOT / "config"),
+        "ARB_RUNTIME_SYSTEM_MODE": "simulated",
         "ARB_RUNTIME_REDIS_URL": f"unix://{(desk.folder / 'run' / 'redis' / 'redis.sock').resolve()}",
     }  # fmt: skip
     second = subprocess.Popen([sys.executable, "-m", "services.executor"], env=env, cwd=desk.folder)
@@ -92,11 +95,23 @@ def test_logs_of_all_processes_come_as_one(desk: Desk) -> None:
     assert [row["ts"] for row in rows] == sorted(row["ts"] for row in rows)
 
 
+def test_a_service_whose_settings_cannot_be_used_is_given_up_and_its_log_says_why(desk: Desk) -> None:
+    file = desk.folder / "config" / "notifier.toml"
+    shipped = file.read_text(encoding="utf-8")
+    file.write_text(shipped + "\nno_such_key = 1\n", encoding="utf-8")
+    os.kill(desk.process("notifier")["pid"], signal.SIGKILL)
+    until("it is given up", lambda: "notifier is down" in desk.arb("status").stdout)
+    assert "its settings cannot be used" in desk.arb("status").stdout
+    assert "no_such_key" in desk.arb("logs", "notifier", "-n", "30").stdout
+    file.write_text(shipped, encoding="utf-8")
+
+
 def test_down_leaves_nothing_running(desk: Desk) -> None:
     pids = [process["pid"] for process in json.loads(desk.arb("status", "--json").stdout)["processes"]]
     assert len(pids) > 5
     stopped = desk.arb("down")
-    assert stopped.returncode == 0 and "Everything is stopped" in stopped.stdout
+    assert stopped.returncode == 0, stopped.stdout
+    assert "nothing is open" in stopped.stdout and "Everything is stopped" in stopped.stdout
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
     assert "Nothing runs" in desk.arb("down").stdout
 

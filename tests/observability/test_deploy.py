@@ -14,8 +14,11 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from services.cli.stack_file import ProcessRecord, StackRecord, write_stack_file
+from services.cli.wind_down import NOTHING_OPEN
 from services.contracts.metrics import SERVICES
 from services.market.files import load_symbol_map
+from services.runtime.settings import RuntimeSettings
 from tests.support.monitoring_tools import or_skip
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -106,14 +109,16 @@ def test_every_variable_of_the_compose_file_is_explained() -> None:
     needed = set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", text)) | {
         secret["environment"] for secret in COMPOSE["secrets"].values()
     }
-    assert sorted(needed - explained) == []
+    set_by_up = set(re.findall(r"(ARB_ALERTMANAGER_[A-Z]+)=", (DEPLOY / "up.sh").read_text("utf-8")))
+    assert sorted(needed - explained - set_by_up) == []
 
 
 def test_no_variable_looks_like_a_setting_that_a_service_would_refuse() -> None:
     """One `.env` serves containers and services without them, which refuse an unknown ARB_<SECTION>_ key."""
     names = set(re.findall(r"^#? ?([A-Z_]+)=", (DEPLOY / "env.example").read_text("utf-8"), re.MULTILINE))
     prefixes = tuple(f"ARB_{name.upper()}_" for name in (*SERVICES, "runtime", "supervisor"))
-    assert [name for name in names if name.startswith(prefixes)] == []
+    known = {f"ARB_RUNTIME_{field.upper()}" for field in RuntimeSettings.model_fields}
+    assert [name for name in names - known if name.startswith(prefixes)] == []
 
 
 def test_the_image_is_built_from_the_lock_alone() -> None:
@@ -173,14 +178,12 @@ def test_the_scripts_pass_shellcheck() -> None:
 
 SHIM: Final = """#!{python}
 import json, os, sys
-state, open_pairs = os.environ["STATE"], int(os.environ["OPEN"])
 with open(os.environ["CALLS"], "a") as calls:
-    calls.write(json.dumps(sys.argv[1:]) + "\\n")
+    calls.write(json.dumps([os.environ.get("SLACK_WEBHOOK_URL"), *sys.argv[1:]]) + "\\n")
 words = sys.argv[1:]
-if "status" in words and "arb" in words:
-    print(json.dumps({{"state": state, "risk": {{"open_pairs": open_pairs}}}}, indent=2))
-elif "ps" in words and "--quiet" in words:
-    print("container")
+runs = os.environ["RUNS"].split()
+if "wind-down" in words and ("run" in words and "image" in runs or words[words.index("-T") + 1] in runs):
+    print(os.environ["SAID"])
 sys.exit(int(os.environ.get("FAIL", "0")) if os.environ.get("FAIL_AT", "never") in words else 0)
 """
 """Stands where docker would: notes how it was called, and answers for `arb` inside a container."""
@@ -191,7 +194,7 @@ def desk(tmp_path: Path) -> Callable[..., tuple[subprocess.CompletedProcess[str]
     """Runs a script of deploy/ in a copy of its own, with the shim for docker; returns the calls of it."""
     folder = tmp_path / "desk"
     (folder / "deploy").mkdir(parents=True)
-    for name in ("up.sh", "down.sh", "compose.yaml"):
+    for name in ("up.sh", "down.sh", "clean.sh", "compose.yaml"):
         (folder / "deploy" / name).write_bytes((DEPLOY / name).read_bytes())
         (folder / "deploy" / name).chmod(0o755)
     shims, calls = tmp_path / "shims", tmp_path / "calls"
@@ -207,7 +210,7 @@ def desk(tmp_path: Path) -> Callable[..., tuple[subprocess.CompletedProcess[str]
             (folder / ".env").write_text(env_file, encoding="utf-8")
             (folder / ".env").chmod(0o600)
         path = f"{shims}:/usr/bin:/bin" if docker else "/usr/bin:/bin"
-        own = {"PATH": path, "CALLS": str(calls), "STATE": "armed", "OPEN": "0", **environment}
+        own = {"PATH": path, "CALLS": str(calls), "SAID": NOTHING_OPEN, "RUNS": "risk", **environment}
         done = run(str(folder / "deploy" / script), *arguments, env=own, input=said)
         lines = calls.read_text("utf-8").splitlines() if calls.exists() else []
         return done, [json.loads(line) for line in lines]
@@ -224,7 +227,7 @@ def verbs(calls: list[list[str]]) -> list[str]:
     told = []
     for call in calls:
         words = call[call.index("arb") + 1 :] if "arb" in call else call
-        told += [word for word in words if word in ("reduce", "disarm", "halt", "down", "up")][:1]
+        told += [word for word in words if word in ("wind-down", "disarm", "down", "up")][:1]
     return told
 
 
@@ -249,26 +252,76 @@ def test_up_waits_for_health_and_says_so_when_it_does_not_come(desk: Desk) -> No
     assert done.returncode == 1 and "not everything became healthy" in done.stderr
 
 
+@pytest.mark.parametrize("env_file", ["", "SLACK_WEBHOOK_URL=\n"])
+def test_up_hands_no_dead_address_to_the_notifier(desk: Desk, env_file: str) -> None:
+    """What it hands over would come before config/slack.toml, and before the notifier's own log."""
+    done, calls = desk("up.sh", env_file=FILLED + env_file)
+    assert done.returncode == 0 and {call[0] for call in calls} == {None}
+    own = "https://hooks.slack.com/services/T0/B0/exported"
+    done, calls = desk("up.sh", env_file=FILLED + env_file, SLACK_WEBHOOK_URL=own)
+    assert calls[-1][0] == own and "SLACK_WEBHOOK_URL is empty" not in done.stderr
+
+
 def test_down_stops_trading_first(desk: Desk) -> None:
     done, calls = desk("down.sh", env_file=FILLED)
     assert done.returncode == 0, done.stderr
-    assert verbs(calls) == ["reduce", "disarm", "down"]
+    assert verbs(calls) == ["wind-down", "disarm", "down"]
 
 
-def test_down_leaves_a_halt_as_it_is(desk: Desk) -> None:
-    _, calls = desk("down.sh", env_file=FILLED, STATE="halted")
-    assert verbs(calls) == ["down"]
+@pytest.mark.parametrize(("runs", "asked"), [("risk", 1), ("executor", 2), ("notifier", 3), ("image", 4)])
+def test_down_asks_in_whichever_container_runs_and_stops_nothing_with_a_pair_open(
+    desk: Desk, runs: str, asked: int
+) -> None:
+    done, calls = desk("down.sh", env_file=FILLED, SAID="open: pair P1 of 005930, selling", RUNS=runs)
+    assert done.returncode == 1 and "nothing was stopped" in done.stderr and "P1" in done.stderr
+    assert verbs(calls) == ["wind-down"] * asked
 
 
-def test_down_stops_nothing_while_trading_cannot_be_ended(desk: Desk) -> None:
-    done, calls = desk("down.sh", env_file=FILLED, FAIL_AT="reduce", FAIL="1")
+def test_down_names_what_is_not_known_and_stops(desk: Desk) -> None:
+    done, calls = desk(
+        "down.sh", env_file=FILLED, SAID="not known: what is open: the executor was never heard"
+    )
+    assert done.returncode == 1 and "executor was never heard" in done.stderr
+    assert verbs(calls) == ["wind-down", "down"]
+
+
+def test_down_takes_silence_for_no_answer(desk: Desk) -> None:
+    done, calls = desk("down.sh", env_file=FILLED, RUNS="nothing")
     assert done.returncode == 1 and "nothing was stopped" in done.stderr
-    assert verbs(calls) == ["reduce"]
+    assert "down" not in verbs(calls)
 
 
-def test_down_by_force_halts_first(desk: Desk) -> None:
-    _, calls = desk("down.sh", "--force", env_file=FILLED, FAIL_AT="reduce", FAIL="1")
-    assert verbs(calls) == ["reduce", "halt", "down"]
+@pytest.mark.parametrize("environment", [{"SAID": "open: pair P1"}, {"RUNS": "nothing"}])
+def test_down_goes_on_anyway_for_a_reason(desk: Desk, environment: dict[str, str]) -> None:
+    assert "needs a reason" in desk("down.sh", "--anyway", env_file=FILLED)[0].stderr
+    done, calls = desk("down.sh", "--anyway", "sold by hand", env_file=FILLED, **environment)
+    assert done.returncode == 1 and verbs(calls)[-1] == "down"
+    assert all("sold by hand" in call for call in calls if "wind-down" in call)
+
+
+def test_clean_refuses_while_something_runs_or_is_not_archived(desk: Desk, tmp_path: Path) -> None:
+    folder = tmp_path / "desk"
+    run_folder = folder / "run"
+    (folder / ".venv").mkdir()
+    (run_folder / "gateway").mkdir(parents=True)
+    for environ in ({"ARB_RUNTIME_LOG_FILE": str(run_folder / "logs" / "risk.log")}, {}):
+        living = subprocess.Popen(["sleep", "60"], env={"PATH": "/usr/bin:/bin", **environ})
+        born = Path(f"/proc/{living.pid}/stat").read_text("ascii").rpartition(")")[2].split()[19]
+        record = ProcessRecord(name="risk", pid=living.pid, born="" if environ else born)
+        write_stack_file(run_folder, StackRecord(redis_url="", processes=(record,)))
+        try:
+            done, _ = desk("clean.sh")
+        finally:
+            living.kill()
+            living.wait()
+        assert done.returncode == 1 and str(living.pid) in done.stderr and "arb down" in done.stderr
+    for name in ("HALT", "gateway/intentions-2026-11-23.jsonl", "redis.aof"):
+        (run_folder / name).touch()
+        done, _ = desk("clean.sh")
+        assert done.returncode == 1 and name in done.stderr
+        (run_folder / name).unlink()
+    assert (folder / ".venv").exists() and desk("clean.sh")[0].returncode == 0
+    assert not run_folder.exists() and not (folder / ".venv").exists()
 
 
 def test_down_deletes_volumes_only_after_the_word(desk: Desk) -> None:

@@ -22,11 +22,13 @@ from services.cli.link import Seen, open_link, with_database
 from services.cli.preflight import Check
 from services.cli.processes import running_in
 from services.cli.stack import Program, Stack
+from services.cli.system import starting_alone
 from services.contracts.envelope import Message
-from services.contracts.limits import NS_PER_S
-from services.contracts.streams import STATUS, key_of
-from services.contracts.terms import Severity
-from services.runtime.bus import Write
+from services.contracts.messages.alerts import AlertRaised
+from services.contracts.streams import ALERTS, START_KEY, SYSTEM_KEY
+from services.contracts.system import SystemIdentity, SystemMode
+from services.contracts.terms import GatewayMode, Severity
+from services.runtime.bus import RedisBus
 from tests.unit.cli.builders import NOW_NS, alert, closed, envelope, gateway_status, heartbeat, risk_status
 
 CONFIG = Path(__file__).parents[3] / "config"
@@ -128,7 +130,7 @@ def test_a_second_stack_in_the_same_folder_is_refused(tmp_path: Path, redis_url:
         assert result.exit_code == 2
         assert "arb down" in result.stderr
         assert stack.processes["risk"].alive
-        assert arb("down").exit_code == 0
+        assert "Everything is stopped" in arb("down", "--wait", "0").output
         assert not stack.processes["risk"].alive
     finally:
         stack.stop_all()
@@ -264,6 +266,65 @@ def test_a_redis_over_which_services_run_already_is_refused(redis_url: str, tmp_
     assert running_in(tmp_path / "run") == []
 
 
+def test_a_redis_of_another_system_is_refused_until_it_is_adopted(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = open_link(redis_url)
+    link.client.flushall()
+    desk = SystemIdentity("desk-1", SystemMode.REAL, "/opt/arb", "host1", "2026-11-23T00:00:00Z")
+    RedisBus(link.client, system=desk).claim()
+    for command in (("up",), ("up", "--no-gateway")):
+        result = arb(*command, "--redis", redis_url)
+        assert result.exit_code == 2 and "desk-1 (real) of /opt/arb on host1" in result.stderr
+    assert running_in(tmp_path / "run") == [] and not link.client.exists(START_KEY)
+    adopt = ("system", "adopt", "--redis", redis_url, "--by", "kim")
+    assert arb(*adopt).exit_code == 2, "a reason is needed"
+    monkeypatch.setenv("ARB_RUNTIME_SYSTEM", "desk-2")
+    assert arb(*adopt, "--reason", "new name").exit_code == 0
+    assert "desk-2 (real)" in arb("system", "show", "--redis", redis_url).output
+    told = [entry.decoded().body for entry in link.bus.tail(ALERTS.key, 1)]
+    assert isinstance(told[0], AlertRaised) and "kim: new name" in told[0].detail
+    result = arb("up", "--redis", redis_url)
+    assert result.exit_code == 2 and "desk-2 (simulated)" in result.stderr, "a simulated one over a real one"
+    link.erase()
+    link.close()
+
+
+def test_a_redis_is_not_adopted_while_services_run_over_it(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = open_link(redis_url)
+    link.client.flushall()
+    RedisBus(link.client, system=SystemIdentity("desk-1", SystemMode.REAL)).claim()
+    monkeypatch.setattr("services.cli.system.living", lambda link, services=(): {"risk": "elsewhere-7"})
+    result = arb("system", "adopt", "--redis", redis_url, "--reason", "r", "--by", "kim")
+    assert result.exit_code == 2 and "risk (elsewhere-7)" in result.stderr
+    assert link.client.hget(SYSTEM_KEY, "name") == b"desk-1"
+    link.erase()
+    link.close()
+
+
+def test_a_simulated_system_does_not_claim_what_a_live_gateway_wrote(redis_url: str) -> None:
+    link = open_link(redis_url)
+    link.client.flushall()
+    link.append(gateway_status().model_copy(update={"mode": GatewayMode.LIVE}), cause="c")
+    result = arb("up", "--redis", redis_url)
+    assert result.exit_code == 2 and "live gateway" in result.stderr
+    assert not link.client.exists(SYSTEM_KEY)
+    link.erase()
+    link.close()
+
+
+def test_two_starts_over_one_redis_at_the_same_moment_are_one(redis_url: str, tmp_path: Path) -> None:
+    link = open_link(redis_url)
+    link.client.flushall()
+    with starting_alone(link, Path("/elsewhere/run")):
+        result = arb("up", "--redis", redis_url)
+        assert result.exit_code == 2 and "/elsewhere/run" in result.stderr
+    assert running_in(tmp_path / "run") == [] and not link.client.exists(START_KEY)
+    link.close()
+
+
 def test_a_second_start_in_the_same_folder_at_the_same_moment_is_refused(
     redis_url: str, tmp_path: Path
 ) -> None:
@@ -273,20 +334,3 @@ def test_a_second_start_in_the_same_folder_at_the_same_moment_is_refused(
     assert result.exit_code == 2
     assert "another command is starting" in result.stderr
     assert running_in(tmp_path / "run") == []
-
-
-def test_down_says_that_what_a_silent_executor_holds_is_not_known(redis_url: str, tmp_path: Path) -> None:
-    link = open_link(redis_url)
-    link.client.flushall()
-    old_ns = link.bus.time_ns() - 60 * NS_PER_S
-    old = envelope(heartbeat("executor"), old_ns)
-    link.bus.append([Write(key_of(STATUS), old)])
-    stack = Stack(tmp_path / "run", redis_url, cwd=tmp_path)
-    stack.start(Program("risk", (sys.executable, "-S", "-c", "import time; time.sleep(60)")))
-    try:
-        result = arb("down")
-    finally:
-        stack.stop_all()
-    assert result.exit_code == 1
-    assert "what is open is not known" in result.output
-    link.close()

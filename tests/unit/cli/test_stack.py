@@ -14,14 +14,17 @@ from pathlib import Path
 
 import pytest
 
+from services.cli.doctor import examine
 from services.cli.faults import Fault, UsageFault
-from services.cli.launch import end
+from services.cli.launch import LaunchOptions, end, launch
 from services.cli.processes import run_folders, running_in
 from services.cli.stack import Program, Stack
 from services.cli.stack_file import STACK_FILE, read_stack_file
-from services.runtime.redis_server import find_redis
+from services.runtime.redis_server import NoRedis, find_redis
+from services.runtime.stop_signals import StopFlag
 
 REPO = Path(__file__).parents[3]
+CONFIG = REPO / "config"
 
 WAITS = "import sys,time; print('up', flush=True); time.sleep(60)"
 TELLS_WHEN_STOPPED = """
@@ -268,6 +271,27 @@ def test_a_redis_without_record_and_folder_is_found_by_its_socket() -> None:
             threading.Thread(target=server.process.wait).start()
             assert end(left) == [] and running_in(folder) == []
         finally:
+            server.stop()
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("stands_still", [False, True])
+def test_a_redis_that_was_left_over_is_found_and_gets_no_twin(stands_still: bool) -> None:
+    with tempfile.TemporaryDirectory(prefix="arb") as name:
+        run = Path(name) / "run"
+        server = find_redis("", run / "redis")
+        assert server.process is not None
+        try:
+            if stands_still:
+                server.process.send_signal(signal.SIGSTOP)
+            with pytest.raises(NoRedis, match="left over"):
+                find_redis("", run / "redis")
+            checks = {check.name: check for check in examine(CONFIG, "redis://127.0.0.1:1", run)}
+            assert not checks["run folder"].ok and "redis" in checks["run folder"].detail
+            with pytest.raises(UsageFault, match="already: redis"):
+                launch(LaunchOptions(run, CONFIG), print, StopFlag())
+        finally:
+            server.process.send_signal(signal.SIGCONT)
             server.stop()
 
 

@@ -34,7 +34,7 @@ def test_programs_start_in_the_order_of_the_fleet_and_stop_the_other_way_round(t
 
 def test_an_end_that_a_new_start_cannot_mend_is_no_reason_for_one(tmp_path: Path) -> None:
     conf = read(configuration_of([Program("risk", ("x",))], tmp_path, tmp_path))["program:risk"]
-    assert (conf["autorestart"], conf["exitcodes"]) == ("unexpected", "2,4")
+    assert (conf["autorestart"], conf["exitcodes"]) == ("unexpected", "2,4,6")
 
 
 @given(st.text(st.characters(codec="ascii", exclude_categories=["C"], exclude_characters='"'), min_size=1))
@@ -74,7 +74,12 @@ def test_only_what_is_not_as_it_was_started_is_told() -> None:
     )  # fmt: skip
     lines = process_lines(processes, 101)
     assert [line.split()[0] for line in lines] == ["executor", "notifier", "gateway"]
-    assert "7 s ago" in lines[0] and "exit code 2" in lines[1]
+    assert "7 s ago" in lines[0] and "exit code 2" in lines[1] and "failed at its start" in lines[2]
+
+
+def test_a_process_that_has_just_been_started_runs() -> None:
+    states = ("RUNNING", "STARTING", "BACKOFF", "FATAL", "EXITED")
+    assert [Managed("risk", state, 5, 1, 0).runs for state in states] == [True, True, False, False, False]
 
 
 def test_where_none_runs_there_is_nothing(tmp_path: Path) -> None:
