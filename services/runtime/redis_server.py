@@ -126,6 +126,8 @@ def _refuse_left_over(url: str, folder: Path) -> None:
     try:
         with redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=1) as client:
             told: Any = client.info("server")
+    except redis.exceptions.TimeoutError as error:
+        raise NoRedis(f"a Redis still runs in {folder} and stands still: end it") from error
     except (redis.exceptions.RedisError, OSError):
         return
     left_over = f"a Redis (process {told['process_id']}) still runs in {folder}"

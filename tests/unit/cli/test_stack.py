@@ -284,7 +284,7 @@ def test_a_redis_that_was_left_over_is_found_and_gets_no_twin(stands_still: bool
         try:
             if stands_still:
                 server.process.send_signal(signal.SIGSTOP)
-            with pytest.raises(NoRedis, match="left over"):
+            with pytest.raises(NoRedis, match="still runs"):
                 find_redis("", run / "redis")
             checks = {check.name: check for check in examine(CONFIG, "redis://127.0.0.1:1", run)}
             assert not checks["run folder"].ok and "redis" in checks["run folder"].detail
