@@ -21,7 +21,7 @@ from services.cli.fleet import FleetPlan, metrics_ports
 from services.contracts.metric import Kind
 from services.contracts.metrics import BY_NAME, metrics_of
 from services.contracts.terms import TradingDate
-from services.notifier.journal_audit import read_date
+from services.notifier.journal_record import read_date
 from tests.e2e.test_demo import frozen, start
 
 __all__ = ["frozen"]

@@ -67,7 +67,7 @@ ALERTS_RAISED = counter(
 BUS_ERRORS = counter("arb_bus_errors_total", "Times Redis did not answer or refused.")
 LEFT_OUT = counter(
     "arb_outputs_left_out_total", "Messages that Redis did not take and the step went without, by stream.",
-    STREAM, from_start=False,
+    STREAM, from_start=False, left_out="the critical alert `output_left_out` names each stream",
 )  # fmt: skip
 BUS_DOWN = gauge(
     "arb_bus_down_seconds", Unit.SECONDS,
