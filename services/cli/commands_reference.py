@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from rich.markup import escape
 
 from services.cli.board import Board
-from services.cli.commands_trading import STEER_PANEL, finish
+from services.cli.commands_trading import STEER_PANEL, finish, finish_stop
 from services.cli.faults import Fault, UnknownName, UsageFault
 from services.cli.options import (
     DEFAULT_RUN,
@@ -32,8 +32,8 @@ from services.cli.options import (
 from services.cli.requests import ask
 from services.cli.silence import require_word, silence_of
 from services.cli.snapshot import board_now
+from services.cli.stops import ask_stop
 from services.cli.wording import proposal_words
-from services.contracts.envelope import Message
 from services.contracts.in_force import Reference
 from services.contracts.messages.control import (
     LimitChangeRequested,
@@ -229,10 +229,11 @@ def _pause(
         what = f"{symbol!r} is not in the symbol map in force"
         raise UnknownName(what, symbol, known, "arb symbols show")
     code = Symbol(symbol)
-    request: Message = SymbolPauseRequested(symbol=code, by=by, reason=reason)
-    if not paused:
-        request = SymbolResumeRequested(symbol=code, by=by, reason=reason, stop_count=board.stop_count)
-    finish(ask(link, request, wait), as_json)
+    if paused:
+        finish_stop(ask_stop(link, SymbolPauseRequested(symbol=code, by=by, reason=reason), wait), as_json)
+        return
+    resume = SymbolResumeRequested(symbol=code, by=by, reason=reason, stop_count=board.stop_count)
+    finish(ask(link, resume, wait), as_json)
 
 
 def _in_force(board: Board) -> Reference:

@@ -1,18 +1,21 @@
 """Commands that change what the desk allows: states, flatten, residuals, latches, acknowledgements."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 from rich.markup import escape
 
 from services.cli.board import Board
+from services.cli.commands_halt import halt_now
 from services.cli.commands_watch import checks_json, print_checks, whole_preflight
 from services.cli.faults import EXIT_FAILED, Fault, UnknownName, UsageFault
 from services.cli.link import Link
 from services.cli.options import (
     DEFAULT_RUN,
     DEFAULT_WAIT_S,
+    RUN_HELP,
     ByOption,
     JsonOption,
     ReasonOption,
@@ -32,6 +35,7 @@ from services.cli.requests import Outcome, ask
 from services.cli.silence import open_rows, require_word, silence_of
 from services.cli.snapshot import board_now
 from services.cli.steering import state_request
+from services.cli.stops import Stopping, ask_stop
 from services.cli.wording import krw
 from services.cli.wording import shares as shares_of
 from services.contracts.messages.control import (
@@ -45,16 +49,16 @@ from services.contracts.messages.control import (
 )
 from services.contracts.reference import SymbolEntry
 from services.contracts.terms import GatewayMode, Latch, Severity, TradingState
-from services.runtime.bus import BusUnavailable
 from services.runtime.visible import visible_line
 
 STEER_PANEL = "Steer"
+SUPERVISOR = "supervisor"
+"""The HALT file that goes by itself."""
 ONCE_SILENT_S = 0.2
-HALT_WITHOUT_REDIS = (
-    "Lay the file HALT on the gateway's machine: `deploy\\windows\\halt.cmd` on Windows, `touch var/HALT` in "
-    "its folder on Linux (HALT in the run folder under `arb up`). It stops without Redis. "
-    'docs/going-live.md, "By hand", has what comes after.'
-)
+RunAsItIs = Annotated[Path, typer.Option("--run", metavar="FOLDER", readable=False, help=RUN_HELP)]
+"""A run folder of another user holds no halt back."""
+AS_TYPED: Final = {"ignore_unknown_options": True, "allow_extra_args": True}
+"""A word that nobody understands holds no halt back."""
 
 residual_app = typer.Typer(no_args_is_help=True, help="Positions that could not be sold: list, resolve.")
 latch_app = typer.Typer(no_args_is_help=True, help="Stops that only a person lifts.")
@@ -112,24 +116,23 @@ def reduce(
 
 
 def halt(
-    reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
+    context: typer.Context,
+    reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunAsItIs = DEFAULT_RUN,
     wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
     lift: Annotated[bool, typer.Option("--lift", help="End the halt; the desk is disarmed then.")] = False,
     yes: YesOption = False,
 ) -> None:  # fmt: skip
-    """Stop everything now: the gateway sends only cancels, also if nothing else but Redis is alive.
+    """Stop everything now: the gateway sends only cancels. It asks nothing and needs only an address.
 
-    A halt holds over pauses, arming and trading dates; `arb halt --lift` alone ends it.
+    Where the gateway does not answer, the HALT file is laid beside it, or you are told how. A halt holds over
+    pauses, arming and trading dates; `arb halt --lift` alone ends it.
     """
-    if lift:
-        _lift(reason, by, redis, run, wait, as_json, yes=yes)
+    if not lift:
+        halt_now(reason or " ".join(context.args), by, redis, run, wait, as_json=as_json)
         return
-    try:
-        _stop(TradingState.HALTED, reason, by, redis, run, wait, as_json)
-    except UsageFault:
-        raise
-    except (Fault, BusUnavailable) as error:
-        raise Fault(f"the halt may not have arrived: {error}", HALT_WITHOUT_REDIS) from error
+    if context.args:
+        raise UsageFault(f"{' '.join(context.args)!r} is not understood", "See `arb halt --help`.")
+    _lift(reason, by, redis, run, wait, as_json, yes=yes)
 
 
 def disarm(
@@ -149,6 +152,10 @@ def flatten(
     reason, by = reason_or_ask(reason), name_or_login(by)
     link = open_desk(redis, run)
     board, now_ns = board_now(link)
+    file = board.gateway.halt_file if board.gateway is not None else ""
+    if file not in ("", SUPERVISOR):
+        raise Fault(f"refused: {file} lies beside the gateway, which sends only cancels",
+                    "Remove it on the gateway's machine, then `arb flatten` again.")  # fmt: skip
     every, silence = open_rows(board, now_ns)
     held = [row for row in every if symbol in ("", row.symbol)]
     known = {row.symbol for row in held} | {entry.krx_code for entry in symbols_of(board)}
@@ -283,6 +290,17 @@ def finish(outcome: Outcome, as_json: bool, more: Sequence[str] = ()) -> None:
         raise typer.Exit(EXIT_FAILED)
 
 
+def finish_stop(stopping: Stopping, as_json: bool) -> None:
+    """Print who has taken a stop in and who has not; exit 1 where one of them has not."""
+    if as_json:
+        print_json(stopping.as_json())
+    else:
+        for taken, line in stopping.lines():
+            console().print(f"[{'green' if taken else 'red'}]{escape(line)}[/]", soft_wrap=True)
+    if not stopping.done:
+        raise typer.Exit(EXIT_FAILED)
+
+
 def finish_all(names: Sequence[str], outcomes: Sequence[Outcome], as_json: bool) -> None:
     """Print what was answered to each, by name; exit 1 where nobody answered one of them."""
     if as_json:
@@ -315,7 +333,8 @@ def stranded_of(board: Board) -> list[dict[str, str | int]]:
 
 def add_to(app: typer.Typer) -> None:
     for command in (arm, pause, reduce, halt, disarm, flatten, ack):
-        app.command(rich_help_panel=STEER_PANEL)(command)
+        settings = AS_TYPED if command is halt else None
+        app.command(rich_help_panel=STEER_PANEL, context_settings=settings)(command)
     app.add_typer(residual_app, name="residual", rich_help_panel=STEER_PANEL)
     app.add_typer(latch_app, name="latch", rich_help_panel=STEER_PANEL)
 
@@ -325,7 +344,7 @@ def _stop(
 ) -> None:
     """Stop without a look at anything."""
     request = StopRequested(target=target, by=name_or_login(by), reason=reason_or_ask(reason))
-    finish(ask(open_desk(redis, run), request, wait), as_json)
+    finish_stop(ask_stop(open_desk(redis, run), request, wait), as_json)
 
 
 def _reach(
@@ -341,11 +360,13 @@ def _reach(
     link = open_desk(redis, run)
     board, _ = board_now(link)
     request = state_request(board, target, by, reason)
-    if not isinstance(request, StopRequested):
-        if not (loosen or may_ask() or board.state is TradingState.HALTED):
-            raise UsageFault(f"refused: the desk is {board.state}, which is stricter than {target}",
-                             "Add --loosen where more is meant to be allowed.")  # fmt: skip
-        _agree_to_more(board, yes=yes or loosen)
+    if isinstance(request, StopRequested):
+        finish_stop(ask_stop(link, request, wait), as_json)
+        return
+    if not (loosen or may_ask() or board.state is TradingState.HALTED):
+        raise UsageFault(f"refused: the desk is {board.state}, which is stricter than {target}",
+                         "Add --loosen where more is meant to be allowed.")  # fmt: skip
+    _agree_to_more(board, yes=yes or loosen)
     finish(ask(link, request, wait), as_json)
 
 

@@ -20,6 +20,7 @@ from services.contracts.envelope import Envelope, Message, Unreadable
 from services.contracts.streams import EVERY_KEY, TICKS, home_of, key_of
 from services.runtime.bus import Entry, RedisBus, Write, connect
 from services.runtime.comparison import Comparison
+from services.runtime.parts import StateUnreadable
 from services.runtime.redaction import redacted, shown_address
 from services.runtime.settings import RuntimeSettings, load_settings
 from services.runtime.standing import entry_order
@@ -73,6 +74,13 @@ class Link:
         envelope = self.envelope(message, cause=cause, source=source)
         self.write(envelope)
         return envelope
+
+    def committed(self, service: str) -> Mapping[str, str]:
+        """Return what a service has committed reading; none where what stands there cannot be meant."""
+        try:
+            return self.bus.positions(service)
+        except StateUnreadable:
+            return {}
 
     def envelope(self, message: Message, *, cause: str, source: str = "cli") -> Envelope:
         """Return what `append` would write."""

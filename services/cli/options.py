@@ -20,9 +20,8 @@ RedisOption = Annotated[
     typer.Option("--redis", metavar="URL", help="Redis address; default: ARB_RUNTIME_REDIS_URL, the running "
                  "stack's, or config/runtime.toml.", show_default=False),
 ]  # fmt: skip
-RunOption = Annotated[
-    Path, typer.Option("--run", metavar="FOLDER", help="Folder of logs, sockets and the record of what runs.")
-]
+RUN_HELP = "Folder of logs, sockets and the record of what runs."
+RunOption = Annotated[Path, typer.Option("--run", metavar="FOLDER", help=RUN_HELP)]
 ReasonOption = Annotated[
     str, typer.Option("--reason", "-r", help="Why; kept in the journal. Asked for on a terminal.")
 ]

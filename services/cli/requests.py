@@ -1,4 +1,4 @@
-"""A person's request on its stream (stops, control), and what became of it: done, refused or unknown.
+"""A person's request, and what became of it: done, refused or unknown. Stops have a module of their own.
 
 A request is one message with a name and a reason. Who owns the matter answers on a stream, and an answer
 belongs to the request that caused it. Where no message answers, the owner's committed position shows that it
@@ -39,8 +39,6 @@ from services.contracts.messages.control import (
     RequestRefused,
     RequestWithdrawn,
     ResidualClaimed,
-    StopRequested,
-    SymbolPauseRequested,
     SymbolResumed,
     SymbolResumeRequested,
     TradingStateChanged,
@@ -109,7 +107,7 @@ class Outcome:
 
     def lines(self) -> list[str]:
         """Return what there is to tell, a sentence a line."""
-        told = [text for answer in self.answers if (text := _words(self.request.body, answer))]
+        told = [text for answer in self.answers if (text := _words(answer))]
         if self.done:
             return told or [f"taken in by {', '.join(self.taken_by)}"]
         return [*told, *self._silence()]
@@ -226,7 +224,7 @@ class _Asking:
             return ()
         key, reached = key_of(home_of(type(self.request.body))), entry_order(self.entry_id)
         end = entry_order(self.link.bus.standing([key]).last_ids.get(key, "0-0"))
-        read = ((name, self.link.bus.positions(name).get(key, "0-0")) for name in self.expected.takers)
+        read = ((name, self.link.committed(name).get(key, "0-0")) for name in self.expected.takers)
         return tuple(name for name, at in read if reached <= entry_order(at) <= end)
 
     # -- Ctrl-C --------------------------------------------------------------------------
@@ -260,17 +258,10 @@ def _may_be_obeyed(until_ns: int) -> str:
     return f"The request may be obeyed until {time_text(until_ns)}; look at `arb status` after that."
 
 
-def _words(request: Message, answer: Message) -> str:
+def _words(answer: Message) -> str:
     """An alert that answers says all it has: what is wrong, where, and the next step."""
     if isinstance(answer, AlertRaised):
         return f"{sentence(answer)}: {answer.detail} {answer.next_step}".rstrip()
-    if (
-        isinstance(request, StopRequested)
-        and isinstance(answer, TradingStateChanged)
-        and answer.state is not request.target
-    ):
-        why = f"by {answer.by}: {answer.reason}"
-        return f"no change: the desk is {answer.state} ({why}), which is stricter than {request.target}"
     return sentence(answer)
 
 
@@ -297,10 +288,6 @@ def _expected(message: Message) -> Expected:
 
 
 _EXPECTED: Final[dict[type[Message], Expected]] = {
-    StopRequested: Expected(
-        ("risk", "gateway", "executor"), (TradingStateChanged,),
-        "The gateway and the executor obey a stop without risk, as soon as they have read it.",
-    ),
     TradingStateRequested: _of_risk(TradingStateChanged),
     ArmingCheckRequested: Expected(_RISK, (ArmingChecked,), "Whether arming would work is not known."),
     HaltLiftRequested: _of_risk(TradingStateChanged),
@@ -313,6 +300,5 @@ _EXPECTED: Final[dict[type[Message], Expected]] = {
     ResidualClaimed: Expected(
         ("executor",), (PairClosed,), "The claim is taken in when the executor reads it; is its id right?"
     ),
-    SymbolPauseRequested: Expected(("risk", "executor"), (TradingStateChanged,), _RISK_SILENT),
     AlertAcknowledged: Expected(("notifier",), (), "It will be told again until the notifier has read this."),
 }  # fmt: skip

@@ -32,7 +32,7 @@ def board_now(link: Link) -> tuple[Board, int]:
 def followed_board(link: Link) -> tuple[Board, Follower]:
     """Return the board, and what reads on from there."""
     said = link.bus.said()
-    positions = link.bus.positions(NOTIFIER)
+    positions = link.committed(NOTIFIER)
     lasting = _lasting(link)
     follower = link.follow(BOARD_KEYS, tail=TAIL)
     begun = {key: entry_order(position) for key, position in follower.cursors.items()}

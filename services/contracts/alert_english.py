@@ -137,7 +137,7 @@ WORDS: Final[Mapping[C, Words]] = {
         "A HALT file lies beside the gateway",
         "Nothing but cancels is sent while {file} is there. Every name that begins with halt stops, whatever it is.",
         "Remove it on the gateway's machine when you want to go on, then `arb arm`.",
-        "The HALT file is gone", "The gateway may send again what the trading state allows."),
+        "The HALT file is gone", "The desk is disarmed: `arb arm` when it may trade again."),
     C.HALT_BY_SUPERVISOR: Words(
         "The supervisor keeps the gateway from sending", "{problem}",
         "The supervisor removes its HALT file by itself; `arb status` shows the gateway.",

@@ -96,16 +96,16 @@ ORDERS: Final = Stream(
     "a fill we do not know of, until the next reconciliation",
 )  # fmt: skip
 _STOPPING = (
-    control.StopRequested, control.SymbolPauseRequested, control.HaltFileSeen, control.TradingStateChanged,
-    control.RequestWithdrawn,
+    control.StopRequested, control.SymbolPauseRequested, control.StopTaken, control.HaltFileSeen,
+    control.TradingStateChanged, control.RequestWithdrawn,
 )  # fmt: skip
 STOPS: Final = Stream(
-    "stops", "{arb}:stops", ("cli", "gateway", "risk"), ("gateway", "risk", "executor", "notifier"),
-    _STOPPING, Reading.COMMITTED, None,
+    "stops", "{arb}:stops", ("cli", "gateway", "risk", "executor"),
+    ("gateway", "risk", "executor", "notifier"), _STOPPING, Reading.COMMITTED, None,
     "a stop that is not obeyed",
 )  # fmt: skip
-"""Its entries are handed on before any other of a turn, however many of others wait. Risk's word on the state
-travels in it too: between a stop and the word that answers it there is an order."""
+"""Its entries are handed on before any other of a turn, however many of others wait. The answers travel in it
+too: between a stop and risk's word on the state there is an order, and nothing but stops delays an answer."""
 _RETRIES = (dead.EntryRetryRequested, dead.EntryRetried)
 CONTROL: Final = Stream(
     "control", "{arb}:control", ("cli", "gateway", "detector", "risk", "executor", "notifier"),

@@ -14,6 +14,7 @@ from services.contracts.limits import NS_PER_S
 from services.contracts.messages.control import (
     ReferencePublished,
     StopRequested,
+    StopTaken,
     TradingStateChanged,
 )
 from services.contracts.messages.dead import EntryBuried
@@ -301,13 +302,19 @@ def stop_requested(state: ExecutorState, event: Received) -> Heard:
     """A stop is obeyed before risk confirms it."""
     message = event.message
     assert isinstance(message, StopRequested)
-    return _obeyed(state, state.trading.after_stop(message, event), event.now_ns)
+    heard = _obeyed(state, state.trading.after_stop(message, event), event.now_ns)
+    return replace(heard, said=(taken(heard.state), *heard.said))
 
 
 def state_changed(state: ExecutorState, event: Received) -> Heard:
     message = event.message
     assert isinstance(message, TradingStateChanged)
     return _obeyed(state, state.trading.after_change(message, event), event.now_ns)
+
+
+def taken(state: ExecutorState) -> StopTaken:
+    """Return the word that a stop has been taken in."""
+    return StopTaken(service=state.settings.SECTION, state=state.trading.in_force)
 
 
 def _obeyed(state: ExecutorState, word: TradingWord, now_ns: int) -> Heard:

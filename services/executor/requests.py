@@ -3,6 +3,8 @@
 A wish to sell is decided once, while it holds (`contracts/request_life`). Pauses and claims never expire.
 """
 
+from dataclasses import replace
+
 from services.contracts.envelope import Message
 from services.contracts.messages.control import (
     FlattenRequested,
@@ -20,7 +22,7 @@ from services.contracts.step import Received
 from services.executor import flatten, notices
 from services.executor.closed_pair import ClosedPair
 from services.executor.closing import close
-from services.executor.hearing import Heard, of_symbol, paused_pairs, restated
+from services.executor.hearing import Heard, of_symbol, paused_pairs, restated, taken
 from services.executor.pair import Pair
 from services.executor.phases import OrderLife, PairPhase
 from services.executor.state import ExecutorState
@@ -80,7 +82,8 @@ def pause_requested(state: ExecutorState, event: Received) -> Heard:
     if not message.paused:
         return Heard(state)
     why = f"{message.by} paused the symbol"
-    return paused_pairs(state.but(paused={**state.paused, message.symbol: why}), message.symbol, why)
+    heard = paused_pairs(state.but(paused={**state.paused, message.symbol: why}), message.symbol, why)
+    return replace(heard, said=(taken(heard.state),))
 
 
 def resumed(state: ExecutorState, event: Received) -> Heard:

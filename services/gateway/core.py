@@ -17,6 +17,7 @@ from services.contracts.messages.control import (
     ReferencePublished,
     ResidualClaimed,
     StopRequested,
+    StopTaken,
     SymbolPauseRequested,
     SymbolResumed,
     TradingStateChanged,
@@ -348,17 +349,19 @@ def _delivered(turn: Turn, received: Received) -> None:
             order_desk.command(turn, message, envelope.correlation_id, envelope.ts_event_ns)
         case StopRequested() as message:
             _obey(turn, turn.state.control.word.after_stop(message, received))
+            _say_taken(turn)
         case TradingStateChanged() as message:
             _obey(turn, turn.state.control.word.after_change(message, received))
         case SymbolPauseRequested(symbol=symbol, paused=True):
             control = turn.state.control
             turn.set(control=replace(control, paused={**control.paused, symbol: received.entered_ns}))
             order_desk.pump(turn)
+            _say_taken(turn)
         case SymbolResumed(symbol=symbol):
             _resumed(turn, symbol, received)
         case FlattenStarted(symbol=symbol, asked_ns=asked_ns):
             control = turn.state.control
-            if control.word.still_asks(asked_ns):
+            if not control.word.ended_wish(asked_ns):
                 turn.set(control=replace(control, flatten=control.flatten | {symbol}))
         case ComparisonRequested():
             _compare(turn)
@@ -395,12 +398,30 @@ def _say_stop_again(turn: Turn) -> None:
     turn.say(StopRequested(target=word.in_force, by=stop.by, reason=reason))
 
 
+def _say_taken(turn: Turn) -> None:
+    state = turn.state
+    turn.say(StopTaken(service=SOURCE, name=state.settings.name, state=state.control.in_force))
+
+
 def _obey(turn: Turn, word: TradingWord) -> None:
     """Take back at once what is not allowed any more; a stop that forbids sells ends what a person had asked
     to be flattened by then, and arming does."""
     before = turn.state.control
     ends = word.ended_selling(before.word) or word.in_force.allows_entries
     turn.set(control=replace(before, word=word, flatten=frozenset() if ends else before.flatten))
+    obeyed = turn.mark()
+    try:
+        _take_back(turn, word)
+    except Exception as error:
+        # What cannot be taken back now must not undo the word itself: the gate goes by it.
+        turn.back_to(obeyed)
+        what, problem = f"what {word.in_force} takes back", f"{type(error).__name__}: {error}"
+        turn.alert(
+            "taking-back", AlertCode.GATEWAY_FAILED, Severity.CRITICAL, {"what": what, "problem": problem}
+        )
+
+
+def _take_back(turn: Turn, word: TradingWord) -> None:
     if word.in_force is TradingState.HALTED:
         refusals.deny_waiting(turn, GateReason.HALTED, lambda order: not clockwork.by_hand(turn, order))
     if not word.in_force.allows_entries:

@@ -148,7 +148,9 @@ def _on_buried(state: RiskState, message: EntryBuried, event: Received) -> Step[
     if message.stream_key not in _BOOKED_FROM:
         return Step(state)
     detail = f"Risk gave up entry {message.entry_id} of {message.stream_key}: {message.reason}"
-    return set_latch(state, Latch.RECONCILIATION_DIFFERENCE, detail, event.now_ns)
+    step = steering.on_buried_stop(state, message, event)
+    latched = set_latch(step.state, Latch.RECONCILIATION_DIFFERENCE, detail, event.now_ns)
+    return Step(latched.state, (*step.out, *latched.out))
 
 
 def _on_venue(state: RiskState, message: Message, event: Received) -> Step[RiskState]:
@@ -391,6 +393,7 @@ _HANDLERS: Mapping[type[Message], Handler] = {
     QuoteUpdated: _on_quote,
     status.Heartbeat: _on_heartbeat,
     status.NotifierStatus: _on_notifier,
+    status.GatewayStatus: lambda state, message, event: Step(state.but(halt_file=message.halt_file)),
     status.KeysVanished: _on_vanished,
     EntryBuried: _on_buried,
     status.ExecutorStatus: _on_executor,
@@ -402,7 +405,6 @@ _HANDLERS: Mapping[type[Message], Handler] = {
     venue_state.ConnectionChanged: _on_connection,
     intents.TradeIntent: lambda state, message, event: on_intent(state, message, event.now_ns),
     control.StopRequested: steering.on_stop,
-    control.HaltFileSeen: steering.on_halt_file,
     control.RequestWithdrawn: requests.on_withdrawal,
     control.TradingStateRequested: steering.on_state_request,
     control.ArmingCheckRequested: steering.on_arming_check,

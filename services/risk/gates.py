@@ -19,6 +19,7 @@ class GateKey(StrEnum):
     CONNECTION = "connection"
     RECONCILIATION = "reconciliation"
     ACCOUNT = "account"
+    HALT_FILE = "halt_file"
     HEARTBEAT = "heartbeat"
     BUILDS = "builds"
     IN_FORCE = "in_force"
@@ -31,6 +32,11 @@ class GateKey(StrEnum):
     @property
     def opens_by_the_clock(self) -> bool:
         return self in (GateKey.WINDOW, GateKey.FEED)
+
+    @property
+    def told_by_risk(self) -> bool:
+        """Whether risk rings where it stays closed; the window closes each day, a HALT file rings itself."""
+        return self not in (GateKey.WINDOW, GateKey.HALT_FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +146,13 @@ def _account(state: RiskState, now_ns: int) -> Iterator[str]:
         yield f"The last report of the account is of {state.account.report.trading_date}."
 
 
+def _halt_file(state: RiskState, now_ns: int) -> Iterator[str]:
+    if state.halt_file == "supervisor":
+        yield "The supervisor keeps the gateway from sending; it lets it go by itself."
+    elif state.halt_file:
+        yield f"{state.halt_file} lies beside the gateway, which sends only cancels; remove it there first."
+
+
 def _heartbeats(state: RiskState, now_ns: int) -> Iterator[str]:
     fresh = fresh_beats(state, now_ns)
     absent = [name for name in state.required_services if name not in fresh]
@@ -202,6 +215,7 @@ _GATES: tuple[tuple[GateKey, Callable[[RiskState, int], Iterator[str]]], ...] = 
     (GateKey.CONNECTION, _connection),
     (GateKey.RECONCILIATION, _reconciled),
     (GateKey.ACCOUNT, _account),
+    (GateKey.HALT_FILE, _halt_file),
     (GateKey.HEARTBEAT, _heartbeats),
     (GateKey.BUILDS, _builds),
     (GateKey.IN_FORCE, _in_force),

@@ -237,6 +237,8 @@ class RiskState(State):
     beats: Mapping[str, Beat] = Field(default_factory=dict)
     journal: NotifierStatus | None = None
     """What the notifier last said of itself."""
+    halt_file: str = ""
+    """What lies beside the gateway and stops it, as it last said: a person's entry, or `supervisor`."""
     reload: ReloadAsked | None = None
     files_bad: bool = False
     """Whether it was told that the files cannot be used as they are. An alert ends also after a restart."""

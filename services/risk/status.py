@@ -44,7 +44,7 @@ def report(state: RiskState, now_ns: int) -> Step[RiskState]:
     A gate is told when it is found closed twice in a row: one that only blinks wakes nobody.
     """
     gates = closed_gates(state, now_ns)
-    closed = {gate.key.value: gate for gate in gates if gate.key is not GateKey.WINDOW}
+    closed = {gate.key.value: gate for gate in gates if gate.key.told_by_risk}
     known = state.told - {EXPOSURE_BREACH, ORDERS_BREACH}
     lasting = state.closed_before & set(closed) if state.trading.state.allows_entries else set()
     begun, ended = sorted(lasting - known), sorted(known - set(closed))

@@ -3,28 +3,51 @@
 Every request is answered, caused by it: by the word on the state in force, or by a refusal with its cause.
 """
 
+from services.contracts.envelope import Unreadable, decode
 from services.contracts.messages import control
+from services.contracts.messages.dead import EntryBuried
 from services.contracts.step import Outgoing, Received, Step
+from services.contracts.streams import STOPS
 from services.contracts.terms import TradingState
 from services.risk import alerts, requests, stops
 from services.risk.gates import arming_obstacles
 from services.risk.state import RiskState
 from services.risk.trading_state import TRANSITIONS, Move
 
+HALTED = TradingState.HALTED
 HALTED_FIRST = "the desk is halted; `arb halt --lift` comes first, then `arb arm`"
 
 
 def on_stop(state: RiskState, request: control.StopRequested, event: Received) -> Step[RiskState]:
     """Obey a stop. One that is no stricter than what is in force is counted too, and changes nothing else."""
-    state = stops.with_person(state, request, event)
+    state = stops.taken(state, request, event.envelope.id)
     stricter = request.target.stricter(state.trading.state)
     return moved(state, stricter, request.by, request.reason, event, always=True)
 
 
-def on_halt_file(state: RiskState, seen: control.HaltFileSeen, event: Received) -> Step[RiskState]:
-    """The gateway stops by itself; who decided before it to allow more had not seen that."""
-    counted = stops.with_stop(state, seen.by, seen.reason, "laid a HALT file beside the gateway")
-    return Step(counted, (stops.word_of(counted),))
+def on_buried_stop(state: RiskState, buried: EntryBuried, event: Received) -> Step[RiskState]:
+    """Obey a stop at which risk itself failed: the gateway and the executor hold it until risk says it.
+
+    Of a text that cannot be read any more it is only known that somebody stopped: that is a halt.
+    """
+    if buried.stream_key != STOPS.key:
+        return Step(state)
+    try:
+        envelope = decode(buried.text.encode())
+    except Unreadable:
+        if f'"{control.StopRequested.__name__}"' not in buried.text:
+            return Step(state)
+        why = f"a stop that cannot be read, entry {buried.entry_id}"
+        return moved(stops.counted(state, "somebody", why, HALTED), HALTED, "somebody", why, event)
+    request = envelope.body
+    if isinstance(request, control.SymbolPauseRequested):
+        paused = stops.with_pause(state, request.symbol, request.by, request.reason)
+        return Step(paused, (stops.word_of(paused),))
+    if not isinstance(request, control.StopRequested):
+        return Step(state)
+    state = stops.taken(state, request, envelope.id)
+    stricter = request.target.stricter(state.trading.state)
+    return moved(state, stricter, request.by, request.reason, event, always=True)
 
 
 def on_state_request(

@@ -14,7 +14,7 @@ from services.contracts.messages.control import (
     StopRequested,
     TradingStateChanged,
 )
-from services.contracts.step import Outgoing, Received
+from services.contracts.step import Outgoing
 from services.contracts.terms import Symbol, TradingState
 from services.market.dates import time_text
 from services.risk.state import RiskState, Trading
@@ -53,12 +53,12 @@ def counted(state: RiskState, by: str, reason: str, target: TradingState) -> Ris
     return with_stop(state, by, reason, _DONE[target])
 
 
-def with_person(state: RiskState, request: StopRequested, event: Received) -> RiskState:
+def taken(state: RiskState, request: StopRequested, stop_id: str) -> RiskState:
     """Return the state that has taken in a person's stop: risk's next word says which one it was."""
     state = counted(state, request.by, request.reason, request.target)
-    trading = state.trading.model_copy(update={"stop_id": event.envelope.id})
-    taken: RiskState = state.but(trading=trading)
-    return taken
+    trading = state.trading.model_copy(update={"stop_id": stop_id})
+    known: RiskState = state.but(trading=trading)
+    return known
 
 
 def with_pause(state: RiskState, symbol: Symbol, by: str, why: str) -> RiskState:

@@ -331,9 +331,7 @@ ORDERS = (
     orders.OrderClosed(facts=SOLD, reason="filled"),
     orders.OrderRejected(facts=UNSENT, code="-308", text="주문전송 과부하"),
     orders.OrderUnknown(facts=UNSENT, reason="no answer within 3000 ms"),
-    orders.OrderResolved(
-        facts=BOUGHT, resolution=orders.Resolution.FOUND, evidence="row 0012345 of the day's orders"
-    ),
+    orders.OrderResolved(facts=BOUGHT, resolution=orders.Resolution.FOUND, evidence="row 0012345"),
     orders.CancelRejected(facts=SOLD, code="505", text="취소가능수량 없음"),
     orders.CommandDenied(
         order_id=BUY_ID, pair_id=PAIR_ID, symbol=SAMSUNG, reason=GateReason.LEASE, detail="lease_left_ms=-340"
@@ -372,12 +370,11 @@ BEAT = status.Heartbeat(
 )  # fmt: skip
 CONTROL = (
     control.StopRequested(target=TradingState.HALTED, **DESK),
+    control.StopTaken(service="gateway", name="main", state=TradingState.HALTED),
     control.HaltFileSeen(by="somebody", reason="the file is C:\\arb\\HALT"),
     control.TradingStateRequested(target=TradingState.ARMED, stop_count=1795397412345, **DESK),
     control.HaltLiftRequested(stop_count=1795397412345, **DESK),
-    control.RequestRefused(
-        request="HaltLiftRequested", by="desk", problem="kim halted at 10:03:12: wrong prices; look again"
-    ),
+    control.RequestRefused(request="HaltLiftRequested", by="desk", problem="kim halted at 10:03:12"),
     IN_FORCE,
     control.LatchSet(latch=Latch.UNPLANNED_DISCONNECT, detail="the connection ended at 10:31:07"),
     control.LatchClearRequested(latch=Latch.UNPLANNED_DISCONNECT, **DESK),

@@ -10,6 +10,7 @@ from services.cli import commands_trading
 from services.cli.link import Link, open_link
 from services.cli.requests import Outcome, ask
 from services.cli.snapshot import board_now
+from services.cli.stops import Stopping, ask_stop
 from services.contracts.envelope import Message
 from services.contracts.messages.control import StopRequested, TradingStateRequested
 from services.contracts.messages.status import RiskStatus
@@ -34,26 +35,27 @@ def test_an_arming_that_was_decided_before_a_halt_does_not_lift_it(desk: LiveDes
     arm = TradingStateRequested(
         target=TradingState.ARMED, by="bob", reason="morning", stop_count=desk.stop_count()
     )
-    said: dict[str, Outcome] = {}
+    stopped: list[Stopping] = []
+    asked: list[Outcome] = []
 
-    def asks(name: str, request: Message, after_ms: int) -> None:
+    def arms() -> None:
         link = open_link(desk.redis.url)
-        time.sleep(after_ms / 1_000)
-        said[name] = ask(link, request, 30)
+        time.sleep(arm_later_ms / 1_000)
+        asked.append(ask(link, arm, 30))
 
     threads = [
-        Thread(target=asks, args=("alice", HALT, 0)),
-        Thread(target=asks, args=("bob", arm, arm_later_ms)),
+        Thread(target=lambda: stopped.append(ask_stop(open_link(desk.redis.url), HALT, 30))),
+        Thread(target=arms),
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert said["alice"].done and not said["alice"].refused
+    assert stopped[0].done
     mark = desk.mark()
     halted(desk, mark)
-    if said["bob"].refused:
-        (line,) = said["bob"].lines()
+    if asked[0].refused:
+        (line,) = asked[0].lines()
         assert "alice halted at" in line and "wrong prices" in line and "arb status" in line
     bought = dict(desk.books()["holdings"])
     desk.inject("cross", code=SYMBOLS[0], venue="NXT", bps=60, ms=2_000, shares=500)
@@ -68,7 +70,7 @@ def test_a_halt_while_a_person_is_asked_refuses_the_answer(
     desk.arb("disarm", "--reason", "a break")
 
     def meanwhile(link: Link, request: Message, wait_s: float) -> Outcome:
-        ask(open_link(desk.redis.url), HALT, 30)
+        ask_stop(open_link(desk.redis.url), HALT, 30)
         return ask(link, request, wait_s)
 
     with monkeypatch.context() as patch:

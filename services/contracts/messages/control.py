@@ -12,15 +12,31 @@ class StopRequested(Message):
 
     Gateway and executor obey it at once, without risk, and hold it until risk has taken this very stop in
     and says a state that allows more. It never expires and needs no count.
+
+    The gateway asks for one where a person lays a HALT file beside it or removes it: `halt_file` names what
+    lies there now, empty where nothing does. A stop of anybody else says nothing of it (None).
     """
 
     target: TradingState
     by: str = Field(min_length=1)
     reason: str = Field(min_length=1)
+    halt_file: str | None = None
+
+
+class StopTaken(Message):
+    """A process obeys the stop that caused this word, also where it changes nothing there.
+
+    Of the gateway it is the word of the thread that sends orders. `name` tells one gateway from another and
+    is empty elsewhere, `state` is what is in force there now. Risk answers with `TradingStateChanged`.
+    """
+
+    service: str
+    name: str = ""
+    state: TradingState
 
 
 class HaltFileSeen(Message):
-    """The gateway sees a HALT file that a person laid beside it, and sends nothing but cancels."""
+    """An earlier build's word of a HALT file beside the gateway. Today the gateway asks for a stop."""
 
     by: str
     reason: str

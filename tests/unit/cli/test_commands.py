@@ -48,6 +48,7 @@ from tests.unit.cli.builders import (
     notifier_status,
     sent,
 )
+from tests.unit.cli.takers import Takers
 
 CONFIG = Path(__file__).parents[3] / "config"
 
@@ -91,13 +92,21 @@ def requests_on(link: Link) -> list[Any]:
     return [item.message for item in link.follow([key_of(STOPS), key_of(CONTROL)]).drain()]
 
 
-def test_a_halt_is_answered_by_risk(link: Link, risk: None) -> None:
+@pytest.fixture
+def desk(link: Link, risk: None) -> Iterator[None]:
+    """Risk, and the cores of those who obey a stop with it."""
+    with Takers(link.url, "gateway", "executor"):
+        yield
+
+
+def test_a_halt_is_done_when_everybody_has_it(link: Link, desk: None) -> None:
     result = arb("halt", "--reason", "drill", "--by", "kim", "--wait", "10")
-    assert result.exit_code == 0
-    assert "trading is halted (by kim: drill)" in result.output
+    assert result.exit_code == 0, result.output
+    assert "risk: trading is halted (by kim: drill)" in result.output
+    assert "gateway main: halted" in result.output
 
 
-def test_a_lifted_halt_names_the_file_that_still_stops(link: Link, risk: None) -> None:
+def test_a_lifted_halt_names_the_file_that_still_stops(link: Link, desk: None) -> None:
     arb("halt", "--reason", "drill", "--by", "kim", "--wait", "10")
     link.append(gateway_status(halt_file="var/HALT.txt"), cause="c")
     result = arb("halt", "--lift", "--reason", "over", "--by", "kim", "--wait", "10")
@@ -105,7 +114,7 @@ def test_a_lifted_halt_names_the_file_that_still_stops(link: Link, risk: None) -
     assert "disarmed" in result.output and "var/HALT.txt still lies" in result.output
 
 
-def test_a_halt_ends_by_its_lifting_alone(link: Link, risk: None) -> None:
+def test_a_halt_ends_by_its_lifting_alone(link: Link, desk: None) -> None:
     assert arb("halt", "--reason", "wrong prices", "--by", "alice", "--wait", "10").exit_code == 0
     for command in ("pause", "reduce"):
         refused = arb(command, "--reason", "sell", "--wait", "10")
@@ -120,7 +129,7 @@ def test_a_halt_ends_by_its_lifting_alone(link: Link, risk: None) -> None:
 
 @pytest.mark.parametrize("command", [("halt", "--lift"), ("pause",), ("reduce",)])
 def test_a_person_is_shown_the_last_stop_before_more_is_allowed(
-    link: Link, risk: None, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+    link: Link, desk: None, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
     stop = "halt" if "--lift" in command else "disarm"
     assert arb(stop, "--reason", "wrong prices", "--by", "alice", "--wait", "10").exit_code == 0
@@ -132,7 +141,7 @@ def test_a_person_is_shown_the_last_stop_before_more_is_allowed(
     assert arb(*command, "--yes", "--reason", "go on", "--by", "bob", "--wait", "10").exit_code == 0
 
 
-def test_what_was_decided_on_an_earlier_look_is_refused_with_who_stopped(link: Link, risk: None) -> None:
+def test_what_was_decided_on_an_earlier_look_is_refused_with_who_stopped(link: Link, desk: None) -> None:
     board, _ = board_now(link)
     assert arb("halt", "--reason", "wrong prices", "--by", "alice", "--wait", "10").exit_code == 0
     lift = HaltLiftRequested(by="bob", reason="go", stop_count=board.stop_count)
@@ -142,7 +151,7 @@ def test_what_was_decided_on_an_earlier_look_is_refused_with_who_stopped(link: L
     assert "alice halted at" in line and "wrong prices" in line and "arb status" in line
 
 
-def test_a_board_shows_the_newest_stop_with_the_state_that_it_shows(link: Link, risk: None) -> None:
+def test_a_board_shows_the_newest_stop_with_the_state_that_it_shows(link: Link, desk: None) -> None:
     arb("halt", "--reason", "wrong prices", "--by", "alice", "--wait", "10")
     board, _ = board_now(link)
     assert board.state is TradingState.HALTED and "alice halted at" in board.last_stop
@@ -152,8 +161,8 @@ def test_a_board_shows_the_newest_stop_with_the_state_that_it_shows(link: Link, 
 def test_silence_is_said_plainly_and_fails(link: Link) -> None:
     result = arb("halt", "--reason", "drill", "--by", "kim", "--wait", "0.2")
     assert result.exit_code == 1
-    assert "did not answer in 0.2 s" in result.output
-    assert "obey a stop without risk" in result.output
+    assert "gateway: no answer in 0.2 s" in result.output
+    assert "obey a stop without it" in result.output
     assert requests_on(link) == [StopRequested(target=TradingState.HALTED, by="kim", reason="drill")]
 
 
@@ -218,14 +227,14 @@ def test_a_misspelt_limit_never_reaches_the_stream(link: Link, risk: None) -> No
     assert len(requests_on(link)) == before
 
 
-def test_a_symbol_is_paused_and_an_unknown_one_refused(link: Link, risk: None) -> None:
+def test_a_symbol_is_paused_and_an_unknown_one_refused(link: Link, desk: None) -> None:
     assert arb("symbols", "pause", SAMSUNG, "--reason", "news", "--wait", "10").exit_code == 0
     result = arb("symbols", "pause", "00593", "--reason", "news")
     assert result.exit_code == 2
     assert SAMSUNG in result.stderr
 
 
-def test_the_status_for_a_script_holds_the_state(link: Link, risk: None) -> None:
+def test_the_status_for_a_script_holds_the_state(link: Link, desk: None) -> None:
     arb("halt", "--reason", "drill", "--wait", "10")
     result = arb("status", "--json")
     assert result.exit_code == 1, "the others are silent"
@@ -242,7 +251,7 @@ def test_the_status_for_a_script_names_what_the_books_differ_in(link: Link) -> N
 
 
 def test_a_reason_is_needed_where_nobody_can_be_asked(link: Link) -> None:
-    result = arb("halt")
+    result = arb("disarm")
     assert result.exit_code == 2
     assert "--reason" in result.stderr
     assert requests_on(link) == []
@@ -362,7 +371,7 @@ def test_a_claim_that_the_executor_refuses_says_why(link: Link) -> None:
 def test_a_halt_without_redis_leads_to_the_file() -> None:
     result = arb("halt", "--reason", "stop", "--redis", "redis://127.0.0.1:1")
     assert result.exit_code == 1
-    assert "file HALT" in result.stderr
+    assert "file HALT" in result.output and "127.0.0.1:1" in result.output
 
 
 def test_a_refused_arming_has_the_shape_of_every_answer(link: Link, risk: None) -> None:

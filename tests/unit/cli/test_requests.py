@@ -23,7 +23,6 @@ from services.contracts.messages.control import (
     RequestRefused,
     RequestWithdrawn,
     ResidualClaimed,
-    SymbolPauseRequested,
     TradingStateChanged,
     WithdrawalTaken,
 )
@@ -69,6 +68,9 @@ class Redis:
         envelope = self.envelope(message, cause=cause)
         self.write(envelope)
         return envelope
+
+    def committed(self, service: str) -> dict[str, str]:
+        return {}
 
     def follow(self, *_: Any, **__: Any) -> "Redis":
         return self
@@ -209,8 +211,8 @@ def test_a_position_beyond_the_end_of_its_stream_took_nothing_in() -> None:
     client = fakeredis.FakeRedis()
     link = Link("", RedisBus(client), client)
     client.hset(state_key("executor"), "positions", json.dumps({CONTROL.key: "9999999999999-0"}))
-    pause = SymbolPauseRequested(symbol="005930", by="kim", reason="x")
-    assert ask(link, pause, wait_s=0.0).taken_by == ()
+    claim = ResidualClaimed(pair_id="P1", qty_shares=1, amount_krw=1, by="kim", reason="t")
+    assert ask(link, claim, wait_s=0.0).taken_by == ()
 
 
 def test_a_limit_that_only_tightens_is_never_called_expired() -> None:

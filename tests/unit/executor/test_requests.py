@@ -8,10 +8,12 @@ from services.contracts.messages.control import (
     FlattenStarted,
     RequestRefused,
     RequestWithdrawn,
+    StopRequested,
     WithdrawalTaken,
 )
 from services.contracts.request_life import life_ms_of
 from services.contracts.step import Received
+from services.contracts.terms import TradingState
 from tests.unit.detector.world import received
 from tests.unit.executor.desk import BID, Desk, fail_rungs, holding
 
@@ -86,3 +88,16 @@ def test_a_withdrawn_wish_sells_nothing(desk: Desk) -> None:
     assert not desk.last(WithdrawalTaken).decided
     desk._decide(event)
     assert "kim withdrew it" in refusal(desk) and not sold(desk)
+
+
+def test_a_wish_is_refused_with_the_path_of_the_halt_file_that_lies_there(desk: Desk) -> None:
+    stop = StopRequested(target=TradingState.DISARMED, by="somebody", reason="laid", halt_file="/desk/HALT")
+    desk.hear(stop)
+    desk.hear(StopRequested(target=TradingState.PAUSE_ENTRY, by="kim", reason="besides"))
+    desk.tick(100)
+    desk._decide(asked(desk))
+    assert "/desk/HALT" in refusal(desk) and not sold(desk)
+    desk.hear(stop.model_copy(update={"halt_file": ""}))
+    desk.tick(100)
+    desk._decide(asked(desk))
+    assert desk.last(FlattenStarted)

@@ -10,6 +10,7 @@ from services.contracts.messages.commands import PlaceOrder
 from services.contracts.messages.control import (
     FlattenRequested,
     StopRequested,
+    StopTaken,
     SymbolPauseRequested,
     SymbolResumed,
     TradingStateChanged,
@@ -65,6 +66,19 @@ def test_a_second_halt_is_held_while_the_lifting_of_the_first_is_on_its_way(desk
     on_its_way(desk, TradingState.ARMED)
     desk.approve("P1")
     assert desk.state.trading.in_force is TradingState.HALTED and not desk.orders
+
+
+def test_a_milder_stop_releases_no_halt_that_risk_gave_up(desk: Desk) -> None:
+    stop(desk)
+    stop(desk, TradingState.PAUSE_ENTRY)
+    desk.trading(TradingState.PAUSE_ENTRY)
+    assert desk.state.trading.in_force is TradingState.HALTED
+
+
+def test_an_executor_says_that_it_has_taken_a_stop_in(desk: Desk) -> None:
+    stop(desk)
+    desk.hear(SymbolPauseRequested(symbol=SYMBOL, by="kim", reason="odd prints"))
+    assert [said.state for said in desk.all(StopTaken)] == [TradingState.HALTED] * 2
 
 
 def test_a_halt_holds_over_a_restart(desk: Desk) -> None:

@@ -119,6 +119,7 @@ def test_a_halt_that_risk_had_confirmed_and_forgets_is_said_again_too(desk: Desk
     on_its_way(desk, TradingState.ARMED)
     assert desk.state.control.in_force is TradingState.HALTED, "risk is what it was before the halt"
     desk.hear(again, "read by its own gateway")
+    desk.trading(TradingState.HALTED)
     desk.trading(TradingState.ARMED)
     assert desk.state.control.in_force is TradingState.ARMED
 

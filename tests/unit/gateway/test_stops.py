@@ -5,15 +5,16 @@ import pytest
 from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.commands import PlaceOrder
 from services.contracts.messages.control import (
-    HaltFileSeen,
     StopRequested,
+    StopTaken,
     TradingStateChanged,
 )
 from services.contracts.messages.orders import CommandDenied
 from services.contracts.terms import Purpose, TradingState
+from services.gateway import clockwork
 from services.gateway.facts import Started
 
-from .desk import Desk, chejan, exit_order, fresh, on_its_way, order, stop
+from .desk import Desk, chejan, exit_order, fresh, on_its_way, order, restarted, stop
 
 
 def denied(desk: Desk) -> list[str]:
@@ -59,9 +60,43 @@ def test_any_stop_is_obeyed_at_once_and_held_until_risk_has_it(desk: Desk, targe
     assert not desk.sends and denied(desk)
     on_its_way(desk, TradingState.ARMED)
     assert desk.state.control.in_force is target
+    desk.trading(target)
     desk.trading(TradingState.ARMED)
     entry(desk, 2)
     assert len(desk.sends) == 1
+
+
+def test_a_milder_stop_releases_no_halt_that_risk_gave_up(desk: Desk) -> None:
+    """Risk's answer to the later stop names that one as the last it has, and knows of no halt before it."""
+    stop(desk)
+    stop(desk, TradingState.PAUSE_ENTRY)
+    for state in (TradingState.PAUSE_ENTRY, TradingState.ARMED):
+        desk.trading(state)
+        assert desk.state.control.in_force is TradingState.HALTED
+    stop(desk)
+    desk.trading(TradingState.HALTED)
+    desk.trading(TradingState.DISARMED)
+    assert desk.state.control.in_force is TradingState.DISARMED, "halted once more, and lifted"
+
+
+def test_a_gateway_says_that_it_has_taken_a_stop_in(desk: Desk) -> None:
+    desk.trading(TradingState.DISARMED)
+    stop(desk, TradingState.PAUSE_ENTRY)
+    stop(desk)
+    assert [said.state for said in desk.told(StopTaken)] == [TradingState.DISARMED, TradingState.HALTED]
+
+
+def test_a_halt_holds_where_its_consequences_fail(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An order that the core fails at must not keep the gateway from obeying."""
+
+    def fails(*_: object) -> None:
+        raise ValueError("an odd order")
+
+    monkeypatch.setattr(clockwork, "stops", fails)
+    stop(desk)
+    assert desk.state.control.in_force is TradingState.HALTED and desk.told(StopTaken)
+    entry(desk, 1)
+    assert not desk.sends and denied(desk)
 
 
 def test_a_halt_outlives_the_night(desk: Desk) -> None:
@@ -135,8 +170,65 @@ def test_only_a_persons_halt_file_is_told_as_a_stop(desk: Desk) -> None:
     """The supervisor lays its own around each restart; nobody decided anything by that."""
     desk.tick(0.1, halt_why="the gateway is started again")
     desk.tick(0.1)
-    assert desk.told(HaltFileSeen) == []
+    assert desk.told(StopRequested) == []
     desk.tick(0.1, halt_entry="HALT.txt")
     desk.tick(0.1, halt_entry="HALT.txt")
-    (seen,) = desk.told(HaltFileSeen)
-    assert "HALT.txt" in seen.reason
+    (seen,) = desk.told(StopRequested)
+    assert seen.target is TradingState.DISARMED and "HALT.txt" in seen.reason
+
+
+def laid(desk: Desk) -> None:
+    desk.tick(0.1, halt_file=True, halt_entry="HALT.txt")
+
+
+def read_back(desk: Desk, state: TradingState) -> None:
+    """Let the gateway read its own stop, and risk's answer to it."""
+    desk.hear(desk.told(StopRequested)[-1], f"own{desk.heard}")
+    desk.trading(state)
+
+
+def test_a_removed_halt_file_leaves_the_desk_disarmed(desk: Desk) -> None:
+    """Five orders left within seconds, and nobody had armed: also where risk has not spoken yet."""
+    laid(desk)
+    desk.tick(0.1)
+    for name in range(2):
+        entry(desk, name)
+        on_its_way(desk, TradingState.ARMED)
+    assert not desk.sends and len(denied(desk)) == 2
+    read_back(desk, TradingState.DISARMED)
+    entry(desk, 2)
+    assert not desk.sends
+    desk.trading(TradingState.ARMED)
+    entry(desk, 3)
+    assert len(desk.sends) == 1, "armed again"
+
+
+def test_a_removed_halt_file_leaves_a_halt_in_force(desk: Desk) -> None:
+    stop(desk)
+    desk.trading(TradingState.HALTED)
+    laid(desk)
+    desk.tick(0.1)
+    read_back(desk, TradingState.HALTED)
+    assert desk.state.control.in_force is TradingState.HALTED
+
+
+def test_no_wish_to_sell_counts_that_was_there_before_a_halt_file_or_came_under_it(desk: Desk) -> None:
+    holding(desk)
+    desk.flatten()
+    laid(desk)
+    assert desk.state.control.flatten == frozenset()
+    desk.flatten()
+    assert desk.state.control.flatten == frozenset()
+    desk.tick(0.1)
+    before = len(desk.sends)
+    desk.hear(exit_order(desk.now_ns, order_id="P1.0.s.2", purpose=Purpose.FLATTEN, qty_shares=5), "b")
+    assert len(desk.sends) == before
+
+
+def test_a_halt_file_that_went_while_no_gateway_ran_is_told_as_gone(desk: Desk) -> None:
+    laid(desk)
+    again = restarted(desk)
+    again.feed(Started())
+    again.tick(0.1)
+    (gone,) = again.told(StopRequested)
+    assert gone.halt_file == "" and again.state.control.in_force is TradingState.DISARMED

@@ -15,6 +15,7 @@ from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.reasons import DenialReason
 from services.contracts.terms import Latch, OrderKind, Severity, Side, TradingState, Venue
 from services.risk.gates import GateKey, arming_obstacles, closed_gates
+from tests.unit.cli.builders import gateway_status
 from tests.unit.detector import world
 from tests.unit.detector.world import SAMSUNG, ms
 from tests.unit.risk import desk as d
@@ -164,6 +165,9 @@ BOTH_ENDS: Mapping[GateKey, tuple[Told, Told]] = {
     GateKey.CONNECTION: (
         lambda: world.connection(ConnectionState.CONNECTING), lambda: world.connection(),
     ),
+    GateKey.HALT_FILE: (
+        lambda: gateway_status(halt_file="supervisor"), gateway_status,
+    ),
     GateKey.RECONCILIATION: (
         lambda: world.connection(epoch=2), lambda: d.reconciled(2),
     ),
@@ -208,7 +212,7 @@ def test_a_gate_closes_and_opens_by_itself_and_its_alert_ends(key: GateKey) -> N
     desk.tell(reopen(), at_ms=2_300)
     assert closed_gates(desk.state, ms(2_300)) == ()
     over = of(desk.tick(3_300), AlertRaised)
-    named = [] if key is GateKey.WINDOW else [f"gate-{key}"]
+    named = [f"gate-{key}"] if key.told_by_risk else []
     assert [(a.alert_id, a.resolved) for a in told] == [(alert_id, False) for alert_id in named]
     assert [(a.alert_id, a.resolved) for a in over] == [(alert_id, True) for alert_id in named]
     assert desk.state.trading.state is TradingState.ARMED

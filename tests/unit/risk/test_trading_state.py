@@ -11,7 +11,6 @@ from services.contracts.messages.control import (
     ArmingChecked,
     ArmingCheckRequested,
     ArmRefused,
-    HaltFileSeen,
     HaltLiftRequested,
     LatchCleared,
     LatchClearRequested,
@@ -176,7 +175,6 @@ def test_what_is_not_halted_is_not_lifted() -> None:
     "stops",
     [
         pytest.param([d.reconciled(1, "one share")], id="a latch"),
-        pytest.param([HaltFileSeen(by="somebody", reason="the file is HALT")], id="a HALT file"),
         pytest.param([SymbolPauseRequested(symbol=world.SAMSUNG, by="lee", reason="?")], id="a symbol"),
         pytest.param(world.date_begins("2026-11-24"), id="a date's end"),
         pytest.param([world.connection(ConnectionState.CLOSED, planned=True)], id="the broker's night"),
