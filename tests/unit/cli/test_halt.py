@@ -55,6 +55,16 @@ def dotenv(text: str, encoding: str = "utf-8") -> Callable[[str], None]:
     return lambda url: void(Path(".env").write_bytes(text.format(url=url).encode(encoding)))
 
 
+def alone_in(text: str, encoding: str) -> Callable[[str], None]:
+    """The address stands in `.env` and nowhere else."""
+
+    def write(url: str) -> None:
+        shutil.rmtree("config")
+        dotenv(text, encoding)(url)
+
+    return write
+
+
 def stack(text: str) -> Callable[[str], None]:
     def write(url: str) -> None:
         Path("run").mkdir()
@@ -78,10 +88,9 @@ BROKEN: dict[str, Callable[[str], None]] = {
     "a comment in another encoding": more("# \udcbc\udcb3"),
     "another file that is no TOML": lambda url: void(Path("config/limits.toml").write_text("=")),
     "the symbol map is a folder": lambda url: Path("config/symbol_map.csv").rename("config/gone"),
-    "no configuration but a line in .env": lambda url: (
-        shutil.rmtree("config"), dotenv("ARB_RUNTIME_REDIS_URL={url}")(url))[-1],
-    ".env in code page 949": dotenv("# 설정\nARB_RUNTIME_REDIS_URL='{url}' # 주소\n", "cp949"),
-    ".env in UTF-16": dotenv("ARB_RUNTIME_REDIS_URL={url}\n", "utf-16"),
+    "no configuration but a line in .env": alone_in("ARB_RUNTIME_REDIS_URL={url}", "utf-8"),
+    ".env in code page 949": alone_in("# 설정\nARB_RUNTIME_REDIS_URL='{url}' # 주소\n", "cp949"),
+    ".env in UTF-16": alone_in("ARB_RUNTIME_REDIS_URL={url}\n", "utf-16"),
     ".env with a list that is no JSON": dotenv("ARB_RUNTIME_GROUPS=g1,g2\n"),
     ".env is a folder": lambda url: Path(".env").mkdir(),
     "a stack file cut off": stack('{"redis_url": "re'),

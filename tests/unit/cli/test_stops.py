@@ -1,6 +1,7 @@
 """A stop is written before anything is looked at, and is done when each process that must obey says so."""
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,12 +73,19 @@ def test_a_gateway_that_is_halted_already_answers_the_next_halt(link: Link) -> N
 
 
 def test_an_answer_to_another_stop_is_none(link: Link) -> None:
-    word = TradingStateChanged(state=HALTED, by="lee", reason="an hour ago", latches=())
-    link.append(word, cause="an earlier stop", source="risk")
-    with Takers(link.url, "gateway"):
-        halt("--wait", "1")
-    (server,) = json.loads(halt("--wait", "0.2", "--json").output)["servers"]
+    """Somebody else's halt at the same moment is answered meanwhile."""
+    word = TradingStateChanged(state=HALTED, by="lee", reason="another stop", latches=())
+    follower = link.follow([STOPS.key])
+
+    def answer_another() -> None:
+        while not follower.read(50):
+            pass
+        link.append(word, cause="another stop", source="risk")
+
+    threading.Thread(target=answer_another, daemon=True).start()
+    (server,) = json.loads(halt("--wait", "0.5", "--json").output)["servers"]
     assert server["taken_by"] == {}
+    assert [item.message for item in link.follow([STOPS.key]).drain()][-1] == word
 
 
 @pytest.mark.parametrize("key", [ALERTS, PAIRS, CONTROL, STATUS])
