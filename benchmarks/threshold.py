@@ -41,7 +41,7 @@ MARGINAL_BPS: Final = 30
 """The row is made of clips that expected less than this: those about which the threshold decides."""
 FLOOR_KRW: Final = 10
 """Less than this the rounding of four charges decides; a simulated pair has no other cost of its own."""
-PLAIN: Final = f'buffer_rule = "{BufferRule.MAX_OF_COST_PLUS_BP_AND_TICK}"\n'
+PLAIN: Final = BufferRule.MAX_OF_COST_PLUS_BP_AND_TICK
 HEADS: Final = ("expected bps", "clips", "expected", "realised", "missed", "loss a miss")
 
 

@@ -28,14 +28,13 @@ from services.cli.system import system_of
 from services.contracts.limits import LOSSLESS_ALARM, NS_PER_MS, NS_PER_S
 from services.contracts.streams import TABLE
 from services.contracts.threshold import ThresholdTable
-from services.contracts.trading_limits import TradingLimits
 from services.gateway import halt_file
 from services.gateway.halt_file import HaltFile
 from services.gateway.settings import GatewaySettings
 from services.market.dates import KST
 from services.market.errors import ConfigError
-from services.market.files import load_market, load_toml
-from services.risk.files import LIMITS_FILE, THRESHOLD_FILE
+from services.market.files import load_limits, load_market, load_toml
+from services.risk.files import THRESHOLD_FILE
 from services.runtime.build import build_id
 from services.runtime.redis_version import OLDEST, version_of
 from services.runtime.redis_writes import refusal_of_writes
@@ -134,7 +133,7 @@ def _symbols(config_dir: Path) -> Check:
 
 def _limits(config_dir: Path) -> Check:
     try:
-        load_toml(config_dir / LIMITS_FILE, TradingLimits)
+        load_limits(config_dir)
     except ConfigError as error:
         return Check("limits", False, str(error))
     return Check("limits", True, "within the hard ceilings")

@@ -89,6 +89,7 @@ class AlertCode(StrEnum):
     REFERENCE_ABSENT = "reference_absent", AlertKind.REFERENCE
     SYMBOL_KEPT = "symbol_kept", AlertKind.REFERENCE
     NOT_ELIGIBLE = "not_eligible", AlertKind.REFERENCE
+    LIMITS_DIFFER = "limits_differ", AlertKind.REFERENCE
     OVERRIDES_DROPPED = "overrides_dropped", AlertKind.REFERENCE
     GATE_REFERENCE = "gate_reference", AlertKind.REFERENCE
     GATE_DAY = "gate_day", AlertKind.REFERENCE

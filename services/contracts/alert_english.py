@@ -321,6 +321,9 @@ WORDS: Final[Mapping[C, Words]] = {
     C.NOT_ELIGIBLE: Words(
         "{count} symbols cannot be traded on NXT today", "{symbols}",
         "Nothing to do: they are off for the day (`arb symbols show`). Take them off symbol_map.csv if it lasts."),
+    C.LIMITS_DIFFER: Words(
+        "Risk started with a limits.toml that says {count} limits anew", "{differences}",
+        "See that each is meant: `arb limits show` shows what holds; `arb limits set` changes one."),
     C.OVERRIDES_DROPPED: Words(
         "limits.toml changed: limits set by hand no longer hold", "Dropped: {names}.",
         "Set them again with `arb limits set` if they are still wanted."),

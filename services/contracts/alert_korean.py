@@ -323,6 +323,9 @@ WORDS: Final[Mapping[C, Words]] = {
     C.NOT_ELIGIBLE: Words(
         "오늘 NXT 거래 불가 종목 {count}개", "종목: {symbols}",
         "당일 거래에서 자동 제외됩니다(`arb symbols show`). 계속되면 symbol_map.csv에서 삭제하십시오."),
+    C.LIMITS_DIFFER: Words(
+        "risk 시작 시 limits.toml의 한도 {count}건이 이전과 다름", "{differences}",
+        "의도한 변경인지 확인하십시오. 적용 값은 `arb limits show`로 보고 `arb limits set`으로 변경합니다."),
     C.OVERRIDES_DROPPED: Words(
         "limits.toml 변경으로 수동 한도가 해제됨", "해제된 한도: {names}",
         "계속 필요하면 `arb limits set`으로 다시 설정하십시오."),

@@ -14,7 +14,7 @@ from services.contracts.reference import NXT_SUFFIX, SymbolEntry, TradeCosts
 from services.contracts.terms import Market, Symbol, TradingDate, Venue
 from services.contracts.threshold import SHIPPED_TABLE, ThresholdRow, ThresholdTable
 from services.contracts.tick_grid import SHARE_TICKS, TickGrid
-from services.contracts.trading_limits import TradingLimits
+from services.contracts.trading_limits import PublishedLimits
 
 
 class Reference(Part):
@@ -23,7 +23,7 @@ class Reference(Part):
     trading_date: TradingDate
     symbols: tuple[SymbolEntry, ...]
     costs: dict[Market, TradeCosts]
-    limits: TradingLimits
+    limits: PublishedLimits
     threshold: ThresholdTable = SHIPPED_TABLE
 
     @property

@@ -1,9 +1,18 @@
 """The limits a desk tunes, published by risk with a hash and read by everyone from the control stream."""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from services.contracts.limits import (
     HARD_CLIP_SHARES,
@@ -30,6 +39,9 @@ class BufferRule(StrEnum):
 
 class TradingLimits(BaseModel):
     """Bounds of trading. `_krw` whole won, `_ms` milliseconds, `_bps` hundredths of a percent.
+
+    The defaults are the shipped ones. Neither a file nor a message is filled up from them: `limits.toml`
+    names every limit (`market/files`), and one that a message of an older build lacks is at its strictest.
 
     Raises:
         ValidationError: unknown key, out of range, or two limits that contradict.
@@ -106,6 +118,13 @@ class TradingLimits(BaseModel):
     stranded_interval_ms: int = Field(60_000, ge=1_000, le=3_600_000)
     """The time between two such orders while the bid neither goes nor returns."""
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_flag(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError("true and false are no limits; write a number")
+        return value
+
     @model_validator(mode="after")
     def _agree(self) -> Self:
         if self.clip_shares > self.max_pair_shares:
@@ -142,3 +161,81 @@ def tightens(name: str, before: TradingLimits, after: TradingLimits) -> bool:
     if name == "buffer_rule":
         return bool(old is BufferRule.MAX_OF_COST_PLUS_BP_AND_TICK)
     return (name in SMALLER_IS_TIGHTER and new < old) or (name in LARGER_IS_TIGHTER and new > old)
+
+
+_NO_SIDE: Final = frozenset(TradingLimits.model_fields) - SMALLER_IS_TIGHTER - LARGER_IS_TIGHTER
+EXITS_GO_BY: Final = _NO_SIDE - {"buffer_rule"} | {
+    "collar_ticks",
+    "max_quote_age_sell_ms",
+    "max_pair_loss_krw",
+    "max_loss_per_share_bps",
+}
+"""What sells by: at its strictest it would keep what is held, so an unknown one is the shipped one."""
+_NO_MORE_THAN: Final = (
+    ("max_exposure_symbol_krw", "max_exposure_total_krw"),
+    ("max_order_krw", "max_exposure_symbol_krw"),
+    ("clip_shares", "max_pair_shares"),
+    ("quote_wait_ms", "flatten_wait_ms"),
+)
+"""What `_agree` holds the first of each to."""
+
+
+def _strictest_of(name: str) -> Any:
+    field = TradingLimits.model_fields[name]
+    if name == "buffer_rule":
+        return BufferRule.PLUS_EXPECTED_MISS
+    if name in EXITS_GO_BY:
+        return field.default
+    side = "ge" if name in SMALLER_IS_TIGHTER else "le"
+    return next(getattr(bound, side) for bound in field.metadata if hasattr(bound, side))
+
+
+STRICTEST: Final = TradingLimits.model_validate(
+    {name: _strictest_of(name) for name in TradingLimits.model_fields}
+)
+"""What holds where nobody has said any limit: entries at their lowest, exits as shipped."""
+
+
+def completed(known: Mapping[str, Any]) -> TradingLimits:
+    """Return the limits with those that `known` does not name at their strictest; others give way to them.
+
+    Raises:
+        ValidationError: a value that is named is out of its bounds.
+    """
+    values = {**STRICTEST.model_dump(), **known}
+    try:
+        return TradingLimits.model_validate(values)
+    except ValidationError as error:
+        if any(detail["loc"] for detail in error.errors()):
+            raise
+    for name, most in _NO_MORE_THAN:
+        values[name] = min(values[name], values[most], key=int)
+    return TradingLimits.model_validate(values)
+
+
+def unnamed(known: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the limits that are not named, in their own order."""
+    return tuple(name for name in TradingLimits.model_fields if name not in known)
+
+
+def _filled_up(content: Any) -> Any:
+    return completed(content) if isinstance(content, Mapping) and unnamed(content) else content
+
+
+PublishedLimits = Annotated[TradingLimits, BeforeValidator(_filled_up)]
+"""Limits in a message or a stored state: a build that did not know one of them has not allowed anything."""
+
+
+def limit_line(name: str, limits: TradingLimits) -> str:
+    """Return the line of `limits.toml` that says one limit.
+
+    >>> limit_line("max_daily_loss_krw", TradingLimits())
+    'max_daily_loss_krw = 300_000'
+    """
+    value = getattr(limits, name)
+    return f"{name} = {value:_}" if isinstance(value, int) else f'{name} = "{value}"'
+
+
+def limits_text(limits: TradingLimits) -> str:
+    """Return a whole `limits.toml`."""
+    return "".join(f"{limit_line(name, limits)}\n" for name in TradingLimits.model_fields)

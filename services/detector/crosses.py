@@ -13,7 +13,7 @@ from services.contracts.messages.alerts import AlertRaised, Fact
 from services.contracts.messages.intents import CrossEnded
 from services.contracts.step import Outgoing, Step
 from services.contracts.terms import Severity
-from services.contracts.trading_limits import TradingLimits
+from services.contracts.trading_limits import STRICTEST, TradingLimits
 from services.detector.state import DetectorState, Direction, OpenCross
 from services.market.edge import Edge
 
@@ -25,7 +25,7 @@ def measured(
     known = state.crosses.get(direction)
     if edge is None or edge.net_krw <= 0:
         return Step(state) if known is None else _ended(state, direction, known, now_ns)
-    limits = state.reference.limits if state.reference is not None else TradingLimits()
+    limits = state.reference.limits if state.reference is not None else STRICTEST
     cross = _grown(known or OpenCross(now_ns, 0, 0), edge)
     since_ns = max(cross.opened_at_ns, state.taken_ns.get(direction, 0))
     cross = replace(

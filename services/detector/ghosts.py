@@ -11,7 +11,7 @@ from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.pairs import PairClosed
 from services.contracts.terms import Severity
-from services.contracts.trading_limits import TradingLimits
+from services.contracts.trading_limits import STRICTEST
 from services.detector.state import DetectorState, Direction, Ghost, OpenPair
 
 DOUBLINGS_MAX = 13
@@ -81,7 +81,7 @@ def barred(state: DetectorState, direction: Direction, now_ns: int) -> bool:
 def _lost(state: DetectorState, direction: Direction, pair: OpenPair, closed: PairClosed) -> Ghost:
     before = state.ghosts.get(direction)
     losses = before.losses + 1 if before is not None and before.trading_date == pair.trading_date else 1
-    limits = state.reference.limits if state.reference is not None else TradingLimits()
+    limits = state.reference.limits if state.reference is not None else STRICTEST
     bar_ns = limits.ghost_bar_ms * NS_PER_MS << min(losses - 1, DOUBLINGS_MAX)
     epoch, bid_krw = _bid_of(state, direction)
     return Ghost(

@@ -16,7 +16,7 @@ from services.contracts.request_book import RequestBook
 from services.contracts.step import State
 from services.contracts.terms import Symbol, TradingDate, Venue
 from services.contracts.threshold import SHIPPED_ROW
-from services.contracts.trading_limits import TradingLimits
+from services.contracts.trading_limits import STRICTEST
 from services.contracts.trading_word import TradingWord
 from services.executor.closed_pair import ClosedPair, closed_pair
 from services.executor.pair import Pair
@@ -98,7 +98,7 @@ class ExecutorState(State):
         reference = self.reference
         return View(
             now_ns=now_ns, symbol=symbol, trading=self.trading.in_force, venues=self.venues,
-            books=self.books, limits=TradingLimits() if reference is None else reference.limits,
+            books=self.books, limits=STRICTEST if reference is None else reference.limits,
             threshold=SHIPPED_ROW if reference is None else reference.threshold_of(symbol),
             reference_hash=self.reference_hash,
             costs=None if reference is None else reference.exit_costs_of(symbol),

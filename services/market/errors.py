@@ -1,6 +1,8 @@
 """What can be wrong with the market's tables, said so that a person can mend it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,14 @@ class ConfigError(Exception):
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         self.problems = problems
         super().__init__("\n".join(str(problem) for problem in problems))
+
+
+class LimitsRefused(ConfigError):
+    """The limits are unusable. `known` are the values of them that can be meant, by name."""
+
+    def __init__(self, problems: tuple[Problem, ...], known: Mapping[str, Any]) -> None:
+        self.known = known
+        super().__init__(problems)
 
 
 class SymbolMapError(ConfigError):

@@ -17,8 +17,9 @@ from pydantic import BaseModel, ValidationError
 
 from services.contracts.reference import SymbolEntry, TradeCosts
 from services.contracts.terms import Market, OrderKind, TradingDate, Venue
+from services.contracts.trading_limits import TradingLimits, completed, limit_line, unnamed
 from services.market.costs import CostTable
-from services.market.errors import ConfigError, Problem
+from services.market.errors import ConfigError, LimitsRefused, Problem
 from services.market.hoga import HogaTable
 from services.market.instruments import InstrumentTable, costs_by_market
 from services.market.market_clock import DayPlan
@@ -28,6 +29,7 @@ from services.market.symbols import ListedShare, parse_listing, parse_symbol_map
 
 SESSIONS_FILE = "sessions.toml"
 COSTS_FILE = "costs.toml"
+LIMITS_FILE = "limits.toml"
 INSTRUMENTS_FILE = "instruments.toml"
 FID215_FILE = "fid215.toml"
 HOGA_FILE = "hoga.toml"
@@ -88,6 +90,34 @@ def load_symbol_map(config_dir: Path, groups: Sequence[str]) -> tuple[SymbolEntr
     return parse_symbol_map(read_text(config_dir / SYMBOL_MAP_FILE), SYMBOL_MAP_FILE, groups)
 
 
+def load_limits(config_dir: Path, in_force: TradingLimits | None = None) -> TradingLimits:
+    """The limits of `limits.toml`, which names every one of them: a line that was lost allows nothing.
+
+    What is missing is said as lines to paste, with the values `in_force`, else the shipped ones.
+    Raises LimitsRefused.
+    """
+    try:
+        content = _toml(config_dir / LIMITS_FILE)
+    except ConfigError as error:
+        raise LimitsRefused(error.problems, {}) from error
+    shown = in_force or TradingLimits()
+    missing = [name for name in unnamed(content) if name in TradingLimits.model_fields]
+    problems = [
+        Problem(LIMITS_FILE, name, "is not named", f"add the line   {limit_line(name, shown)}")
+        for name in missing
+    ]
+    try:
+        limits = completed(content) if missing else TradingLimits.model_validate(content)
+    except ValidationError as error:
+        problems += _problems_of(error, LIMITS_FILE)
+        wrong = {str(detail["loc"][0]) for detail in error.errors() if detail["loc"]}
+        known = {name: value for name, value in content.items() if name not in wrong}
+        raise LimitsRefused(tuple(problems), known if wrong else {}) from error
+    if problems:
+        raise LimitsRefused(tuple(problems), content)
+    return limits
+
+
 def load_listing(config_dir: Path) -> tuple[ListedShare, ...]:
     """The shares of `listing.csv`. Raises ConfigError (SymbolMapError for what is in the file)."""
     return parse_listing(read_text(config_dir / LISTING_FILE), LISTING_FILE)
@@ -95,15 +125,19 @@ def load_listing(config_dir: Path) -> tuple[ListedShare, ...]:
 
 def load_toml(path: Path, model: type[ModelT]) -> ModelT:
     """One TOML file as a model. Raises ConfigError naming every key that is wrong."""
-    try:
-        content: dict[str, Any] = tomllib.loads(read_text(path), parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
-        problem = Problem(path.name, "TOML", f"cannot be read: {error}", "correct the syntax there")
-        raise ConfigError((problem,)) from error
+    content = _toml(path)
     try:
         return model.model_validate(content)
     except ValidationError as error:
         raise ConfigError(_problems_of(error, path.name)) from error
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(read_text(path), parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        problem = Problem(path.name, "TOML", f"cannot be read: {error}", "correct the syntax there")
+        raise ConfigError((problem,)) from error
 
 
 def read_day_plan(path: Path) -> DayPlan:

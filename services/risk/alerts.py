@@ -142,6 +142,11 @@ def files_refused(problems: tuple[str, ...], *, in_force: bool) -> AlertRaised:
     )
 
 
+def limits_differ(differences: tuple[str, ...]) -> AlertRaised:
+    facts: dict[str, Fact] = {"count": len(differences), "differences": "\n".join(differences)}
+    return raised(AlertCode.LIMITS_DIFFER, "limits-differ", Severity.WARNING, facts)
+
+
 def files_good() -> AlertRaised:
     return raised(AlertCode.REFERENCE_REFUSED, "reference-files", Severity.INFO, {}, resolved=True)
 

@@ -16,7 +16,7 @@ from services.contracts.messages.lease import LeaseRenewed
 from services.contracts.messages.market_data import QuoteUpdated
 from services.contracts.step import Event, Outgoing, Received, Step, Tick
 from services.contracts.streams import CONTROL, ORDERS, PAIRS, STOPS, VENUE, key_of
-from services.contracts.terms import Latch
+from services.contracts.terms import Latch, TradingState
 from services.market.books import seen, with_book
 from services.market.venue_view import VenueView
 from services.risk import (
@@ -114,6 +114,10 @@ def _on_heartbeat(state: RiskState, heartbeat: status.Heartbeat, event: Received
     doubts = 0 if heartbeat.clock_trusted else 1 + (0 if before is None else before.doubts)
     beat = Beat(heartbeat, event.envelope.ts_event_ns, doubts)
     return Step(state.but(beats={**state.beats, heartbeat.service: beat}))
+
+
+def _on_gateway(state: RiskState, message: status.GatewayStatus, event: Received) -> Step[RiskState]:
+    return Step(state if message.mode is state.mode else state.but(mode=message.mode))
 
 
 def _on_notifier(state: RiskState, message: status.NotifierStatus, event: Received) -> Step[RiskState]:
@@ -269,6 +273,23 @@ def _on_files_refused(state: RiskState, refused: FilesRefused, event: Received) 
     return requests.reload_answered(state, reference_data.on_refused(state, refused), refused.problems)
 
 
+def _opens_pairs(state: RiskState) -> bool:
+    return state.trading.state.allows_more_than(TradingState.REDUCE_ONLY)
+
+
+def _on_files_refused(state: RiskState, refused: FilesRefused, event: Received) -> Step[RiskState]:
+    """Where nobody has said a limit, no pair begins until a person arms; what is held is sold."""
+    if not state.day.trading_date and refused.instead is not None:
+        state = ledger.new_day(state, Day(trading_date=refused.trading_date))
+    step = reference_data.on_refused(state, refused)
+    if not reference_data.unknown_limits(step.state) or not _opens_pairs(step.state):
+        return step
+    target = TradingState.REDUCE_ONLY if state.pairs else TradingState.DISARMED
+    stopped = stops.counted(step.state, SERVICE, reference_data.UNKNOWN_WHY, target)
+    lowered = steering.moved(stopped, target, SERVICE, reference_data.UNKNOWN_WHY, event)
+    return Step(lowered.state, (*step.out, *lowered.out))
+
+
 # -- orders, pairs, account ----------------------------------------------------------
 
 
@@ -392,6 +413,7 @@ def _on_foreign(state: RiskState, message: orders.ForeignOrderSeen, event: Recei
 _HANDLERS: Mapping[type[Message], Handler] = {
     QuoteUpdated: _on_quote,
     status.Heartbeat: _on_heartbeat,
+    status.GatewayStatus: _on_gateway,
     status.NotifierStatus: _on_notifier,
     status.GatewayStatus: lambda state, message, event: Step(state.but(halt_file=message.halt_file)),
     status.KeysVanished: _on_vanished,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from services.contracts.limits import CLOCK_SKEW_MS, NS_PER_MS
 from services.contracts.messages.intents import QuoteSeen
 from services.contracts.terms import Symbol, Venue
-from services.contracts.trading_limits import TradingLimits
+from services.contracts.trading_limits import STRICTEST
 from services.risk.pnl import Money, OrderTally, by_pair
 from services.risk.state import PairHeld, RiskState
 
@@ -189,7 +189,7 @@ def _books_of(state: RiskState, symbol: Symbol) -> Iterator[QuoteSeen]:
 
 
 def _of_now(state: RiskState, book: QuoteSeen) -> bool:
-    limits = TradingLimits() if state.reference is None else state.reference.limits
+    limits = STRICTEST if state.reference is None else state.reference.limits
     age_ms = (state.now_ns - book.ts_event_ns) // NS_PER_MS
     in_time = -CLOCK_SKEW_MS <= age_ms <= limits.max_quote_age_buy_ms
     newest = book.quote.connection_epoch >= state.venue.connection_epoch

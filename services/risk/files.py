@@ -11,13 +11,15 @@ from services.contracts.envelope import Message
 from services.contracts.limits import NS_PER_MS
 from services.contracts.terms import TradingDate
 from services.contracts.threshold import ThresholdTable
-from services.contracts.trading_limits import TradingLimits
+from services.contracts.trading_limits import TradingLimits, completed, unnamed
 from services.market.costs import CostTable
-from services.market.errors import ConfigError, NotCovered
+from services.market.errors import ConfigError, LimitsRefused, NotCovered
 from services.market.files import (
     COSTS_FILE,
     INSTRUMENTS_FILE,
+    LIMITS_FILE,
     SYMBOL_MAP_FILE,
+    load_limits,
     load_symbol_map,
     load_toml,
 )
@@ -25,7 +27,6 @@ from services.market.instruments import InstrumentTable, costs_by_market
 from services.risk.observed import FilesRead, FilesRefused
 from services.risk.state import ReloadAsked, RiskState
 
-LIMITS_FILE = "limits.toml"
 THRESHOLD_FILE = "threshold.toml"
 REREAD_NS = 15_000 * NS_PER_MS
 """Files are read again this often even unchanged: Redis may have forgotten what they said."""
@@ -58,42 +59,67 @@ class FilesWatch:
         asked = state.reload
         if asked is not None and asked.cause_id != self._served:
             self._served = asked.cause_id
-            return [self._read(now_ns, asked)]
+            return [self._read(now_ns, asked, state)]
         if now_ns - self._looked_ns < self._poll_ns and self._seen is not None:
             return []
         self._looked_ns = now_ns
         known = state.files is not None and now_ns - self._read_ns < REREAD_NS
         if known and (self._prints(), self._date_of(now_ns)) == self._seen:
             return []
-        return [self._read(now_ns, None)]
+        return [self._read(now_ns, None, state)]
 
-    def _read(self, now_ns: int, asked: ReloadAsked | None) -> Message:
+    def _read(self, now_ns: int, asked: ReloadAsked | None, state: RiskState) -> Message:
         date = self._date_of(now_ns)
         self._seen, self._read_ns = (self._prints(), date), now_ns
-        by = "risk" if asked is None else asked.by
+        by, instead = "risk" if asked is None else asked.by, None
         try:
-            costs = load_toml(self._config_dir / COSTS_FILE, CostTable)
-            instruments = load_toml(self._config_dir / INSTRUMENTS_FILE, InstrumentTable)
-            return FilesRead(
-                trading_date=date,
-                symbols=load_symbol_map(self._config_dir, self._groups),
-                costs=costs_by_market(costs, instruments, date),
-                funds_closed=instruments.funds_closed_because(date),
-                limits=load_toml(self._config_dir / LIMITS_FILE, TradingLimits),
-                threshold=load_toml(self._config_dir / THRESHOLD_FILE, ThresholdTable),
-                by=by,
-                reason="files" if asked is None else asked.reason,
-                asked=asked is not None,
-            )
+            limits = self._limits(state)
+        except LimitsRefused as refused:
+            limits, problems = completed(refused.known), _words(refused)
+            unknown = unnamed(refused.known)
+        else:
+            problems, unknown = (), ()
+        try:
+            read = self._read_with(limits, unknown, date, asked)
+            if not problems:
+                return read
+            instead = read
         except ConfigError as error:
-            problems = tuple(str(problem) for problem in error.problems)
+            problems += _words(error)
         except NotCovered as error:
-            problems = (str(error),)
-        return FilesRefused(trading_date=date, problems=problems, by=by)
+            problems += (str(error),)
+        return FilesRefused(trading_date=date, problems=problems, by=by, instead=instead)
+
+    def _limits(self, state: RiskState) -> TradingLimits:
+        """Raises LimitsRefused, which names what is missing with the values in force."""
+        in_force = state.reference
+        return load_limits(self._config_dir, None if in_force is None else in_force.limits)
+
+    def _read_with(
+        self, limits: TradingLimits, unknown: Sequence[str], date: TradingDate, asked: ReloadAsked | None
+    ) -> FilesRead:
+        costs = load_toml(self._config_dir / COSTS_FILE, CostTable)
+        instruments = load_toml(self._config_dir / INSTRUMENTS_FILE, InstrumentTable)
+        return FilesRead(
+            trading_date=date,
+            symbols=load_symbol_map(self._config_dir, self._groups),
+            costs=costs_by_market(costs, instruments, date),
+            funds_closed=instruments.funds_closed_because(date),
+            limits=limits,
+            threshold=load_toml(self._config_dir / THRESHOLD_FILE, ThresholdTable),
+            by="risk" if asked is None else asked.by,
+            reason="files" if asked is None else asked.reason,
+            asked=asked is not None,
+            unknown=tuple(unknown),
+        )
 
     def _prints(self) -> Prints:
         names = (LIMITS_FILE, THRESHOLD_FILE, SYMBOL_MAP_FILE, COSTS_FILE, INSTRUMENTS_FILE)
         return tuple(_print_of(self._config_dir / name) for name in names)
+
+
+def _words(error: ConfigError) -> tuple[str, ...]:
+    return tuple(str(problem) for problem in error.problems)
 
 
 def _print_of(path: Path) -> tuple[int, int] | None:

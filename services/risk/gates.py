@@ -98,6 +98,12 @@ def describe_builds(builds: dict[str, list[str]]) -> str:
 def _reference(state: RiskState, now_ns: int) -> Iterator[str]:
     if state.reference is None:
         yield "No symbol map, costs and limits are in force; mend the files and `arb limits reload`."
+    unknown = () if state.files is None else state.files.unknown
+    if unknown:
+        yield (
+            f"limits.toml does not say {', '.join(unknown)}: at their strictest until it does; `arb doctor` "
+            "prints the lines to add, then `arb limits reload`."
+        )
 
 
 def _day(state: RiskState, now_ns: int) -> Iterator[str]:

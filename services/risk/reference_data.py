@@ -4,6 +4,8 @@ Risk owns it. A refresh is taken whole or not at all; a bad one leaves what hold
 hand holds over a restart and over a reload, until limits.toml itself says something else.
 """
 
+from typing import Final
+
 from pydantic import ValidationError
 
 from services.contracts.in_force import Reference
@@ -13,15 +15,21 @@ from services.contracts.messages.control import (
 )
 from services.contracts.reference import SymbolEntry
 from services.contracts.step import Outgoing, Step
-from services.contracts.terms import Symbol
+from services.contracts.terms import GatewayMode, Symbol
 from services.contracts.trading_limits import TradingLimits, tightens
 from services.risk import alerts
 from services.risk.observed import FilesRead, FilesRefused
 from services.risk.state import ReloadAsked, RiskState
 
+UNKNOWN_WHY: Final = "limits.toml does not say every limit"
+
 
 def on_files(state: RiskState, files: FilesRead, cause_id: str) -> Step[RiskState]:
-    """Take new files in, and publish what is in force if it changed or a person asked."""
+    """Take new files in, and publish what is in force if it changed or a person asked.
+
+    The first files of a process are held against what was in force before it, and each difference is told.
+    """
+    before, said = limits_in_force(state), files.limits
     files, waiting = _without_looser_limits(state, files)
     files, looser_rows = _without_looser_rows(state, files)
     waiting += looser_rows
@@ -29,36 +37,85 @@ def on_files(state: RiskState, files: FilesRead, cause_id: str) -> Step[RiskStat
     if waiting and not state.files_bad:
         out.append(Outgoing(alerts.files_refused(waiting, in_force=True)))
     overrides = _still_held(state, files.limits)
-    dropped = tuple(sorted(state.overrides.keys() - overrides.keys()))
+    dropped = _dropped_overrides(state, overrides, files.limits)
     if dropped:
         out.append(Outgoing(alerts.overrides_dropped(cause_id, dropped)))
-    state = state.but(files=files, overrides=overrides, files_bad=bool(waiting), reload=None)
+    first = not state.differences_told
+    state = state.but(
+        files=files, overrides=overrides, files_bad=bool(waiting), reload=None, differences_told=True
+    )
     step = publish(state, files.by, files.reason, always=files.asked, notes=waiting)
+    differences = _differences(before, said, limits_in_force(step.state)) if first else ()
+    if differences:
+        out.append(Outgoing(alerts.limits_differ(differences)))
     return Step(step.state, (*out, *step.out))
 
 
-def _without_looser_limits(state: RiskState, files: FilesRead) -> tuple[FilesRead, tuple[str, ...]]:
-    """The files with every limit that allows more left as it was, and a sentence for each.
+def limits_in_force(state: RiskState) -> TradingLimits | None:
+    """Return the limits that were published last, None before any were."""
+    return None if state.reference is None else state.reference.limits
 
-    Only while the desk may trade: one person with an editor must not do what takes two with `arb`. The
-    files are read again and again, so that what waits comes into force once the desk is disarmed.
+
+def _differences(
+    before: TradingLimits | None, said: TradingLimits, now: TradingLimits | None
+) -> tuple[str, ...]:
+    """How the file's limits differ from those that were in force before it, and what holds now."""
+    if before is None or now is None:
+        return ()
+    return tuple(
+        f"{name}: {getattr(before, name)} was in force, limits.toml says {getattr(said, name)}, "
+        f"{getattr(now, name)} holds now"
+        for name in TradingLimits.model_fields
+        if getattr(said, name) != getattr(before, name)
+    )
+
+
+def _waits_for_people(state: RiskState) -> bool:
+    """Whether what allows more waits for two persons also while the desk is disarmed."""
+    return state.mode not in (GatewayMode.OBSERVE, GatewayMode.SIMULATED)
+
+
+def _holds(state: RiskState) -> bool:
+    """Whether what allows more than now must not come from a file alone."""
+    return state.reference is not None and (state.trading.state.allows_exits or _waits_for_people(state))
+
+
+def unknown_limits(state: RiskState) -> tuple[str, ...]:
+    """Return the limits at their strictest because no file has said them yet."""
+    return () if state.files is None else state.files.unknown
+
+
+def _without_looser_limits(state: RiskState, files: FilesRead) -> tuple[FilesRead, tuple[str, ...]]:
+    """The files with every limit that allows more left as the last file had it, and a sentence for each.
+
+    One person with an editor must not do what takes two with `arb`: in live mode at any time, else while the
+    desk may trade. What waits comes into force by a proposal and its confirmation, and the file agrees then;
+    a limit that nobody had said before was in force for nobody and does not wait.
     """
-    if state.files is None or not state.trading.state.allows_exits:
+    in_force = limits_in_force(state)
+    if in_force is None or not _holds(state):
         return files, ()
-    before, after = state.files.limits, files.limits
-    looser = [name for name in TradingLimits.model_fields if not tightens(name, before, after)]
+    last, after = in_force if state.files is None else state.files.limits, files.limits
+    looser = [
+        name
+        for name in TradingLimits.model_fields
+        if getattr(after, name) != getattr(last, name)
+        and not tightens(name, in_force, after)
+        and name not in unknown_limits(state)
+    ]
     if not looser:
         return files, ()
-    kept = {name: getattr(before, name) for name in looser}
+    kept = {name: getattr(last, name) for name in looser}
     try:
         limits = TradingLimits.model_validate({**after.model_dump(), **kept})
     except ValidationError:
-        limits = before
+        limits = last
     if _limits_with(limits, _still_held(state, limits)) is None:
-        limits = before
+        limits = last
+    until = "" if _waits_for_people(state) else "until the desk is disarmed, or "
     waiting = tuple(
-        f"limits.toml, {name}: {getattr(before, name)} -> {getattr(after, name)} allows more; it waits until "
-        "the desk is disarmed, or for `arb limits set` and a second person"
+        f"limits.toml, {name}: {getattr(in_force, name)} -> {getattr(after, name)} allows more; it waits "
+        f"{until}for `arb limits set` and a second person"
         for name in looser
     )
     return files.model_copy(update={"limits": limits}), waiting
@@ -69,9 +126,9 @@ def _without_looser_rows(state: RiskState, files: FilesRead) -> tuple[FilesRead,
 
     Only while the desk may trade. A table is one measurement: it waits as a whole.
     """
-    if state.files is None or not state.trading.state.allows_exits:
+    if state.reference is None or not state.trading.state.allows_exits:
         return files, ()
-    before = state.files.threshold
+    before = state.reference.threshold
     waiting = tuple(
         f"threshold.toml, {name}: {old} -> {new} allows more; the table waits until the desk is disarmed"
         for name, old, new in files.threshold.looser_than(before)
@@ -82,23 +139,38 @@ def _without_looser_rows(state: RiskState, files: FilesRead) -> tuple[FilesRead,
 def _still_held(state: RiskState, limits: TradingLimits) -> dict[str, str]:
     """Of the limits changed by hand those that hold on under the file's `limits`.
 
-    A file that says something else replaces them. While the desk may trade it does not replace one that
-    allows less than the file: that would loosen it, and nobody has confirmed that.
+    A file that says something else replaces them. Where what allows more must not come from a file alone it
+    does not replace one that allows less than the file: that would loosen it, and nobody has confirmed that.
     """
     if not state.overrides or state.files is None:
         return state.overrides
     in_force = _limits_with(state.files.limits, state.overrides)
     if in_force is not None and limits == state.files.limits:
         return state.overrides
-    if in_force is None or not state.trading.state.allows_exits:
+    if in_force is None or not _holds(state):
         return {}
     return {name: value for name, value in state.overrides.items() if not tightens(name, in_force, limits)}
 
 
+def _dropped_overrides(state: RiskState, held: dict[str, str], limits: TradingLimits) -> tuple[str, ...]:
+    """Limits set by hand that hold no more; one that the file says as well is no news."""
+    in_force = limits_in_force(state)
+    gone = sorted(state.overrides.keys() - held.keys())
+    return tuple(name for name in gone if getattr(in_force, name, None) != getattr(limits, name))
+
+
 def on_refused(state: RiskState, refused: FilesRefused) -> Step[RiskState]:
-    """Keep what is in force and tell which line is wrong."""
-    alert = alerts.files_refused(refused.problems, in_force=state.reference is not None)
-    return Step(state.but(files_bad=True, reload=None), (Outgoing(alert),))
+    """Keep what is in force and tell which line is wrong.
+
+    Where nothing is in force the other files hold, with the limits that nobody has said at their strictest:
+    what is held can be sold, and nothing can be bought.
+    """
+    alert = Outgoing(alerts.files_refused(refused.problems, in_force=state.reference is not None))
+    if state.reference is None and refused.instead is not None:
+        state = state.but(files=refused.instead)
+    state = state.but(files_bad=True, reload=None)
+    step = publish(state, refused.by, UNKNOWN_WHY) if unknown_limits(state) else Step(state)
+    return Step(step.state, (alert, *step.out))
 
 
 def on_reload(state: RiskState, request: ReferenceReloadRequested, cause_id: str) -> RiskState:

@@ -15,7 +15,7 @@ from services.contracts.messages.pairs import PairClosed, PairOutcome
 from services.contracts.messages.status import Heartbeat, NotifierStatus
 from services.contracts.request_book import RequestBook
 from services.contracts.step import State
-from services.contracts.terms import Latch, Symbol, TradingDate, TradingState, Venue
+from services.contracts.terms import GatewayMode, Latch, Symbol, TradingDate, TradingState, Venue
 from services.contracts.trading_limits import TradingLimits
 from services.market.books import Books
 from services.market.venue_view import VenueView
@@ -176,7 +176,7 @@ class RiskState(State):
             "pairs", "orders", "closed", "settled", "settled_krw", "account", "reconciled", "doubted_ns",
             "early_ends", "verdicts",
             "approved_at_ns", "paused", "foreign", "errors", "held_since_ns", "proposals", "files_bad",
-            "told", "requests", "began_ns", "recalled", "recalling",
+            "told", "requests", "began_ns", "recalled", "recalling", "mode",
         }
     )  # fmt: skip
 
@@ -198,6 +198,8 @@ class RiskState(State):
     """Symbols of `reference` that left the map and are held: who told of them has to tell their end."""
     files: FilesRead | None = None
     """The last files that could be used: what `reference` is made from."""
+    mode: GatewayMode | None = None
+    """How the gateway sends, None before it said so: what allows more waits as in live mode then."""
     overrides: dict[str, str] = Field(default_factory=dict)
     """Limits that a person changed since the file last changed: name -> value as text."""
     day: Day = Day()
@@ -240,6 +242,8 @@ class RiskState(State):
     halt_file: str = ""
     """What lies beside the gateway and stops it, as it last said: a person's entry, or `supervisor`."""
     reload: ReloadAsked | None = None
+    differences_told: bool = False
+    """Whether this process has told how its files differ from what was in force."""
     files_bad: bool = False
     """Whether it was told that the files cannot be used as they are. An alert ends also after a restart."""
     closed_before: frozenset[str] = frozenset()

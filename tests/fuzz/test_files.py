@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.contracts.threshold import ThresholdTable
-from services.contracts.trading_limits import TradingLimits
 from services.detector.settings import DetectorSettings
 from services.executor.settings import ExecutorSettings
 from services.gateway.settings import GatewaySettings
 from services.market.costs import CostTable
 from services.market.errors import ConfigError
 from services.market.files import (
+    load_limits,
     load_listing,
     load_symbol_map,
     load_toml,
@@ -50,7 +50,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "instruments.toml": lambda folder: load_toml(folder / "instruments.toml", InstrumentTable),
     "fid215.toml": lambda folder: load_toml(folder / "fid215.toml", Fid215Map),
     "hoga.toml": lambda folder: load_toml(folder / "hoga.toml", HogaTable),
-    "limits.toml": lambda folder: load_toml(folder / "limits.toml", TradingLimits),
+    "limits.toml": load_limits,
     "threshold.toml": lambda folder: load_toml(folder / "threshold.toml", ThresholdTable),
     "symbol_map.csv": lambda folder: load_symbol_map(folder, GROUPS),
     "listing.csv": load_listing,

@@ -47,6 +47,7 @@ from services.contracts.messages.status import Heartbeat, RiskStatus
 from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState
 from services.contracts.streams import ORDERS, TABLE, TICKS, home_of, key_of
 from services.contracts.terms import OrderKind, Purpose, Side, Symbol, TradingDate, TradingState, Venue
+from services.contracts.trading_limits import TradingLimits, limits_text
 from services.market.files import write_day_plan
 from services.runtime.bus import BusUnavailable, Write
 from services.runtime.redis_server import RedisServer, find_redis
@@ -146,8 +147,8 @@ class LiveDesk:
         config = self.folder / "config"
         shutil.copytree(ROOT / "config", config, ignore=NOT_COPIED)
         keep_symbols(config, SYMBOLS, GROUP)
-        limits = {**LIMITS, **self.limits}
-        (config / "limits.toml").write_text("".join(f"{name} = {value}\n" for name, value in limits.items()))
+        limits = TradingLimits.model_validate({**LIMITS, **self.limits})
+        (config / "limits.toml").write_text(limits_text(limits))
         options = self.folder / "options.json"
         options.write_text(json.dumps({"world": dict(QUIET_WORLD), "faults": dict(self.faults)}))
         plan_file = self.folder / "plan.json"

@@ -15,17 +15,25 @@ from pathlib import Path
 from typing import Any
 
 from services.contracts.terms import GatewayMode, Market, OrderKind, TradingDate, Venue
+from services.contracts.trading_limits import BufferRule, TradingLimits, limits_text
 from services.detector.settings import DetectorSettings
 from services.detector.shell import detector_service
 from services.executor.settings import ExecutorSettings
 from services.executor.shell import executor_service
 from services.gateway.settings import GatewaySettings
 from services.gateway.state import GatewayState, initial_state
-from services.market.files import COSTS_FILE, INSTRUMENTS_FILE, MarketRules, load_listing, load_market
+from services.market.files import (
+    COSTS_FILE,
+    INSTRUMENTS_FILE,
+    LIMITS_FILE,
+    MarketRules,
+    load_listing,
+    load_market,
+)
 from services.market.hoga import HogaTable
 from services.market.market_clock import DayPlan, compressed_day
 from services.market.symbols import ListedShare, import_pilot
-from services.risk.files import LIMITS_FILE, THRESHOLD_FILE
+from services.risk.files import THRESHOLD_FILE
 from services.risk.settings import RiskSettings
 from services.risk.shell import risk_service
 from services.runtime.service import Service
@@ -41,39 +49,39 @@ NIGHT = (dt.time(20, 0), dt.time(20, 4))
 """When the gateway expects the broker's nightly cut. A compressed day ends at 20:05: it comes within it."""
 NIGHTLY_CUT = (dt.time(20, 2), dt.time(20, 3))
 """When the line is really closed, and open again."""
-LIMITS = """
-max_open_pairs = 3
-cooldown_ms = 200
-max_pairs_per_symbol_window = 20
-max_errors_per_minute = 1000
-max_denials_per_minute = 1000
-max_unknowns_per_minute = 1000
-max_daily_loss_krw = 3000000
-max_losing_pairs_in_a_row = 100
-"""
-CLIPS = {
-    1: """
-clip_shares = 1
-max_trips_per_symbol = 3
-max_pair_shares = 3
-max_order_krw = 3200000
-max_exposure_symbol_krw = 3200000
-max_exposure_total_krw = 4000000
-""",
-    6: """
-clip_shares = 6
-max_trips_per_symbol = 20
-max_pair_shares = 9
-max_pair_loss_krw = 1000000
-max_drawdown_krw = 3000000
-max_order_krw = 6500000
-max_exposure_symbol_krw = 9600000
-max_exposure_total_krw = 12000000
-""",
+LIMITS = {
+    "max_open_pairs": 3,
+    "cooldown_ms": 200,
+    "max_pairs_per_symbol_window": 20,
+    "max_errors_per_minute": 1_000,
+    "max_denials_per_minute": 1_000,
+    "max_unknowns_per_minute": 1_000,
+    "max_daily_loss_krw": 3_000_000,
+    "max_losing_pairs_in_a_row": 100,
 }
-"""The limits of a desk by the shares of its clip. An order of one share cannot fill in part, one of several
-can. The exposure of three whole pairs is beyond the total: two of the dearer symbols fill it. Days
-of one share spend their trips too."""
+CLIPS = {
+    1: {
+        "clip_shares": 1,
+        "max_trips_per_symbol": 3,
+        "max_pair_shares": 3,
+        "max_order_krw": 3_200_000,
+        "max_exposure_symbol_krw": 3_200_000,
+        "max_exposure_total_krw": 4_000_000,
+    },
+    6: {
+        "clip_shares": 6,
+        "max_trips_per_symbol": 20,
+        "max_pair_shares": 9,
+        "max_pair_loss_krw": 1_000_000,
+        "max_drawdown_krw": 3_000_000,
+        "max_order_krw": 6_500_000,
+        "max_exposure_symbol_krw": 9_600_000,
+        "max_exposure_total_krw": 12_000_000,
+    },
+}
+"""What a desk has other than shipped, by the shares of its clip. An order of one share cannot fill in part,
+one of several can. The exposure of three whole pairs is beyond the total: two of the dearer symbols fill it.
+Days of one share spend their trips too."""
 
 TRADING_SHARE = Fraction(15, 22)
 """The part of a virtual day in which both venues trade; no person has to see the rest pass."""
@@ -120,8 +128,8 @@ class Desk:
         )
 
 
-def build_desk(config_dir: Path, more_limits: str = "") -> Desk:
-    """Read the configuration; `more_limits` are further lines of limits.toml. Raises ConfigError."""
+def build_desk(config_dir: Path, rule: BufferRule = BufferRule.PLUS_EXPECTED_MISS) -> Desk:
+    """Read the configuration, for a desk under `rule`. Raises ConfigError."""
     listing = load_listing(config_dir)[:SYMBOLS]
     home = Path(tempfile.mkdtemp(prefix="arb-virtual-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
@@ -133,7 +141,8 @@ def build_desk(config_dir: Path, more_limits: str = "") -> Desk:
         (folder / "symbol_map.csv").write_text(symbols, encoding="utf-8")
         for name in (COSTS_FILE, INSTRUMENTS_FILE, THRESHOLD_FILE):
             (folder / name).write_bytes((config_dir / name).read_bytes())
-        (folder / LIMITS_FILE).write_text(LIMITS + CLIPS[clip_shares] + more_limits, encoding="utf-8")
+        limits = TradingLimits.model_validate({**LIMITS, **CLIPS[clip_shares], "buffer_rule": rule})
+        (folder / LIMITS_FILE).write_text(limits_text(limits), encoding="utf-8")
     gateway = GatewaySettings(
         mode=GatewayMode.SIMULATED, reconnect="in_process", account_quiet_ms=1_500, reconcile_open_s=5,
         book_levels=2, ack_timeout_ms=1_000, query_timeout_ms=1_500, login_retry_s=1, login_timeout_s=5,

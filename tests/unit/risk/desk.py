@@ -24,7 +24,7 @@ from services.contracts.messages.orders import (
 from services.contracts.messages.pairs import PairApproved, PairClosed, PairDenied, PairOutcome
 from services.contracts.messages.status import Heartbeat
 from services.contracts.step import Event
-from services.contracts.terms import OrderKind, Purpose, Side, Symbol, TradingState, Venue
+from services.contracts.terms import GatewayMode, OrderKind, Purpose, Side, Symbol, TradingState, Venue
 from services.contracts.trading_limits import TradingLimits
 from services.risk.core import decide
 from services.risk.observed import FilesRead
@@ -44,7 +44,7 @@ class Desk:
     """A risk core, and all it said."""
 
     def __init__(self, state: RiskState | None = None) -> None:
-        self.state = state or RiskState(required_services=REQUIRED)
+        self.state = state or RiskState(required_services=REQUIRED, mode=GatewayMode.SIMULATED)
         self.said: list[Message] = []
 
     def hand(self, *told: Event) -> list[Message]:

@@ -16,8 +16,8 @@ from services.contracts.messages.control import (
     ReferencePublished,
     StopRequested,
 )
-from services.contracts.messages.status import RiskStatus
-from services.contracts.terms import TradingState
+from services.contracts.messages.status import GatewayStatus, RiskStatus
+from services.contracts.terms import GatewayMode, TradingState
 from services.contracts.trading_limits import (
     LARGER_IS_TIGHTER,
     SMALLER_IS_TIGHTER,
@@ -26,6 +26,7 @@ from services.contracts.trading_limits import (
     tightens,
 )
 from services.runtime.parts import changed_parts, restore
+from tests.contracts.examples import EXAMPLES
 from tests.unit.detector import world
 from tests.unit.risk.desk import NOW, Desk, armed, ask, files, of, ready
 
@@ -163,6 +164,41 @@ def test_a_looser_file_waits_until_the_desk_is_disarmed_and_what_tightens_does_n
     said = desk.tell(edited)
     assert limits_of(desk).clip_shares == 5
     assert [alert.resolved for alert in of(said, AlertRaised)] == [True]
+
+
+@pytest.mark.parametrize("mode", [GatewayMode.LIVE, None])
+def test_in_live_mode_a_looser_file_waits_for_two_people_while_disarmed_too(
+    mode: GatewayMode | None,
+) -> None:
+    desk = ready()
+    desk.state = desk.state.but(mode=mode)
+    edited = files(world.limits(max_pair_shares=12, max_open_pairs=1))
+    (told,) = of(desk.tell(edited), AlertRaised)
+    assert "max_pair_shares" in told.detail and "second person" in told.detail
+    assert (limits_of(desk).max_pair_shares, limits_of(desk).max_open_pairs) == (5, 1)
+    assert desk.state.trading.state is TradingState.DISARMED
+    desk.tell(confirm(proposed(desk, "max_pair_shares", "12")))
+    assert limits_of(desk).max_pair_shares == 12
+    assert [alert.resolved for alert in of(desk.tell(edited), AlertRaised)] == [True], "the file agrees"
+    assert desk.state.overrides == {} and limits_of(desk).max_pair_shares == 12
+
+
+def test_the_gateway_says_whether_a_file_may_loosen() -> None:
+    desk = ready()
+    looser = files(world.limits(max_pair_shares=12))
+    desk.state = desk.state.but(mode=None)
+    desk.tell(looser)
+    assert limits_of(desk).max_pair_shares == 5
+    desk.tell(gateway_status(GatewayMode.SIMULATED), looser)
+    assert limits_of(desk).max_pair_shares == 12
+    desk.tell(gateway_status(GatewayMode.LIVE), files(world.limits(max_pair_shares=13)))
+    assert limits_of(desk).max_pair_shares == 12
+
+
+def gateway_status(mode: GatewayMode) -> GatewayStatus:
+    example = EXAMPLES["GatewayStatus"]
+    assert isinstance(example, GatewayStatus)
+    return example.model_copy(update={"mode": mode})
 
 
 def test_a_looser_file_that_waits_takes_no_override_away() -> None:
