@@ -310,7 +310,7 @@ WORDS: Final[Mapping[C, Words]] = {
         "Mend the lines named, then `arb limits reload`.",
         "Reference data can be used again", "The files were read without a problem."),
     C.REFERENCE_ABSENT: Words(
-        "Reference data cannot be used", "{problem}\nNothing is in force: nothing can trade.",
+        "Reference data cannot be used", "{problem}\nNothing was in force before: no pair begins.",
         "Mend the lines named, then `arb limits reload`.",
         "Reference data can be used again", "The files were read without a problem."),
     C.SYMBOL_KEPT: Words(

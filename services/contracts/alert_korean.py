@@ -312,7 +312,7 @@ WORDS: Final[Mapping[C, Words]] = {
         "위에 표시된 행을 수정하고 `arb limits reload`를 실행하십시오.",
         "기준 데이터 정상화", "파일을 문제없이 읽었습니다."),
     C.REFERENCE_ABSENT: Words(
-        "기준 데이터를 적용할 수 없음", "{problem}\n적용 중인 데이터가 없어 거래할 수 없습니다.",
+        "기준 데이터를 적용할 수 없음", "{problem}\n적용 중이던 데이터가 없어 신규 페어를 시작하지 않습니다.",
         "위에 표시된 행을 수정하고 `arb limits reload`를 실행하십시오.",
         "기준 데이터 정상화", "파일을 문제없이 읽었습니다."),
     C.SYMBOL_KEPT: Words(

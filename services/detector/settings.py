@@ -5,7 +5,7 @@ from typing import ClassVar
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from services.runtime.settings import SectionSettings
+from services.runtime.settings import GroupName, SectionSettings
 
 
 class DetectorSettings(SectionSettings):
@@ -14,5 +14,5 @@ class DetectorSettings(SectionSettings):
     SECTION: ClassVar[str] = "detector"
     model_config = SettingsConfigDict(env_prefix="ARB_DETECTOR_")
 
-    group: str = Field("g1", pattern=r"^[a-z0-9][a-z0-9_-]{0,19}$")
+    group: GroupName = "g1"
     spreads_shown: int = Field(20, ge=1, le=200)

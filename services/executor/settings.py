@@ -6,7 +6,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.contracts.streams import DEFAULT_GATEWAY
-from services.runtime.settings import SectionSettings
+from services.runtime.settings import GatewayName, SectionSettings
 
 
 class ExecutorSettings(SectionSettings):
@@ -15,7 +15,7 @@ class ExecutorSettings(SectionSettings):
     SECTION: ClassVar[str] = "executor"
     model_config = SettingsConfigDict(env_prefix="ARB_EXECUTOR_")
 
-    gateway: str = Field(DEFAULT_GATEWAY, min_length=1)
+    gateway: GatewayName = DEFAULT_GATEWAY
     """The gateway whose command stream orders are written to."""
     doubt_alarm_ms: int = Field(15_000, ge=1_000, le=600_000)
     """An order that is unknown for longer calls a person; until then the gateway asks the broker."""

@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from services.contracts.limits import CODES_PER_SCREEN
 from services.contracts.streams import DEFAULT_GATEWAY
 from services.contracts.system import SHIPPED_NAME, SystemIdentity, SystemMode, mode_of
 from services.contracts.terms import GatewayMode
-from services.runtime.settings import RuntimeSettings, SectionSettings, SettingsError
+from services.runtime.settings import GatewayName, RuntimeSettings, SectionSettings, SettingsError
 from services.runtime.system import own_system
 
 MOST_FROZEN_MIN = 120
@@ -31,7 +31,7 @@ class GatewaySettings(SectionSettings):
     SECTION: ClassVar[str] = "gateway"
     model_config = SettingsConfigDict(env_prefix="ARB_GATEWAY_")
 
-    name: str = Field(DEFAULT_GATEWAY, pattern=r"^[a-z0-9_-]{1,20}$")
+    name: GatewayName = DEFAULT_GATEWAY
     mode: GatewayMode = GatewayMode.OBSERVE
     account: str = Field("", pattern=r"^(\d{10})?$")
     """The account to trade in; empty takes the only one of the login."""
@@ -83,6 +83,13 @@ class GatewaySettings(SectionSettings):
     still_to: dt.time = dt.time(9, 15)
     """No registration is changed in these hours (Kiwoom sheet 8.2), those of a day that opens at 09:00: on
     another they move with the open."""
+
+    @field_validator("halt_file")
+    @classmethod
+    def _names_a_file(cls, path: Path) -> Path:
+        if not path.name:
+            raise ValueError("names no file: each entry of the folder would stop the gateway; write var/HALT")
+        return path
 
     @model_validator(mode="after")
     def _screens_suffice(self) -> Self:

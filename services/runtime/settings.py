@@ -6,20 +6,25 @@ contradictions are refused before anything starts. Secrets have no place in TOML
 """
 
 import os
+import re
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar, get_origin
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, StringConstraints, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as UnparsedError
 from redis.connection import parse_url
 
 from services.contracts.system import SHIPPED_NAME, SystemMode
 
 CONFIG_DIR_VARIABLE = "ARB_CONFIG_DIR"
 LOOPBACK = "127.0.0.1"
+GroupName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,19}$")]
+"""A symbol group: small letters, digits, - and _. It is part of stream keys and of process names."""
+GatewayName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,20}$")]
 
 
 class SettingsError(ValueError):
@@ -107,6 +112,7 @@ def load_settings(settings_class: type[SettingsT], **overrides: Any) -> Settings
     Raises:
         SettingsError: a key is unknown, missing, out of range or contradicts another.
     """
+    _refuse_missing_folder()
     section = settings_class.SECTION
     prefix = f"ARB_{section.upper()}_"
     known = {prefix + name.upper() for name in settings_class.model_fields}
@@ -117,6 +123,8 @@ def load_settings(settings_class: type[SettingsT], **overrides: Any) -> Settings
         )
     try:
         return settings_class(**overrides)
+    except UnparsedError as error:
+        raise SettingsError(_unparsed(str(error), settings_class, prefix)) from None
     except ValidationError as error:
         path = config_dir() / f"{section}.toml"
         problems = [
@@ -126,6 +134,26 @@ def load_settings(settings_class: type[SettingsT], **overrides: Any) -> Settings
         raise SettingsError(
             f"settings of {section} ({path}, overridden by {prefix}* and .env):\n" + "\n".join(problems)
         ) from None
+
+
+def _refuse_missing_folder() -> None:
+    """A folder that is not there would mean the shipped settings, whatever the desk's own files say."""
+    folder, given = config_dir(), os.environ.get(CONFIG_DIR_VARIABLE)
+    if given is not None and not folder.is_dir():
+        raise SettingsError(
+            f"environment: {CONFIG_DIR_VARIABLE} names {str(folder)!r}, which is no folder. Name the folder "
+            "that holds runtime.toml and the other files."
+        )
+
+
+def _unparsed(error: str, settings_class: type[BaseSettings], prefix: str) -> str:
+    """Say which variable holds no list or table, and how one is written; its value may be a secret."""
+    found = re.search(r'field "(\w+)"', error)
+    name = found[1] if found else ""
+    field = settings_class.model_fields.get(name)
+    is_table = field is not None and get_origin(field.annotation) is dict
+    form = '{"key": "value"}' if is_table else '["one", "two"]'
+    return f"environment or .env: {prefix}{name.upper()} is not written as JSON; write it like {form}"
 
 
 def _in_words(problem: ErrorDetails, settings_class: type[BaseSettings]) -> str:
@@ -158,7 +186,7 @@ class RuntimeSettings(SectionSettings):
     """The interface of that port: whoever reaches it reads positions and money. 0.0.0.0 is all of them."""
     day_plan: str = ""
     """File of a compressed simulated day; empty is real time."""
-    groups: tuple[str, ...] = Field(("g1", "g2"), min_length=1)
+    groups: tuple[GroupName, ...] = Field(("g1", "g2"), min_length=1)
     """The symbol groups that symbol_map.csv may name. Every service that reads all quotes goes by these."""
 
     @field_validator("redis_url")

@@ -241,9 +241,10 @@ class TestOnTheWire:
     def test_json_keeps_every_rate_exactly(self, c: TradeCosts) -> None:
         assert TradeCosts.model_validate_json(c.model_dump_json()) == c
 
-    def test_a_percentage_is_not_taken_for_a_rate(self) -> None:
-        with pytest.raises(ValidationError, match=r"less than 0\.1"):
-            costs(krx="0.15")
+    @pytest.mark.parametrize(("rate", "said"), [("0.15", "15 %"), ("0.015", "1.5 %"), ("0.0051", "0.51 %")])
+    def test_a_percentage_is_not_taken_for_a_rate(self, rate: str, said: str) -> None:
+        with pytest.raises(ValidationError, match=f"is {said}.*0.00015 for 0.015 %"):
+            costs(krx=rate)
 
     def test_rounding_is_to_one_or_ten_won(self) -> None:
         with pytest.raises(ValidationError):

@@ -45,7 +45,7 @@ def problem_of(config_dir: Path) -> str:
 @pytest.mark.parametrize(
     ("name", "old", "new", "said"),
     [
-        (COSTS_FILE, "krx = 0.00015", "krx = 0.15", "costs.toml, key commission.0.krx: Input should be less"),
+        (COSTS_FILE, "krx = 0.00015", "krx = 0.15", "costs.toml, key commission.0.krx: 0.15 is 15 %"),
         (COSTS_FILE, "nxt = ", "nxt_rate = ", "costs.toml, key commission.0.nxt"),
         (COSTS_FILE, 'market = "KOSPI"', 'market = "NYSE"', "costs.toml, key sell_tax.0.market"),
         (SESSIONS_FILE, "2026-06-03", "2026-06-06", "sessions.toml, file: 2026-06-06 is a weekend"),

@@ -8,6 +8,10 @@ from typing import ClassVar
 import pytest
 from pydantic_settings import SettingsConfigDict
 
+from services.executor.settings import ExecutorSettings
+from services.gateway.settings import GatewaySettings
+from services.notifier.settings import NotifierSettings
+from services.risk.settings import RiskSettings
 from services.runtime.logs import configure_logs
 from services.runtime.metrics import Exporter, serve
 from services.runtime.settings import (
@@ -36,6 +40,58 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_defaults_hold_without_any_file(folder: Path) -> None:
     assert load_settings(KettleSettings).litres == 1
+
+
+def test_a_folder_that_is_named_and_not_there_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CONFIG_DIR_VARIABLE, str(folder / "confg"))
+    with pytest.raises(SettingsError, match=f"{CONFIG_DIR_VARIABLE} names .*confg.*no folder"):
+        load_settings(KettleSettings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "variable", "value", "form"),
+    [
+        (RuntimeSettings, "ARB_RUNTIME_GROUPS", "g1,g2", '["one", "two"]'),
+        (NotifierSettings, "ARB_NOTIFIER_RETIRED_READERS", "detector-g3", '["one", "two"]'),
+        (NotifierSettings, "ARB_NOTIFIER_WEBHOOKS", "critical=oncall", '{"key": "value"}'),
+    ],
+)
+@pytest.mark.parametrize("where", ["environment", "dotenv"])
+def test_a_variable_that_is_no_json_is_named_with_its_form(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: type[SectionSettings],
+    variable: str,
+    value: str,
+    form: str,
+    where: str,
+) -> None:
+    if where == "dotenv":
+        (folder / ".env").write_text(f"{variable}={value}\n")
+    else:
+        monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError) as refused:
+        load_settings(settings)
+    assert variable in str(refused.value) and form in str(refused.value) and value not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "key", "value"),
+    [
+        (RuntimeSettings, "groups", ("",)),
+        (RuntimeSettings, "groups", ("G 1",)),
+        (ExecutorSettings, "gateway", "Main "),
+        (RiskSettings, "required_services", ("gateway", "exectuor")),
+        (GatewaySettings, "halt_file", ""),
+    ],
+)
+def test_a_name_that_cannot_be_meant_is_refused(
+    folder: Path, settings: type[SectionSettings], key: str, value: object
+) -> None:
+    with pytest.raises(SettingsError, match=key):
+        load_settings(settings, **{key: value})
 
 
 def test_environment_beats_dotenv_beats_toml(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
