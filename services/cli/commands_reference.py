@@ -161,6 +161,7 @@ def symbols_import(
     source, target = pilot or config / PILOT_FILE, config / SYMBOL_MAP_FILE
     names = group_names(groups)
     fresh = import_pilot(read_text(source), load_listing(config), names, source.name)
+    count = len(parse_symbol_map(fresh, target.name, names))
     while True:
         before = _text_of(target)
         changes = list(
@@ -177,7 +178,6 @@ def symbols_import(
             break
         console().print(f"[yellow]{target} was changed meanwhile: this is the difference now.[/]")
     _replace(target, fresh)
-    count = len(parse_symbol_map(fresh, target.name, names))
     console().print(f"{target}: {count} symbols. Bring it into force with `arb limits reload --reason ...`.")
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from services.contracts import alert_english, alert_korean, alert_terms
 from services.contracts.alert_codes import AlertCode
 from services.contracts.alert_words import Words
+from services.contracts.envelope import FACT_CHARS
 from services.contracts.messages.alerts import AlertRaised, Fact
 from services.contracts.terms import Severity, Symbol
 
@@ -53,6 +54,12 @@ class Wording:
     next_step: str
 
 
+def _bounded(value: Fact) -> Fact:
+    if not isinstance(value, str) or len(value) <= FACT_CHARS:
+        return value
+    return f"{value[:FACT_CHARS]} ... and {len(value) - FACT_CHARS:,} characters more"
+
+
 def raised(
     code: AlertCode,
     alert_id: str,
@@ -70,6 +77,7 @@ def raised(
     Raises:
         KeyError: a fact that its words need is missing.
     """
+    facts = {name: _bounded(value) for name, value in facts.items()}
     words = worded(code, Language.ENGLISH, facts, resolved=resolved)
     return AlertRaised(
         alert_id=alert_id, kind=code.kind, severity=severity, title=words.title, detail=words.detail,

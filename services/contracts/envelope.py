@@ -13,7 +13,13 @@ from services.contracts.ids import derive_id
 from services.contracts.request_life import life_ms_of
 
 MAX_MESSAGE_BYTES = 256 * 1024
-"""Nothing we send comes near this; what is larger is not ours (reference data of 200 symbols is 40 KB)."""
+"""What is larger is not ours, and every reader buries it. What could grow so far is bounded by its maker."""
+MAP_BYTES = 208 * 1024
+"""Of it the rows of the symbol map: some 1,500 with Korean names. Whoever reads a longer file refuses it."""
+TABLE_BYTES = 24 * 1024
+"""Of it the rows of the threshold table. Costs, limits, kept symbols and notes have the rest."""
+FACT_CHARS = 8_000
+"""Of one fact of an alert: a file with thousands of wrong lines is told by its first ones."""
 
 
 class Unreadable(ValueError):

@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
+from services.contracts.envelope import TABLE_BYTES
 from services.contracts.reference import Frozen
 from services.contracts.terms import Symbol
 
@@ -101,6 +102,16 @@ class ThresholdTable(Frozen):
 
     default: ThresholdRow
     symbol: dict[Annotated[Symbol, AfterValidator(_a_code)], ThresholdRow] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _fits_into_a_message(self) -> Self:
+        size = len(self.model_dump_json().encode())
+        if size > TABLE_BYTES:
+            raise ValueError(
+                f"its rows are {size:,} bytes, and a message takes {TABLE_BYTES:,} of them: keep the rows "
+                "that differ, and shorten what they say of their source"
+            )
+        return self
 
     def row_of(self, symbol: Symbol) -> ThresholdRow:
         """Return the symbol's own row, else the default."""

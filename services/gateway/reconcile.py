@@ -47,6 +47,8 @@ LOOKS = 3
 """So many looks in a row that differ, each in another way, are told as the last one has it."""
 SURELY_THERE_NS = 10_000 * NS_PER_MS
 """So long after it was sent an order is in the broker's list, or none of it will be."""
+DIFFERENCES_TOLD = 100
+"""The others are counted: no message grows with an account."""
 QUIET_NS = 300 * NS_PER_MS
 RESOLVE_AGAIN_NS = 2_100 * NS_PER_MS
 
@@ -114,12 +116,17 @@ def look_again(turn: Turn) -> None:
         turn.set(desk=turn.state.desk.want(RoundKind.ACCOUNT, account_now(turn.state.link.account)))
 
 
+def _first_of(differences: tuple[str, ...]) -> tuple[str, ...]:
+    more = len(differences) - DIFFERENCES_TOLD
+    return differences if more <= 0 else (*differences[:DIFFERENCES_TOLD], f"and {more} more")
+
+
 def _say_completed(turn: Turn, differences: tuple[str, ...], begun_ns: int, *, at_rest: bool) -> None:
     state = turn.state
     turn.say(
         ReconciliationCompleted(
             trading_date=state.session.trading_date, connection_epoch=state.connection_epoch,
-            differences=differences, begun_ns=begun_ns, at_rest=at_rest,
+            differences=_first_of(differences), begun_ns=begun_ns, at_rest=at_rest,
             bought_shares=filled_shares(state.orders, Side.BUY),
             sold_shares=filled_shares(state.orders, Side.SELL),
         )

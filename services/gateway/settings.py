@@ -21,6 +21,8 @@ from services.runtime.system import own_system
 
 MOST_FROZEN_MIN = 120
 """What is not registered so long has no feed for the best part of a morning."""
+MOST_SYMBOLS = 2_000
+"""No symbol map has more: all of its rows travel in one message."""
 FEED_SCREENS = 120
 """Of the control's 200 (Kiwoom sheet 5.2); the others are for orders and queries."""
 
@@ -47,7 +49,7 @@ class GatewaySettings(SectionSettings):
     reconnect: Literal["exit", "in_process"] = "exit"
     """After a lost connection: end the process for its supervisor, or log in again (emulated control)."""
     book_levels: int = Field(5, ge=1, le=10)
-    max_symbols: int = Field(200, ge=1, le=5_000)
+    max_symbols: int = Field(200, ge=1, le=MOST_SYMBOLS)
     """Symbols registered at once, on both venues; the others take turns."""
     rotate_s: int = Field(60, ge=5, le=3_600)
     publish_trades: bool = False

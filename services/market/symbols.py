@@ -12,6 +12,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from services.contracts.envelope import MAP_BYTES
 from services.contracts.reference import NXT_SUFFIX, Frozen, SymbolEntry
 from services.contracts.terms import Market, Symbol, Venue
 from services.market.errors import Problem, SymbolMapError
@@ -62,7 +63,19 @@ def parse_symbol_map(text: str, filename: str, groups: Sequence[str]) -> tuple[S
     if not rows and not problems:
         problems.append(Problem(filename, "line 2", "no share is listed", "add at least one row"))
     _refuse(problems)
-    return tuple(_entry(row) for _, row in rows)
+    entries = tuple(_entry(row) for _, row in rows)
+    _refuse(_too_large(entries, filename))
+    return entries
+
+
+def _too_large(entries: Sequence[SymbolEntry], filename: str) -> list[Problem]:
+    """All rows travel in one message, those that are off too: what no reader takes is never published."""
+    size = sum(len(entry.model_dump_json().encode()) + 1 for entry in entries)
+    if size <= MAP_BYTES:
+        return []
+    most = len(entries) * MAP_BYTES // size
+    what = f"{len(entries):,} rows make {size:,} bytes, and a message takes {MAP_BYTES:,} of them"
+    return [Problem(filename, "file", what, f"keep about {most:,} rows: take out shares that are not traded")]
 
 
 def parse_listing(text: str, filename: str) -> tuple[ListedShare, ...]:
