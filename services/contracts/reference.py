@@ -6,9 +6,9 @@ tables by date that these values are taken from belong to the market package.
 """
 
 from decimal import ROUND_FLOOR, Decimal
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.contracts.terms import Market, Symbol, TradingDate, Venue
 from services.contracts.tick_grid import SHARE_TICKS, TickGrid
@@ -16,19 +16,8 @@ from services.contracts.tick_grid import SHARE_TICKS, TickGrid
 NXT_SUFFIX = "_NX"
 """What the broker appends to a code to name the NXT feed of the same share (Kiwoom sheet 4.1)."""
 
-MOST_RATE: Final = Decimal("0.005")
-"""No commission or tax of Korean shares has been more for years; what is above is written in percent."""
-
-
-def _is_no_percent(rate: Decimal) -> Decimal:
-    if rate > MOST_RATE:
-        said = f"{rate} is {(rate * 100).normalize():f} %"
-        raise ValueError(f"{said}, and no charge is above 0.5 %; write a share, 0.00015 for 0.015 %")
-    return rate
-
-
-Rate = Annotated[Decimal, Field(ge=0, allow_inf_nan=False), AfterValidator(_is_no_percent)]
-"""A share of an amount: 0.00015 is 0.015 %."""
+Rate = Annotated[Decimal, Field(ge=0, lt=Decimal("0.1"), allow_inf_nan=False)]
+"""A share of an amount: 0.00015 is 0.015 %. A tenth or more is a percent mistaken for a rate."""
 
 
 class Frozen(BaseModel):

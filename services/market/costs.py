@@ -6,12 +6,13 @@ Past `covered_through` the last known rates go on, marked provisional; before th
 """
 
 import datetime as dt
+from decimal import Decimal
 from itertools import pairwise
-from typing import Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from services.contracts.reference import CommissionRates, Frozen, Rate, TradeCosts
+from services.contracts.reference import CommissionRates, Frozen, TradeCosts
 from services.contracts.terms import Market, TradingDate
 from services.market.confirmed import Confirmation, checked, refuse_strays
 from services.market.dates import parse_trading_date
@@ -20,21 +21,36 @@ from services.market.errors import NotCovered
 __all__ = ["CommissionRow", "CostTable", "SellTaxRow", "TradeCosts"]
 
 
+MOST_RATE: Final = Decimal("0.005")
+"""No commission or tax of Korean shares has been more for years; what is above is written in percent."""
+
+
+def _is_no_percent(rate: Decimal) -> Decimal:
+    if rate > MOST_RATE:
+        said = f"{rate} is {(rate * 100).normalize():f} %"
+        raise ValueError(f"{said}, and no charge is above 0.5 %; write a share, 0.00015 for 0.015 %")
+    return rate
+
+
+FileRate = Annotated[Decimal, Field(ge=0, allow_inf_nan=False), AfterValidator(_is_no_percent)]
+"""A share of an amount as a person writes it: 0.00015 is 0.015 %."""
+
+
 class SellTaxRow(Frozen):
     """The two taxes on a sale of one market from a sale date on."""
 
     effective_from: dt.date
     market: Market
-    transaction: Rate
-    rural: Rate
+    transaction: FileRate
+    rural: FileRate
 
 
 class CommissionRow(Frozen):
     """The broker's commission from a date on."""
 
     effective_from: dt.date
-    krx: Rate
-    nxt: Rate
+    krx: FileRate
+    nxt: FileRate
     truncate_to_krw: Literal[1, 10] = 1
 
     @property

@@ -18,7 +18,7 @@ from services.contracts.trading_limits import TradingLimits
 
 ALL_TYPES: list[type[Message]] = [kind for stream in TABLE for kind in stream.types]
 
-RATES = st.decimals(min_value=0, max_value=Decimal("0.005"), places=5)
+RATES = st.decimals(min_value=0, max_value=Decimal("0.09999"), places=5)
 
 
 @st.composite

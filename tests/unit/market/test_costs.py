@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from services.contracts.reference import CommissionRates, TradeCosts
 from services.contracts.terms import Market, TradingDate, Venue
 from services.contracts.tick_grid import SHARE_TICKS as TICKS
-from services.market.costs import CostTable
+from services.market.costs import CommissionRow, CostTable
 from services.market.errors import NotCovered
 from services.market.files import MarketRules
 
@@ -244,7 +244,7 @@ class TestOnTheWire:
     @pytest.mark.parametrize(("rate", "said"), [("0.15", "15 %"), ("0.015", "1.5 %"), ("0.0051", "0.51 %")])
     def test_a_percentage_is_not_taken_for_a_rate(self, rate: str, said: str) -> None:
         with pytest.raises(ValidationError, match=f"is {said}.*0.00015 for 0.015 %"):
-            costs(krx=rate)
+            CommissionRow.model_validate({"effective_from": "2026-01-01", "krx": rate, "nxt": "0.00014"})
 
     def test_rounding_is_to_one_or_ten_won(self) -> None:
         with pytest.raises(ValidationError):
