@@ -269,10 +269,6 @@ def _on_files(state: RiskState, files: FilesRead, event: Received) -> Step[RiskS
     return requests.reload_answered(state, step, tuple(notes) if step.state.files_bad else ())
 
 
-def _on_files_refused(state: RiskState, refused: FilesRefused, event: Received) -> Step[RiskState]:
-    return requests.reload_answered(state, reference_data.on_refused(state, refused), refused.problems)
-
-
 def _opens_pairs(state: RiskState) -> bool:
     return state.trading.state.allows_more_than(TradingState.REDUCE_ONLY)
 
@@ -281,7 +277,7 @@ def _on_files_refused(state: RiskState, refused: FilesRefused, event: Received) 
     """Where nobody has said a limit, no pair begins until a person arms; what is held is sold."""
     if not state.day.trading_date and refused.instead is not None:
         state = ledger.new_day(state, Day(trading_date=refused.trading_date))
-    step = reference_data.on_refused(state, refused)
+    step = requests.reload_answered(state, reference_data.on_refused(state, refused), refused.problems)
     if not reference_data.unknown_limits(step.state) or not _opens_pairs(step.state):
         return step
     target = TradingState.REDUCE_ONLY if state.pairs else TradingState.DISARMED

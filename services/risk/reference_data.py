@@ -166,7 +166,7 @@ def on_refused(state: RiskState, refused: FilesRefused) -> Step[RiskState]:
     what is held can be sold, and nothing can be bought.
     """
     alert = Outgoing(alerts.files_refused(refused.problems, in_force=state.reference is not None))
-    if state.reference is None and refused.instead is not None:
+    if not state.reference_hash and refused.instead is not None:
         state = state.but(files=refused.instead)
     state = state.but(files_bad=True, reload=None)
     step = publish(state, refused.by, UNKNOWN_WHY) if unknown_limits(state) else Step(state)
