@@ -27,6 +27,8 @@ class Line:
     ts: str
     data: Mapping[str, Any]
     text: str = field(repr=False)
+    complete: bool = False
+    """Whether its JSON has its own time and service."""
 
     @property
     def service(self) -> str:
@@ -38,10 +40,9 @@ class Line:
 
     @property
     def json(self) -> str:
-        """The line as it is, or as JSON where it is none."""
-        if self.data.get("event") != self.text:
-            return self.text
-        return json.dumps({"ts": self.ts, **self.data}, ensure_ascii=False)
+        """The line as it is where it says when and who, else as JSON that does."""
+        whole = {"ts": self.ts, **self.data}
+        return self.text if self.complete else json.dumps(whole, ensure_ascii=False)
 
 
 def parsed(text: str, service: str, ts_before: str) -> Line:
@@ -52,7 +53,8 @@ def parsed(text: str, service: str, ts_before: str) -> Line:
         data = None
     if not isinstance(data, dict):
         return Line(ts_before, {"service": service, "level": "", "event": text}, text)
-    return Line(str(data.get("ts") or ts_before), {"service": service, **data}, text)
+    complete = "ts" in data and "service" in data
+    return Line(str(data.get("ts") or ts_before), {"service": service, **data}, text, complete)
 
 
 class LogFile:

@@ -51,12 +51,14 @@ class TestReading:
 
     def test_what_a_process_printed_at_its_end_stands_at_the_end(self, tmp_path: Path) -> None:
         put(tmp_path, "risk.log", entry(1))
-        put(tmp_path, "risk.out", "error: settings of risk\n  no_such_key: unknown\n")
+        put(tmp_path, "risk.out", "error: settings of risk\n" + '{"event": "no_such_key: unknown"}\n')
         put(tmp_path, "supervisord.out", "not of a service\n")
         lines = LogFolder(tmp_path).read()
-        assert events(lines) == ["e1", "error: settings of risk", "  no_such_key: unknown"]
+        assert events(lines) == ["e1", "error: settings of risk", "no_such_key: unknown"]
         assert {line.service for line in lines} == {"risk"}
-        assert [json.loads(line.json)["event"] for line in lines] == events(lines)
+        told = [json.loads(line.json) for line in lines]
+        assert [row["event"] for row in told] == events(lines)
+        assert {row["service"] for row in told} == {"risk"} and all(row["ts"] for row in told)
 
     def test_what_comes_is_read_once(self, tmp_path: Path) -> None:
         folder = LogFolder(tmp_path)
