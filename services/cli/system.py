@@ -8,6 +8,7 @@ from typing import Final
 
 import redis
 
+from services.cli.board import STALE_NS
 from services.cli.faults import Fault, UsageFault
 from services.cli.link import Link
 from services.cli.snapshot import board_now
@@ -60,18 +61,21 @@ def refuse_foreign(link: Link, own: SystemIdentity) -> None:
 def living(link: Link, services: Sequence[str] = ()) -> dict[str, str]:
     """Return the instance of each service that beats over this Redis now, of `services` or of all.
 
-    A heartbeat may be the last of a service that has just been stopped: the next one is waited for.
+    A heartbeat may be the last of a service that has just been stopped: the next one is waited for. So it is
+    where the last is stamped ahead of Redis, whose clock was set back.
     """
     board, now_ns = board_now(link)
-    if not any(board.alive(name, now_ns) for name in services or board.services):
+    spoke = [seen for name, seen in board.services.items() if not services or name in services]
+    if all(now_ns - seen.at_ns > STALE_NS for seen in spoke):
         return {}
+    last = link.bus.tail(key_of(STATUS), 1)
     follower = link.follow([key_of(STATUS)], tail=1)
     found: dict[str, str] = {}
     deadline = time.monotonic() + 2 * HEARTBEAT_MS / 1_000
     while time.monotonic() < deadline:
         found |= {
             item.message.service: item.message.instance for item in follower.read(100)
-            if isinstance(item.message, Heartbeat) and item.envelope.ts_init_ns > now_ns
+            if isinstance(item.message, Heartbeat) and not (last and item.order <= last[0].order)
             and item.message.service in (services or (item.message.service,))
         }  # fmt: skip
     return found

@@ -22,8 +22,9 @@ from services.cli.link import Seen, open_link, with_database
 from services.cli.preflight import Check
 from services.cli.processes import running_in
 from services.cli.stack import Program, Stack
-from services.cli.system import starting_alone
-from services.contracts.envelope import Message
+from services.cli.system import living, starting_alone
+from services.contracts.envelope import Envelope, Message
+from services.contracts.limits import NS_PER_S
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.streams import ALERTS, START_KEY, SYSTEM_KEY
 from services.contracts.system import SystemIdentity, SystemMode
@@ -253,17 +254,30 @@ def beat_for(url: str, service: str, lasts: Callable[[], bool]) -> None:
 def test_a_redis_over_which_services_run_already_is_refused(redis_url: str, tmp_path: Path) -> None:
     open_link(redis_url).client.flushall()
     over = threading.Event()
-    living = threading.Thread(target=beat_for, args=(redis_url, "executor", lambda: not over.is_set()))
-    living.start()
+    speaks = threading.Thread(target=beat_for, args=(redis_url, "executor", lambda: not over.is_set()))
+    speaks.start()
     try:
         time.sleep(0.3)
         result = arb("up", "--redis", redis_url)
     finally:
         over.set()
-        living.join()
+        speaks.join()
     assert result.exit_code == 2
     assert "executor (elsewhere-7)" in result.stderr and "--redis" in result.stderr
     assert running_in(tmp_path / "run") == []
+
+
+def test_a_service_lives_that_spoke_last_before_its_clock_was_set_back(redis_url: str) -> None:
+    link = open_link(redis_url)
+    link.client.flushall()
+    ahead_ns = link.bus.time_ns() + 3_600 * NS_PER_S
+    link.write(Envelope.wrap(heartbeat("risk"), source="risk", now_ns=ahead_ns, causation_id="ahead"))
+    assert living(link) == {}
+    begun = time.monotonic()
+    speaks = threading.Thread(target=beat_for, args=(redis_url, "risk", lambda: time.monotonic() < begun + 1))
+    speaks.start()
+    assert living(link) == {"risk": "elsewhere-7"}
+    speaks.join()
 
 
 def test_a_redis_of_another_system_is_refused_until_it_is_adopted(
