@@ -117,7 +117,9 @@ def _on_heartbeat(state: RiskState, heartbeat: status.Heartbeat, event: Received
 
 
 def _on_gateway(state: RiskState, message: status.GatewayStatus, event: Received) -> Step[RiskState]:
-    return Step(state if message.mode is state.mode else state.but(mode=message.mode))
+    if (message.mode, message.halt_file) == (state.mode, state.halt_file):
+        return Step(state)
+    return Step(state.but(mode=message.mode, halt_file=message.halt_file))
 
 
 def _on_notifier(state: RiskState, message: status.NotifierStatus, event: Received) -> Step[RiskState]:
@@ -411,7 +413,6 @@ _HANDLERS: Mapping[type[Message], Handler] = {
     status.Heartbeat: _on_heartbeat,
     status.GatewayStatus: _on_gateway,
     status.NotifierStatus: _on_notifier,
-    status.GatewayStatus: lambda state, message, event: Step(state.but(halt_file=message.halt_file)),
     status.KeysVanished: _on_vanished,
     EntryBuried: _on_buried,
     status.ExecutorStatus: _on_executor,

@@ -72,6 +72,27 @@ def test_modules_are_small() -> None:
     )
 
 
+def test_no_table_has_a_key_twice() -> None:
+    """The first of two handlers of one message would never be called; ruff sees literals alone."""
+    none(
+        f"{module.name}:{key.lineno} {ast.unparse(key)} stands in the table twice"
+        for folder in ("services", "tests", "benchmarks", "docs", "deploy")
+        for module in modules(folder)
+        for table in module.nodes
+        if isinstance(table, ast.Dict)
+        for key in repeated(table)
+    )
+
+
+def repeated(table: ast.Dict) -> Iterator[ast.expr]:
+    seen: set[str] = set()
+    for key in filter(None, table.keys):
+        text = ast.dump(key)
+        if text in seen:
+            yield key
+        seen.add(text)
+
+
 def test_modules_and_services_say_what_they_are_for() -> None:
     none(
         f"{module.name} has no docstring"

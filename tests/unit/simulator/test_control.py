@@ -100,6 +100,7 @@ def test_a_simulator_that_never_comes_is_named_in_a_plain_sentence(
     (tmp_path / "program.py").write_text(program, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("ARB_SIMULATOR", f"unix:{tmp_path}/s")
+    monkeypatch.setenv("ARB_RUNTIME_SYSTEM_MODE", "simulated")  # `main` sets it for the whole process
     monkeypatch.setattr(sys, "argv", ["host", "program"])
     monkeypatch.setattr(host, "install", lambda: None)
     with pytest.raises(SystemExit, match=f"^error: no simulator listens at unix:{tmp_path}/s .*ARB_SIM"):
