@@ -164,7 +164,7 @@ def test_what_was_bought_is_sold_without_risk(desk: LiveDesk) -> None:
 def test_a_halt_is_obeyed_while_the_executor_hangs(desk: LiveDesk) -> None:
     resting = resting_entry(desk)
     desk.freeze("executor")
-    desk.arb("halt", "--reason", "the executor hangs")
+    desk.arb("halt", "--reason", "the executor hangs", "--wait", "2", code=1)
     taken_back(desk, resting)
     assert denial(desk, entry(desk)) is GateReason.HALTED
     desk.thaw("executor")

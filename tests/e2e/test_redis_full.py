@@ -128,9 +128,6 @@ def test_nothing_is_sent_lost_or_doubled_and_a_pair_goes_on_where_it_stood(small
     assert [name for name in desk.services if not desk.stack.processes[name].alive] == []
     assert [name for name in desk.services if not told_why(desk, name)] == []
     assert [name for name, said in desk.status()["services"].items() if not said["stale"]] == []
-    refused = CliRunner().invoke(app, ["halt", "--by", "test", "--reason", "test", "--redis", desk.redis.url])
-    assert refused.exit_code == 1 and "maxmemory" in refused.output and "HALT" in refused.output
-
     mark = desk.mark()
     allow(desk, 0)
     desk.wait(PairClosed, lambda m: m.pair_id == approved.pair_id, mark)
@@ -152,5 +149,19 @@ def test_a_memory_that_fills_while_pairs_go_on_takes_each_step_wholly_or_not_at_
     desk.until(lambda: refusals(desk) > refused + FLAPS, "its memory is full")
     allow(desk, 0)
     healed(desk)
+    desk.traded(SYMBOLS[0])
+    desk.assert_true_and_flat()
+
+
+def test_a_halt_that_redis_does_not_take_lays_the_file(small: LiveDesk) -> None:
+    desk = small
+    desk.made_whole()
+    allow(desk, 1)
+    refused = CliRunner().invoke(app, ["halt", "--by", "test", "--reason", "test", "--redis", desk.redis.url])
+    assert refused.exit_code == 1 and "maxmemory" in refused.output
+    assert (desk.folder / "HALT").exists()
+    allow(desk, 0)
+    desk.wait(RiskStatus, lambda m: m.state is TradingState.DISARMED, desk.mark())
+    desk.made_whole()
     desk.traded(SYMBOLS[0])
     desk.assert_true_and_flat()

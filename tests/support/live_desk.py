@@ -178,7 +178,8 @@ class LiveDesk:
 
     def made_whole(self) -> None:
         """Everything runs and is armed, with nothing in the way that a test before left there."""
-        (self.folder / HALT_FILE).unlink(missing_ok=True)
+        for name in (HALT_FILE, "HALT"):
+            (self.folder / name).unlink(missing_ok=True)
         self.thaw(*self.services)
         dead = [name for name in self.services if not self.stack.processes[name].alive]
         if dead:
