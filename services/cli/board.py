@@ -323,6 +323,9 @@ def _trading(board: Board, message: TradingStateChanged, at_ns: int) -> Board:
 
 
 def _approved(board: Board, message: PairApproved, at_ns: int) -> Board:
+    """A Redis that lost an approval is told it again, perhaps when its pair is over."""
+    if any(message.pair_id == over.pair_id for over in board.closed):
+        return board
     return replace(board, open_pairs={**board.open_pairs, message.pair_id: message})
 
 

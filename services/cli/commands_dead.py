@@ -106,7 +106,8 @@ def dead_retry(
         text=envelope.encode(), by=by, reason=reason,
     )  # fmt: skip
     outcome = ask(link, request, wait)
-    if outcome.fate is Fate.DONE:
+    beside = [m for m in rows.values() if alert_id_of(m.service, m.stream_key) == alert_id]
+    if outcome.fate is Fate.DONE and len(beside) == 1:
         link.append(AlertAcknowledged(alert_id=alert_id, by=by, reason=reason), cause=f"cli-{uuid4()}")
     finish(outcome, as_json)
 

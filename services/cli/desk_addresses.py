@@ -72,15 +72,16 @@ def setting_of(name: str, environ: Mapping[str, str], folder: Path) -> str:
 
 
 def settings_of(name: str, environ: Mapping[str, str], folder: Path) -> Iterator[tuple[str, str]]:
-    """Yield each source of a setting with its value, the one that wins first."""
-    if environ.get(name):
-        yield name, environ[name]
+    """Yield each source of a setting with its value, the one that wins first; a variable's case is any."""
+    variables = {key.upper(): value for key, value in environ.items()}
+    if variables.get(name):
+        yield name, variables[name]
     lines = re.findall(rf"(?im)^\s*(?:export\s+)?{name}\s*=\s*(.*?)\s*$", text_of(folder / ".env"))
     if lines and (value := _unquoted(lines[-1])):
         yield ".env", value
     section, key = name.lower().split("_", 2)[1:]
     path = folder / environ.get(CONFIG_DIR_VARIABLE, "config") / f"{section}.toml"
-    for line in re.findall(rf"(?m)^\s*{key}\s*=\s*(.*?)\s*$", text_of(path)):
+    for line in re.findall(rf"(?m)^\s*[\"']?{key}[\"']?\s*=\s*(.*?)\s*$", text_of(path)):
         if value := _unquoted(line):
             yield str(path), value
 

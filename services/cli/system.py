@@ -11,7 +11,7 @@ import redis
 from services.cli.board import STALE_NS
 from services.cli.faults import Fault, UsageFault
 from services.cli.link import Link
-from services.cli.snapshot import board_now
+from services.cli.snapshot import board_now, followed_board
 from services.contracts.limits import HEARTBEAT_MS
 from services.contracts.messages.status import Heartbeat
 from services.contracts.streams import START_KEY, STATUS, SYSTEM_KEY, key_of
@@ -41,7 +41,8 @@ def system_of(link: Link) -> SystemIdentity | None:
 def refuse_foreign(link: Link, own: SystemIdentity) -> None:
     """Refuse a Redis that another system holds, before anything is started over it.
 
-    An earlier release claimed nothing: there the mode of the gateway that spoke last decides.
+    An earlier release claimed nothing: there the mode of the gateway that spoke last decides,
+    however long ago that was.
 
     Raises:
         UsageFault: it is another's.
@@ -52,7 +53,7 @@ def refuse_foreign(link: Link, own: SystemIdentity) -> None:
             f"{link.address}: {refusal(found, own)}", "Or name another Redis with `--redis URL`."
         )
     if found is None and own.mode is SystemMode.SIMULATED:
-        board, _ = board_now(link)
+        board, _ = followed_board(link)
         if board.gateway is not None and board.gateway.mode is GatewayMode.LIVE:
             raise UsageFault(f"{link.address}: a live gateway wrote there, a simulated system may not",
                              "Name another Redis with `--redis URL`.")  # fmt: skip

@@ -5,6 +5,7 @@ in; what nobody alive said since then is not known, and is named.
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 from uuid import uuid4
@@ -71,14 +72,14 @@ def wind_down(redis_url: str, by: str, reason: str, settle_s: float) -> Trading:
 
 
 def _wound_down(link: Link, by: str, reason: str, settle_s: float) -> Trading:
-    request = link.append(
-        StopRequested(target=TradingState.PAUSE_ENTRY, by=by, reason=reason), cause=f"down-{uuid4()}"
-    )
+    link.append(StopRequested(target=TradingState.PAUSE_ENTRY, by=by, reason=reason), cause=f"down-{uuid4()}")
     stop_id = link.bus.tail(key_of(STOPS), 1)[-1].entry_id
     began_s = time.monotonic()
+    taken_ns: dict[str, int] = {}
     while True:
         passed_s = time.monotonic() - began_s
-        seen = _Seen.of(link, stop_id, request.ts_init_ns)
+        seen = _Seen.of(link, stop_id, taken_ns)
+        taken_ns = {name: taken_ns.get(name, seen.now_ns) for name in seen.taken}
         trading = seen.trading()
         waits = settle_s if trading.open else 0.0
         if trading.ended or passed_s > (max(ANSWER_S, waits) if trading.unknown else waits):
@@ -93,15 +94,16 @@ class _Seen:
     said: dict[str, Envelope]
     """The newest of each kind, by the field that keeps it."""
     taken: frozenset[str]
-    stopped_ns: int
+    taken_ns: Mapping[str, int]
+    """When each service was first seen to have taken the stop in (Redis time, ns)."""
     now_ns: int
 
     @classmethod
-    def of(cls, link: Link, stop_id: str, stopped_ns: int) -> "_Seen":
+    def of(cls, link: Link, stop_id: str, taken_ns: Mapping[str, int]) -> "_Seen":
         said = {said_field(envelope.body): envelope for envelope in link.bus.said()}
         positions = {name: link.bus.positions(name).get(STOPS.key, "0-0") for name in TAKERS}
         taken = (name for name, at in positions.items() if entry_order(at) >= entry_order(stop_id))
-        return cls(said, frozenset(taken), stopped_ns, link.bus.time_ns())
+        return cls(said, frozenset(taken), taken_ns, link.bus.time_ns())
 
     def trading(self) -> Trading:
         return Trading(self._open(), (*self._silent(), *self._unsaid()))
@@ -147,9 +149,12 @@ class _Seen:
         return tuple(lines)
 
     def _is_new(self, kind: type[Message]) -> bool:
-        """Whether it was said after the stop. A stamp of the future, of a clock set back, tells nothing."""
+        """Whether its service said it after it took the stop in. A stamp of the future, of a clock set back,
+        tells nothing."""
         envelope = self.said.get(f"{SAID}{kind.__name__}")
-        return envelope is not None and self.stopped_ns < envelope.ts_init_ns < self.now_ns + STALE_NS
+        if envelope is None or envelope.source not in self.taken_ns:
+            return False
+        return self.taken_ns[envelope.source] < envelope.ts_init_ns < self.now_ns + STALE_NS
 
     def _body(self, kind: type[MessageT]) -> MessageT | None:
         envelope = self.said.get(f"{SAID}{kind.__name__}")

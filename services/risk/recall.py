@@ -42,8 +42,11 @@ def taken(state: RiskState, event: Received, handler: Handler | None) -> Step[Ri
 
 
 def settled(state: RiskState) -> Step[RiskState]:
-    """Put in force what the past had tighter than the files, once these are known, and say what holds."""
-    if state.files is None:
+    """Put in force what the past had tighter than the files, and say what holds, once they name each limit.
+
+    A file that was refused says nothing to hold the past against: the next one is waited for.
+    """
+    if state.files is None or reference_data.unknown_limits(state):
         return Step(state)
     overrides = {**state.overrides, **_tighter(state, state.files.limits)}
     settled: RiskState = state.but(recalling=False, overrides=overrides)

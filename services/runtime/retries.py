@@ -5,11 +5,15 @@ because of it has the ids that it would have had. A person's request among them 
 """
 
 from dataclasses import replace
+from typing import Final
 
 from services.contracts.envelope import Unreadable, decode
 from services.contracts.messages.dead import EntryRetried, EntryRetryRequested
 from services.contracts.step import Event, Outgoing, Received, StateT, Step
 from services.runtime.service import Service
+
+OVERTAKEN: Final = frozenset({"TradingStateChanged", "SymbolResumed", "LatchCleared", "ReferencePublished"})
+"""Words of risk that allow more. One that was buried may be older than the stop that holds now."""
 
 
 def is_retry(event: Event, service: str) -> bool:
@@ -22,13 +26,16 @@ def entry_of(event: Received) -> Received:
     """Return the buried entry as its reader would have read it, now.
 
     Raises:
-        Unreadable: this build cannot read it either, or the request is too old.
+        Unreadable: this build cannot read it either, the request is too old, or newer words took its place.
     """
     request = event.message
     assert isinstance(request, EntryRetryRequested)
     if event.expired or not event.envelope.life_ms:
         raise Unreadable("the request had expired before it was read: ask again if it is still wanted")
-    return Received(decode(request.text), request.stream_key, request.entry_id, event.now_ns)
+    envelope = decode(request.text)
+    if envelope.type in OVERTAKEN:
+        raise Unreadable(f"a {envelope.type} of the past is not obeyed: ask for what should hold now")
+    return Received(envelope, request.stream_key, request.entry_id, event.now_ns)
 
 
 def answer(event: Received, problem: str = "") -> Outgoing:

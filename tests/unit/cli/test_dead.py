@@ -9,10 +9,15 @@ from typing import ClassVar
 import pytest
 
 from services.cli.link import Link, open_link
-from services.contracts.envelope import Envelope
+from services.contracts.envelope import Envelope, Message, Unreadable
 from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.alerts import AlertRaised
-from services.contracts.messages.control import AlertAcknowledged, TradingStateRequested
+from services.contracts.messages.control import (
+    AlertAcknowledged,
+    SymbolResumed,
+    TradingStateChanged,
+    TradingStateRequested,
+)
 from services.contracts.messages.dead import EntryRetried, EntryRetryRequested
 from services.contracts.step import Event, Received, State, Step
 from services.contracts.streams import ALERTS, CONTROL, DEAD, key_of
@@ -23,7 +28,7 @@ from services.runtime.clock import RedisClock
 from services.runtime.loop import ServiceLoop
 from services.runtime.retries import entry_of
 from services.runtime.service import Service
-from tests.unit.cli.builders import alert
+from tests.unit.cli.builders import SAMSUNG, alert
 from tests.unit.cli.test_commands import arb
 
 
@@ -104,6 +109,13 @@ def test_a_retry_reaches_the_reader_that_failed_and_no_other(link: Link, serve: 
     assert messages(link, AlertAcknowledged)
 
 
+def test_a_retry_of_one_entry_leaves_the_alert_of_the_others(link: Link, serve: Serve) -> None:
+    serve("notifier")
+    buried(link, alert("A1"))
+    code, _ = retry(buried(link, alert("A2")))
+    assert code == 0 and not messages(link, AlertAcknowledged)
+
+
 def test_a_retry_that_fails_again_says_why_and_leaves_the_alert(link: Link, serve: Serve) -> None:
     serve("notifier", fails=True)
     code, words = retry(buried(link, alert("A1")))
@@ -129,11 +141,28 @@ def test_what_cannot_be_found_or_read_is_not_retried(link: Link) -> None:
 
 def test_a_retried_request_of_a_person_is_expired_by_its_own_entry() -> None:
     arm = TradingStateRequested(target=TradingState.ARMED, by="kim", reason="Monday")
-    text = Envelope.wrap(arm, source="cli", now_ns=NS_PER_MS, causation_id="c").encode()
+    assert entry_of(retried(arm)).expired
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        TradingStateChanged(state=TradingState.ARMED, by="kim", reason="Monday", latches=()),
+        SymbolResumed(symbol=SAMSUNG, by="kim", reason="Monday"),
+    ],
+    ids=lambda word: type(word).__name__,
+)
+def test_an_old_word_that_allows_more_replaces_no_newer_stop(word: Message) -> None:
+    with pytest.raises(Unreadable, match="of the past"):
+        entry_of(retried(word))
+
+
+def retried(message: Message) -> Received:
+    """A retry, asked now, of an entry that was written long ago."""
+    text = Envelope.wrap(message, source="cli", now_ns=NS_PER_MS, causation_id="c").encode()
     request = EntryRetryRequested(
         stream_key=CONTROL.key, entry_id="1-0", service="risk", text=text, by="park", reason="t"
     )
     later_ns = 1_795_397_412_345_000_000
     asked = Envelope.wrap(request, source="cli", now_ns=later_ns, causation_id="r")
-    event = Received(asked, CONTROL.key, f"{later_ns // NS_PER_MS}-0", later_ns)
-    assert entry_of(event).expired
+    return Received(asked, CONTROL.key, f"{later_ns // NS_PER_MS}-0", later_ns)

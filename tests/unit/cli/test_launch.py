@@ -318,10 +318,13 @@ def test_a_redis_is_not_adopted_while_services_run_over_it(
     link.close()
 
 
-def test_a_simulated_system_does_not_claim_what_a_live_gateway_wrote(redis_url: str) -> None:
+@pytest.mark.parametrize("age_s", [0, 36_000], ids=["just now", "by day"])
+def test_a_simulated_system_does_not_claim_what_a_live_gateway_wrote(redis_url: str, age_s: int) -> None:
     link = open_link(redis_url)
     link.client.flushall()
-    link.append(gateway_status().model_copy(update={"mode": GatewayMode.LIVE}), cause="c")
+    live = gateway_status().model_copy(update={"mode": GatewayMode.LIVE})
+    said_ns = link.bus.time_ns() - age_s * NS_PER_S
+    link.write(Envelope.wrap(live, source="gateway", now_ns=said_ns, causation_id="c"))
     result = arb("up", "--redis", redis_url)
     assert result.exit_code == 2 and "live gateway" in result.stderr
     assert not link.client.exists(SYSTEM_KEY)

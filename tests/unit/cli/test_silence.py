@@ -31,6 +31,7 @@ from tests.unit.cli.builders import (
     DATE,
     NOW_NS,
     SAMSUNG,
+    approved,
     closed,
     detector_status,
     envelope,
@@ -125,6 +126,13 @@ def test_a_pair_that_was_opened_again_after_its_close_is_shown() -> None:
     for message in (executor_status(open_pair("P1")), heartbeat("executor")):
         board = seen(board, envelope(message, LATER_NS))
     assert "P1" in text_of(board).split("open pairs")[1].splitlines()[2]
+
+
+def test_an_approval_that_is_told_again_after_its_close_opens_nothing() -> None:
+    """Redis lost it with its tail, and risk told it again when the executor had ended the pair."""
+    board = seen(seen(Board(), envelope(closed("P1"))), envelope(approved("P1"), LATER_NS))
+    assert board.open_pairs == {}
+    assert seen(board, envelope(approved("P2"), LATER_NS)).open_pairs.keys() == {"P2"}
 
 
 # -- the commands, over a Redis --------------------------------------------------------------

@@ -19,6 +19,7 @@ from services.contracts.envelope import Envelope, Message
 from services.contracts.messages.control import StopRequested, TradingStateChanged
 from services.contracts.messages.status import OpenPairSeen
 from services.contracts.messages.supervision import SupervisorStatus
+from services.contracts.said import said_field
 from services.contracts.streams import STOPS, home_of, key_of
 from services.contracts.terms import TradingState
 from services.runtime.bus import RedisBus, Write
@@ -119,6 +120,18 @@ def test_a_gateway_that_rests_by_night_is_no_question(url: str) -> None:
         )  # fmt: skip
         desk.bus.append([desk.write("supervisor", resting)])
         assert ended(url).ended
+
+
+@pytest.mark.parametrize(("said_ns", "knows"), [(5, False), (15, True)], ids=["before", "after"])
+def test_a_status_counts_that_was_said_after_the_stop_was_taken_in(said_ns: int, knows: bool) -> None:
+    """One from between asking and taking in may not know a pair that began meanwhile."""
+    state = TradingStateChanged(state=TradingState.PAUSE_ENTRY, by="kim", reason="r", latches=())
+    said = {
+        said_field(body): Envelope.wrap(body, source=name, now_ns=said_ns, causation_id=name)
+        for name, body in (("executor", executor_status()), ("risk", risk_status()), ("risk", state))
+    }
+    seen = module._Seen(said, frozenset(TAKERS), dict.fromkeys(TAKERS, 10), now_ns=20)
+    assert seen.trading().ended is knows
 
 
 def test_the_last_words_of_a_dead_executor_count(url: str) -> None:

@@ -20,8 +20,10 @@ from services.contracts.messages.control import (
 )
 from services.contracts.step import Received
 from services.contracts.terms import Latch, TradingState
+from services.contracts.trading_limits import STRICTEST, TradingLimits
+from services.risk.observed import FilesRefused
 from tests.unit.detector import world
-from tests.unit.detector.world import SAMSUNG, ms
+from tests.unit.detector.world import DATE, SAMSUNG, ms
 from tests.unit.risk.desk import Desk, armed, files, of, opening, ready, shown
 
 WHO: dict[str, Any] = {"by": "kim", "reason": "t"}
@@ -115,6 +117,20 @@ def test_what_was_said_before_the_files_were_read_is_kept_until_they_are() -> No
     desk.tick(BEGAN_MS + 100)
     desk.tell(files(), at_ms=BEGAN_MS + 200)
     desk.tick(BEGAN_MS + 300)
+    assert desk.state.reference is not None and desk.state.reference.limits.max_open_pairs == 1
+
+
+def test_the_past_is_held_against_the_first_file_that_names_each_limit() -> None:
+    """A file that was cut off and put back by one person widened what two had tightened."""
+    desk = Desk()
+    desk.tick(BEGAN_MS)
+    desk.hand(*of_before(reference_with(max_open_pairs=1)))
+    cut_off = files(STRICTEST).model_copy(update={"unknown": tuple(TradingLimits.model_fields)})
+    refused = FilesRefused(trading_date=DATE, problems=("limits.toml",), by="risk", instead=cut_off)
+    desk.tell(refused, at_ms=BEGAN_MS + 100)
+    desk.tick(BEGAN_MS + 200)
+    desk.tell(files(), at_ms=BEGAN_MS + 300)
+    desk.tick(BEGAN_MS + 400)
     assert desk.state.reference is not None and desk.state.reference.limits.max_open_pairs == 1
 
 
