@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,7 +79,7 @@ class Answering(threading.Thread):
 
 @pytest.fixture
 def url(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setattr(module, "ANSWER_S", 0.4)
+    monkeypatch.setattr(module, "ANSWER_S", 1.5)
     redis.Redis.from_url(redis_url).flushall()
     yield redis_url
     redis.Redis.from_url(redis_url).flushall()
@@ -140,7 +141,7 @@ def test_the_last_words_of_a_dead_executor_count(url: str) -> None:
     with Answering(url, ("gateway", "risk")):
         trading = ended(url)
     assert "P1" in trading.open[0] and "as the executor said" in trading.open[0]
-    assert any("executor was last heard 0 s ago" in words for words in trading.unknown)
+    assert any(re.search(r"executor was last heard \d s ago", words) for words in trading.unknown)
 
 
 def test_without_redis_nothing_is_known() -> None:
