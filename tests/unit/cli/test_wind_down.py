@@ -1,8 +1,8 @@
 """What `arb down` learns before it ends anything, from services that answer its stop or do not."""
 
+import re
 import sys
 import tempfile
-import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
