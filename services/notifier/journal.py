@@ -20,7 +20,6 @@ from services.contracts.limits import LOSSLESS_ALARM, NS_PER_MS, NS_PER_S
 from services.contracts.streams import Reading, stream_of
 from services.contracts.terms import Severity, TradingDate
 from services.notifier.journal_folder import JournalLocked, is_held, lock, recover
-from services.notifier.journal_line import order_of
 from services.notifier.journal_source import StreamSource
 from services.notifier.journal_troubles import EVERYTHING, LENGTHS, ROOM, JournalTroubles
 from services.notifier.journal_writer import Batch, DateOf, JournalWriter, each
@@ -33,6 +32,7 @@ from services.notifier.retention import (
     trim_point,
 )
 from services.runtime.bus import BusUnavailable
+from services.runtime.standing import entry_order
 
 DISCOVER_S: Final = 1.0
 RETENTION_S: Final = 10.0
@@ -238,7 +238,7 @@ class Journal:
             readers = reader_positions(stream, key, services, writer.synced(key), self._options.retired)
             keep_s = kept_for_s(source.bus.length(key), self._options.keep_s)
             trim = trim_point(readers, f"{max(0, now_ms - keep_s * 1_000)}-0")
-            if not unread and may_be_trimmed(stream) and order_of(trim.before_id) > (0, 0):
+            if not unread and may_be_trimmed(stream) and entry_order(trim.before_id) > (0, 0):
                 source.bus.trim_before(key, trim.before_id)
             held_by = trim.held_by if stream.reading is Reading.COMMITTED else "a person"
             length = source.bus.length(key)
@@ -306,7 +306,7 @@ class Journal:
     def _say(self, writer: JournalWriter, source: StreamSource, waiting: list[Batch]) -> None:
         lag_ms = 0
         if waiting:
-            newest_ms = min(order_of(batch.entries[-1][0])[0] for batch in waiting)
+            newest_ms = min(entry_order(batch.entries[-1][0])[0] for batch in waiting)
             lag_ms = max(0, source.bus.time_ns() // NS_PER_MS - newest_ms)
         stream, entries = self._longest
         self._troubles.works()

@@ -24,10 +24,10 @@ from services.notifier.journal_line import (
     EntryOrder,
     JournalLine,
     LineUnreadable,
-    order_of,
     read_line,
 )
 from services.runtime.private import private_folder
+from services.runtime.standing import entry_order
 
 SUFFIX: Final = ".jsonl"
 TORN_FOLDER: Final = "torn"
@@ -71,7 +71,7 @@ class Head:
     @property
     def order(self) -> tuple[int, EntryOrder]:
         """Sorts the ends of several files: the newest line is the last."""
-        return self.generation, order_of(self.position)
+        return self.generation, entry_order(self.position)
 
 
 @dataclass(frozen=True, slots=True)

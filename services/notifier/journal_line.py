@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from services.contracts.envelope import Envelope, decode
+from services.runtime.standing import entry_order
 
 FIRST_ID: Final = "0-0"
 """The position before every entry."""
@@ -72,12 +73,6 @@ class JournalLine:
         return decode(json.dumps(self.body) if self.body is not None else self.raw or b"")
 
 
-def order_of(entry_id: str) -> EntryOrder:
-    """Return what entry ids of one stream sort by: (milliseconds of Redis time, number)."""
-    ms, _, number = entry_id.partition("-")
-    return int(ms), int(number or 0)
-
-
 def prefix_of(key: str, generation: int = 0) -> bytes:
     """Return the part of each line that names the key: made once for a file, not for each line."""
     return b'","key":' + json.dumps(key).encode() + (b',"g":%d' % generation if generation else b"")
@@ -114,7 +109,7 @@ def read_line(line: bytes) -> JournalLine:
     try:
         fields = json.loads(line.decode())
         entry_id, key, generation = str(fields["id"]), str(fields["key"]), int(fields.get("g", 0))
-        order_of(entry_id)
+        entry_order(entry_id)
         if "gap" in fields:
             hole = fields["gap"]
             gap = Gap(hole["from"], hole["to"], bool(hole.get("restarted", False)))

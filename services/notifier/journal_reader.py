@@ -7,7 +7,8 @@ from pathlib import Path
 
 from services.contracts.streams import Stream
 from services.notifier.journal_folder import lines_of, parts_in
-from services.notifier.journal_line import JournalLine, order_of
+from services.notifier.journal_line import JournalLine
+from services.runtime.standing import entry_order
 
 
 def read_lines(folder: Path, stream: Stream | str) -> Iterator[JournalLine]:
@@ -23,4 +24,4 @@ def read_lines(folder: Path, stream: Stream | str) -> Iterator[JournalLine]:
     mine = [part for part in parts_in(folder) if part.stem == name or part.stem.startswith(f"{name}-")]
     by_key = [list(parts) for _, parts in groupby(mine, key=lambda part: part.stem)]
     keys = [(line for part in parts for line in lines_of(part.path)) for parts in by_key]
-    return heapq.merge(*keys, key=lambda line: order_of(line.entry_id))
+    return heapq.merge(*keys, key=lambda line: entry_order(line.entry_id))

@@ -15,11 +15,12 @@ import redis
 
 from services.contracts.streams import ENTRY_FIELD, TABLE, state_key, stream_of
 from services.notifier.journal_folder import Head
-from services.notifier.journal_line import FIRST_ID, Gap, order_of, says
+from services.notifier.journal_line import FIRST_ID, Gap, says
 from services.notifier.journal_writer import Batch
 from services.runtime.bus import BusUnavailable, RedisBus, bytes_of, entry_of
 from services.runtime.parts import StateUnreadable
 from services.runtime.redaction import redacted
+from services.runtime.standing import entry_order
 
 _SCAN_COUNT: Final = 500
 _ASKED_AT_ONCE: Final = 200
@@ -124,7 +125,7 @@ class StreamSource:
         if isinstance(info, redis.RedisError) or not oldest:
             return Batch(key, ())
         oldest_id = _text(oldest[0][0])
-        if position != FIRST_ID and order_of(oldest_id) <= order_of(position):
+        if position != FIRST_ID and entry_order(oldest_id) <= entry_order(position):
             return Batch(key, (), Gap(position, oldest_id, restarted=True))
         batch = self._batch(key, rows, most)
         whole = position == FIRST_ID and int(info["entries-added"]) == int(info["length"])

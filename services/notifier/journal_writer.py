@@ -26,8 +26,9 @@ from services.notifier.journal_folder import (
     stem_of,
     sync_path,
 )
-from services.notifier.journal_line import FIRST_ID, Gap, entry_line, gap_line, order_of, prefix_of
+from services.notifier.journal_line import FIRST_ID, Gap, entry_line, gap_line, prefix_of
 from services.runtime.private import FILE_MODE, private_folder
+from services.runtime.standing import entry_order
 
 Item = TypeVar("Item")
 DateOf = Callable[[int], TradingDate]
@@ -213,7 +214,7 @@ class KeyFile:
         self._mend()
 
     def _date_of_entry(self, entry_id: str) -> TradingDate:
-        return self._date_of(order_of(entry_id)[0] * 1_000_000)
+        return self._date_of(entry_order(entry_id)[0] * 1_000_000)
 
     def _sealed(self, line: bytes) -> bytes:
         text, self._chain = sealed(line, self._chain, opening=self._opening)

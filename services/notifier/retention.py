@@ -14,7 +14,8 @@ from typing import Final
 from services.contracts.limits import LOSSLESS_ALARM
 from services.contracts.streams import CONTROL, Reading, Stream
 from services.contracts.terms import Severity
-from services.notifier.journal_line import FIRST_ID, order_of
+from services.notifier.journal_line import FIRST_ID
+from services.runtime.standing import entry_order
 
 NOT_BUS_READERS: Final = frozenset({"cli"})
 """Readers without a position: people."""
@@ -76,8 +77,8 @@ def trim_point(readers: Mapping[str, str], keep_from_id: str) -> Trim:
     """
     if not readers:
         return Trim(FIRST_ID, "nobody is known to read it")
-    slowest = min(readers, key=lambda name: order_of(readers[name]))
-    before = min(readers[slowest], keep_from_id, key=order_of)
+    slowest = min(readers, key=lambda name: entry_order(readers[name]))
+    before = min(readers[slowest], keep_from_id, key=entry_order)
     return Trim(before, slowest)
 
 

@@ -32,12 +32,12 @@ from services.notifier.journal_line import (
     LineUnreadable,
     entry_line,
     gap_line,
-    order_of,
     prefix_of,
     read_line,
 )
 from services.notifier.journal_reader import read_lines
 from services.notifier.journal_writer import Batch, JournalWriter
+from services.runtime.standing import entry_order
 from tests.support.journal_lines import gaps_of
 
 DAY = TradingDate("2026-11-23")
@@ -386,7 +386,7 @@ def test_a_full_disk_at_the_turn_to_a_new_file_loses_nothing(tmp_path: Path) -> 
 
     def go_on(count: int) -> None:
         reached = journal.position(ORDERS.key)
-        first = 0 if reached == FIRST_ID else order_of(reached)[0] - DAY_MS + 1
+        first = 0 if reached == FIRST_ID else entry_order(reached)[0] - DAY_MS + 1
         journal.append(Batch(ORDERS.key, entries(first, count)))
 
     with files_end_at(330):

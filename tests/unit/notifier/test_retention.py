@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from services.contracts.limits import LOSSLESS_ALARM
 from services.contracts.streams import COMMANDS, CONTROL, DEAD, ORDERS, STATUS, TABLE, TICKS, VENUE, key_of
 from services.contracts.terms import Severity
-from services.notifier.journal_line import FIRST_ID, order_of
+from services.notifier.journal_line import FIRST_ID
 from services.notifier.retention import (
     KEPT_WHEN_LONG_S,
     kept_for_s,
@@ -15,6 +15,7 @@ from services.notifier.retention import (
     reader_positions,
     trim_point,
 )
+from services.runtime.standing import entry_order
 
 IDS = st.builds(lambda ms, n: f"{ms}-{n}", st.integers(0, 50), st.integers(0, 3))
 ALL_READ = {
@@ -30,11 +31,11 @@ def test_nothing_goes_that_a_reader_has_not_committed_or_that_is_kept(
     readers: dict[str, str], keep_from: str
 ) -> None:
     trim = trim_point(readers, keep_from)
-    limit = order_of(trim.before_id)
-    assert all(limit <= order_of(position) for position in readers.values())
-    assert limit <= order_of(keep_from)
-    assert limit in {order_of(keep_from), *(order_of(position) for position in readers.values())}
-    assert order_of(readers[trim.held_by]) == min(order_of(position) for position in readers.values())
+    limit = entry_order(trim.before_id)
+    assert all(limit <= entry_order(position) for position in readers.values())
+    assert limit <= entry_order(keep_from)
+    assert limit in {entry_order(keep_from), *(entry_order(position) for position in readers.values())}
+    assert entry_order(readers[trim.held_by]) == min(entry_order(position) for position in readers.values())
 
 
 @given(st.dictionaries(st.sampled_from("abc"), IDS, min_size=1), IDS, IDS)
@@ -42,8 +43,8 @@ def test_a_reader_that_reads_on_never_takes_back_what_may_go(
     readers: dict[str, str], keep_from: str, further: str
 ) -> None:
     name = next(iter(readers))
-    moved = {**readers, name: max(readers[name], further, key=order_of)}
-    assert order_of(trim_point(moved, keep_from).before_id) >= order_of(
+    moved = {**readers, name: max(readers[name], further, key=entry_order)}
+    assert entry_order(trim_point(moved, keep_from).before_id) >= entry_order(
         trim_point(readers, keep_from).before_id
     )
 
