@@ -19,6 +19,8 @@ from services.simulator.virtual.day import VirtualDay, run_day
 from services.simulator.virtual.desk import Desk, build_desk
 from services.simulator.virtual.faults import BROKER_RATES, SERVICE_RATES, DayFaults, ServiceFaults
 
+pytestmark = pytest.mark.slow
+
 BROKER: dict[str, float] = {**BROKER_RATES, "duplicate_vi_rate": 1.0}
 MARKET: dict[str, float] = {"vi_per_symbol_hour": 60.0, "halts_per_s": 0.1, "delistings_per_s": 0.2}
 COUNTED_AS = {
