@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from services.contracts.envelope import Envelope, Message
-from services.contracts.limits import NS_PER_MS
+from services.contracts.limits import CLOCK_SKEW_MS, NS_PER_MS
 from services.contracts.request_life import life_ms_of
 
 
@@ -87,6 +87,15 @@ class Received:
         """When Redis took the entry (its id, whole milliseconds); when it was made where it has none."""
         ms, _, _ = self.entry_id.partition("-")
         return int(ms) * NS_PER_MS if ms.isdigit() else self.envelope.ts_init_ns
+
+    @property
+    def stamped_ns(self) -> int:
+        """When Redis took the entry, to compare it with one of another stream (ns).
+
+        The ids of a stream stay ahead where Redis's clock was set back: such an entry counts from its making.
+        """
+        ahead = self.entered_ns > self.now_ns + CLOCK_SKEW_MS * NS_PER_MS
+        return self.envelope.ts_init_ns if ahead else self.entered_ns
 
     @property
     def deadline_ns(self) -> int:

@@ -97,7 +97,7 @@ ORDERS: Final = Stream(
 )  # fmt: skip
 _STOPPING = (
     control.StopRequested, control.SymbolPauseRequested, control.StopTaken, control.HaltFileSeen,
-    control.TradingStateChanged, control.RequestWithdrawn,
+    control.TradingStateChanged, control.RequestWithdrawn, control.FlattenRequested, control.FlattenStarted,
 )  # fmt: skip
 STOPS: Final = Stream(
     "stops", "{arb}:stops", ("cli", "gateway", "risk", "executor"),
@@ -105,7 +105,8 @@ STOPS: Final = Stream(
     "a stop that is not obeyed",
 )  # fmt: skip
 """Its entries are handed on before any other of a turn, however many of others wait. The answers travel in it
-too: between a stop and risk's word on the state there is an order, and nothing but stops delays an answer."""
+too, and the wish to be flat: between a stop, risk's word on the state and a wish there is an order, and
+nothing but stops delays an answer."""
 _RETRIES = (dead.EntryRetryRequested, dead.EntryRetried)
 CONTROL: Final = Stream(
     "control", "{arb}:control", ("cli", "gateway", "detector", "risk", "executor", "notifier"),

@@ -82,21 +82,23 @@ def pause_requested(state: ExecutorState, event: Received) -> Heard:
     if not message.paused:
         return Heard(state)
     why = f"{message.by} paused the symbol"
-    heard = paused_pairs(state.but(paused={**state.paused, message.symbol: why}), message.symbol, why)
+    state = state.but(
+        paused={**state.paused, message.symbol: why},
+        paused_ns={**state.paused_ns, message.symbol: event.stamped_ns},
+    )
+    heard = paused_pairs(state, message.symbol, why)
     return replace(heard, said=(taken(heard.state),))
 
 
 def resumed(state: ExecutorState, event: Received) -> Heard:
-    """A person says whose the unknown order was: what is stranded is no longer left to it.
-
-    An executor without a stored state takes no resumption of the past.
-    """
+    """A person says whose the unknown order was: what is stranded is no longer left to it."""
     message = event.message
     assert isinstance(message, SymbolResumed)
-    if event.entered_ns < state.trading.since_ns:
+    if not state.trading.ends_pause(state.paused_ns.get(message.symbol, 0), event):
         return Heard(state)
     left = {symbol: why for symbol, why in state.paused.items() if symbol != message.symbol}
-    state = state.but(paused=left)
+    left_ns = {symbol: at_ns for symbol, at_ns in state.paused_ns.items() if symbol != message.symbol}
+    state = state.but(paused=left, paused_ns=left_ns)
     pairs = of_symbol(state, message.symbol)
     for pair in pairs:
         state = state.with_pair(pair.handed_back())

@@ -65,6 +65,7 @@ class ExecutorState(State):
             "pairs",
             "closed",
             "paused",
+            "paused_ns",
             "trading",
             "venues",
             "reference",
@@ -79,6 +80,8 @@ class ExecutorState(State):
     pairs: dict[str, Pair] = Field(default_factory=dict)
     closed: dict[str, ClosedPair] = Field(default_factory=dict)
     paused: dict[Symbol, str] = Field(default_factory=dict)
+    paused_ns: dict[Symbol, int] = Field(default_factory=dict)
+    """When each was paused (Redis time)."""
     trading: TradingWord = TradingWord()
     requests: RequestBook = RequestBook()
     claims: dict[str, str] = Field(default_factory=dict)

@@ -12,6 +12,7 @@ from services.contracts.limits import LIMITER_WINDOW_NS
 from services.contracts.messages.commands import AmendOrder, CancelOrder, PlaceOrder
 from services.contracts.messages.control import (
     ComparisonRequested,
+    FlattenRequested,
     FlattenStarted,
     LatchCleared,
     ReferencePublished,
@@ -354,14 +355,17 @@ def _delivered(turn: Turn, received: Received) -> None:
             _obey(turn, turn.state.control.word.after_change(message, received))
         case SymbolPauseRequested(symbol=symbol, paused=True):
             control = turn.state.control
-            turn.set(control=replace(control, paused={**control.paused, symbol: received.entered_ns}))
+            turn.set(control=replace(control, paused={**control.paused, symbol: received.stamped_ns}))
             order_desk.pump(turn)
             _say_taken(turn)
         case SymbolResumed(symbol=symbol):
             _resumed(turn, symbol, received)
-        case FlattenStarted(symbol=symbol, asked_ns=asked_ns):
+        case FlattenRequested():
             control = turn.state.control
-            if not control.word.ended_wish(asked_ns):
+            turn.set(control=replace(control, word=control.word.after_wish(received)))
+        case FlattenStarted(symbol=symbol) as message:
+            control = turn.state.control
+            if control.word.obeys(message, received):
                 turn.set(control=replace(control, flatten=control.flatten | {symbol}))
         case ComparisonRequested():
             _compare(turn)
@@ -377,10 +381,8 @@ def _delivered(turn: Turn, received: Received) -> None:
 
 
 def _resumed(turn: Turn, symbol: Symbol, received: Received) -> None:
-    """End a pause that was there before; stops are read ahead of control. Of the past nothing is let go."""
     control = turn.state.control
-    began_ns = max(control.word.since_ns, control.paused.get(symbol, 0))
-    if received.entered_ns >= began_ns:
+    if control.word.ends_pause(control.paused.get(symbol, 0), received):
         left = {paused: at_ns for paused, at_ns in control.paused.items() if paused != symbol}
         turn.set(control=replace(control, paused=left))
 

@@ -254,8 +254,8 @@ class FlattenRequested(Message):
 class FlattenStarted(Message):
     """The executor obeys a `FlattenRequested`: from now on it sells what `pair_ids` hold.
 
-    The gateway lets those sells pass for as long as no stop that came after `asked_ns`, when Redis took the
-    request, forbids them.
+    The gateway lets those sells pass for as long as no stop that came after the request forbids them.
+    `asked_ns` is when Redis took the request.
     """
 
     symbol: str

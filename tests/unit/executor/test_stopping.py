@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from services.contracts.envelope import Envelope
 from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.commands import PlaceOrder
@@ -17,6 +18,7 @@ from services.contracts.messages.control import (
 )
 from services.contracts.messages.orders import ForeignOrderSeen
 from services.contracts.messages.pairs import PairClosed, PairOutcome
+from services.contracts.step import Received
 from services.contracts.terms import Purpose, Severity, Side, Symbol, TradingState, Venue
 
 from .desk import DATE, OTHER, SYMBOL, Desk
@@ -120,20 +122,38 @@ def test_an_executor_without_state_takes_no_arming_of_the_past(desk: Desk) -> No
     assert desk.state.trading.in_force is TradingState.ARMED
 
 
-def test_a_flatten_that_was_asked_before_a_halt_and_read_after_it_sells_nothing(desk: Desk) -> None:
+@pytest.mark.parametrize("first_ms", [0, 200, 3_600_000])
+def test_the_place_in_the_stream_settles_whether_a_stop_ends_a_flatten(desk: Desk, first_ms: int) -> None:
+    """Redis's clock may have stood ahead for the first stop, and the ids of the stream stay there."""
     desk.approve()
     desk.level()
     desk.fill(desk.orders[0])
-    asked_ms = desk.now_ns // NS_PER_MS
-    desk.tick(100)
-    stop(desk)
-    sent = len(desk.flattens)
-    desk.hear(FlattenRequested(by="kim", reason="test"), entry_id=f"{asked_ms}-0")
+    halt = StopRequested(target=TradingState.HALTED, by="kim", reason="test")
+    desk.hear(halt, entry_id=f"{desk.now_ns // NS_PER_MS + first_ms}-0")
+    desk.close(desk.flattens[-1])
     desk.tick(3_000)
-    assert len(desk.flattens) == sent
+    stopped = len(desk.flattens)
     desk.hear(FlattenRequested(by="kim", reason="after all"))
+    desk.tick(100)
+    assert len(desk.flattens) == stopped + 1
+    desk.hear(halt)
+    desk.close(desk.flattens[-1])
     desk.tick(3_000)
-    assert len(desk.flattens) > sent
+    assert len(desk.flattens) == stopped + 1
+
+
+@pytest.mark.parametrize("ahead_ms", [0, 3_600_000])
+def test_a_resumption_from_before_a_pause_does_not_end_it(desk: Desk, ahead_ms: int) -> None:
+    """Stops are read ahead of what lets a symbol trade again, and the ids of control may lie ahead."""
+    resumed = SymbolResumed(symbol=Symbol(SYMBOL), by="kim", reason="t")
+    earlier = Envelope.wrap(resumed, source="risk", now_ns=desk.now_ns - NS_PER_MS, causation_id="r")
+    entry_id = f"{desk.now_ns // NS_PER_MS - 1 + ahead_ms}-0"
+    pause(desk, SYMBOL)
+    desk._decide(Received(earlier, "control", entry_id, desk.now_ns))
+    assert desk.state.paused.keys() == {SYMBOL}
+    desk.tick(100)
+    desk.hear(resumed)
+    assert not desk.state.paused
 
 
 def test_a_halt_ends_what_a_person_had_asked_to_flatten(desk: Desk) -> None:

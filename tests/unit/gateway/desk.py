@@ -8,6 +8,7 @@ from services.contracts.in_force import Reference
 from services.contracts.limits import COMMAND_TTL_MS, NS_PER_MS
 from services.contracts.messages.commands import PlaceOrder
 from services.contracts.messages.control import (
+    FlattenRequested,
     FlattenStarted,
     ReferencePublished,
     StopRequested,
@@ -187,9 +188,21 @@ class Desk:
         self.feed(Delivered(Received(envelope, "commands", entry_id, self.now_ns)))
 
     def flatten(self, symbol: str = "", asked_ms: int = 0) -> None:
-        """The executor's word that it sells what a person asked for, now or at an earlier entry."""
+        """A person asks to sell, and the executor's word that it does; `asked_ms` is of the request's id."""
+        asked_ms = asked_ms or self.now_ns // NS_PER_MS + self.heard + 1
+        self.flatten_started(self.flatten_asked(symbol, asked_ms), symbol, asked_ms)
+
+    def flatten_asked(self, symbol: str = "", asked_ms: int = 0) -> str:
+        """A person asks to sell: returns the request's id."""
+        wish = FlattenRequested(symbol=symbol, by="kim", reason="t")
+        cause = f"f{self.heard}"
+        self.hear(wish, cause, entry_id=f"{asked_ms}-0" if asked_ms else "")
+        return Envelope.wrap(wish, source="test", now_ns=self.now_ns, causation_id=cause).id
+
+    def flatten_started(self, request_id: str, symbol: str = "", asked_ms: int = 0) -> None:
+        """The executor's word that it obeys a request."""
         asked_ns = (asked_ms or self.now_ns // NS_PER_MS + self.heard + 1) * NS_PER_MS
-        self.hear(FlattenStarted(symbol=symbol, by="kim", reason="t", asked_ns=asked_ns), f"f{self.heard}")
+        self.hear(FlattenStarted(symbol=symbol, by="kim", reason="t", asked_ns=asked_ns), request_id)
 
     def trading(self, state: TradingState, name: str = "") -> None:
         """Risk's word, which has taken in every stop that was heard here."""

@@ -3,7 +3,7 @@
 import fakeredis
 
 from services.contracts.envelope import Envelope, Message
-from services.contracts.messages.control import FlattenRequested, StopRequested
+from services.contracts.messages.control import ComparisonRequested, StopRequested
 from services.contracts.streams import CONTROL, LEASE, STOPS
 from services.contracts.terms import TradingState
 from services.gateway.doubt import Doubt
@@ -21,7 +21,7 @@ def test_a_stop_is_read_while_the_qt_thread_has_not_caught_up() -> None:
         ]
         bus.append(writes)
 
-    put(CONTROL.key, FlattenRequested(by="kim", reason="waits"), 2 * INBOX_MOST)
+    put(CONTROL.key, ComparisonRequested(by="kim", reason="waits"), 2 * INBOX_MOST)
     start = {STOPS.key: "0-0", CONTROL.key: "0-0", LEASE.key: "0-0"}
     reader = RedisReader(bus, start, Doubt())
     for _ in range(2 * INBOX_MOST):

@@ -143,12 +143,17 @@ def test_a_stop_ends_an_earlier_flatten(desk: Desk, later: str) -> None:
     assert len(desk.sends) == before and denied(desk)[-1] == "P1.0.s.2"
 
 
-def test_a_flatten_from_before_a_halt_that_is_read_after_it_sells_nothing(desk: Desk) -> None:
+@pytest.mark.parametrize("ahead_ms", [0, 3_600_000])
+def test_a_flatten_from_before_a_halt_that_is_obeyed_after_it_sells_nothing(
+    desk: Desk, ahead_ms: int
+) -> None:
+    """Also where Redis's clock was set back between the two: their place in the stream decides."""
     holding(desk)
-    asked_ms = desk.now_ns // NS_PER_MS
+    asked_ms = desk.now_ns // NS_PER_MS + ahead_ms
+    request_id = desk.flatten_asked(asked_ms=asked_ms)
     desk.run(1)
     stop(desk)
-    desk.flatten(asked_ms=asked_ms)
+    desk.flatten_started(request_id, asked_ms=asked_ms)
     assert desk.state.control.flatten == frozenset()
     desk.trading(TradingState.HALTED)
     desk.flatten()
@@ -156,14 +161,25 @@ def test_a_flatten_from_before_a_halt_that_is_read_after_it_sells_nothing(desk: 
     assert desk.state.control.flatten == {""}, "risk's word on a halt that holds already ends nothing"
 
 
-def test_a_stop_from_the_future_ends_no_flatten_that_comes_after_it(desk: Desk) -> None:
-    """The clock of Redis stood an hour ahead for a moment: ids are never taken for more than now."""
+def test_a_stop_from_the_future_ends_what_came_before_it_and_nothing_after(desk: Desk) -> None:
+    """The clock of Redis stood an hour ahead for a moment."""
     holding(desk)
-    ahead = StopRequested(target=TradingState.HALTED, by="lee", reason="t")
-    desk.hear(ahead, "s", entry_id=f"{desk.now_ns // NS_PER_MS + 3_600_000}-0")
+    halt = StopRequested(target=TradingState.HALTED, by="lee", reason="t")
+    desk.hear(halt, "s", entry_id=f"{desk.now_ns // NS_PER_MS + 3_600_000}-0")
     desk.run(3)
     desk.flatten()
     assert desk.state.control.flatten == {""}
+    desk.hear(halt, "again")
+    assert desk.state.control.flatten == frozenset(), "a later stop ends it by any clock"
+
+
+def test_what_is_read_ahead_of_an_own_stop_came_before_it(desk: Desk) -> None:
+    desk.tick(0.1, halt_file=True, halt_entry="HALT.txt")
+    request_id = desk.flatten_asked()
+    desk.tick(0.1)
+    desk.hear(desk.told(StopRequested)[-1], "own")
+    desk.flatten_started(request_id)
+    assert desk.state.control.flatten == frozenset()
 
 
 def test_only_a_persons_halt_file_is_told_as_a_stop(desk: Desk) -> None:
