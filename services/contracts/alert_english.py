@@ -438,7 +438,7 @@ WORDS: Final[Mapping[C, Words]] = {
         "No stream has begun anew for ten minutes", "{count} in all, the last was {stream}."),
     C.JOURNAL_TAKEN: Words(
         "A file of the journal was moved, deleted or changed",
-        "{count} so far, the last was {path}. What Redis still holds of it is being written again.",
+        "{count} so far, the last was {path}. If it was the newest of its stream, what Redis still holds is being written again.",
         "Find out who did it: only folders of earlier dates may be moved. `arb journal verify` checks the rest.",
         "No file of the journal was taken for ten minutes", "{count} in all, the last was {path}."),
     C.JOURNAL_DISK: Words(

@@ -441,7 +441,7 @@ WORDS: Final[Mapping[C, Words]] = {
         "10분간 다시 시작된 스트림 없음", "모두 {count}회, 마지막은 {stream}입니다."),
     C.JOURNAL_TAKEN: Words(
         "저널 파일이 이동, 삭제 또는 변경됨",
-        "현재까지 {count}건, 마지막은 {path}입니다. Redis에 남아 있는 내용을 다시 기록하고 있습니다.",
+        "현재까지 {count}건, 마지막은 {path}입니다. 해당 스트림의 최신 파일이면 Redis에 남아 있는 내용을 다시 기록합니다.",
         "누가 변경했는지 확인하십시오. 지난 날짜의 폴더만 옮길 수 있습니다. 나머지는 `arb journal verify`로 점검합니다.",
         "10분간 변경된 저널 파일 없음", "모두 {count}건, 마지막은 {path}입니다."),
     C.JOURNAL_DISK: Words(

@@ -1,10 +1,11 @@
 """The hash chain of the journal: each line carries the hash of itself and of the line before.
 
 Whoever changes, removes or slips in a line breaks the chain at that line, however well formed it is. The
-first line after a file is opened also names the hash that it goes on from, so that a file can be checked
-although those before it have been moved away, and one that is missing in between is noticed. What no chain
-can notice is its end cut off, or all of it written anew: for that the heads that `arb journal verify`
-prints are kept where nobody of the desk can write.
+first line after a file is opened also names the hash that it goes on from and the file of that line. So a
+file can be checked although folders of earlier dates have been moved away, and one that is missing in
+between, or in a folder that is still there, is noticed. What no chain can notice is its end cut off, or all
+of it written anew: for that the heads that `arb journal verify` prints are kept where nobody of the desk
+can write.
 """
 
 import re
@@ -19,15 +20,24 @@ from services.notifier.journal_folder import Part, dates_in, parts_in
 
 BEGINNING: Final = "0" * 32
 """What the first line of all goes on from."""
-_SEAL: Final = re.compile(rb'(?:,"p":"(?P<before>[0-9a-f]{32})")?,"h":"(?P<own>[0-9a-f]{32})"\}\n?\Z')
+_SEAL: Final = re.compile(
+    rb'(?:,"p":"(?P<before>[0-9a-f]{32})"(?:,"f":"(?P<file>[^"\\]+)")?)?,"h":"(?P<own>[0-9a-f]{32})"\}\n?\Z'
+)
+
+End = tuple[str, str]
+"""The hash of a line, and the file (`<date>/<name>`) that holds it; "" for the end of any file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """What a line carries: its own hash, and the one it goes on from where a file was opened."""
+    """What a line carries: its own hash, and the one it goes on from where a file was opened.
+
+    `file` (`<date>/<name>`) holds the line before; empty where there is none, or an earlier build wrote it.
+    """
 
     own: str
     before: str
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +59,14 @@ class Verdict:
     broken: Broken | None
 
 
-def sealed(line: bytes, before: str, *, opening: bool) -> tuple[bytes, str]:
-    """Return a line (as `entry_line` makes it) with its hash, and the hash."""
-    body = line[:-2] + (b',"p":"' + before.encode() + b'"' if opening else b"")
+def sealed(line: bytes, before: str, *, opening: bool, file: str = "") -> tuple[bytes, str]:
+    """Return a line (as `entry_line` makes it) with its hash, and the hash.
+
+    An `opening` line names the hash before, and the `file` (`<date>/<name>`) of that line where there is one.
+    """
+    body = line[:-2]
+    if opening:
+        body += b',"p":"' + before.encode() + (b'","f":"' + file.encode() if file else b"") + b'"'
     own = _hash(before, body)
     return body + b',"h":"' + own.encode() + b'"}\n', own
 
@@ -61,7 +76,7 @@ def seal_of(line: bytes) -> Seal | None:
     found = _SEAL.search(line)
     if found is None:
         return None
-    return Seal(found["own"].decode(), (found["before"] or b"").decode())
+    return Seal(found["own"].decode(), (found["before"] or b"").decode(), (found["file"] or b"").decode())
 
 
 def verify(root: Path) -> list[Verdict]:
@@ -84,39 +99,53 @@ def intact_bytes(path: Path) -> int:
     head, good = "", 0
     for _, line in _lines(path):
         seal = seal_of(line)
-        if seal is None or _problem(line, head, set()):
+        if seal is None or _problem(line, head) or seal.before not in ("", head or seal.before):
             break
         head, good = seal.own, good + len(line)
     return good
 
 
 def _verify_stem(stem: str, parts: list[Part]) -> Verdict:
-    ends = {end for part in parts if (end := _end_of(part.path))}
+    ends = {end for part in parts for end in _ends_of(part)}
     head, count = "", 0
     for part in parts:
         for number, line in _lines(part.path):
-            why = _problem(line, head, ends)
-            if why:
-                return Verdict(stem, count, head or BEGINNING, Broken(part.path, number, why))
             seal = seal_of(line)
-            assert seal is not None
+            why = _problem(line, head) or _problem_before(part, line, head, ends)
+            if why or seal is None:
+                return Verdict(stem, count, head or BEGINNING, Broken(part.path, number, why))
             head, count = seal.own, count + 1
     return Verdict(stem, count, head or BEGINNING, None)
 
 
-def _problem(line: bytes, head: str, ends: set[str]) -> str:
-    """Why a line cannot follow the one whose hash is `head` ("" before the first that is there)."""
+def _problem(line: bytes, head: str) -> str:
+    """Why a line is not as written behind the one whose hash is `head` ("" before the first there is)."""
     seal = seal_of(line)
     if seal is None:
         return "it carries no hash"
     if not head and not seal.before:
         return "the lines before it are missing"
-    if head and seal.before and seal.before != head and seal.before not in ends:
-        return "it goes on from a line that is not there: lines or a file before it are missing"
-    before = seal.before or head
-    if _hash(before, line[: line.rindex(b',"h":"')]) != seal.own:
+    if _hash(seal.before or head, line[: line.rindex(b',"h":"')]) != seal.own:
         return "it, or the line before it, is not as it was written"
     return ""
+
+
+def _problem_before(part: Part, line: bytes, head: str, ends: set[End]) -> str:
+    """Why an opening line cannot stand behind `head`: the line that it goes on from is not there.
+
+    Before the first line that is there, folders of earlier dates may have been moved away.
+    """
+    seal = seal_of(line)
+    if seal is None or seal.before in ("", head):
+        return ""
+    if (seal.before, seal.file) in ends and seal.file != _name_of(part.path):
+        return ""
+    if head:
+        return "it goes on from a line that is not there: lines or a file before it are missing"
+    named = (part.path.parents[1] / seal.file).parent.is_dir() if seal.file else part.part > 0
+    if seal.before == BEGINNING or not named:
+        return ""
+    return f"it goes on from a line of {seal.file or 'an earlier file of its date'} that is not there"
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -126,13 +155,20 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
                 yield number, line
 
 
-def _end_of(path: Path) -> str:
-    """The hash of a file's last whole line, "" where it has none."""
-    last = b""
-    for _, line in _lines(path):
-        last = line
-    seal = seal_of(last)
-    return "" if seal is None else seal.own
+def _ends_of(part: Part) -> Iterator[End]:
+    """Yield what a line of another file may go on from: the line before each opening, and the last."""
+    own = ""
+    for _, line in _lines(part.path):
+        seal = seal_of(line)
+        if seal is not None and seal.before and own:
+            yield own, _name_of(part.path)
+        own = "" if seal is None else seal.own
+    if own:
+        yield from ((own, _name_of(part.path)), (own, ""))
+
+
+def _name_of(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
 
 
 def _hash(before: str, body: bytes) -> str:

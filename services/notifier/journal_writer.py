@@ -3,8 +3,9 @@
 Invariants: a file's position moves only with the bytes that carry it; `synced` moves only after
 fsync. After any error of the disk a file is cut back to what was synced, and its position and its
 chain with it, because nobody knows what a failed write or fsync left; Redis still holds the rest.
-A file of today that is moved, deleted or changed by somebody else is no record any more: the
-position goes back to what the folder still holds, and Redis is read from there.
+A file of today that is moved, deleted or changed by somebody else is no record any more, from
+the start of a process on. Of the newest file of a stream the position goes back to what the folder
+still holds, and Redis is read from there. An earlier one is told: what follows it stays.
 """
 
 import os
@@ -18,6 +19,7 @@ from services.contracts.terms import TradingDate
 from services.notifier.journal_chain import BEGINNING, intact_bytes, seal_of, sealed
 from services.notifier.journal_folder import (
     Head,
+    Part,
     cut,
     lines_before,
     parts_in,
@@ -26,11 +28,13 @@ from services.notifier.journal_folder import (
     stem_of,
     sync_path,
 )
-from services.notifier.journal_line import FIRST_ID, Gap, entry_line, gap_line, prefix_of
+from services.notifier.journal_line import FIRST_ID, Gap, entry_line, gap_line, prefix_of, read_line
 from services.runtime.private import FILE_MODE, private_folder
 from services.runtime.standing import entry_order
 
 Item = TypeVar("Item")
+FileId = tuple[int, int, int]
+"""Device, inode and size (bytes) of a file."""
 DateOf = Callable[[int], TradingDate]
 """The trading date of a moment (Unix ns)."""
 
@@ -65,7 +69,8 @@ class KeyFile:
         self._size = self._synced_size = 0
         self._synced_lines = 0
         self._in_doubt = False
-        self._taken: Path | None = None
+        self._earlier: dict[Path, FileId | None] = {}
+        self._taken: list[Path] = []
         self._opening = True
         self._go_on_from(head)
 
@@ -73,6 +78,21 @@ class KeyFile:
         self.head = self._synced_head = head
         seal = seal_of(head.last_line)
         self._chain = self._synced_chain = BEGINNING if seal is None else seal.own
+        if head.path is not None:
+            self._watch(head.path)
+
+    def _watch(self, path: Path) -> None:
+        """Know a file that is not open by what it is now, so that it is missed before its next line too."""
+        device, inode, size = _id_of(path) or (0, 0, 0)
+        self._path, self._inode, self._size = path, (device, inode), size
+        self._synced_size = size
+        self._date_of_file = TradingDate(path.parent.name)
+        self._earlier = {
+            part.path: _id_of(part.path) for part in self._parts_in(path.parent) if part.path != path
+        }
+
+    def _parts_in(self, folder: Path) -> list[Part]:
+        return [part for part in parts_in(folder) if part.stem == self._stem]
 
     @property
     def synced_position(self) -> str:
@@ -135,20 +155,25 @@ class KeyFile:
             handle, self._fd = self._fd, -1
             os.close(handle)
 
-    def retake(self, today: TradingDate) -> Path | None:
-        """Begin again behind what the folder holds, where somebody moved, deleted or changed the open file.
+    def retake(self, today: TradingDate) -> list[Path]:
+        """Begin again behind what the folder holds, where somebody moved, deleted or changed the newest file.
 
-        A file of an earlier date may be moved away: it is let go. Returns the path of what was taken.
+        A file of an earlier date may be moved away: it is let go. Returns the paths of what was taken.
 
         Raises:
             OSError: the folder cannot be read.
         """
         if not self._in_doubt:
             self._was_taken(today)
-        taken, self._taken = self._taken, None
+        taken, self._taken = self._taken, []
         return taken
 
     def _was_taken(self, today: TradingDate) -> bool:
+        """Whether the newest file was; an earlier one of today is kept for `retake` to tell."""
+        if self._date_of_file == today:
+            lost = [path for path, known in self._earlier.items() if _id_of(path) != known]
+            self._taken += lost
+            self._earlier = {path: known for path, known in self._earlier.items() if path not in lost}
         if self._is_in_place():
             return False
         if self._date_of_file == today:
@@ -163,6 +188,7 @@ class KeyFile:
     def _begin_again(self) -> None:
         """Keep of the file that somebody changed what follows from its first line, and read on from there."""
         assert self._path is not None
+        self._taken.append(self._path)
         self._let_go()
         self._inode, self._size = None, 0
         if self._path.exists():
@@ -171,17 +197,12 @@ class KeyFile:
         self._synced_size = self._size
         heads, _ = recover(self._root, self._stem)
         self._go_on_from(heads.get(self._stem, Head(FIRST_ID)))
-        self._taken = self._path
 
     def _is_in_place(self) -> bool:
         """Whether the path still leads to the file that was written, and to nothing else in it."""
         if self._inode is None or self._path is None:
             return True
-        try:
-            found = self._path.stat()
-        except FileNotFoundError:
-            return False
-        return ((found.st_dev, found.st_ino), found.st_size) == (self._inode, self._size)
+        return _id_of(self._path) == (*self._inode, self._size)
 
     def _let_go(self) -> None:
         """Close the file; the next line opens it anew."""
@@ -217,7 +238,9 @@ class KeyFile:
         return self._date_of(entry_order(entry_id)[0] * 1_000_000)
 
     def _sealed(self, line: bytes) -> bytes:
-        text, self._chain = sealed(line, self._chain, opening=self._opening)
+        before = self.head.path
+        file = "" if before is None else f"{before.parent.name}/{before.name}"
+        text, self._chain = sealed(line, self._chain, opening=self._opening, file=file)
         self._opening = False
         return text
 
@@ -242,11 +265,15 @@ class KeyFile:
         if not folder.is_dir():
             private_folder(folder)
             sync_path(self._root)
-        mine = [part for part in parts_in(folder) if part.stem == self._stem]
+        mine = self._parts_in(folder)
         newest = mine[-1] if mine else None
         full = newest is not None and newest.path.stat().st_size >= self._max_bytes
         part = 0 if newest is None else newest.part + full
         path = path_of(self._root, date, self._stem, part)
+        if date != self._date_of_file or self._inode is None:
+            self._earlier = {part.path: _id_of(part.path) for part in mine if part.path != path}
+        elif self._path is not None and path != self._path:
+            self._earlier[self._path] = (*self._inode, self._size)
         self._path = path
         self._synced_size = path.stat().st_size if path.exists() else 0
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
@@ -266,6 +293,15 @@ class KeyFile:
         self._synced_head, self._synced_chain = self.head, self._chain
 
 
+def _id_of(path: Path) -> FileId | None:
+    """Return which file lies at a path, None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size
+
+
 class JournalWriter:
     """All files of one journal. `heads` say how far each stem got, as `recover` found them."""
 
@@ -275,6 +311,9 @@ class JournalWriter:
         self._date_of = date_of
         self._max_bytes = max_bytes
         self._files: dict[str, KeyFile] = {}
+        for head in heads.values():
+            if head.last_line:
+                self._file(read_line(head.last_line).key)
 
     def head(self, key: str) -> Head:
         """Return the last entry of a key that was written, with its line: read on from here."""
@@ -312,8 +351,7 @@ class JournalWriter:
     def retake(self, now_ns: int) -> list[Path]:
         """Return the files of today that somebody took; their streams are read again. Raises OSError."""
         today = self._date_of(now_ns)
-        taken = [file.retake(today) for file in self._files.values()]
-        return [path for path in taken if path is not None]
+        return [path for file in self._files.values() for path in file.retake(today)]
 
     def close(self) -> None:
         """Sync and close. Raises OSError where that fails; everything is closed even then."""

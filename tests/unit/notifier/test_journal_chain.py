@@ -14,7 +14,7 @@ from services.notifier.journal_folder import parts_in, recover
 from services.notifier.journal_line import Gap, entry_line, prefix_of, read_line
 from services.notifier.journal_writer import Batch, JournalWriter
 
-from .test_journal_files import DAY, DAY_MS, entries, files_end_at, numbers, writer
+from .test_journal_files import DAY, DAY_MS, NEXT_DAY, entries, files_end_at, numbers, writer
 
 FILE = f"{DAY}/orders.jsonl"
 
@@ -107,6 +107,49 @@ def test_old_folders_may_be_moved_away(tmp_path: Path) -> None:
     (tmp_path / "journal" / DAY).rename(tmp_path / "elsewhere")
     found = verdict(tmp_path / "journal")
     assert (found.broken, found.lines) == (None, 4)
+
+
+@pytest.mark.parametrize("lost", ["the first file of the day", "a file of a day that is there"])
+def test_a_first_line_that_follows_from_nothing_is_named(tmp_path: Path, lost: str) -> None:
+    write(tmp_path, 0, 12, max_bytes=400)
+    if lost == "the first file of the day":
+        (tmp_path / FILE).unlink()
+        wanted = tmp_path / DAY / "orders.1.jsonl"
+    else:
+        one = writer(tmp_path)
+        one.append(Batch(INTENTS.key, entries(0, 1)))
+        one.close()
+        write(tmp_path, 12, 2, ms=DAY_MS + 86_400_000)
+        for part in parts_in(tmp_path / DAY):
+            if part.stem == "orders":
+                part.path.unlink()
+        wanted = tmp_path / NEXT_DAY / "orders.jsonl"
+    broken = {found.stem: found.broken for found in verify(tmp_path) if found.broken}
+    assert set(broken) == {"orders"} and (broken["orders"].path, broken["orders"].line) == (wanted, 1)
+    assert FILE.split(".")[0] in broken["orders"].why
+
+
+def test_lines_of_an_earlier_build_name_no_file_and_verify(tmp_path: Path) -> None:
+    """Only a missing first file of their date shows."""
+    folder = tmp_path / DAY
+    folder.mkdir()
+    line, own = sealed(entry_line(prefix_of(ORDERS.key), "1-0", b"{}"), "a" * 32, opening=True)
+    more, _ = sealed(entry_line(prefix_of(ORDERS.key), "2-0", b"{}"), own, opening=False)
+    (folder / "orders.jsonl").write_bytes(line + more)
+    assert (verdict(tmp_path).broken, verdict(tmp_path).lines) == (None, 2)
+    (folder / "orders.jsonl").rename(folder / "orders.1.jsonl")
+    assert verdict(tmp_path).broken is not None
+
+
+def test_a_stream_set_back_into_an_earlier_date_verifies(tmp_path: Path) -> None:
+    one = writer(tmp_path)
+    one.append(Batch(ORDERS.key, entries(0, 2)))
+    one.append(Batch(ORDERS.key, entries(2, 2, DAY_MS + 86_400_000)))
+    lower = entries(4, 2)
+    one.append(Batch(ORDERS.key, lower, Gap(f"{DAY_MS + 86_400_003}-0", lower[0][0], restarted=True)))
+    one.append(Batch(ORDERS.key, entries(6, 2, DAY_MS + 86_400_000)))
+    one.close()
+    assert (verdict(tmp_path).broken, verdict(tmp_path).lines) == (None, 9)
 
 
 @pytest.mark.parametrize("cut", [1, 5, 40, 60])

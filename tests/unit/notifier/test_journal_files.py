@@ -318,6 +318,55 @@ def test_what_was_taken_is_seen_before_the_next_file_and_after_an_error(
     assert [verdict.broken for verdict in verify(tmp_path)] == [None]
 
 
+@pytest.mark.parametrize("take", [Path.unlink, taken_away, lambda path: os.truncate(path, 0)])
+def test_a_file_taken_after_a_restart_is_missed_before_its_next_entry(
+    tmp_path: Path, take: Callable[[Path], None]
+) -> None:
+    first = writer(tmp_path)
+    first.append(Batch(ORDERS.key, entries(0, 5)))
+    first.close()
+    journal, path = writer(tmp_path), tmp_path / DAY / "orders.jsonl"
+    take(path)
+    assert journal.retake(NOON_NS) == [path] and journal.retake(NOON_NS) == []
+    assert journal.position(ORDERS.key) == FIRST_ID
+    journal.append(Batch(ORDERS.key, entries(0, 6)))
+    journal.close()
+    assert numbers(tmp_path) == list(range(6))
+    assert [verdict.broken for verdict in verify(tmp_path)] == [None]
+
+
+def test_a_file_taken_twice_before_its_next_entry_is_missed_twice(tmp_path: Path) -> None:
+    journal = writer(tmp_path, max_bytes=300)
+    journal.append(Batch(ORDERS.key, entries(0, 8)))
+    *_, before, newest = [part.path for part in parts_in(tmp_path / DAY)]
+    newest.unlink()
+    assert journal.retake(NOON_NS) == [newest]
+    before.unlink()
+    assert journal.retake(NOON_NS) == [before]
+    journal.close()
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("take", [Path.unlink, taken_away, lambda path: os.truncate(path, 200)])
+def test_an_earlier_file_of_today_that_somebody_took_is_told_once(
+    tmp_path: Path, take: Callable[[Path], None], restarted: bool
+) -> None:
+    journal = writer(tmp_path, max_bytes=300)
+    journal.append(Batch(ORDERS.key, entries(0, 8)))
+    journal.sync()
+    if restarted:
+        journal.close()
+        journal = writer(tmp_path, max_bytes=300)
+    first, *others = [part.path for part in parts_in(tmp_path / DAY)]
+    assert len(others) > 1 and journal.retake(NOON_NS) == []
+    take(first)
+    journal.append(Batch(ORDERS.key, entries(8, 4)))
+    assert journal.retake(NOON_NS) == [first] and journal.retake(NOON_NS) == []
+    journal.close()
+    assert numbers(tmp_path)[-4:] == [8, 9, 10, 11]
+    assert all(verdict.broken for verdict in verify(tmp_path))
+
+
 def test_a_file_of_an_earlier_date_may_be_moved_away(tmp_path: Path) -> None:
     journal = writer(tmp_path)
     journal.append(Batch(ORDERS.key, entries(0, 5)))
