@@ -19,9 +19,6 @@ from typing import Final
 from services.contracts.ids import order_id_of
 from services.contracts.limits import NS_PER_S
 from services.contracts.messages.commands import PlaceOrder
-from services.contracts.messages.control import (
-    ResidualClaimed,
-)
 from services.contracts.messages.intents import TradeIntent
 from services.contracts.messages.orders import (
     OrderFacts,
@@ -32,6 +29,8 @@ from services.notifier.journal_record import Build, Finding, Order, Record
 
 UNDER_WAY_NS: Final = 60 * NS_PER_S
 """What began so shortly before the record's end may still be going on: its end is not asked for."""
+MOST_SUMS: Final = 50_000
+"""Of so many different sums of claims none is looked for any more; ten claims have a thousand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,20 +218,35 @@ def _problems_of_close(record: Record, closed: PairClosed, facts: Sequence[Order
         yield f"it closed {closed.outcome} with {bought[0]} shares bought and {sold[0]} sold"
     flow_krw = sold[1] - bought[1] - costs_krw
     sign = 1 if bought[0] >= sold[0] else -1
-    brought_krw = {sign * krw for krw in _sums(claims)} if claimed else {0}
-    if closed.realised_pnl_krw - flow_krw not in brought_krw:
+    rest_krw = closed.realised_pnl_krw - flow_krw
+    amounts_krw = [claim.amount_krw for claim in claims]
+    explained = brings(amounts_krw, sign * rest_krw) if claimed else rest_krw == 0
+    if explained is None:
+        yield f"its {len(claims)} claims are too many to tell whether some of them brought {rest_krw} KRW"
+    elif not explained:
         yield (
             f"its close says a profit of {closed.realised_pnl_krw} KRW; its fills less costs come to "
             f"{flow_krw}" + (f", and no claim brought the rest ({len(claims)} on record)" if claimed else "")
         )
 
 
-def _sums(claims: Sequence[ResidualClaimed]) -> set[int]:
-    """What some of the claims may have brought together: one may have been refused, or told twice."""
+def brings(amounts_krw: Sequence[int], wanted_krw: int) -> bool | None:
+    """Whether one or some of the amounts, none negative, come to `wanted_krw`; None where nobody can tell.
+
+    Some of them: a claim may have been refused, or told twice. Only sums that can still come to what is
+    wanted are kept, at most `MOST_SUMS`: the time grows with the amounts, not with their choices.
+    """
+    left_krw = sum(amounts_krw)
     sums = set[int]()
-    for claim in claims:
-        sums |= {claim.amount_krw, *(krw + claim.amount_krw for krw in sums)}
-    return sums
+    for krw in sorted(amounts_krw, reverse=True):
+        left_krw -= krw
+        sums |= {krw, *(one + krw for one in sums)}
+        if wanted_krw in sums:
+            return True
+        sums = {one for one in sums if wanted_krw - left_krw <= one < wanted_krw}
+        if len(sums) > MOST_SUMS:
+            return None
+    return False
 
 
 def _filled(facts: Iterable[OrderFacts], side: Side) -> tuple[int, int]:

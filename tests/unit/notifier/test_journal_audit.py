@@ -1,10 +1,13 @@
 """The completeness check: a whole record explains every order, and each thing left out of it is named."""
 
 from collections.abc import Callable
+from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.contracts.envelope import Envelope, Message
 from services.contracts.messages.commands import PlaceOrder
@@ -27,7 +30,7 @@ from services.contracts.reasons import GateReason
 from services.contracts.streams import DEFAULT_GATEWAY, home_of, key_of
 from services.contracts.terms import OrderKind, Purpose, TradingDate
 from services.market.market_clock import REAL_TIME
-from services.notifier.journal_audit import UNDER_WAY_NS, Audit, audit
+from services.notifier.journal_audit import UNDER_WAY_NS, Audit, audit, brings
 from services.notifier.journal_line import Gap
 from services.notifier.journal_record import read_date
 from services.notifier.journal_writer import Batch, JournalWriter
@@ -276,6 +279,24 @@ def test_the_profit_of_a_claimed_pair_is_what_its_claims_brought(
 ) -> None:
     found = problems(audited(tmp_path, claimed_day(profit_krw, *brought_krw)))
     assert [about for about, _ in found] == ([] if explained else [PAIR_ID])
+
+
+@given(st.lists(st.integers(0, 30) | st.integers(0, 10**9), max_size=7), st.data())
+def test_which_claims_brought_a_profit_is_what_trying_all_choices_says(
+    amounts: list[int], data: st.DataObject
+) -> None:
+    choices = (combinations(amounts, size) for size in range(1, len(amounts) + 1))
+    sums = {sum(choice) for choice in chain.from_iterable(choices)}
+    near = st.sampled_from(sorted(sums)) if sums else st.nothing()
+    wanted = data.draw(near | st.integers(-5, 60) | st.integers(0, 7 * 10**9))
+    assert brings(amounts, wanted) is (wanted in sums)
+
+
+def test_many_claims_of_a_pair_take_no_time_that_doubles_with_each() -> None:
+    """Of a hundred with two amounts the sums are few; where there are too many, nobody can tell."""
+    assert brings([350_000, 340_000] * 50, 50 * 690_000) is True
+    assert brings([350_000, 340_000] * 50, 350_001) is False
+    assert brings([10**12 + 3**number for number in range(40)], 20 * 10**12 + 1) is None
 
 
 def test_a_profit_that_fills_and_costs_do_not_come_to_is_named(tmp_path: Path) -> None:
