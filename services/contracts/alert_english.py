@@ -12,9 +12,8 @@ _OPEN_AGAIN = "New pairs may go on"
 WORDS: Final[Mapping[C, Words]] = {
     C.DEAD_LETTER: Words(
         "{service} gives up entries of {stream}", "{count} so far, the last is {entry}: {problem}",
-        "Look at them with `arb dead list`, mend the cause, then `arb dead retry`.",
-        "{service} gives up no more entries of {stream}",
-        "{count} in all, the last was {entry}: {problem}. They stay buried: `arb dead list`."),
+        "Look at them with `arb dead list`, mend the cause, then `arb dead retry`. "
+        "It is repeated until `arb ack`."),
     C.TICK_FAILING: Words(
         "{service} fails whenever time passes", "{problem}",
         "Halt with `arb halt`, keep the log of the service, mend the cause, start it again.",

@@ -15,9 +15,8 @@ _OPEN_AGAIN = "신규 페어 진입 재개"
 WORDS: Final[Mapping[C, Words]] = {
     C.DEAD_LETTER: Words(
         "{service}: {stream} 메시지 처리 실패", "현재까지 {count}건, 마지막 {entry}: {problem}",
-        "`arb dead list`로 내용을 확인하고 원인을 해결한 뒤 `arb dead retry`로 다시 처리하십시오.",
-        "{service}: {stream} 메시지 처리 실패 중단",
-        "총 {count}건, 마지막 {entry}: {problem}. 메시지는 보관되어 있습니다: `arb dead list`."),
+        "`arb dead list`로 내용을 확인하고 원인을 해결한 뒤 `arb dead retry`로 다시 처리하십시오. "
+        "`arb ack`로 확인할 때까지 반복됩니다."),
     C.TICK_FAILING: Words(
         "{service}: 주기 처리가 계속 실패하고 있음", "오류: {problem}",
         "`arb halt`로 거래를 중지하고 로그를 보관한 다음, 원인을 해결하고 서비스를 재시작하십시오.",

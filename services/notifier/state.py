@@ -58,7 +58,8 @@ class OpenAlert(Part):
 
     `first_ns` and `seen` go back over earlier occurrences shortly before, of which there were `flaps`;
     this one began at `began_ns`. `told_ns` is the last telling, `tell_at_ns` one that is put off.
-    `echo_of` is the alert that told of the same event.
+    `echo_of` is the alert that told of the same event. An acknowledgement covers the count
+    `covered_count`, and the streams and files `covered`.
     """
 
     alert: AlertRaised
@@ -74,6 +75,8 @@ class OpenAlert(Part):
     told_ns: int = 0
     tell_at_ns: int = 0
     echo_of: str = ""
+    covered_count: int = 0
+    covered: tuple[str, ...] = ()
 
     @property
     def waits_for_a_person(self) -> bool:

@@ -1,11 +1,13 @@
 """One trouble from its first word to its last: told, counted, repeated, acknowledged, over. Pure.
 
 It is told once while it lasts, and again where it becomes more severe, or where a count in it has grown that
-nobody has acknowledged. A repetition tells its newest words. One that comes back shortly after it was over is
-the same trouble: it goes on counting, and from the third time on it is told at most once in `flap_hold_ns`. A
-critical one that nobody acknowledged is repeated, at growing intervals, and from some repetition on also to
-the second webhook, whether or not it was away in between. One that was acknowledged and comes after a silence
-of `same_within_ns` is a new one. One whose end will be told is known until then.
+nobody has acknowledged. An acknowledgement covers what its person could see: the count until then, and the
+streams and files that were named. What goes far beyond is told again, and waits for a person again. A
+repetition tells its newest words. One that comes back shortly after it was over is the same trouble: it goes
+on counting, and from the third time on it is told at most once in `flap_hold_ns`. A critical one that
+nobody acknowledged is repeated, at growing intervals, and from some repetition on also to the second
+webhook, whether or not it was away in between. One that was acknowledged and comes after a silence of
+`same_within_ns` is a new one. One whose end will be told is known until then.
 """
 
 from typing import Final
@@ -33,6 +35,9 @@ COUNTED: Final = frozenset(
      AlertCode.JOURNAL_TAKEN}
 )  # fmt: skip
 """One alert for many: whoever raises it says a growing count ever less often."""
+FAR_TIMES: Final = 2
+FAR_MORE: Final = 10
+"""A count is far beyond an acknowledged one where it is both: so many times it, and so many more."""
 
 
 def on_raised(state: NotifierState, alert: AlertRaised, event: Received) -> NotifierState:
@@ -40,11 +45,13 @@ def on_raised(state: NotifierState, alert: AlertRaised, event: Received) -> Noti
     known = state.open.get(alert.alert_id)
     if known is None or (known.acknowledged_by and _was_silent(state, known, event.now_ns)):
         return _begun(state, alert, event)
-    if LOUDNESS[alert.severity] > LOUDNESS[known.alert.severity]:
+    if _count(alert) < _count(known.alert):
+        known = known.model_copy(update={"covered_count": 0})  # another process counts from its start
+    if LOUDNESS[alert.severity] > LOUDNESS[known.alert.severity] or _is_uncovered(known, alert):
         return _worse(state, known, alert, event)
     newest = alert if alert.severity is known.alert.severity else known.alert
     again = known.model_copy(update={"alert": newest, "last_ns": event.now_ns, "seen": known.seen + 1})
-    grown = known.told and not known.acknowledged_by and _count(alert) > _count(known.alert) > 0
+    grown = known.told and not known.acknowledged_by and 0 < _count(alert) != _count(known.alert) > 0
     if grown:
         again = again.model_copy(update={"told_ns": event.now_ns, "tell_at_ns": 0})
     state = state.but(open={**state.open, alert.alert_id: again})
@@ -57,6 +64,20 @@ def _count(alert: AlertRaised) -> int:
     """Return how many of what comes one by one an alert tells of; 0 where it tells of no such."""
     count = alert.facts.get("count")
     return count if alert.code in COUNTED and isinstance(count, int) else 0
+
+
+def _about(alert: AlertRaised) -> str:
+    """Return the stream or file that one of many is about."""
+    return str(alert.facts.get("stream", alert.facts.get("path", "")))
+
+
+def _is_uncovered(known: OpenAlert, alert: AlertRaised) -> bool:
+    """Whether an acknowledged alert has grown far beyond what its person could see."""
+    count, seen = _count(alert), known.covered_count
+    if not (known.acknowledged_by and count and alert.severity is known.alert.severity):
+        return False
+    another = bool(known.covered) and _about(alert) not in known.covered
+    return another or (count >= FAR_TIMES * seen and count >= seen + FAR_MORE)
 
 
 def _was_silent(state: NotifierState, known: OpenAlert, now_ns: int) -> bool:
@@ -147,7 +168,12 @@ def on_acknowledged(state: NotifierState, acknowledged: AlertAcknowledged, event
     for alert_id, each in state.open.items():
         if alert_id == acknowledged.alert_id or each.echo_of == acknowledged.alert_id:
             by = each.acknowledged_by or acknowledged.by
-            taken = each.model_copy(update={"acknowledged_by": by, "tell_at_ns": 0})
+            taken = each.model_copy(
+                update={
+                    "acknowledged_by": by, "tell_at_ns": 0, "covered_count": _count(each.alert),
+                    "covered": tuple(sorted({*each.covered, _about(each.alert)})),
+                }
+            )  # fmt: skip
             state = without_repetitions(state.but(open={**state.open, alert_id: taken}), alert_id)
     entry = state.open[acknowledged.alert_id]
     if not known.told:

@@ -1,7 +1,8 @@
 """Entries that a reader gives up: what the dead stream keeps of each, and one alert for each stream. Pure.
 
-Invariant: however many entries a reader gives up, people hear of one stream in one alert. It counts them, is
-told again at growing intervals while the count grows, and ends when nothing was given up for `QUIET_NS`.
+Invariant: however many entries a reader gives up, people hear of one stream in one alert. It counts them and
+is told again at growing intervals while the count grows. It is never told to be over: what was given up stays
+given up until a person has looked, and the notifier repeats the alert until one acknowledges it.
 """
 
 import hashlib
@@ -23,6 +24,7 @@ AGAIN_NS: Final = 2 * NS_PER_S
 AGAIN_MOST_NS: Final = 300 * NS_PER_S
 """A growing count is told after 2, 4, 8 s and so on, at last every five minutes."""
 QUIET_NS: Final = 60 * NS_PER_S
+"""After so long without one the next entry is told at once again."""
 PROBLEM_CHARS: Final = 300
 SAMPLES: Final = 100
 """So much of a flood of junk is kept one by one."""
@@ -54,9 +56,13 @@ def alert_id_of(service: str, stream_key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Spell:
-    """Entries of one stream given up in a row. `pair_id` is the pair that the last of them named."""
+    """Entries of one stream that this process gave up, `in_a_row` those with no quiet between them.
+
+    `pair_id` is the pair that the last of the row named.
+    """
 
     count: int
+    in_a_row: int
     last_ns: int
     entry_id: str
     problem: str
@@ -68,7 +74,7 @@ class Spell:
 
 @dataclass(frozen=True, slots=True)
 class Burials:
-    """What one reader gave up lately, by stream key."""
+    """What one reader gave up, by stream key."""
 
     service: str
     spells: Mapping[str, Spell] = field(default_factory=dict)
@@ -76,7 +82,7 @@ class Burials:
     def count(self, stream_key: str) -> int:
         """Return how many entries of a stream were given up lately."""
         spell = self.spells.get(stream_key)
-        return 0 if spell is None else spell.count
+        return 0 if spell is None else spell.in_a_row
 
     def is_flooded(self, entry: Entry) -> bool:
         """Whether an entry that is no message is only counted: it names nothing, and many came before it."""
@@ -93,34 +99,36 @@ class Burials:
         self, stream_key: str, entry_id: str, problem: str, now_ns: int, pair_id: str = ""
     ) -> "Burials":
         """Return this with one more entry given up, of which nothing else is kept."""
-        spell = self.spells.get(stream_key) or Spell(0, now_ns, "", "", tell_at_ns=now_ns)
+        spell = self.spells.get(stream_key) or Spell(0, 0, now_ns, "", "", tell_at_ns=now_ns)
         spell = replace(
-            spell, count=spell.count + 1, last_ns=now_ns, entry_id=entry_id, problem=problem,
-            pair_id=pair_id or spell.pair_id,
+            spell, count=spell.count + 1, in_a_row=spell.in_a_row + 1, last_ns=now_ns, entry_id=entry_id,
+            problem=problem, pair_id=pair_id or spell.pair_id,
         )  # fmt: skip
         return replace(self, spells={**self.spells, stream_key: spell})
 
     def told(self, now_ns: int) -> tuple["Burials", tuple[AlertRaised, ...]]:
         """Return the alerts that are due, and this with them told."""
-        left: dict[str, Spell] = {}
+        spells: dict[str, Spell] = {}
         alerts: list[AlertRaised] = []
         for key, spell in self.spells.items():
-            over = now_ns - spell.last_ns >= QUIET_NS
-            due = spell.count > spell.told and now_ns >= spell.tell_at_ns
-            if over or due:
-                alerts.append(self._alert(key, spell, over=over))
-            if not over:
-                left[key] = _told(spell, now_ns) if due else spell
-        return (replace(self, spells=left), tuple(alerts)) if alerts else (self, ())
+            quiet = now_ns - spell.last_ns >= QUIET_NS
+            after = spell
+            if spell.count > spell.told and (quiet or now_ns >= spell.tell_at_ns):
+                alerts.append(self._alert(key, spell))
+                after = _told(spell, now_ns)
+            if quiet and spell.in_a_row:
+                after = replace(after, in_a_row=0, pair_id="", tell_at_ns=now_ns, again_ns=AGAIN_NS)
+            spells[key] = after
+        return (self if spells == self.spells else replace(self, spells=spells)), tuple(alerts)
 
-    def _alert(self, key: str, spell: Spell, *, over: bool) -> AlertRaised:
+    def _alert(self, key: str, spell: Spell) -> AlertRaised:
         facts: dict[str, Fact] = {
             "service": self.service, "stream": key, "count": spell.count, "entry": spell.entry_id,
             "problem": spell.problem,
         }  # fmt: skip
         return raised(
             AlertCode.DEAD_LETTER, alert_id_of(self.service, key), Severity.CRITICAL, facts,
-            pair_id=spell.pair_id, resolved=over,
+            pair_id=spell.pair_id,
         )  # fmt: skip
 
 

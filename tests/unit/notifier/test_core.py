@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,6 +27,7 @@ from services.notifier.state import (
     NotifierState,
 )
 from services.notifier.troubles import FLAPS_TOLD
+from services.runtime.burials import Burials
 from services.runtime.parts import changed_parts, restore
 
 from .builders import START_NS, acknowledged, after, alert, received, resolved
@@ -278,11 +280,59 @@ def buried(count: int) -> AlertRaised:
     return raised(AlertCode.DEAD_LETTER, "dead-risk-orders", Severity.CRITICAL, facts)
 
 
+def test_the_first_buried_entry_after_a_restart_is_told_although_its_count_is_lower() -> None:
+    state = after(FRESH, buried(57), buried(1), buried(1))
+    assert [notice.alert.facts["count"] for notice in state.outbox] == [57, 1]
+
+
 def test_a_second_buried_entry_is_told_although_its_alert_is_open() -> None:
     state = after(FRESH, buried(1), buried(1), buried(2))
     assert [notice.alert.facts["entry"] for notice in state.outbox] == ["1-0", "2-0"]
     state = after(state, delivered(state), acknowledged("dead-risk-orders"), buried(3))
     assert reasons(state) == [NoticeReason.ACKNOWLEDGED], "somebody looks at them already"
+
+
+def test_a_buried_entry_is_repeated_until_a_person_acknowledges_it() -> None:
+    burials, (told,) = Burials("risk").counted("{arb}:orders", "1-0", "x", 0).told(0)
+    state = after(FRESH, received(told, START_NS))
+    state = after(state, delivered(state))
+    for now_s in range(10, 300, 10):
+        burials, alerts = burials.told(now_s * SECOND)
+        state = after(state, *(received(alert, START_NS + now_s * SECOND) for alert in alerts))
+        state = after(state, Tick(START_NS + now_s * SECOND))
+    assert state.outbox == ()
+    state = after(state, Tick(START_NS + 300 * SECOND))
+    assert reasons(state) == [NoticeReason.REPEATED]
+    state = after(state, delivered(state), acknowledged(told.alert_id), Tick(START_NS + 86_400 * SECOND))
+    assert told.alert_id not in state.open
+
+
+@pytest.mark.parametrize(("seen", "quiet", "loud"), [(1, 10, 11), (2, 11, 12), (50, 99, 100)])
+def test_an_acknowledgement_covers_the_count_that_was_seen(seen: int, quiet: int, loud: int) -> None:
+    state = after(FRESH, buried(seen), acknowledged("dead-risk-orders"))
+    state = after(state, delivered(state), buried(quiet))
+    assert reasons(state) == []
+    state = after(state, buried(loud))
+    assert reasons(state) == [NoticeReason.RAISED]
+    assert state.open["dead-risk-orders"].waits_for_a_person
+
+
+def test_an_acknowledged_count_that_begins_anew_covers_nothing_of_the_new_one() -> None:
+    state = after(FRESH, buried(50), acknowledged("dead-risk-orders"), *map(buried, range(1, 10)))
+    assert reasons(state) == [NoticeReason.RAISED, NoticeReason.ACKNOWLEDGED]
+    assert reasons(after(state, buried(10)))[2:] == [NoticeReason.RAISED]
+
+
+def test_an_acknowledgement_of_one_stream_covers_no_other() -> None:
+    def restarted(stream: str, count: int) -> AlertRaised:
+        facts = {"stream": stream, "after": "2-0", "before": "1-0", "count": count}
+        return raised(AlertCode.JOURNAL_RESTARTED, "journal-restarted", Severity.CRITICAL, facts)
+
+    state = after(FRESH, restarted("ticks", 1), acknowledged("journal-restarted"), restarted("ticks", 2))
+    assert reasons(state) == [NoticeReason.RAISED, NoticeReason.ACKNOWLEDGED]
+    state = after(state, restarted("orders", 3), acknowledged("journal-restarted"))
+    assert reasons(state)[2:] == [NoticeReason.RAISED, NoticeReason.ACKNOWLEDGED]
+    assert reasons(after(state, restarted("ticks", 4), restarted("orders", 5))) == reasons(state)
 
 
 def test_what_has_no_end_gives_way_before_what_lasts() -> None:

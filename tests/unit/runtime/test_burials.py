@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from services.contracts.limits import BURIED_TEXT_BYTES, NS_PER_S
 from services.contracts.streams import COMMANDS, CONTROL, ORDERS, key_of
-from services.runtime.burials import AGAIN_MOST_NS, QUIET_NS, Burials, alert_id_of, burial
+from services.runtime.burials import AGAIN_MOST_NS, QUIET_NS, SAMPLES, Burials, alert_id_of, burial
 from services.runtime.bus import Entry
 from services.runtime.portion import FIRST_COUNT, REPLY_BYTES, Portion
 
@@ -34,7 +34,7 @@ def test_twenty_thousand_entries_in_eight_seconds_are_told_in_a_handful_of_words
     assert told[0].facts["count"] == 1, "the first is told at once"
 
 
-def test_the_count_is_told_at_growing_intervals_and_its_end_once() -> None:
+def test_the_count_is_told_at_growing_intervals_and_no_end() -> None:
     burials, told_s = Burials("risk"), []
     now_ns = 0
     for now_s in range(3_600):
@@ -43,9 +43,30 @@ def test_the_count_is_told_at_growing_intervals_and_its_end_once() -> None:
         told_s += [now_s for _ in alerts]
     apart_s = [later - earlier for earlier, later in pairwise(told_s)]
     assert apart_s == sorted(apart_s) and apart_s[0] == 2 and apart_s[-1] == AGAIN_MOST_NS // NS_PER_S
-    burials, (over,) = burials.told(now_ns + QUIET_NS)
-    assert over.resolved and over.facts["count"] == 3_600
+    burials, (last,) = burials.told(now_ns + QUIET_NS)
+    assert not last.resolved and last.facts["count"] == 3_600
     assert burials.told(now_ns + 2 * QUIET_NS) == (burials, ())
+
+
+def test_one_buried_entry_is_never_told_to_be_over_and_the_next_is_told_at_once() -> None:
+    burials, (first,) = gave_up(Burials("risk"), junk(1, text=b'{"pair_id": "P7"}'), 0).told(0)
+    for now_s in range(0, 3_600, 10):
+        burials, alerts = burials.told(now_s * NS_PER_S)
+        assert alerts == ()
+    later_ns = 3_600 * NS_PER_S
+    _, (second,) = gave_up(burials, junk(2), later_ns).told(later_ns)
+    assert [(told.resolved, told.facts["count"], told.pair_id) for told in (first, second)] == [
+        (False, 1, "P7"), (False, 2, ""),
+    ]  # fmt: skip
+
+
+def test_after_a_quiet_minute_junk_is_kept_one_by_one_again() -> None:
+    burials = Burials("risk")
+    for number in range(SAMPLES):
+        burials = gave_up(burials, junk(number), 0)
+    assert burials.is_flooded(junk(1_000))
+    burials, (told,) = burials.told(QUIET_NS)
+    assert not burials.is_flooded(junk(1_000)) and told.facts["count"] == SAMPLES
 
 
 def test_streams_are_told_apart_and_the_pair_that_was_named_is_kept() -> None:
