@@ -6,7 +6,7 @@ business (Kiwoom sheet 4.4, market rules 4.2, 4.3).
 
 from services.contracts.terms import Market, SessionPhase, Side, Venue
 from services.market.instruments import trades_in
-from services.simulator.exchange import Exchange
+from services.simulator.market.exchange import Exchange
 from services.simulator.orders import Hoga, OrderRequest
 
 NO_CASH = "[RC4025] 주문가능금액이 부족합니다"

@@ -14,12 +14,12 @@ from services.contracts.terms import Market, Side, Venue
 from services.simulator import acceptance
 from services.simulator.account import Account, Costs, OrderMoney
 from services.simulator.agenda import Agenda
-from services.simulator.book import Incoming
 from services.simulator.chejan import balance_frame, order_frame, order_trcode
 from services.simulator.events import Answered, Chejan, Event, Told
-from services.simulator.exchange import Exchange
 from services.simulator.feed import Feed
 from services.simulator.limits import SlidingLimit
+from services.simulator.market.book import Incoming
+from services.simulator.market.exchange import Exchange
 from services.simulator.options import SimulatorOptions
 from services.simulator.orders import HOGA, ORDER_TYPES, Action, Fill, Order, OrderRequest
 from services.simulator.sessions import MS, Sessions

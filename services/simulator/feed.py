@@ -8,7 +8,6 @@ from services.contracts.terms import Side, Venue
 from services.simulator.chejan import Touch
 from services.simulator.day import hhmmss
 from services.simulator.events import Event, Ticked
-from services.simulator.exchange import Exchange
 from services.simulator.frames import (
     BEST,
     BOOK,
@@ -23,7 +22,8 @@ from services.simulator.frames import (
     types_of,
     unsuffixed,
 )
-from services.simulator.instrument import Interruption
+from services.simulator.market.exchange import Exchange
+from services.simulator.market.instrument import Interruption
 from services.simulator.sessions import Session, Sessions
 
 MAX_CODES = 100

@@ -17,7 +17,7 @@ from services.runtime.process_figures import process_figures
 from services.runtime.stop_signals import stop_on_signals
 from services.simulator.day import TradingDay
 from services.simulator.gauges import readings
-from services.simulator.instrument import listing_of
+from services.simulator.market.instrument import listing_of
 from services.simulator.options import OptionsError, SimulatorOptions, load_options, preset_names
 from services.simulator.server import Server, wall_clock
 from services.simulator.wire import Address, AddressError, parse_address

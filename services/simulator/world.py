@@ -20,9 +20,9 @@ from services.simulator.agenda import Agenda
 from services.simulator.broker import Broker
 from services.simulator.day import SECOND_NS, TradingDay
 from services.simulator.events import Troubled
-from services.simulator.exchange import Exchange
 from services.simulator.feed import Feed
-from services.simulator.instrument import Interruption, Listing
+from services.simulator.market.exchange import Exchange
+from services.simulator.market.instrument import Interruption, Listing
 from services.simulator.openapi import OpenApi
 from services.simulator.options import FaultOptions, SimulatorOptions
 from services.simulator.queries import Queries

@@ -38,7 +38,7 @@ from services.risk.settings import RiskSettings
 from services.risk.shell import risk_service
 from services.runtime.service import Service
 from services.simulator.day import TradingDay
-from services.simulator.instrument import listing_of
+from services.simulator.market.instrument import listing_of
 from services.simulator.options import SimulatorOptions
 from services.simulator.world import World
 

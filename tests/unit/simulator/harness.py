@@ -9,7 +9,7 @@ from services.market.files import load_market
 from services.simulator.control_core import ControlCore
 from services.simulator.day import SECOND_NS, TradingDay
 from services.simulator.events import event_to_wire
-from services.simulator.instrument import Listing
+from services.simulator.market.instrument import Listing
 from services.simulator.options import FaultOptions, SimulatorOptions, WorldOptions
 from services.simulator.sessions import Session
 from services.simulator.wire import decode, encode

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from services.contracts.terms import Side
-from services.simulator.book import Execution, VenueBook
+from services.simulator.market.book import Execution, VenueBook
 
 shares = st.integers(1, 60)
 sides = st.sampled_from(list(Side))

@@ -8,7 +8,7 @@ import pytest
 from services.contracts.terms import Side, Venue
 from services.contracts.tick_grid import SHARE_TICKS as TICKS
 from services.market.ticks import price_limits
-from services.simulator.ladder import PriceLadder
+from services.simulator.market.ladder import PriceLadder
 from services.simulator.options import (
     FaultOptions,
     OptionsError,

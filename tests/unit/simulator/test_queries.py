@@ -1,7 +1,7 @@
 """Queries: names, padding and pages as the control has them, and values that agree with the books."""
 
 from services.contracts.terms import Market
-from services.simulator.instrument import Listing
+from services.simulator.market.instrument import Listing
 from services.simulator.options import AccountOptions, BrokerOptions
 
 from .harness import Desk, options

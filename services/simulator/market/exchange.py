@@ -14,11 +14,11 @@ from services.contracts.terms import SessionPhase, Side, Venue
 from services.market.instruments import trades_in
 from services.market.ticks import price_limits
 from services.simulator.agenda import Agenda
-from services.simulator.book import Execution, Incoming
 from services.simulator.day import SECOND_NS, TradingDay, announcements
-from services.simulator.instrument import Dislocation, Instrument, Interruption, Listing, Stall
-from services.simulator.ladder import PriceLadder
-from services.simulator.liquidity import Liquidity
+from services.simulator.market.book import Execution, Incoming
+from services.simulator.market.instrument import Dislocation, Instrument, Interruption, Listing, Stall
+from services.simulator.market.ladder import PriceLadder
+from services.simulator.market.liquidity import Liquidity
 from services.simulator.options import WorldOptions
 
 MS = 1_000_000

@@ -6,9 +6,9 @@ from services.contracts.terms import Market, TradingDate, Venue
 from services.contracts.tick_grid import SHARE_TICKS, TickGrid
 from services.market.instruments import InstrumentTable
 from services.market.symbols import ListedShare
-from services.simulator.book import VenueBook
-from services.simulator.ladder import PriceLadder
-from services.simulator.liquidity import Liquidity
+from services.simulator.market.book import VenueBook
+from services.simulator.market.ladder import PriceLadder
+from services.simulator.market.liquidity import Liquidity
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The simulated market: two venues that trade the same symbols, their books, and who trades on them."""
