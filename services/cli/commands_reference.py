@@ -44,6 +44,7 @@ from services.contracts.messages.control import (
     SymbolResumeRequested,
 )
 from services.contracts.terms import Symbol
+from services.contracts.threshold import THRESHOLD
 from services.contracts.trading_limits import TradingLimits, tightens
 from services.market.files import PILOT_FILE, SYMBOL_MAP_FILE, load_listing, read_text
 from services.market.symbols import import_pilot, parse_symbol_map
@@ -56,7 +57,7 @@ symbols_app = typer.Typer(
 
 
 def _limit_names() -> list[str]:
-    return sorted(TradingLimits.model_fields)
+    return sorted((*TradingLimits.model_fields, THRESHOLD))
 
 
 @limits_app.command("show")
@@ -98,8 +99,10 @@ def limits_set(
     reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
     wait: WaitOption = DEFAULT_WAIT_S, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Change one limit, until limits.toml is changed. What allows more waits for a second person."""
-    if name not in TradingLimits.model_fields:
+    """Change one limit, until limits.toml is changed. What allows more waits for a second person.
+
+    `threshold` and the hash that risk names let in the table of threshold.toml that waits."""
+    if name not in _limit_names():
         raise UnknownName(f"there is no limit {name!r}", name, _limit_names(), "arb limits show")
     reason, by = reason_or_ask(reason), name_or_login(by)
     link = open_desk(redis, run)
@@ -208,7 +211,7 @@ def add_to(app: typer.Typer) -> None:
 
 def _only_tightens(board: Board, name: str, value: str) -> bool:
     """Whether a limit would take away from what is in force, so that it is obeyed at any age."""
-    if board.reference is None:
+    if board.reference is None or name == THRESHOLD:
         return False
     before = board.reference.limits
     try:

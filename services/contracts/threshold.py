@@ -14,8 +14,12 @@ from typing import Annotated, Any, Final, Self
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from services.contracts.envelope import TABLE_BYTES
+from services.contracts.ids import derive_id
 from services.contracts.reference import Frozen
 from services.contracts.terms import Symbol
+
+THRESHOLD: Final = "threshold"
+"""What the whole table is called where a person asks for one by its hash, as for a limit."""
 
 _CODE: Final = re.compile(r"[0-9][0-9A-Z]{5}")
 
@@ -116,6 +120,11 @@ class ThresholdTable(Frozen):
     def row_of(self, symbol: Symbol) -> ThresholdRow:
         """Return the symbol's own row, else the default."""
         return self.symbol.get(symbol, self.default)
+
+    @property
+    def hash(self) -> str:
+        """An 8-character fingerprint of all rows."""
+        return derive_id("threshold", self.model_dump_json())[:8]
 
     @property
     def rows(self) -> dict[str, ThresholdRow]:

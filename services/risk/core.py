@@ -16,7 +16,7 @@ from services.contracts.messages.lease import LeaseRenewed
 from services.contracts.messages.market_data import QuoteUpdated
 from services.contracts.step import Event, Outgoing, Received, Step, Tick
 from services.contracts.streams import CONTROL, ORDERS, PAIRS, STOPS, VENUE, key_of
-from services.contracts.terms import Latch, TradingState
+from services.contracts.terms import GatewayMode, Latch, TradingState
 from services.market.books import seen, with_book
 from services.market.venue_view import VenueView
 from services.risk import (
@@ -119,7 +119,8 @@ def _on_heartbeat(state: RiskState, heartbeat: status.Heartbeat, event: Received
 def _on_gateway(state: RiskState, message: status.GatewayStatus, event: Received) -> Step[RiskState]:
     if (message.mode, message.halt_file) == (state.mode, state.halt_file):
         return Step(state)
-    return Step(state.but(mode=message.mode, halt_file=message.halt_file))
+    live = state.was_live or GatewayMode.LIVE in (state.mode, message.mode)
+    return Step(state.but(mode=message.mode, was_live=live, halt_file=message.halt_file))
 
 
 def _on_notifier(state: RiskState, message: status.NotifierStatus, event: Received) -> Step[RiskState]:

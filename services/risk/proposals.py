@@ -1,4 +1,5 @@
 """Changes of one limit: tightening takes effect at once, loosening needs a second person (RTS 6 art. 15(6)).
+A threshold table that waits counts as one, with its hash as the value.
 
 Every step stands on the control stream with name and reason: the request, the proposal, the
 confirmation, what came into force, and what was refused or ran out. A proposal is judged again when it is
@@ -18,6 +19,7 @@ from services.contracts.messages.control import (
     LimitProposalExpired,
 )
 from services.contracts.step import Outgoing, Received, Step
+from services.contracts.threshold import THRESHOLD
 from services.contracts.trading_limits import TradingLimits, tightens
 from services.risk import requests
 from services.risk.reference_data import publish
@@ -32,8 +34,7 @@ def on_change(state: RiskState, request: LimitChangeRequested, event: Received) 
     if problem:
         return _refused(state, request.name, request.value, request.by, problem)
     assert state.files is not None
-    before, after = _in_force(state), _with(state, request.name, request.value)
-    if tightens(request.name, before, after):
+    if _only_tightens(state, request.name, request.value):
         return _put_in_force(state, request.name, request.value, request.by, request.reason)
     problem = requests.problem(state, event, request.stop_count)
     if problem:
@@ -42,7 +43,7 @@ def on_change(state: RiskState, request: LimitChangeRequested, event: Received) 
         proposal_id=derive_id("limit", event.cause_id)[:ID_LENGTH],
         name=request.name,
         value=request.value,
-        before=str(getattr(before, request.name)),
+        before=_value_now(state, request.name),
         by=request.by,
         reason=request.reason,
         expires_at_ns=event.now_ns + LIMIT_PROPOSAL_MS * NS_PER_MS,
@@ -83,7 +84,12 @@ def expired(state: RiskState, now_ns: int) -> Step[RiskState]:
 
 
 def _put_in_force(state: RiskState, name: str, value: str, by: str, reason: str) -> Step[RiskState]:
-    state = state.but(overrides={**state.overrides, name: value})
+    if name == THRESHOLD:
+        assert state.files is not None
+        files = state.files.model_copy(update={"threshold": state.table_waits})
+        state = state.but(files=files, table_waits=None)
+    else:
+        state = state.but(overrides={**state.overrides, name: value})
     return publish(state, by, f"{name} = {value}: {reason}", always=True)
 
 
@@ -96,6 +102,18 @@ def _in_force(state: RiskState) -> TradingLimits:
     return state.files.limits if state.reference is None else state.reference.limits
 
 
+def _value_now(state: RiskState, name: str) -> str:
+    """What is in force of a limit, or the hash of the threshold table."""
+    if name == THRESHOLD and state.reference is not None:
+        return state.reference.threshold.hash
+    return str(getattr(_in_force(state), name))
+
+
+def _only_tightens(state: RiskState, name: str, value: str) -> bool:
+    """Whether a limit would allow less; a threshold table that does so has not waited."""
+    return name != THRESHOLD and tightens(name, _in_force(state), _with(state, name, value))
+
+
 def _with(state: RiskState, name: str, value: str) -> TradingLimits:
     """The limits with one more override. Raises ValidationError."""
     assert state.files is not None
@@ -105,6 +123,9 @@ def _with(state: RiskState, name: str, value: str) -> TradingLimits:
 def _problem_with(state: RiskState, name: str, value: str) -> str:
     if state.files is None:
         return "no limits are in force yet; mend the files first"
+    if name == THRESHOLD:
+        waits = None if state.table_waits is None else state.table_waits.hash
+        return "" if value == waits else f"no threshold table {value!r} waits; the one that does is {waits}"
     if name not in TradingLimits.model_fields:
         return f"{name!r} is no limit; there are {', '.join(sorted(TradingLimits.model_fields))}"
     try:
@@ -116,7 +137,7 @@ def _problem_with(state: RiskState, name: str, value: str) -> str:
 
 def _moved_on(state: RiskState, proposal: LimitProposal) -> str:
     """Somebody changed the limit since: what the second person would confirm is not what was proposed."""
-    now = str(getattr(_in_force(state), proposal.name))
+    now = _value_now(state, proposal.name)
     if now == proposal.before:
         return ""
     return f"it was {proposal.before} when it was proposed and is {now} now; propose it again"

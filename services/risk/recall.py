@@ -66,11 +66,15 @@ def _latch(state: RiskState, message: control.LatchSet, event: Received) -> Risk
 
 
 def _reference(state: RiskState, message: control.ReferencePublished, event: Received) -> RiskState:
-    """The last one counts; what it names of the symbols is known for what is held."""
+    """The last one counts; what it names of the symbols is known for what is held.
+
+    Nobody knows any more whether it held in live mode.
+    """
     reference = message.reference
     changed: RiskState = state.but(
-        recalled=reference.limits, reference=state.reference if state.reference_hash else reference
-    )
+        recalled=reference.limits, reference=state.reference if state.reference_hash else reference,
+        was_live=True,
+    )  # fmt: skip
     return changed
 
 

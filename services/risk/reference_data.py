@@ -16,6 +16,7 @@ from services.contracts.messages.control import (
 from services.contracts.reference import SymbolEntry
 from services.contracts.step import Outgoing, Step
 from services.contracts.terms import GatewayMode, Symbol
+from services.contracts.threshold import THRESHOLD
 from services.contracts.trading_limits import TradingLimits, tightens
 from services.risk import alerts
 from services.risk.observed import FilesRead, FilesRefused
@@ -31,6 +32,7 @@ def on_files(state: RiskState, files: FilesRead, cause_id: str) -> Step[RiskStat
     """
     before, said = limits_in_force(state), files.limits
     files, waiting = _without_looser_limits(state, files)
+    table = files.threshold
     files, looser_rows = _without_looser_rows(state, files)
     waiting += looser_rows
     out: list[Outgoing] = [Outgoing(alerts.files_good())] if state.files_bad and not waiting else []
@@ -42,8 +44,9 @@ def on_files(state: RiskState, files: FilesRead, cause_id: str) -> Step[RiskStat
         out.append(Outgoing(alerts.overrides_dropped(cause_id, dropped)))
     first = not state.differences_told
     state = state.but(
-        files=files, overrides=overrides, files_bad=bool(waiting), reload=None, differences_told=True
-    )
+        files=files, overrides=overrides, files_bad=bool(waiting), reload=None, differences_told=True,
+        table_waits=table if looser_rows else None,
+    )  # fmt: skip
     step = publish(state, files.by, files.reason, always=files.asked, notes=waiting)
     differences = _differences(before, said, limits_in_force(step.state)) if first else ()
     if differences:
@@ -71,8 +74,15 @@ def _differences(
 
 
 def _waits_for_people(state: RiskState) -> bool:
-    """Whether what allows more waits for two persons also while the desk is disarmed."""
-    return state.mode not in (GatewayMode.OBSERVE, GatewayMode.SIMULATED)
+    """Whether what allows more waits for two persons also while the desk is disarmed.
+
+    What held in live mode once will again: a gateway that observes meanwhile lets nothing in.
+    """
+    return state.was_live or state.mode not in (GatewayMode.OBSERVE, GatewayMode.SIMULATED)
+
+
+def _until(state: RiskState) -> str:
+    return "" if _waits_for_people(state) else "until the desk is disarmed, or "
 
 
 def _holds(state: RiskState) -> bool:
@@ -88,9 +98,9 @@ def unknown_limits(state: RiskState) -> tuple[str, ...]:
 def _without_looser_limits(state: RiskState, files: FilesRead) -> tuple[FilesRead, tuple[str, ...]]:
     """The files with every limit that allows more left as the last file had it, and a sentence for each.
 
-    One person with an editor must not do what takes two with `arb`: in live mode at any time, else while the
-    desk may trade. What waits comes into force by a proposal and its confirmation, and the file agrees then;
-    a limit that nobody had said before was in force for nobody and does not wait.
+    One person with an editor must not do what takes two with `arb`: at any time once the limits have held in
+    live mode, else while the desk may trade. What waits comes into force by a proposal and its confirmation,
+    and the file agrees then; a limit that nobody had said before was in force for nobody and does not wait.
     """
     in_force = limits_in_force(state)
     if in_force is None or not _holds(state):
@@ -112,10 +122,9 @@ def _without_looser_limits(state: RiskState, files: FilesRead) -> tuple[FilesRea
         limits = last
     if _limits_with(limits, _still_held(state, limits)) is None:
         limits = last
-    until = "" if _waits_for_people(state) else "until the desk is disarmed, or "
     waiting = tuple(
         f"limits.toml, {name}: {getattr(in_force, name)} -> {getattr(after, name)} allows more; it waits "
-        f"{until}for `arb limits set` and a second person"
+        f"{_until(state)}for `arb limits set` and a second person"
         for name in looser
     )
     return files.model_copy(update={"limits": limits}), waiting
@@ -124,13 +133,14 @@ def _without_looser_limits(state: RiskState, files: FilesRead) -> tuple[FilesRea
 def _without_looser_rows(state: RiskState, files: FilesRead) -> tuple[FilesRead, tuple[str, ...]]:
     """The files with the threshold table left as it was where a row of theirs lets a smaller edge pass.
 
-    Only while the desk may trade. A table is one measurement: it waits as a whole.
+    It waits as a limit does, and as a whole: a table is one measurement.
     """
-    if state.reference is None or not state.trading.state.allows_exits:
+    if state.reference is None or not _holds(state):
         return files, ()
     before = state.reference.threshold
     waiting = tuple(
-        f"threshold.toml, {name}: {old} -> {new} allows more; the table waits until the desk is disarmed"
+        f"threshold.toml, {name}: {old} -> {new} allows more; the table waits {_until(state)}for "
+        f"`arb limits set {THRESHOLD} {files.threshold.hash}` and a second person"
         for name, old, new in files.threshold.looser_than(before)
     )
     return (files.model_copy(update={"threshold": before}) if waiting else files), waiting

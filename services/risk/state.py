@@ -16,6 +16,7 @@ from services.contracts.messages.status import Heartbeat, NotifierStatus
 from services.contracts.request_book import RequestBook
 from services.contracts.step import State
 from services.contracts.terms import GatewayMode, Latch, Symbol, TradingDate, TradingState, Venue
+from services.contracts.threshold import ThresholdTable
 from services.contracts.trading_limits import TradingLimits
 from services.market.books import Books
 from services.market.venue_view import VenueView
@@ -176,7 +177,7 @@ class RiskState(State):
             "pairs", "orders", "closed", "settled", "settled_krw", "account", "reconciled", "doubted_ns",
             "early_ends", "verdicts",
             "approved_at_ns", "paused", "foreign", "errors", "held_since_ns", "proposals", "files_bad",
-            "told", "requests", "began_ns", "recalled", "recalling", "mode",
+            "told", "requests", "began_ns", "recalled", "recalling", "mode", "was_live", "table_waits",
         }
     )  # fmt: skip
 
@@ -200,6 +201,10 @@ class RiskState(State):
     """The last files that could be used: what `reference` is made from."""
     mode: GatewayMode | None = None
     """How the gateway sends, None before it said so: what allows more waits as in live mode then."""
+    was_live: bool = False
+    """Whether what is in force may have held in live mode: then what allows more waits in every mode."""
+    table_waits: ThresholdTable | None = None
+    """The threshold table of the last files, where it allows more and waits."""
     overrides: dict[str, str] = Field(default_factory=dict)
     """Limits that a person changed since the file last changed: name -> value as text."""
     day: Day = Day()

@@ -213,6 +213,11 @@ def test_a_limit_over_its_ceiling_is_refused_with_the_reason(link: Link, risk: N
     assert "4" in outcome["answers"][0]["problem"]
 
 
+def test_a_threshold_table_that_does_not_wait_is_refused(link: Link, risk: None) -> None:
+    result = arb("limits", "set", "threshold", "0badcafe", "--reason", "measured", "--wait", "10")
+    assert result.exit_code == 1 and "no threshold table '0badcafe' waits" in result.output
+
+
 def test_a_confirmation_of_nothing_names_no_limit(link: Link, risk: None) -> None:
     result = arb("limits", "confirm", "a1b2", "--reason", "yes", "--by", "bert")
     assert result.exit_code == 1

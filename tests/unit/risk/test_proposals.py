@@ -195,6 +195,19 @@ def test_the_gateway_says_whether_a_file_may_loosen() -> None:
     assert limits_of(desk).max_pair_shares == 12
 
 
+def test_what_held_in_live_mode_is_not_loosened_by_a_gateway_that_observes() -> None:
+    """A gateway restarted in observe mode let a looser file in, which then held in live mode."""
+    desk = ready()
+    desk.tell(gateway_status(GatewayMode.LIVE), gateway_status(GatewayMode.OBSERVE))
+    desk.state = restore(Desk().state, changed_parts(None, desk.state))
+    looser = files(world.limits(max_pair_shares=12))
+    for mode in (GatewayMode.OBSERVE, GatewayMode.SIMULATED):
+        desk.tell(gateway_status(mode), looser)
+        assert limits_of(desk).max_pair_shares == 5
+    desk.tell(confirm(proposed(desk, "max_pair_shares", "12")), looser)
+    assert limits_of(desk).max_pair_shares == 12 and not desk.state.files_bad
+
+
 def gateway_status(mode: GatewayMode) -> GatewayStatus:
     example = EXAMPLES["GatewayStatus"]
     assert isinstance(example, GatewayStatus)

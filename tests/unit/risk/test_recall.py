@@ -96,6 +96,13 @@ def test_each_limit_is_the_tighter_of_the_file_and_the_last_reference(
     assert of(desk.said, ReferencePublished)[-1].reference.limits.max_open_pairs == holds
 
 
+def test_what_held_before_is_loosened_by_two_persons_alone() -> None:
+    """Nobody knows in which mode it held: moving the state aside takes no second person's place."""
+    desk = began(reference_with(max_open_pairs=1))
+    desk.tell(files(world.limits(max_open_pairs=3)), at_ms=BEGAN_MS + 200)
+    assert desk.state.reference is not None and desk.state.reference.limits.max_open_pairs == 1
+
+
 def test_a_limit_that_two_persons_loosened_once_is_not_loosened_again() -> None:
     loosened = LimitChangeRequested(name="max_open_pairs", value="4", **WHO)
     confirmed = LimitConfirmRequested(proposal_id="1f0c77ab", by="lee", reason="t")

@@ -5,16 +5,21 @@ from decimal import Decimal
 import pytest
 
 from services.contracts.messages.alerts import AlertRaised
-from services.contracts.messages.control import ReferencePublished
+from services.contracts.messages.control import (
+    LimitChangeProposed,
+    LimitChangeRefused,
+    ReferencePublished,
+)
 from services.contracts.messages.pairs import PairApproved, PairDenied
 from services.contracts.reasons import DenialReason
-from services.contracts.terms import TradingState
+from services.contracts.terms import GatewayMode, TradingState
 from services.contracts.threshold import Basis, ThresholdRow, ThresholdTable
 from services.risk.core import decide
 from services.runtime.parts import changed_parts, restore
 from tests.unit.detector import world
 from tests.unit.detector.world import HYNIX, SAMSUNG
 from tests.unit.risk.desk import Desk, armed, ask, files, intent, of
+from tests.unit.risk.test_proposals import change, confirm
 
 
 def table(miss_rate: str = "0.15", loss_bps: int = 45, floor_krw: int = 10, **rows: str) -> ThresholdTable:
@@ -82,6 +87,24 @@ def test_table_that_allows_more_waits_until_the_desk_is_disarmed() -> None:
     assert desk.state.reference is not None and desk.state.reference.threshold == table()
     desk.tell(ask(TradingState.DISARMED), files(threshold=looser))
     assert desk.state.reference.threshold == looser
+
+
+def test_in_live_mode_a_looser_table_waits_for_two_people_while_disarmed_too() -> None:
+    desk = Desk()
+    desk.tell(files(threshold=table()))
+    desk.state = desk.state.but(mode=GatewayMode.LIVE, was_live=True)
+    assert desk.state.trading.state is TradingState.DISARMED
+    looser, other = table(**{SAMSUNG: "0.05"}), table(**{SAMSUNG: "0.01"})
+    (alert,) = of(desk.tell(files(threshold=looser)), AlertRaised)
+    assert f"arb limits set threshold {looser.hash}" in alert.detail
+    (refused,) = of(desk.tell(change("threshold", other.hash)), LimitChangeRefused)
+    assert looser.hash in refused.problem
+    (answer,) = of(desk.tell(change("threshold", looser.hash)), LimitChangeProposed)
+    desk.tell(files(threshold=other), confirm(answer.proposal))
+    assert desk.state.reference is not None and desk.state.reference.threshold == table()
+    desk.tell(files(threshold=looser), confirm(answer.proposal))
+    assert desk.state.reference.threshold == looser
+    assert [alert.resolved for alert in of(desk.tell(files(threshold=looser)), AlertRaised)] == [True]
 
 
 def test_table_that_asks_for_more_is_taken_at_once() -> None:
