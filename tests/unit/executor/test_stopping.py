@@ -128,15 +128,15 @@ def test_the_place_in_the_stream_settles_whether_a_stop_ends_a_flatten(desk: Des
     desk.approve()
     desk.level()
     desk.fill(desk.orders[0])
-    halt = StopRequested(target=TradingState.HALTED, by="kim", reason="test")
-    desk.hear(halt, entry_id=f"{desk.now_ns // NS_PER_MS + first_ms}-0")
+    stop(desk)
     desk.close(desk.flattens[-1])
     desk.tick(3_000)
-    stopped = len(desk.flattens)
-    desk.hear(FlattenRequested(by="kim", reason="after all"))
-    desk.tick(100)
+    stopped, first = len(desk.flattens), desk.now_ns // NS_PER_MS + first_ms
+    halt = StopRequested(target=TradingState.HALTED, by="kim", reason="test")
+    desk.hear(halt, entry_id=f"{first}-0")
+    desk.hear(FlattenRequested(by="kim", reason="after all"), entry_id=f"{first}-1")
     assert len(desk.flattens) == stopped + 1
-    desk.hear(halt)
+    desk.hear(halt, entry_id=f"{first}-2")
     desk.close(desk.flattens[-1])
     desk.tick(3_000)
     assert len(desk.flattens) == stopped + 1
