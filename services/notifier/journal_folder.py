@@ -186,15 +186,19 @@ def _scan(data: bytes, start: int, path: Path) -> Tail | None:
 
 
 def lines_before(root: Path, head: Head, window: int = RECENT_BYTES) -> Iterator[tuple[str, bytes]]:
-    """Yield the entries of a head's stream as (id, line), newest first, from about `window` bytes at most."""
+    """Yield the entries of a head's stream as (id, line), newest first, from about `window` bytes at most.
+
+    The file of the head may have been moved away: of the others Redis may hold as much.
+    """
     if head.path is None:
         return
     stem = head.path.name.partition(".")[0]
     parts = [part.path for date in dates_in(root) for part in parts_in(root / date) if part.stem == stem]
-    older = parts[: parts.index(head.path)] if head.path in parts else parts
-    for path in (head.path, *reversed(older)):
-        if window <= 0 or not path.exists():
+    for path in (head.path, *(path for path in reversed(parts) if path != head.path)):
+        if window <= 0:
             return
+        if not path.exists():
+            continue
         size = path.stat().st_size
         with path.open("rb") as file:
             file.seek(max(0, size - window))

@@ -81,6 +81,21 @@ def test_a_redis_without_its_last_entries_is_read_from_where_it_parted(
     assert len(gaps_of(tmp_path / dates_in(tmp_path)[-1], ORDERS)) == 1
 
 
+def test_a_moved_folder_of_an_earlier_date_doubles_no_line_where_redis_lost_its_end(
+    real: "redis.Redis", tmp_path: Path
+) -> None:
+    days_ms = [-days * 86_400_000 for days in (4, 3, 2)]
+    journal = journal_in(tmp_path / "journal", real)
+    put(real, ORDERS.key, *((ms, number) for number, ms in enumerate(days_ms)))
+    rounds(journal)
+    (tmp_path / "journal" / dates_in(tmp_path / "journal")[-1]).rename(tmp_path / "away")
+    real.delete(ORDERS.key)
+    put(real, ORDERS.key, (days_ms[0], 0), (days_ms[2] - 1, 100))
+    rounds(journal)
+    journal.close()
+    assert numbers(tmp_path / "journal", "orders") == [0, 1, 100]
+
+
 def test_an_entry_that_took_the_id_of_the_last_line_is_written(real: "redis.Redis", tmp_path: Path) -> None:
     journal = journal_in(tmp_path, real)
     put(real, ORDERS.key, *((n, n) for n in range(5)))
