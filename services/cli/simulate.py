@@ -15,7 +15,8 @@ from typing import Any
 from services.runtime.logs import configure_logs
 from services.simulator.promptness import Promptness, figures_of
 from services.simulator.virtual.day import SECONDS, DayResult, run_day
-from services.simulator.virtual.desk import SYMBOLS, Desk, build_desk
+from services.simulator.virtual.desk import Desk, build_desk
+from services.simulator.virtual.listings import SYMBOLS
 
 CHUNK = 2
 LATE_MS = 300

@@ -63,7 +63,7 @@ class Believes(Desk):
 
 def test_a_venue_that_refuses_ioc_gets_limits_and_cancels() -> None:
     desk = build_desk(CONFIG)
-    believes = Believes(desk.rules, desk.listing, desk.files, desk.gateway)
+    believes = Believes(desk.rules, desk.baskets, desk.gateway)
     day = run(believes, 3, replace(CALM, terms=replace(CALM.terms, nxt_takes_ioc=False)))
     refused = day.witness.ever(OrderRejected)
     assert {(r.facts.venue, r.facts.kind) for r in refused} == {(Venue.NXT, OrderKind.LIMIT_IOC)}

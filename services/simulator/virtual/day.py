@@ -82,6 +82,7 @@ class VirtualDay:
         """`options` replace the market and the broker's faults of the seed; a benchmark brings its own."""
         rng = Random(seed)
         faults = faults if faults is not None else draw(rng)
+        desk = desk.on(faults.terms.trading_date, faults.terms.basket)
         self._note = note
         self.time = VirtualTime(START_NS)
         self.plan = desk.plan(START_NS, SECONDS)

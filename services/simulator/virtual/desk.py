@@ -1,7 +1,7 @@
 """Builds the pieces of a virtual day from the configuration: the world, the services, the gateway.
 
-Read once a process; a thousand days share it. The symbols are the first few of the listing, split over
-two groups, so that a day is short and its pairs meet.
+Read once a process; a thousand days share it. A day has one basket of a few symbols, split over two groups,
+so that it is short and its pairs meet.
 """
 
 import atexit
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from services.contracts.terms import GatewayMode, Market, OrderKind, TradingDate, Venue
 from services.contracts.trading_limits import BufferRule, TradingLimits, limits_text
@@ -40,11 +40,10 @@ from services.runtime.service import Service
 from services.simulator.day import TradingDay
 from services.simulator.market.instrument import listing_of
 from services.simulator.options import SimulatorOptions
+from services.simulator.virtual.listings import BASKETS, LISTED, ORDINARY_DATE, SYMBOLS
 from services.simulator.world import World
 
 GROUPS = ("g1", "g2")
-SYMBOLS = 3
-DATE = TradingDate("2026-11-23")
 NIGHT = (dt.time(20, 0), dt.time(20, 4))
 """When the gateway expects the broker's nightly cut. A compressed day ends at 20:05: it comes within it."""
 NIGHTLY_CUT = (dt.time(20, 2), dt.time(20, 3))
@@ -90,22 +89,41 @@ GUARD_SHARE = Fraction(2, 22)
 
 
 @dataclass(frozen=True)
-class Desk:
-    """All that days have in common."""
+class Basket:
+    """Symbols that a day trades, and what risk reads for them."""
 
-    rules: MarketRules
     listing: tuple[ListedShare, ...]
     files: Mapping[int, Path]
-    """What risk reads, by the shares of a clip (`CLIPS`)."""
+    """Folders by the shares of a clip (`CLIPS`)."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """All that days have in common, and the date and the basket of the next one."""
+
+    rules: MarketRules
+    baskets: Mapping[str, Basket]
     gateway: GatewaySettings
+    basket: str = LISTED
+    date: TradingDate = ORDINARY_DATE
+
+    def on(self, date: TradingDate, basket: str) -> Self:
+        """The same desk on another date, with another basket."""
+        return replace(self, date=date, basket=basket)
+
+    @property
+    def listing(self) -> tuple[ListedShare, ...]:
+        return self.baskets[self.basket].listing
 
     def plan(self, start_ns: int, seconds: int) -> DayPlan:
-        return compressed_day(self.rules.timetable.day(DATE), start_ns, seconds, TRADING_SHARE, GUARD_SHARE)
+        schedule = self.rules.timetable.day(self.date)
+        return compressed_day(schedule, start_ns, seconds, TRADING_SHARE, GUARD_SHARE)
 
     def world(self, plan: DayPlan, options: SimulatorOptions, seed: int, start_ns: int) -> World:
-        listings = [listing_of(share, self.rules.instruments, DATE, krx_only=False) for share in self.listing]
-        costs = {market: self.rules.costs.costs_of(DATE, market) for market in Market}
-        day = TradingDay(self.rules.timetable.day(DATE), plan.market_ns, DATE)
+        instruments, date = self.rules.instruments, self.date
+        listings = [listing_of(share, instruments, date, krx_only=False) for share in self.listing]
+        costs = {market: self.rules.costs.costs_of(date, market) for market in Market}
+        day = TradingDay(self.rules.timetable.day(date), plan.market_ns, date)
         return World(listings, costs, day, options, seed, start_ns)
 
     def hoga(self, nxt_takes_ioc: bool) -> HogaTable:
@@ -120,33 +138,45 @@ class Desk:
     def services(self, plan: DayPlan, clip_shares: int) -> tuple[Callable[[], Service[Any]], ...]:
         """How each service but the gateway is made, anew at each start."""
         risk = RiskSettings(files_poll_ms=60_000, required_services=("gateway", "executor"))
+        files = self.baskets[self.basket].files
         executor = ExecutorSettings()
         return (
             *(lambda group=group: detector_service(DetectorSettings(group=group)) for group in GROUPS),
-            lambda: risk_service(risk, self.files[clip_shares], plan, GROUPS),
+            lambda: risk_service(risk, files[clip_shares], plan, GROUPS),
             lambda: executor_service(executor, GROUPS),
         )
 
 
 def build_desk(config_dir: Path, rule: BufferRule = BufferRule.PLUS_EXPECTED_MISS) -> Desk:
     """Read the configuration, for a desk under `rule`. Raises ConfigError."""
-    listing = load_listing(config_dir)[:SYMBOLS]
     home = Path(tempfile.mkdtemp(prefix="arb-virtual-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
-    pilot = "index,ticker\n" + "".join(f"{at},{share.code}\n" for at, share in enumerate(listing, 1))
-    symbols = import_pilot(pilot, listing, GROUPS)
-    files = {clip_shares: home / f"clip-{clip_shares}" for clip_shares in CLIPS}
-    for clip_shares, folder in files.items():
-        folder.mkdir()
-        (folder / "symbol_map.csv").write_text(symbols, encoding="utf-8")
-        for name in (COSTS_FILE, INSTRUMENTS_FILE, THRESHOLD_FILE):
-            (folder / name).write_bytes((config_dir / name).read_bytes())
-        limits = TradingLimits.model_validate({**LIMITS, **CLIPS[clip_shares], "buffer_rule": rule})
-        (folder / LIMITS_FILE).write_text(limits_text(limits), encoding="utf-8")
+    listings = {LISTED: load_listing(config_dir)[:SYMBOLS], **BASKETS}
+    baskets = {
+        name: Basket(listing, _write_files(config_dir, home / name, listing, rule))
+        for name, listing in listings.items()
+    }
     gateway = GatewaySettings(
         mode=GatewayMode.SIMULATED, reconnect="in_process", account_quiet_ms=1_500, reconcile_open_s=5,
         book_levels=2, ack_timeout_ms=1_000, query_timeout_ms=1_500, login_retry_s=1, login_timeout_s=5,
         still_from=dt.time(8, 58), still_to=dt.time(8, 59),
         nightly_cut_from=NIGHT[0], nightly_cut_to=NIGHT[1],
     )  # fmt: skip
-    return Desk(load_market(config_dir), listing, files, gateway)
+    return Desk(load_market(config_dir), baskets, gateway)
+
+
+def _write_files(
+    config_dir: Path, home: Path, listing: tuple[ListedShare, ...], rule: BufferRule
+) -> dict[int, Path]:
+    """Write what risk reads, one folder for each clip."""
+    pilot = "index,ticker\n" + "".join(f"{at},{share.code}\n" for at, share in enumerate(listing, 1))
+    symbols = import_pilot(pilot, listing, GROUPS)
+    files = {clip_shares: home / f"clip-{clip_shares}" for clip_shares in CLIPS}
+    for clip_shares, folder in files.items():
+        folder.mkdir(parents=True)
+        (folder / "symbol_map.csv").write_text(symbols, encoding="utf-8")
+        for name in (COSTS_FILE, INSTRUMENTS_FILE, THRESHOLD_FILE):
+            (folder / name).write_bytes((config_dir / name).read_bytes())
+        limits = TradingLimits.model_validate({**LIMITS, **CLIPS[clip_shares], "buffer_rule": rule})
+        (folder / LIMITS_FILE).write_text(limits_text(limits), encoding="utf-8")
+    return files

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from services.contracts.terms import TradingDate
 from services.simulator.options import FaultOptions
+from services.simulator.virtual.listings import BASKETS, DATES, LISTED, ORDINARY_DATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,9 @@ class Terms:
     held_shares: int = 0
     """Shares of each symbol that lie in the account for another reason: what is sold too much is taken."""
     nxt_takes_ioc: bool = True
+    trading_date: TradingDate = ORDINARY_DATE
+    basket: str = LISTED
+    """`LISTED`, or one of `listings.BASKETS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +149,8 @@ def draw(rng: Random) -> DayFaults:
 def _terms(rng: Random) -> Terms:
     return Terms(
         clip_shares=rng.choice((1, 6, 6)), thin=rng.random() < 0.8, held_shares=rng.choice((0, 20)),
-        nxt_takes_ioc=rng.random() < 0.75,
+        nxt_takes_ioc=rng.random() < 0.75, trading_date=rng.choice(tuple(DATES)),
+        basket=rng.choice((LISTED, LISTED, *BASKETS)),
     )  # fmt: skip
 
 

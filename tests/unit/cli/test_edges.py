@@ -96,7 +96,8 @@ def test_a_drill_that_is_stopped_leaves_nothing_behind_unless_asked(
 def test_a_process_of_simulated_days_leaves_nothing_behind(tmp_path: Path) -> None:
     code = "import sys; from pathlib import Path; from services.simulator.virtual.desk import build_desk; "
     code += (
-        "desk = build_desk(Path(sys.argv[1])); assert all(folder.is_dir() for folder in desk.files.values())"
+        "desk = build_desk(Path(sys.argv[1])); "
+        "assert all(folder.is_dir() for basket in desk.baskets.values() for folder in basket.files.values())"
     )
     subprocess.run(
         [sys.executable, "-c", code, str(CONFIG)], cwd=REPO, env={**os.environ, "TMPDIR": str(tmp_path)},
