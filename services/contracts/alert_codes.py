@@ -41,6 +41,7 @@ class AlertCode(StrEnum):
     RATE_REFUSED = "rate_refused", AlertKind.RATE_LIMIT
     QUERIES_SPENT = "queries_spent", AlertKind.RATE_LIMIT
     FEED_SILENT = "feed_silent", AlertKind.STALE_FEED
+    BOOKS_SILENT = "books_silent", AlertKind.STALE_FEED
     EXCHANGE_TIME_APART = "exchange_time_apart", AlertKind.CLOCK
     MARKET_STATUS_STRANGE = "market_status_strange", AlertKind.SESSION
     TABLE_ENDS = "table_ends", AlertKind.REFERENCE

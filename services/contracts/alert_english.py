@@ -116,6 +116,12 @@ WORDS: Final[Mapping[C, Words]] = {
         "No book of {venue} has moved", "For {silence:ms} while the venue trades; no entries are sent meanwhile.",
         "If `arb status` shows it for more than a minute, restart the gateway.",
         "Books of {venue} move again", "The feed is alive."),
+    C.BOOKS_SILENT: Words(
+        "No book came of registered codes of {venue}",
+        "{codes}. They are registered again, at most a minute apart. Their symbols do not trade meanwhile.",
+        "Where the broker's screens show that they trade and `arb status` shows no spread, restart the gateway, "
+        "not from 08:58 to 09:15.",
+        "Books of all registered codes of {venue} come", "The codes are heard of, or wanted no more."),
     C.EXCHANGE_TIME_APART: Words(
         "Redis time and the time stamps of {venue} have parted",
         "The newest books of {venue} are {apart} s {direction:direction} Redis time; up to {limit} s is taken.",

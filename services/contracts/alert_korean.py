@@ -121,6 +121,11 @@ WORDS: Final[Mapping[C, Words]] = {
         "{venue} 호가 수신 중단", "장중에 {silence:ms} 동안 호가 변동이 없어 신규 주문을 보류합니다.",
         "`arb status`에서 1분 넘게 계속되면 게이트웨이를 재시작하십시오.",
         "{venue} 호가 수신 재개", "시세가 정상적으로 수신되고 있습니다."),
+    C.BOOKS_SILENT: Words(
+        "{venue} 일부 종목 호가 미수신",
+        "{codes}. 최대 1분 간격으로 다시 등록하며 그동안 해당 종목은 거래하지 않습니다.",
+        "증권사 화면에서 거래 중인데 `arb status`에 스프레드가 없으면 게이트웨이를 재시작하십시오(08:58~09:15 제외).",
+        "{venue} 전 종목 호가 수신", "해당 코드의 호가가 수신되거나 더 이상 등록 대상이 아닙니다."),
     C.EXCHANGE_TIME_APART: Words(
         "Redis 시각과 {venue} 시각이 어긋남",
         "{venue}의 최신 호가 시각이 Redis 시각보다 {apart}초 {direction:direction}(허용 {limit}초).",

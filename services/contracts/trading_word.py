@@ -133,6 +133,19 @@ class TradingWord(Part):
         """
         return resumed.stamped_ns >= max(self.since_ns, paused_ns)
 
+    def said_again(self, service: str) -> StopRequested | None:
+        """Return the stop that `service` still obeys, None where it obeys none.
+
+        Redis may have lost a stop that no other service has read, or risk's own with the risk that knew it.
+        """
+        if self.in_force is TradingState.ARMED:
+            return None
+        again = f"(said again by the {service}: Redis had lost it)"
+        stop = self.stop
+        by, reason = (stop.by, stop.reason) if stop else (service, f"the desk was {self.in_force}")
+        whole = reason if "(said again by" in reason else f"{reason} {again}"
+        return StopRequested(target=self.in_force, by=by, reason=whole)
+
     def ended_selling(self, before: "TradingWord") -> bool:
         """Whether the step from `before` ended what a person had asked to be sold."""
         return self.barred_ns != before.barred_ns

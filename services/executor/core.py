@@ -11,7 +11,7 @@ from typing import Final
 
 from services.contracts.envelope import Message
 from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS
-from services.contracts.messages import control, orders, venue_state
+from services.contracts.messages import control, orders, status, venue_state
 from services.contracts.messages.commands import CancelOrder, PlaceOrder
 from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.market_data import QuoteUpdated
@@ -56,6 +56,7 @@ _HEARERS: Final[Mapping[type[Message], hearing.Hearer]] = MappingProxyType({
     orders.AccountReported: hearing.account,
     control.StopRequested: hearing.stop_requested,
     control.TradingStateChanged: hearing.state_changed,
+    status.KeysVanished: hearing.rolled_back,
     control.ReferencePublished: hearing.reference,
     control.FlattenRequested: requests.flatten_requested,
     control.RequestWithdrawn: requests.withdrawn,

@@ -27,6 +27,7 @@ from services.contracts.messages.orders import (
     OrderFilled,
 )
 from services.contracts.messages.pairs import PairApproved, PairOutcome, StrandReason
+from services.contracts.messages.status import KeysVanished
 from services.contracts.messages.venue_state import EntryWindowChanged
 from services.contracts.reasons import GateReason
 from services.contracts.step import Received
@@ -304,6 +305,15 @@ def stop_requested(state: ExecutorState, event: Received) -> Heard:
     assert isinstance(message, StopRequested)
     heard = _obeyed(state, state.trading.after_stop(message, event), event.now_ns)
     return replace(heard, said=(taken(heard.state), *heard.said))
+
+
+def rolled_back(state: ExecutorState, event: Received) -> Heard:
+    """Redis lost what this executor wrote last, and may have lost a stop that risk has not read."""
+    message = event.message
+    assert isinstance(message, KeysVanished)
+    own = message.service == state.settings.SECTION
+    stop = state.trading.said_again(message.service) if own else None
+    return Heard(state, said=() if stop is None else (stop,))
 
 
 def state_changed(state: ExecutorState, event: Received) -> Heard:

@@ -69,6 +69,7 @@ class BookFeed:
         self._seq: dict[tuple[Symbol, Venue], int] = {}
         self._codes: dict[str, tuple[Symbol, Venue]] = {}
         self.last_ns: dict[Venue, int] = {}
+        self.heard_ns: dict[tuple[Symbol, Venue], int] = {}
         self.traded_ns: dict[Venue, int] = {}
         self.refused: dict[tuple[Venue, BookTrouble], int] = {}
         self._stamps: dict[Venue, dict[str, int]] = {venue: {} for venue in Venue}
@@ -92,7 +93,7 @@ class BookFeed:
         except ValueError:
             refused = RefusedBook(trouble=BookTrouble.UNREADABLE, bids=bids, asks=asks)
         seq = self._seq[symbol, venue] = self._seq.get((symbol, venue), 0) + 1
-        self.last_ns[venue] = now_ns
+        self.last_ns[venue] = self.heard_ns[symbol, venue] = now_ns
         exchange_time = read(TIME_FID).strip()
         self._stamps[venue].setdefault(exchange_time, now_ns)
         frame = QuoteUpdated.model_construct(

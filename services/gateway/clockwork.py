@@ -75,6 +75,7 @@ def tick(turn: Turn, fact: Clocked) -> None:
     _rotate(turn)
     feed_desk.feeds(turn)
     feed_liveness.look(turn, fact)
+    feed_liveness.listen(turn, fact)
     _exchange_time(turn, fact)
     status_report.report(turn, fact)
 

@@ -80,7 +80,6 @@ from services.market.broker_lists import VI_KINDS
 
 CONNECTION_CLOSED = -106
 SOURCE = "gateway"
-AGAIN = "(said again by the gateway: Redis had lost it)"
 REPUBLISHED = 200
 """After a restart the newest orders that are over are told once more: their last word may be lost."""
 
@@ -184,7 +183,9 @@ def _forgotten(turn: Turn) -> None:
 
     What waits here is refused: the executor may have forgotten that it asked for it.
     """
-    _say_stop_again(turn)
+    stop = turn.state.control.word.said_again(SOURCE)
+    if stop is not None:
+        turn.say(stop)
     turn.set(lease=turn.state.lease.of_another_redis())
     refusals.retell(turn)
     refusals.deny_waiting(turn, GateReason.BUS_LOST, lambda order: True)
@@ -385,19 +386,6 @@ def _resumed(turn: Turn, symbol: Symbol, received: Received) -> None:
     if control.word.ends_pause(control.paused.get(symbol, 0), received):
         left = {paused: at_ns for paused, at_ns in control.paused.items() if paused != symbol}
         turn.set(control=replace(control, paused=left))
-
-
-def _say_stop_again(turn: Turn) -> None:
-    """Redis may have lost a stop that nobody but this gateway has read, or risk's own with the risk that knew
-    of it: the gateway says what it still obeys.
-    """
-    word = turn.state.control.word
-    if word.in_force is TradingState.ARMED:
-        return
-    why = f"the desk was {word.in_force}"
-    stop = word.stop or StopRequested(target=word.in_force, by=SOURCE, reason=why)
-    reason = stop.reason if stop.reason.endswith(AGAIN) else f"{stop.reason} {AGAIN}"
-    turn.say(StopRequested(target=word.in_force, by=stop.by, reason=reason))
 
 
 def _say_taken(turn: Turn) -> None:

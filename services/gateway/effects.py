@@ -32,11 +32,12 @@ class ReadMaster:
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """SetRealReg; replaces what the screen had."""
+    """SetRealReg; replaces what the screen had, or `adds` to it."""
 
     screen: str
     codes: tuple[str, ...]
     fids: tuple[int, ...]
+    adds: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ class Clocked:
     halt_entry: str = ""
     """What a person laid, as people read it; empty where there is nothing."""
     last_book_ns: Mapping[Venue, int] = field(default_factory=dict)
+    heard_ns: Mapping[tuple[Symbol, Venue], int] | None = None
+    """When the newest frame of each book came; None where the shell does not count them."""
     queue_depths: Mapping[str, int] = field(default_factory=dict)
     quotes_published: int = 0
     quotes_conflated: int = 0

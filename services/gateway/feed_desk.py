@@ -54,7 +54,7 @@ def subscribe(turn: Turn) -> None:
     for screen in dropped:
         turn.do(Unregister(screen))
     for item in registered:
-        turn.do(Register(item.screen, item.codes, _fids(settings)))
+        turn.do(Register(item.screen, item.codes, book_frame_fids(settings)))
     turn.set(registered=wanted)
 
 
@@ -75,7 +75,8 @@ def _venues_known(turn: Turn) -> bool:
     return not blank_waits and facts.read.issuperset(symbols_wanting(turn))
 
 
-def _fids(settings: GatewaySettings) -> tuple[int, ...]:
+def book_frame_fids(settings: GatewaySettings) -> tuple[int, ...]:
+    """Return the FIDs that each code is registered with."""
     return (*book_fids(settings.book_levels), *(_TRADE_FIDS if settings.publish_trades else ()))
 
 
@@ -150,7 +151,9 @@ def _register_refused(turn: Turn) -> None:
     """Ask once more for the screens whose pause is over; one that is wanted no more is forgotten."""
     if turn.state.link.state not in (ConnectionState.SYNCHRONISING, ConnectionState.READY):
         return
-    wanted = {item.screen: (item.codes, _fids(turn.state.settings)) for item in turn.state.registered}
+    wanted = {
+        item.screen: (item.codes, book_frame_fids(turn.state.settings)) for item in turn.state.registered
+    }
     wanted[SESSION_SCREEN] = ((), SESSION_FIDS)
     for screen, item in turn.state.refused.items():
         if screen not in wanted:

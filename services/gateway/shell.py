@@ -217,7 +217,7 @@ class Shell:
         depths = {**self._outbox.depths(), "inbox": self._reader.inbox.qsize()}
         fact = Clocked(
             halt_file=halt.present, halt_why=halt.why, halt_entry=halt.entry,
-            last_book_ns=dict(self._feed.last_ns), queue_depths=depths,
+            last_book_ns=dict(self._feed.last_ns), heard_ns=dict(self._feed.heard_ns), queue_depths=depths,
             quotes_published=self._writer.published, quotes_conflated=self._outbox.conflated,
             exchange_apart_ns=self._feed.take_apart_ns(self.state.clock),
             log_kept=self._log_kept(now_ns), log_lost=self._intentions.lost,

@@ -27,7 +27,7 @@ from services.gateway.over_night import OverNight
 from services.gateway.query_desk import Ask, QueryDesk
 from services.gateway.session_desk import NO_DATE, SessionDesk
 from services.gateway.settings import GatewaySettings
-from services.gateway.subscriptions import Refused, Registration
+from services.gateway.subscriptions import Refused, Registration, Unheard
 from services.gateway.vi_halts import HaltBoard, Interruptions
 from services.market.files import MarketRules
 from services.market.phases import PhaseTracker
@@ -159,6 +159,11 @@ class Rhythm:
     alive: Mapping[Venue, bool] = field(default_factory=dict)
     books_due_ns: Mapping[Venue, int] = field(default_factory=dict)
     feeds_told: frozenset[Venue] = frozenset()
+    listened_ns: int = 0
+    unheard: Mapping[str, Unheard] = field(default_factory=dict)
+    """By the registered code."""
+    books_told: frozenset[Venue] = frozenset(Venue)
+    """Venues with an open alert for such codes; at the start each may have one of the process before."""
     orders_in_window_max: int = 0
     orders_sent: int = 0
     order_calls: int = 0

@@ -39,6 +39,20 @@ class Refused:
         return Refused(min(2 * self.pause_ns, REGISTER_LATEST_NS), now_ns + self.pause_ns)
 
 
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """A registered code of which no frame has come since `since_ns` (Redis time), and when it is registered
+    again: SetRealReg returns 0 for such a code too (Kiwoom sheet 5.2)."""
+
+    since_ns: int
+    again: Refused
+
+    @classmethod
+    def noticed(cls, now_ns: int, pause_ns: int) -> "Unheard":
+        """Return a code that is registered again after `pause_ns`."""
+        return cls(now_ns, Refused(pause_ns).asked(now_ns))
+
+
 def chosen(symbols: Sequence[Symbol], limit: int, turn: int, held: AbstractSet[Symbol]) -> tuple[Symbol, ...]:
     """Return up to `limit` symbols: all of them if they fit, else those held and a turning rest."""
     if len(symbols) <= limit:

@@ -372,3 +372,13 @@ def test_a_renewal_that_redis_took_twice_is_good_from_its_later_entry(desk: Desk
 def test_holdings_beside_a_blank_list_are_no_baseline(desk: Desk) -> None:
     """What a person had bought was in them, and counted twice when its row could be read."""
     assert run_day(desk, 11544).violations == []
+
+
+@pytest.mark.parametrize("seed", [42411, 45643])
+def test_a_held_symbol_whose_registrations_stay_silent_is_registered_again(desk: Desk, seed: int) -> None:
+    assert run_day(desk, seed).violations == []
+
+
+def test_a_stop_that_only_the_executor_remembers_is_taken_in_by_risk_again(desk: Desk) -> None:
+    """Redis lost the stop with the risk that knew of it: a person armed a desk whose executor stood still."""
+    assert run_day(desk, 46535).violations == []

@@ -45,9 +45,9 @@ class Ocx:
     def chejan_data(self, fid: int) -> str:
         return self._text("GetChejanData(int)", fid)
 
-    def register(self, screen: str, codes: str, fids: str) -> int:
+    def register(self, screen: str, codes: str, fids: str, *, adds: bool = False) -> int:
         prototype = "SetRealReg(QString, QString, QString, QString)"
-        return self._number(prototype, screen, codes, fids, "0")
+        return self._number(prototype, screen, codes, fids, "1" if adds else "0")
 
     def unregister(self, screen: str, code: str) -> None:
         self._control.dynamicCall("SetRealRemove(QString, QString)", screen, code)

@@ -18,6 +18,7 @@ from services.contracts.messages.control import (
 )
 from services.contracts.messages.orders import ForeignOrderSeen
 from services.contracts.messages.pairs import PairClosed, PairOutcome
+from services.contracts.messages.status import KeysVanished
 from services.contracts.step import Received
 from services.contracts.terms import Purpose, Severity, Side, Symbol, TradingState, Venue
 
@@ -301,3 +302,20 @@ def test_an_executor_without_state_takes_a_pause_of_the_past_and_no_resumption(d
     assert desk.state.paused.keys() == {SYMBOL}
     desk.hear(resumed)
     assert not desk.state.paused
+
+
+def vanished(desk: Desk, service: str) -> list[StopRequested]:
+    """Stops that the executor says when `service` tells that Redis lost its last writes."""
+    desk.hear(KeysVanished(service=service, detail="test"))
+    return [message for message in desk.said if isinstance(message, StopRequested)]
+
+
+def test_a_stop_that_redis_lost_is_said_again_by_the_executor(desk: Desk) -> None:
+    stop(desk, TradingState.DISARMED)
+    assert vanished(desk, "risk") == []
+    (again,) = vanished(desk, "executor")
+    assert again.target is TradingState.DISARMED and again.by == "kim"
+
+
+def test_an_armed_executor_says_no_stop_again(desk: Desk) -> None:
+    assert vanished(desk, "executor") == []
