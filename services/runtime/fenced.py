@@ -39,8 +39,8 @@ class Bystander:
     """The newer instance, as soon as it was heard."""
     _cursor: str = ""
     _told: bool = False
-    _heard_s: float = field(default_factory=time.monotonic)
-    _reminded_s: float = field(default_factory=time.monotonic)
+    _heard_s: float = field(default_factory=lambda: time.monotonic())
+    _reminded_s: float = field(default_factory=lambda: time.monotonic())
 
     def wait(self, over: Callable[[], bool]) -> None:
         """Return when the owner has been silent for long enough, or `over()`: told to stop."""

@@ -13,18 +13,41 @@ from services.contracts.messages.status import Heartbeat
 from services.contracts.streams import ALERTS, SAID_KEY, STATUS, state_key
 from services.runtime import fenced
 from services.runtime.bus import BusUnavailable, Entry, RedisBus, Write
-from services.runtime.fenced import Bystander
+from services.runtime.fenced import OWNER_SILENT_S, Bystander
 from services.runtime.parts import StateUnreadable
 from tests.bus.test_loop import loop_on
 
-SILENT_S = 0.4
+NEVER_S = 1_000.0
 OURS, OWNER = "here-1", "there-2"
 pytestmark = pytest.mark.redis
 
 
+class Clock:
+    """The time of the process that waits: a second passes each time it asks whether the wait is over."""
+
+    now_s = 0.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+    def is_past(self, until_s: float) -> bool:
+        self.now_s += 1
+        return self.now_s > until_s
+
+
 @pytest.fixture
-def real(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator["redis.Redis"]:
-    monkeypatch.setattr(fenced, "OWNER_SILENT_S", SILENT_S)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(fenced, "time", made)
+    monkeypatch.setattr(fenced, "READ_BLOCK_MS", 1)
+    return made
+
+
+@pytest.fixture
+def real(redis_url: str) -> Iterator["redis.Redis"]:
     client = redis.Redis.from_url(redis_url)
     client.flushall()
     yield client
@@ -43,18 +66,15 @@ def beat(client: "redis.Redis", instance: str, service: str = "tally") -> None:
 class Beating:
     """The owner lives for so long, seen from the loop that waits; `over` after `told_s`."""
 
-    def __init__(self, client: "redis.Redis", lives_s: float, told_s: float = 30.0) -> None:
-        self._client, self._began_s = client, time.monotonic()
+    def __init__(self, client: "redis.Redis", clock: Clock, lives_s: float, told_s: float = NEVER_S) -> None:
+        self._client, self._clock = client, clock
         self._lives_s, self._told_s = lives_s, told_s
 
-    @property
-    def passed_s(self) -> float:
-        return time.monotonic() - self._began_s
-
     def __call__(self) -> bool:
-        if self.passed_s < self._lives_s:
+        over = self._clock.is_past(self._told_s)
+        if self._clock.now_s <= self._lives_s:
             beat(self._client, OWNER)
-        return self.passed_s > self._told_s
+        return over
 
 
 def alerts(client: "redis.Redis") -> list[AlertRaised]:
@@ -62,11 +82,13 @@ def alerts(client: "redis.Redis") -> list[AlertRaised]:
     return [body for body in bodies if isinstance(body, AlertRaised)]
 
 
-def test_it_waits_while_the_owner_lives_and_ends_when_it_has_been_silent(real: "redis.Redis") -> None:
+def test_it_waits_while_the_owner_lives_and_ends_when_it_has_been_silent(
+    real: "redis.Redis", clock: Clock
+) -> None:
     beat(real, OWNER)
-    waiting, owner = Bystander(RedisBus(real), "tally", OURS), Beating(real, lives_s=3 * SILENT_S)
-    waiting.wait(owner)
-    assert 4 * SILENT_S <= owner.passed_s < 30
+    waiting = Bystander(RedisBus(real), "tally", OURS)
+    waiting.wait(Beating(real, clock, lives_s=3 * OWNER_SILENT_S))
+    assert clock.now_s == 4 * OWNER_SILENT_S
     assert waiting.owner == OWNER
     first, last = alerts(real)
     assert (first.code, first.resolved, last.resolved) == (AlertCode.SECOND_INSTANCE, False, True)
@@ -75,39 +97,36 @@ def test_it_waits_while_the_owner_lives_and_ends_when_it_has_been_silent(real: "
     assert sorted(real.keys()) == sorted(key.encode() for key in written), "and no state"
 
 
-def test_only_the_owners_heartbeats_count(real: "redis.Redis") -> None:
-    waiting, began_s = Bystander(RedisBus(real), "tally", OURS), time.monotonic()
+def test_only_the_owners_heartbeats_count(real: "redis.Redis", clock: Clock) -> None:
+    waiting = Bystander(RedisBus(real), "tally", OURS)
 
     def over() -> bool:
         beat(real, OURS)
         beat(real, OWNER, service="risk")
         real.xadd(STATUS.key, {"m": "junk"})
-        return time.monotonic() - began_s > 30
+        return clock.is_past(NEVER_S)
 
     waiting.wait(over)
-    assert time.monotonic() - began_s < 30
+    assert clock.now_s == OWNER_SILENT_S
     assert alerts(real) == [], "nobody holds: there is no second instance"
 
 
-def test_being_told_to_stop_ends_the_wait_and_the_alert(real: "redis.Redis") -> None:
-    owner = Beating(real, lives_s=60, told_s=2 * SILENT_S)
+def test_being_told_to_stop_ends_the_wait_and_the_alert(real: "redis.Redis", clock: Clock) -> None:
+    owner = Beating(real, clock, lives_s=NEVER_S, told_s=2 * OWNER_SILENT_S)
     Bystander(RedisBus(real), "tally", OURS).wait(owner)
-    assert owner.passed_s < 30
+    assert clock.now_s < NEVER_S
     assert [alert.resolved for alert in alerts(real)] == [False, True]
 
 
-def test_while_redis_is_away_nobody_is_silent(real: "redis.Redis") -> None:
+def test_while_redis_is_away_nobody_is_silent(real: "redis.Redis", clock: Clock) -> None:
     class Away(RedisBus):
-        until_s = time.monotonic() + 3 * SILENT_S
-
         def read(self, cursors: Mapping[str, str], *, count: int, block_ms: int) -> list[Entry]:
-            if time.monotonic() < self.until_s:
+            if clock.now_s < 3 * OWNER_SILENT_S:
                 raise BusUnavailable("no answer")
             return super().read(cursors, count=count, block_ms=block_ms)
 
-    bus, began_s = Away(real), time.monotonic()
-    Bystander(bus, "tally", OURS).wait(lambda: time.monotonic() - began_s > 30)
-    assert 3 * SILENT_S <= time.monotonic() - began_s < 30
+    Bystander(Away(real), "tally", OURS).wait(lambda: clock.is_past(NEVER_S))
+    assert 3.9 * OWNER_SILENT_S < clock.now_s < NEVER_S
 
 
 def test_a_start_that_cannot_read_the_state_fences_nobody(real: "redis.Redis") -> None:

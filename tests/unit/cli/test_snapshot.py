@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from services.cli.board import Board
 from services.cli.link import Link, open_link
 from services.cli.preflight import is_clean, preflight
-from services.cli.snapshot import board_now
+from services.cli.silence import known
+from services.cli.snapshot import board_now, followed_board
 from services.contracts.envelope import Envelope, Message
 from services.contracts.in_force import Reference
 from services.contracts.limits import NS_PER_S
@@ -128,6 +129,13 @@ def desk(redis_url: str) -> Link:
     return link
 
 
+def board_then(link: Link) -> tuple[Board, int]:
+    """The board at the notifier's heartbeat, the last that the desk said, however long ago that is."""
+    board, _ = followed_board(link)
+    now_ns = board.services["notifier"].at_ns
+    return known(board, now_ns), now_ns
+
+
 def flood(client: "redis.Redis", texts: Sequence[tuple[str, bytes | str]]) -> None:
     pipeline = client.pipeline(transaction=False)
     for key, text in texts:
@@ -139,7 +147,7 @@ def test_a_desk_can_be_armed_after_five_thousand_orders(desk: Link) -> None:
     """The comparison with the broker was looked for in the last thousand entries of the orders."""
     text = write_of(sent(), "gateway", desk.bus.time_ns()).envelope.encode()
     flood(desk.client, [(key_of(ORDERS), text)] * 5_000)
-    checks = preflight(*board_now(desk))
+    checks = preflight(*board_then(desk))
     assert is_clean(checks), [check for check in checks if not check.ok]
 
 
@@ -148,14 +156,14 @@ def test_a_desk_can_be_armed_after_five_thousand_orders(desk: Link) -> None:
 def test_the_board_is_the_same_whatever_stands_at_the_end_of_a_stream(
     desk: Link, data: st.DataObject
 ) -> None:
-    before = stands(board_now(desk)[0])
+    before = stands(board_then(desk)[0])
     assert before.reconciled and before.account and before.reference and before.supervisor and before.window
     order = write_of(sent(), "gateway", desk.bus.time_ns()).envelope.encode()
     text = data.draw(st.sampled_from([b"junk", b"", b"\xff" * 300, b"{}", order.encode()]))
     keys = data.draw(st.lists(st.sampled_from(KEYS), min_size=1, max_size=2, unique=True))
     count = data.draw(st.integers(1_000, 1_300))
     flood(desk.client, [(key, text) for key in keys for _ in range(count)])
-    after = stands(board_now(desk)[0])
+    after = stands(board_then(desk)[0])
     assert replace(after, services={}) == replace(before, services={})
     assert {name: item.beat for name, item in after.services.items()} == {
         name: item.beat for name, item in before.services.items()
@@ -227,6 +235,6 @@ def test_a_word_on_the_state_counts_from_where_redis_took_it(desk: Link) -> None
 
 def test_a_service_whose_stamps_lie_ahead_is_not_known_to_be_alive(desk: Link) -> None:
     commit(desk, "risk", heartbeat("risk"), risk_status(stop_count=5), ahead_ns=HOUR_NS)
-    board, now_ns = board_now(desk)
+    board, now_ns = board_then(desk)
     assert not board.alive("risk", now_ns) and board.alive("executor", now_ns)
     assert board.risk is None and board.stop_count == 5
