@@ -8,10 +8,13 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from dotenv.parser import parse_stream
+from dotenv.variables import parse_variables
 from redis.connection import parse_url
 
 from services.cli.processes import ADDRESS_VARIABLE, redis_of
@@ -76,8 +79,7 @@ def settings_of(name: str, environ: Mapping[str, str], folder: Path) -> Iterator
     variables = {key.upper(): value for key, value in environ.items()}
     if variables.get(name):
         yield name, variables[name]
-    lines = re.findall(rf"(?im)^\s*(?:export\s+)?{name}\s*=\s*(.*?)\s*$", text_of(folder / ".env"))
-    if lines and (value := _unquoted(lines[-1])):
+    if value := _in_dotenv(name, environ, text_of(folder / ".env")):
         yield ".env", value
     section, key = name.lower().split("_", 2)[1:]
     path = folder / environ.get(CONFIG_DIR_VARIABLE, "config") / f"{section}.toml"
@@ -110,6 +112,20 @@ def _sources(run: Path, environ: Mapping[str, str], folder: Path) -> Iterator[tu
         yield str(run / STACK_FILE), _json_text(text)
     yield f"the processes of {run}", _of_processes(folder / run)
     yield from (found for found in settings if found[0] != ADDRESS_VARIABLE)
+
+
+def _in_dotenv(name: str, environ: Mapping[str, str], text: str) -> str:
+    """Return a setting as python-dotenv reads it, from each line alone; one that it refuses as it stands."""
+    known, found = dict(environ), ""
+    for line in re.split(r"\r\n|\n|\r", text):
+        for binding in parse_stream(StringIO(line)):
+            key, value = binding.key or "", binding.value or ""
+            if binding.error:
+                key, _, value = line.partition("=")
+                key, value = key.strip().removeprefix("export").strip(), _unquoted(value.strip())
+            known[key] = "".join(atom.resolve(known) for atom in parse_variables(value))
+            found = known[key] if key.upper() == name else found
+    return found
 
 
 def _json_text(text: str) -> str:

@@ -15,7 +15,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from services.cli.app import app
-from services.cli.desk_addresses import DEFAULT, addresses
+from services.cli.desk_addresses import DEFAULT, addresses, place_of
 from services.cli.link import Link, open_link
 from services.contracts.messages.control import StopRequested
 from services.contracts.streams import STOPS, state_key
@@ -189,6 +189,24 @@ def test_an_address_is_found_once_however_it_is_spelt(tmp_path: Path) -> None:
     assert [each.url for each in addresses("redis://a", Path("run"), {ADDRESS: "redis://b"}, tmp_path)] == [
         "redis://a"
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "HOST=10.0.0.7\nARB_RUNTIME_REDIS_URL=redis://${HOST}:6380/2\n",
+        "ARB_RUNTIME_REDIS_URL=redis://${DESK_HOST}:${PORT:-6380}/2  # of the desk\n",
+        '\ufeffARB_RUNTIME_REDIS_URL="redis://\\"u\\":pw@10.0.0.7:6380/2"\n',
+        'OTHER="never closed\nARB_RUNTIME_REDIS_URL=redis://10.0.0.7:6380/2\n= no line\n',
+        'ARB_RUNTIME_REDIS_URL="redis://10.0.0.7:6380/2" and more\n',
+        "export arb_runtime_redis_url='redis://10.0.0.7:6380/2",
+    ],
+    ids=["a value of the file", "a variable", "escaped quotes", "broken lines", "more behind it", "cut off"],
+)
+def test_an_address_in_dotenv_is_found_as_services_find_it_or_as_it_stands(tmp_path: Path, text: str) -> None:
+    (tmp_path / ".env").write_text(text, encoding="utf-8")
+    (named,) = addresses("", Path("run"), {"DESK_HOST": "10.0.0.7"}, tmp_path)
+    assert place_of(named.url) == ("10.0.0.7", 6380, "2")
 
 
 class OldRedis(socketserver.StreamRequestHandler):
