@@ -46,7 +46,7 @@ from services.gateway.figures import Figures
 from services.gateway.halt_file import HaltFile
 from services.gateway.intention_log import IntentionLog
 from services.gateway.lease import entry_id_ns
-from services.gateway.outbox import Batch, Outbox, Quote
+from services.gateway.outbox import WRITES_PER_COMMIT, Batch, Outbox, Quote
 from services.gateway.pulse import PULSE_MS, PulseFile, vitals_of
 from services.gateway.redis_reader import Read, RedisReader
 from services.gateway.redis_writer import QtClock, RedisWriter
@@ -109,6 +109,8 @@ class Shell:
         self._grouped: object = None
         self._cause = 0
         self._burials = Burials(SOURCE)
+        self._burying: list[Write] = []
+        """Entries given up, which go out with the next batch."""
         self._ticked_ns = self._beat_ns = self._pulsed_ns = 0
         self._handled = 0
         self._busy = False
@@ -204,8 +206,10 @@ class Shell:
     def _take_all(self, found: list[Read]) -> None:
         for read in found:
             if self.ended:
-                return
+                break
             self._take(read)
+        if self._burying:
+            self._put([])
 
     def _tick(self) -> None:
         now_ns = self._clock.now_ns()
@@ -428,6 +432,7 @@ class Shell:
     # -- writing -------------------------------------------------------------------------
 
     def _put(self, writes: list[Write]) -> None:
+        writes, self._burying = [*self._burying, *writes], []
         self._outbox.put(Batch(tuple(writes), self._positions, self.state))
 
     def _write(self, out: Outgoing, cause_id: str, ordinal: int, now_ns: int) -> Write:
@@ -443,7 +448,9 @@ class Shell:
             return
         buried = burial(SOURCE, entry, reason, 1)
         self._burials = self._burials.after(buried, now_ns)
-        self._put([self._write(Outgoing(buried), entry.name, 0, now_ns)])
+        self._burying.append(self._write(Outgoing(buried), entry.name, 0, now_ns))
+        if len(self._burying) >= WRITES_PER_COMMIT:
+            self._put([])
 
     def _tell_burials(self, now_ns: int) -> None:
         self._burials, alerts = self._burials.told(now_ns)

@@ -13,10 +13,12 @@ from typing import Final
 
 from services.contracts.alert_codes import AlertCode
 from services.contracts.alert_text import raised
+from services.contracts.envelope import NoEnvelope, Unreadable
 from services.contracts.limits import BURIED_TEXT_BYTES, NS_PER_S
 from services.contracts.messages.alerts import AlertRaised, Fact
+from services.contracts.messages.control import StopRequested, SymbolPauseRequested
 from services.contracts.messages.dead import EntryBuried
-from services.contracts.streams import stream_of
+from services.contracts.streams import STOPS, stream_of
 from services.contracts.terms import Severity
 from services.runtime.bus import Entry
 
@@ -28,6 +30,7 @@ QUIET_NS: Final = 60 * NS_PER_S
 PROBLEM_CHARS: Final = 300
 SAMPLES: Final = 100
 """So much of a flood of junk is kept one by one."""
+_STOPS: Final = (StopRequested.__name__.encode(), SymbolPauseRequested.__name__.encode())
 _PAIR_ID: Final = re.compile(r'"pair_id"\s*:\s*"([^"]{1,80})"')
 
 
@@ -41,6 +44,17 @@ def burial(service: str, entry: Entry, reason: str, tries: int) -> EntryBuried:
         tries=tries, text=entry.text[:BURIED_TEXT_BYTES].decode(errors="replace"), whole_bytes=size,
         sha256=digest,
     )  # fmt: skip
+
+
+def junk_of(entry: Entry) -> str:
+    """Return why no build of ours has written an entry, empty where one may have."""
+    try:
+        entry.decoded()
+    except NoEnvelope as problem:
+        return str(problem)
+    except Unreadable:
+        pass
+    return ""
 
 
 def alert_id_of(service: str, stream_key: str) -> str:
@@ -86,7 +100,7 @@ class Burials:
 
     def is_flooded(self, entry: Entry) -> bool:
         """Whether an entry that is no message is only counted: it names nothing, and many came before it."""
-        return self.count(entry.key) >= SAMPLES and not entry.text.startswith(b"{")
+        return self.count(entry.key) >= SAMPLES and not _may_name(entry)
 
     def after(self, buried: EntryBuried, now_ns: int) -> "Burials":
         """Return this with one more entry given up."""
@@ -130,6 +144,13 @@ class Burials:
             AlertCode.DEAD_LETTER, alert_id_of(self.service, key), Severity.CRITICAL, facts,
             pair_id=spell.pair_id,
         )  # fmt: skip
+
+
+def _may_name(entry: Entry) -> bool:
+    """Whether a core may find something in an entry that is no message: a stop, elsewhere a pair."""
+    if entry.key == STOPS.key:
+        return any(stop in entry.text for stop in _STOPS)
+    return entry.text.startswith(b"{")
 
 
 def _told(spell: Spell, now_ns: int) -> Spell:

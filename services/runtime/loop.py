@@ -26,14 +26,15 @@ from typing import Final, Generic
 
 import structlog
 
-from services.contracts.envelope import Envelope, Message, NoEnvelope, Unreadable
+from services.contracts.envelope import Envelope, Message, Unreadable
 from services.contracts.limits import HEARTBEAT_MS, NS_PER_MS, NS_PER_S, READ_BLOCK_MS, TICK_MS
 from services.contracts.messages.status import Heartbeat
 from services.contracts.request_life import is_owner
 from services.contracts.step import Event, Outgoing, Received, StateT, Tick
+from services.contracts.streams import STOPS
 from services.contracts.superseded import newest
 from services.runtime import complaints, retries
-from services.runtime.burials import Burials, burial
+from services.runtime.burials import Burials, burial, junk_of
 from services.runtime.bus import (
     Bus,
     BusUnavailable,
@@ -158,8 +159,6 @@ class ServiceLoop(Generic[StateT]):
         for at, entry in enumerate(entries):
             if self._tick_is_overdue(began_s):
                 writes = self._tick_between(entries[at:], writes)
-            if self._careful and entry.key in self._reader.positions:
-                writes = self._noted_try(entry, writes)
             if not self._handle(entry, writes):
                 left = entries[at:]
                 break
@@ -179,6 +178,9 @@ class ServiceLoop(Generic[StateT]):
         """Do what ends a turn while entries are `left`, and take the stops that came since."""
         self._end(writes, left)
         writes = []
+        if left[0].key == STOPS.key:
+            # Stops come first in a turn: those that came since stand behind these.
+            return writes
         for entry in self._reader.new_stops():
             if not self._handle(entry, writes):
                 break
@@ -255,14 +257,20 @@ class ServiceLoop(Generic[StateT]):
 
     # -- handling --------------------------------------------------------------------
 
-    def _noted_try(self, entry: Entry, writes: list[Write]) -> list[Write]:
-        """Store what is done so far and that this entry is being tried; returns no writes any more."""
+    def _note_try(self, entry: Entry, writes: list[Write]) -> None:
+        """Store what is done so far and that this entry is being tried; afterwards there are no writes."""
         self._to_note = Trying(entry.name, self._trying.of(entry.name))
         self._commit(writes)
-        return []
+        writes.clear()
 
     def _handle(self, entry: Entry, writes: list[Write]) -> bool:
         """Ask the core for one entry. False: stop here and try this entry again in the next turn."""
+        if self._burials.is_flooded(entry) and (problem := junk_of(entry)):
+            self._burials = self._burials.counted(entry.key, entry.entry_id, problem, self._clock.now_ns())
+            self._passed(entry)
+            return True
+        if self._careful and entry.key in self._reader.positions:
+            self._note_try(entry, writes)
         tries = self._trying.of(entry.name)
         if tries > MAX_TRIES:
             self._bury(entry, "the process ended each time it was handled", MAX_TRIES, writes)
@@ -271,13 +279,7 @@ class ServiceLoop(Generic[StateT]):
             now_ns = max(self._clock.now_ns(), self._late_ns)
             event = Received(entry.decoded(), entry.key, entry.entry_id, now_ns)
         except Unreadable as reason:
-            if isinstance(reason, NoEnvelope) and self._burials.is_flooded(entry):
-                self._burials = self._burials.counted(
-                    entry.key, entry.entry_id, str(reason), self._clock.now_ns()
-                )
-                self._passed(entry)
-            else:
-                self._bury(entry, str(reason), 1, writes)
+            self._bury(entry, str(reason), 1, writes)
             return True
         try:
             self._ask(event, writes)

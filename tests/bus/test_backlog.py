@@ -87,6 +87,15 @@ def test_a_stop_that_comes_in_a_backlog_is_taken_before_its_end(client: "redis.R
     assert core.asked.index("StopRequested") < 25
 
 
+def test_stops_that_take_several_ticks_are_each_taken_once(client: "redis.Redis") -> None:
+    bus, core = RedisBus(client), Slow()
+    loop = loop_on(bus, core)
+    put(bus, STOPS.key, StopRequested(target=TradingState.HALTED, by="kim", reason="x"), 30)
+    loop.turn()
+    assert "tick" in core.asked[:30]
+    assert core.asked.count("StopRequested") == 30
+
+
 @pytest.mark.parametrize(("age_ms", "behind"), [(2_000, True), (0, False)])
 def test_a_tick_says_whether_old_entries_are_unread(client: "redis.Redis", age_ms: int, behind: bool) -> None:
     bus, core = RedisBus(client), Slow()

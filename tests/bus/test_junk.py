@@ -10,7 +10,7 @@ from services.contracts.limits import BURIED_TEXT_BYTES, READ_COUNT
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import TradingStateRequested
 from services.contracts.messages.dead import EntryBuried
-from services.contracts.streams import ALERTS, CONTROL, DEAD
+from services.contracts.streams import ALERTS, CONTROL, DEAD, STOPS
 from services.contracts.terms import TradingState
 from services.runtime.burials import SAMPLES
 from services.runtime.bus import BusUnavailable, RedisBus, Write
@@ -20,10 +20,10 @@ from tests.bus.test_poison import Tally, loop_on, said
 JUNK = 1_500
 
 
-def flood(client: "redis.Redis", entries: Sequence[bytes]) -> None:
+def flood(client: "redis.Redis", entries: Sequence[bytes], key: str = CONTROL.key) -> None:
     pipeline = client.pipeline(transaction=False)
     for text in entries:
-        pipeline.xadd(CONTROL.key, {"m": text})
+        pipeline.xadd(key, {"m": text})
     pipeline.execute()
 
 
@@ -60,6 +60,31 @@ def test_many_entries_cost_few_commits_and_one_alert(
     assert len(commits) <= JUNK // READ_COUNT + 2
     assert len(alerts_of(client)) <= 2 and len({alert.alert_id for alert in alerts_of(client)}) == 1
     assert len(loop.state.buried) == SAMPLES, "the core hears of what may name something"
+
+
+def test_junk_before_a_start_costs_a_commit_for_each_one_that_is_kept(
+    client: "redis.Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = loop_on(client, STOPS.key)
+    flood(client, [b"junk"] * JUNK, STOPS.key)
+    commits = []
+    real = loop._bus.commit
+    monkeypatch.setattr(loop._bus, "commit", lambda *args: (commits.append(1), real(*args))[1])
+    for _ in range(4):
+        loop.turn()
+    assert loop._burials.count(STOPS.key) == JUNK
+    assert len(commits) <= 3 * SAMPLES
+
+
+def test_of_torn_stops_each_is_heard_and_other_junk_among_them_counted(client: "redis.Redis") -> None:
+    loop = loop_on(client, STOPS.key)
+    flood(client, [b'{"a": 1}'] * JUNK, STOPS.key)
+    flood(client, [b'{"type": "StopRequested", torn'] * 50, STOPS.key)
+    flood(client, [b'{"type": "SymbolPauseRequested", torn'] * 50, STOPS.key)
+    for _ in range(8):
+        loop.turn()
+    assert len(loop.state.buried) == SAMPLES + 100
+    assert len({alert.alert_id for alert in alerts_of(client)}) == 1
 
 
 def test_the_core_hears_of_each_entry_that_may_name_something(client: "redis.Redis") -> None:

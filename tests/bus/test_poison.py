@@ -63,9 +63,9 @@ def tally(state: Tally, event: Event) -> Step[Tally]:
     return Step(state)
 
 
-def loop_on(client: "redis.Redis") -> ServiceLoop[Tally]:
+def loop_on(client: "redis.Redis", key: str = CONTROL.key) -> ServiceLoop[Tally]:
     bus = RedisBus(client)
-    service = Service("tally", tally, Tally(), committed=(CONTROL.key,), newest=(TICKS_G1,))
+    service = Service("tally", tally, Tally(), committed=(key,), newest=(TICKS_G1,))
     return ServiceLoop(service, bus, RedisClock(bus.time_ns))
 
 

@@ -29,7 +29,7 @@ from services.gateway import order_desk, truth
 from services.gateway.effects import Query, Send
 from services.gateway.facts import Fact, QueryReturned, SendReturned
 from services.gateway.halt_file import HaltFile
-from services.gateway.outbox import Outbox
+from services.gateway.outbox import Batch, Outbox
 from services.gateway.redis_reader import Read, read_entry
 from services.gateway.shell import Identity, Shell
 from services.runtime.burials import SAMPLES
@@ -240,6 +240,37 @@ def test_messages_of_another_build_are_buried_each_however_many(live: Live) -> N
         live.inbox.put(read_entry(Entry(KEY, f"{number}-0", text)))
     live.run(0.1)
     assert len(live.told(EntryBuried)) == 150, "each can be put back once a build reads it"
+
+
+def test_entries_given_up_go_out_together_and_before_what_follows_them(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[Batch] = []
+    monkeypatch.setattr(live.outbox, "put", batches.append)
+    text = sell_text(live).replace('"version":1', '"version":9').encode()
+    for number in range(1, 151):
+        live.inbox.put(read_entry(Entry(KEY, f"{number}-0", text)))
+    live.hear(sell(live, 1), "200-0")
+    for number in range(201, 351):
+        live.inbox.put(read_entry(Entry(KEY, f"{number}-0", text)))
+    live.run(0.1)
+    assert len(batches) < 20
+    written = [(batch, write.envelope.body) for batch in batches for write in batch.writes]
+    given_up = [(batch, body) for batch, body in written if isinstance(body, EntryBuried)]
+    assert [body.entry_id for _, body in given_up] == [f"{n}-0" for n in (*range(1, 151), *range(201, 351))]
+    assert all(
+        Entry(KEY, body.entry_id, b"").order <= Entry(KEY, batch.positions[KEY], b"").order
+        for batch, body in given_up
+    )
+    first_past = next(at for at, batch in enumerate(batches) if batch.positions[KEY] != "0-0")
+    assert (
+        sum(
+            isinstance(write.envelope.body, EntryBuried)
+            for batch in batches[: first_past + 1]
+            for write in batch.writes
+        )
+        == 150
+    )
 
 
 def sell_text(live: Live) -> str:
