@@ -20,9 +20,18 @@ class OptionsError(ValueError):
 class WorldOptions:
     """How the two venues' books move."""
 
+    preset: str = ""
+    """How contested crosses are: gentle, fair or harsh (`market.presets`). Empty: the market before those."""
     levels: int = 10
     book_updates_per_s: float = 2.5
     """Background changes of each venue's book of each symbol, per second."""
+    moves_per_s: float = 0.25
+    """Moves of a symbol's price by one tick, per second (assumed)."""
+    run_rate: float = 0.55
+    """Chance that a move goes on in the direction of the one before (assumed)."""
+    gaps_per_symbol_hour: float = 0.0
+    """Moves of a symbol by `gap_bps` at once; one beyond `vi_bps` starts a VI where it prints."""
+    gap_bps: tuple[int, int] = (150, 600)
     drift_rate: float = 0.25
     """Chance, at each KRX update, that the common price of a symbol moves one tick."""
     lag_rate: float = 0.10
@@ -31,8 +40,9 @@ class WorldOptions:
     """Chance, at each update, that the spread is two ticks and not one."""
     trade_rate: float = 0.35
     """Chance, at each update, that background flow trades at the best price."""
-    crosses_per_symbol_min: float = 0.6
-    """Dislocations of one venue against the other, per symbol and minute of continuous overlap."""
+    crosses_per_symbol_min: float | None = 0.6
+    """How often the venues cross, per symbol and minute in which both match; none: the preset's own rate.
+    Dislocations of one venue against the other, per symbol and minute of continuous overlap."""
     cross_bps: tuple[int, int] = (5, 60)
     """How far the rich bid stands above the cheap ask: both below and above break-even (about 23)."""
     cross_ms: tuple[int, int] = (300, 3000)
@@ -214,6 +224,8 @@ def _build(kind: type[T], data: Any, where: str) -> T:
 def _value(hint: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _build(hint, value, where)
+    if hint == float | None:
+        return None if value is None else _scalar(float, value, where)
     if hint in (int, float, str, bool):
         return _scalar(hint, value, where)
     if not isinstance(value, list):

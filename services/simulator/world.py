@@ -21,6 +21,7 @@ from services.simulator.broker import Broker
 from services.simulator.day import SECOND_NS, TradingDay
 from services.simulator.events import Troubled
 from services.simulator.feed import Feed
+from services.simulator.market.dislocated import DislocatedExchange
 from services.simulator.market.exchange import Exchange
 from services.simulator.market.instrument import Interruption, Listing
 from services.simulator.openapi import OpenApi
@@ -48,7 +49,12 @@ class World:
         self._faults = options.faults
         self.agenda = Agenda(start_ns)
         self.sessions = Sessions(self.agenda, options.faults, Random(rng.random()))
-        self.exchange = Exchange(listings, options.world, day, self.agenda, Random(rng.random()))
+        market_rng = Random(rng.random())
+        self.exchange = (
+            Exchange(listings, options.world, day, self.agenda, seed)
+            if options.world.preset
+            else DislocatedExchange(listings, options.world, day, self.agenda, market_rng)
+        )
         self.account = Account(options.account.cash_krw)
         self.feed = Feed(self.exchange, self.sessions)
         desk_rng = Random(rng.random())
@@ -134,6 +140,9 @@ class World:
                 int(args.get("ms", 2000)),
                 int(args.get("shares", 100)),
                 bool(args.get("rich", True)),
+            ),
+            "move": lambda args: self.exchange.move(
+                args["code"], Venue(args["venue"]), int(args.get("bps", 50)), bool(args.get("up", True))
             ),
             "hand_order": lambda args: self.broker.place_by_hand(
                 args["code"],

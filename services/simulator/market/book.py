@@ -116,7 +116,7 @@ class VenueBook:
         for index in list(self._levels_within(side.opposite, limit)):
             if qty_shares <= 0:
                 break
-            for execution in self._take_level(side.opposite, index, qty_shares):
+            for execution in self.take_level(side.opposite, index, qty_shares):
                 executions.append(execution)
                 qty_shares -= execution.qty_shares
         return executions
@@ -137,7 +137,8 @@ class VenueBook:
             return iter(sorted(index for index in indices if index <= limit))
         return iter(sorted((index for index in indices if index >= limit), reverse=True))
 
-    def _take_level(self, makers: Side, index: int, qty_shares: int) -> list[Execution]:
+    def take_level(self, makers: Side, index: int, qty_shares: int) -> list[Execution]:
+        """Match shares against one level of the side `makers`, in order of time."""
         levels = self._background(makers)
         background = levels.get(index, 0)
         executions: list[Execution] = []

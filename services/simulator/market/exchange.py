@@ -1,13 +1,9 @@
-"""Two venues that trade the same symbols: a common price per symbol, and venues that stray from it.
+"""Two venues that trade the same symbols: phases, matching, interruptions, halts and auctions.
 
-Each symbol has one efficient price, a random walk on ticks. Each venue stands on it, now and then a
-tick off, and at a rate per minute is *dislocated* far enough that its bid stands above the other's
-ask (or the reverse) by `cross_bps`, for `cross_ms`: the crosses the system lives on. The exchange
-owns phases, interruptions (VI), halts and auctions; it knows our orders only by number and tells
-its listener what became of them.
+Who trades there besides us is `background`'s business. The exchange knows our orders only by number,
+treats them as it treats everybody's, and tells its listener what became of them.
 """
 
-from random import Random
 from typing import Protocol
 
 from services.contracts.terms import SessionPhase, Side, Venue
@@ -15,15 +11,20 @@ from services.market.instruments import trades_in
 from services.market.ticks import price_limits
 from services.simulator.agenda import Agenda
 from services.simulator.day import SECOND_NS, TradingDay, announcements
+from services.simulator.market.auction import uncross
+from services.simulator.market.background import AUCTIONS, Background
 from services.simulator.market.book import Execution, Incoming
-from services.simulator.market.instrument import Dislocation, Instrument, Interruption, Listing, Stall
+from services.simulator.market.causes import Cause, Move, Reactions, Visit
+from services.simulator.market.instrument import Instrument, Interruption, Listing, Stall
 from services.simulator.market.ladder import PriceLadder
-from services.simulator.market.liquidity import Liquidity
+from services.simulator.market.makers import Makers
+from services.simulator.market.streams import stream
 from services.simulator.options import WorldOptions
 
 MS = 1_000_000
-AUCTIONS = (SessionPhase.OPENING_AUCTION, SessionPhase.CLOSING_AUCTION)
 KRX_ENDS = (SessionPhase.CLOSED, SessionPhase.PAUSE, SessionPhase.CLOSING_PRICE, SessionPhase.AFTER_MARKET)
+SEEN = Reactions(taker_ns=60 * MS, maker_ns=100 * MS)
+"""What professionals do about a move that a person makes: the medians of the presets."""
 
 
 class Listener(Protocol):
@@ -50,20 +51,23 @@ class Exchange:
     """Call `start` once; after that the agenda drives it and the broker sends it orders."""
 
     def __init__(
-        self, listings: list[Listing], options: WorldOptions, day: TradingDay, agenda: Agenda, rng: Random
+        self, listings: list[Listing], options: WorldOptions, day: TradingDay, agenda: Agenda, seed: int
     ) -> None:
-        self.options, self.day, self.agenda, self.rng = options, day, agenda, rng
+        """Raises ValueError where the options name no market preset."""
+        self.options, self.day, self.agenda, self._seed = options, day, agenda, seed
         self.instruments = {listing.code: self._instrument(listing) for listing in listings}
         market_ns = day.market_ns(agenda.now_ns)
         self.phases = {venue: day.phase(venue, market_ns) for venue in Venue}
         self._interrupted: set[tuple[str, Venue]] = set()
+        self._fades = stream(seed, "fades")
+        self.background = Background(self, seed)
         self.listener: Listener
 
     def _instrument(self, listing: Listing) -> Instrument:
         lower_krw, upper_krw = price_limits(listing.base_krw, listing.ticks)
         ladder = PriceLadder(listing.base_krw, lower_krw, upper_krw, listing.ticks.size)
         stalls = {
-            venue: Stall(Liquidity(self.options, share, listing.base_krw, self.rng), listing.base_krw)
+            venue: Stall(Makers(self.options, share, listing.base_krw, ladder.top), listing.base_krw)
             for venue, share in ((Venue.KRX, 1.0), (Venue.NXT, self.options.nxt_depth_share))
             if venue is Venue.KRX or listing.nxt
         }
@@ -72,15 +76,8 @@ class Exchange:
     def start(self, listener: Listener) -> None:
         """Form the first books and begin to move."""
         self.listener = listener
-        now_ns = self.agenda.now_ns
-        for code, instrument in self.instruments.items():
-            for venue in instrument.stalls:
-                self._shape(instrument, venue, now_ns)
-                self._schedule_update(code, venue, now_ns)
-            if Venue.NXT in instrument.stalls:
-                self._schedule_cross(code, now_ns)
-            self._schedule_vi(code, now_ns)
-        self._schedule_poll(now_ns)
+        self.background.start()
+        self._schedule_poll(self.agenda.now_ns)
 
     # -- what the broker asks ---------------------------------------------------
 
@@ -101,14 +98,14 @@ class Exchange:
 
         While the venue does not match, the order rests or dies.
         """
-        book, ts_ns = self.instruments[code].stalls[venue].book, self.agenda.now_ns
-        left = order.qty_shares
+        instrument, ts_ns, left = self.instruments[code], self.agenda.now_ns, order.qty_shares
+        book = instrument.stalls[venue].book
         if self.matches(code, venue):
             if order.whole and book.available(order.side, order.limit) < left:
                 return left
             executions = book.take(order.side, order.limit, left)
             left -= sum(execution.qty_shares for execution in executions)
-            self._report_taker(order, code, venue, executions, ts_ns)
+            self._report_taker(order, instrument, venue, executions, ts_ns)
         if left and order.rests:
             book.rest(order.order_no, order.side, order.limit, left, order.market)
         if left != order.qty_shares or order.rests:
@@ -118,17 +115,69 @@ class Exchange:
     def withdraw(self, order_no: int, code: str, venue: Venue, qty_shares: int) -> int:
         """Take shares of a resting order off the book; returns how many."""
         taken = self.instruments[code].stalls[venue].book.withdraw(order_no, qty_shares)
-        self.listener.on_book(venue, code, self.agenda.now_ns)
+        if taken:
+            self.listener.on_book(venue, code, self.agenda.now_ns)
         return taken
 
     def fade(self, code: str, venue: Venue, side: Side, limit: int) -> None:
-        """The background an incoming order of `side` aims at shrinks to a random part."""
+        """The background an incoming order of `side` aims at shrinks to a random part, for all to see."""
         book = self.instruments[code].stalls[venue].book
         levels = book.asks if side is Side.BUY else book.bids
-        for index in [i for i in levels if (i <= limit if side is Side.BUY else i >= limit)]:
-            levels[index] = int(levels[index] * self.rng.random() ** 3)
+        aimed_at = [i for i in levels if (i <= limit if side is Side.BUY else i >= limit)]
+        for index in aimed_at:
+            levels[index] = int(levels[index] * self._fades.random() ** 3)
             if not levels[index]:
                 del levels[index]
+        if aimed_at:
+            self.listener.on_book(venue, code, self.agenda.now_ns)
+
+    # -- what others do -----------------------------------------------------------
+
+    def trade(
+        self,
+        instrument: Instrument,
+        venue: Venue,
+        side: Side,
+        limit: int,
+        shares: int,
+        ts_ns: int,
+        *,
+        at: int | None = None,
+        tell: bool = True,
+    ) -> int:
+        """Somebody takes `shares` up to the index `limit`. Returns how many he got.
+
+        One print, at the last price that he paid or at the index `at`.
+        """
+        code = instrument.listing.code
+        executions = instrument.stalls[venue].book.take(side, limit, shares)
+        total = sum(execution.qty_shares for execution in executions)
+        self._report_makers(code, venue, executions, ts_ns)
+        if executions or at is not None:
+            last = executions[-1].index if at is None else at
+            total = max(total, 1)
+            self._print(instrument, venue, last, total if side is Side.BUY else -total, ts_ns)
+        if executions and tell:
+            self.listener.on_book(venue, code, ts_ns)
+        return total
+
+    def quote(
+        self,
+        instrument: Instrument,
+        venue: Venue,
+        bids: dict[int, int],
+        asks: dict[int, int],
+        ts_ns: int,
+        *,
+        resumes: bool = False,
+        tell: bool = True,
+    ) -> None:
+        """The others' orders on a venue are these from now on; where they cross ours, ours trade."""
+        code, book = instrument.listing.code, instrument.stalls[venue].book
+        executions = book.reshape(bids, asks, self.matches(code, venue), resumes)
+        self._report_makers(code, venue, executions, ts_ns)
+        if tell:
+            self.listener.on_book(venue, code, ts_ns)
 
     # -- interventions ------------------------------------------------------------
 
@@ -140,31 +189,22 @@ class Exchange:
         self.instruments[code].delisted = delisted
 
     def cross(self, code: str, venue: Venue, bps: int, ms: int, shares: int, rich: bool) -> None:
-        """Dislocate `venue` now: its bid above the other's ask (`rich`), or its ask below the other's bid."""
-        instrument, now_ns = self.instruments[code], self.agenda.now_ns
-        prices, fair = instrument.ladder.prices, instrument.fair
-        room = instrument.ladder.top - 2 * self.options.levels
-        offset = 2
-        while offset < room and self._cross_bps(prices, fair, offset, rich) < bps:
-            offset += 1
-        instrument.dislocation = Dislocation(venue, offset if rich else -offset, shares)
-        for each in instrument.stalls:
-            self._update(instrument, each, now_ns)
-        self.agenda.at(now_ns + ms * MS, lambda due_ns: self._end_cross(code, due_ns))
+        """Somebody's order crosses now: a bid on `venue` above the other's ask (`rich`), or a cheap ask.
 
-    @staticmethod
-    def _cross_bps(prices: list[int], fair: int, offset: int, rich: bool) -> int:
-        if rich:
-            bid, ask = prices[min(fair + offset, len(prices) - 1)], prices[fair + 1]
-        else:
-            bid, ask = prices[fair], prices[max(fair - offset + 1, 0)]
-        return (bid - ask) * 10_000 // ask
-
-    def _end_cross(self, code: str, due_ns: int) -> None:
+        It stands for `ms` and nobody contests it; its shares are there once.
+        """
         instrument = self.instruments[code]
-        instrument.dislocation = None
-        for venue in instrument.stalls:
-            self._update(instrument, venue, due_ns)
+        for each, stall in instrument.stalls.items():
+            if stall.visitor is not None:
+                stall.visitor = None
+                self.background.show(instrument, each, 0.5, self.agenda.now_ns)
+        event = Visit(Cause.SMALL, venue, rich, bps, shares, ms * MS, SEEN, sizes=0.5)
+        self.background.visit(instrument, event, self.agenda.now_ns)
+
+    def move(self, code: str, venue: Venue, bps: int, up: bool) -> None:
+        """`venue` moves first, by as much as makes a cross of `bps`; professionals race for the rest."""
+        event = Move(venue, up, SEEN, sizes=0.5, cross_bps=bps)
+        self.background.move(self.instruments[code], event, self.agenda.now_ns)
 
     def interrupt(self, code: str, venue: Venue, up: bool) -> None:
         """Trigger a VI on one venue, as if a trade of `vi_bps` above or below the last was due."""
@@ -183,64 +223,7 @@ class Exchange:
         self._interrupted.add((instrument.listing.code, venue))
         self.listener.on_interruption(venue, instrument.listing.code, vi, True, self.agenda.now_ns)
 
-    # -- movement -----------------------------------------------------------------
-
-    def _schedule_update(self, code: str, venue: Venue, now_ns: int) -> None:
-        wait_ns = int((0.5 + self.rng.random()) * SECOND_NS / self.options.book_updates_per_s)
-        self.agenda.at(now_ns + wait_ns, lambda due_ns: self._on_update(code, venue, due_ns))
-
-    def _on_update(self, code: str, venue: Venue, due_ns: int) -> None:
-        instrument = self.instruments[code]
-        if venue is Venue.KRX and self.rng.random() < self.options.drift_rate:
-            self._drift(instrument)
-        self._update(instrument, venue, due_ns)
-        if self.matches(code, venue) and self.rng.random() < self.options.trade_rate:
-            self._background_trade(instrument, venue, due_ns)
-        self._schedule_update(code, venue, due_ns)
-
-    def _drift(self, instrument: Instrument) -> None:
-        margin = 2 * self.options.levels
-        if instrument.halted or not any(phase.matches_continuously for phase in self.phases.values()):
-            return
-        fair = instrument.fair + (1 if self.rng.random() < 0.5 else -1)
-        instrument.fair = min(max(fair, margin), instrument.ladder.top - margin)
-
-    def _update(self, instrument: Instrument, venue: Venue, due_ns: int) -> None:
-        phase = self.phases[venue]
-        if instrument.halted or not (phase.matches_continuously or phase in AUCTIONS):
-            return
-        self._shape(instrument, venue, due_ns)
-        self.listener.on_book(venue, instrument.listing.code, due_ns)
-
-    def _shape(self, instrument: Instrument, venue: Venue, due_ns: int, resumes: bool = False) -> None:
-        options, rng, stall = self.options, self.rng, instrument.stalls[venue]
-        away = instrument.dislocation
-        bid, wide, bid_shares, ask_shares = instrument.fair, 1, None, None
-        if away is None:
-            bid += rng.choice((-1, 1)) if rng.random() < options.lag_rate else 0
-            wide = 2 if rng.random() < options.wide_rate else 1
-        elif away.venue is venue:
-            bid += away.offset
-            bid_shares, ask_shares = (away.shares, None) if away.offset > 0 else (None, away.shares)
-        bid = min(max(bid, options.levels), instrument.ladder.top - options.levels - 2)
-        bids = stall.liquidity.side(bid, True, stall.book.bids, bid_shares)
-        asks = stall.liquidity.side(bid + wide, False, stall.book.asks, ask_shares)
-        code = instrument.listing.code
-        executions = stall.book.reshape(bids, asks, self.matches(code, venue), resumes)
-        self._report_makers(code, venue, executions, due_ns)
-
-    def _background_trade(self, instrument: Instrument, venue: Venue, due_ns: int) -> None:
-        stall, rng = instrument.stalls[venue], self.rng
-        side = Side.BUY if rng.random() < 0.5 else Side.SELL
-        best = stall.book.best(side.opposite)
-        if best is None:
-            return
-        shares = max(1, int(stall.book.available(side, best) * rng.random() ** 2))
-        executions = stall.book.take(side, best, shares)
-        self._report_makers(instrument.listing.code, venue, executions, due_ns)
-        total = sum(execution.qty_shares for execution in executions)
-        signed = total if side is Side.BUY else -total
-        self._print(instrument, venue, instrument.ladder.prices[best], signed, due_ns)
+    # -- prints ---------------------------------------------------------------------
 
     def _report_makers(self, code: str, venue: Venue, executions: list[Execution], ts_ns: int) -> None:
         prices = self.instruments[code].ladder.prices
@@ -252,55 +235,27 @@ class Exchange:
                 )
 
     def _report_taker(
-        self, order: Incoming, code: str, venue: Venue, executions: list[Execution], ts_ns: int
+        self, order: Incoming, instrument: Instrument, venue: Venue, executions: list[Execution], ts_ns: int
     ) -> None:
-        instrument = self.instruments[code]
+        code, prices = instrument.listing.code, instrument.ladder.prices
         self._report_makers(code, venue, executions, ts_ns)
         for execution in executions:
-            price_krw = instrument.ladder.prices[execution.index]
-            self.listener.on_execution(venue, code, order.order_no, price_krw, execution.qty_shares, ts_ns)
-            signed = execution.qty_shares if order.side is Side.BUY else -execution.qty_shares
-            self._print(instrument, venue, price_krw, signed, ts_ns)
+            price_krw, shares = prices[execution.index], execution.qty_shares
+            self.listener.on_execution(venue, code, order.order_no, price_krw, shares, ts_ns)
+            signed = shares if order.side is Side.BUY else -shares
+            self._print(instrument, venue, execution.index, signed, ts_ns)
 
     def _print(
-        self, instrument: Instrument, venue: Venue, price_krw: int, signed_shares: int, ts_ns: int
+        self, instrument: Instrument, venue: Venue, index: int, signed_shares: int, ts_ns: int
     ) -> None:
         """A trade of continuous matching. One too far from the last starts a VI (market rules 2.3)."""
         stall, code = instrument.stalls[venue], instrument.listing.code
-        last_krw = stall.last_krw
+        price_krw, last_krw = instrument.ladder.prices[index], stall.last_krw
         stall.print(price_krw, abs(signed_shares))
         self.listener.on_trade(venue, code, price_krw, signed_shares, ts_ns)
+        self.background.answer(instrument, venue, Side.BUY if signed_shares > 0 else Side.SELL, index, ts_ns)
         if stall.vi is None and abs(price_krw - last_krw) * 10_000 >= last_krw * self.options.vi_bps:
             self._interrupt(instrument, venue, price_krw, last_krw)
-
-    # -- chance events --------------------------------------------------------------
-
-    def _schedule_cross(self, code: str, now_ns: int) -> None:
-        if self.options.crosses_per_symbol_min <= 0:
-            return
-        wait_ns = int(self.rng.expovariate(self.options.crosses_per_symbol_min / 60) * SECOND_NS)
-        self.agenda.at(now_ns + wait_ns, lambda due_ns: self._on_cross(code, due_ns))
-
-    def _on_cross(self, code: str, due_ns: int) -> None:
-        rng, options = self.rng, self.options
-        venue = rng.choice((Venue.KRX, Venue.NXT))
-        bps, ms = rng.randint(*options.cross_bps), rng.randint(*options.cross_ms)
-        shares, rich = rng.randint(*options.cross_shares), rng.random() < 0.5
-        if all(self.matches(code, each) for each in Venue) and self.instruments[code].dislocation is None:
-            self.cross(code, venue, bps, ms, shares, rich)
-        self._schedule_cross(code, due_ns)
-
-    def _schedule_vi(self, code: str, now_ns: int) -> None:
-        if self.options.vi_per_symbol_hour <= 0:
-            return
-        wait_ns = int(self.rng.expovariate(self.options.vi_per_symbol_hour / 3600) * SECOND_NS)
-        self.agenda.at(now_ns + wait_ns, lambda due_ns: self._on_vi(code, due_ns))
-
-    def _on_vi(self, code: str, due_ns: int) -> None:
-        venue = self.rng.choice(list(self.instruments[code].stalls))
-        if self.matches(code, venue):
-            self.interrupt(code, venue, self.rng.random() < 0.5)
-        self._schedule_vi(code, due_ns)
 
     # -- sessions -------------------------------------------------------------------
 
@@ -348,18 +303,21 @@ class Exchange:
         self.listener.on_interruption(venue, code, vi, False, due_ns)
 
     def _print_auction(self, code: str, venue: Venue, due_ns: int) -> None:
+        """The single price of an auction. A halted symbol has none: what rests there goes on resting."""
         instrument = self.instruments[code]
         stall = instrument.stalls.get(venue)
         if stall is None or instrument.halted:
             return
-        index, rng = instrument.fair, self.rng
+        rng = stream(self._seed, code, venue, "auction", str(self.day.market_ns(due_ns) // SECOND_NS))
         buys, sells = (rng.randint(*self.options.auction_shares) for _ in range(2))
-        executions = stall.book.uncross(index, buys, sells)
-        self._report_makers(code, venue, executions, due_ns)
+        last = instrument.ladder.at_or_below(stall.last_krw)
+        printed = uncross(stall.book, last, buys, sells)
+        self._report_makers(code, venue, printed.executions, due_ns)
         for order in [order for order in stall.book.own.values() if order.market]:
             stall.book.withdraw(order.order_no)
             self.listener.on_expired(order.order_no, due_ns)
-        price_krw, total = instrument.ladder.prices[index], buys + sells
-        stall.print(price_krw, total)
-        self.listener.on_trade(venue, code, price_krw, total, due_ns)
-        self._shape(instrument, venue, due_ns, resumes=True)
+        if printed.qty_shares:
+            price_krw = instrument.ladder.prices[printed.index]
+            stall.print(price_krw, printed.qty_shares)
+            self.listener.on_trade(venue, code, price_krw, printed.qty_shares, due_ns)
+        self.background.resume(instrument, venue, rng.random(), due_ns)

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from services.contracts.terms import Market, TradingDate, Venue
+from services.contracts.terms import Market, Side, TradingDate, Venue
 from services.contracts.tick_grid import SHARE_TICKS, TickGrid
 from services.market.instruments import InstrumentTable
 from services.market.symbols import ListedShare
 from services.simulator.market.book import VenueBook
 from services.simulator.market.ladder import PriceLadder
-from services.simulator.market.liquidity import Liquidity
+from services.simulator.market.makers import Makers
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,16 @@ class Interruption:
     until_market_ns: int
 
 
+@dataclass(slots=True)
+class Visitor:
+    """Somebody whose order crosses the other venue: a rich bid or a cheap ask, as a ladder index."""
+
+    side: Side
+    index: int
+    fresh_shares: int
+    """Shares that he is about to show: as he comes, and each time that he comes again."""
+
+
 class Stall:
     """One symbol on one venue."""
 
@@ -53,17 +63,25 @@ class Stall:
         "count",
         "high_krw",
         "last_krw",
-        "liquidity",
         "low_krw",
+        "makers",
         "open_krw",
+        "quoted",
         "value_krw",
         "vi",
+        "visitor",
         "volume_shares",
+        "wide",
     )
 
-    def __init__(self, liquidity: Liquidity, base_krw: int) -> None:
+    def __init__(self, makers: Makers, base_krw: int) -> None:
         self.book = VenueBook()
-        self.liquidity = liquidity
+        self.makers = makers
+        self.quoted = (-1, -1)
+        """The best bid and ask that the makers wanted when they last came, as ladder indices."""
+        self.wide = 1
+        """Their spread, in ticks."""
+        self.visitor: Visitor | None = None
         self.vi: Interruption | None = None
         self.last_krw = base_krw
         self.open_krw = self.high_krw = self.low_krw = 0
@@ -89,7 +107,7 @@ class Dislocation:
 class Instrument:
     """One symbol: its ladder, its efficient price as a ladder index, and its stall on each venue."""
 
-    __slots__ = ("delisted", "dislocation", "fair", "halted", "ladder", "listing", "stalls")
+    __slots__ = ("answers", "delisted", "dislocation", "fair", "halted", "ladder", "listing", "stalls")
 
     def __init__(self, listing: Listing, ladder: PriceLadder, stalls: dict[Venue, Stall]) -> None:
         self.listing, self.ladder, self.stalls = listing, ladder, stalls
@@ -97,4 +115,6 @@ class Instrument:
         self.halted = False
         self.delisted = False
         """NXT took it off its list in the day; KRX trades it on."""
+        self.answers: list[tuple[float, int]] = []
+        """What makers do about the next trades of the cross that stands: a chance, and a delay in ns."""
         self.dislocation: Dislocation | None = None

@@ -4,7 +4,7 @@ Inside the core a price is an index on this ladder, so that a step of one tick i
 the tick size, and the daily limits are its two ends (market rules 2.1, 2.2).
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 
 
@@ -48,3 +48,7 @@ class PriceLadder:
     def at_or_below(self, price_krw: int) -> int:
         """The index of the highest valid price not above `price_krw`, at least 0."""
         return max(0, bisect_right(self.prices, price_krw) - 1)
+
+    def at_or_above(self, price_krw: int) -> int:
+        """The index of the lowest valid price not below `price_krw`, at most the top."""
+        return min(self.top, bisect_left(self.prices, price_krw))
