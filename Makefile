@@ -1,7 +1,7 @@
 # Everything here works from a fresh clone: `make setup` comes first by itself.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format types imports docs docs-check dashboards dashboards-check rules-test bench-halt bench-fsync bench-said bench-capacity bench-simulate bench-threshold mutants lock lock-check check clean
+.PHONY: help setup demo test test-all lint format types imports docs docs-check dashboards dashboards-check rules-test bench-halt bench-fsync bench-said bench-capacity bench-simulate bench-threshold mutants breaches lock lock-check check clean
 
 PYTEST := .venv/bin/python -m pytest
 export QT_QPA_PLATFORM := offscreen
@@ -72,6 +72,9 @@ bench-capacity: setup ## twice the peak of quotes through a real Redis, detector
 
 mutants: setup ## plant each fault of tests/mutants in a copy, and see who notices (ARGS="NAME --days 60"); slow
 	nice .venv/bin/python -m tests.mutants $(ARGS)
+
+breaches: setup ## plant each breach of tests/breaches, and keep which days report it (ARGS="NAME"); slow
+	nice .venv/bin/python -m tests.breaches $(ARGS)
 
 lock: setup ## write the lock files again (UPGRADE=1 takes newer releases)
 	requirements/lock.sh

@@ -17,17 +17,19 @@ from dataclasses import asdict, dataclass, replace
 from decimal import ROUND_CEILING, Decimal
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from services.cli.simulate import LOG_LEVEL, parse_seeds
 from services.contracts.messages.intents import TradeIntent
 from services.contracts.messages.pairs import ClipRecomputed, PairApproved, ResidualOpened
+from services.contracts.terms import Side
 from services.contracts.threshold import Basis, ThresholdRow
 from services.contracts.trading_limits import BufferRule
+from services.lab.broker_books import BrokerOrder
+from services.lab.record import Record
 from services.runtime.logs import configure_logs
 from services.runtime.settings import config_dir
 from services.simulator.options import AccountOptions, SimulatorOptions, load_options
-from services.simulator.virtual.checkers import Witness
 from services.simulator.virtual.day import VirtualDay
 from services.simulator.virtual.desk import Desk, build_desk
 from services.simulator.virtual.faults import CALM
@@ -141,7 +143,7 @@ def _desk(folder: Path) -> Desk:
     return build_desk(folder, PLAIN)
 
 
-def clips_in(day: Witness) -> Iterator[Clip]:
+def clips_in(day: Record) -> Iterator[Clip]:
     """Every clip that bought something, by the broker's books."""
     intents = {intent.intent_id: intent for intent in day.ever(TradeIntent)}
     looked = {(again.pair_id, again.clip): again for again in day.ever(ClipRecomputed)}
@@ -155,29 +157,29 @@ def clips_in(day: Witness) -> Iterator[Clip]:
             yield from _clip(worked, intents[pair.intent_id], looked.get((pair.pair_id, clip)), missed)
 
 
-def orders_by_clip(orders: Iterable[Any]) -> dict[tuple[str, int], list[Any]]:
+def orders_by_clip(orders: Iterable[BrokerOrder]) -> dict[tuple[str, int], list[BrokerOrder]]:
     """The broker's orders by pair and clip, as their ids name them."""
-    found: dict[tuple[str, int], list[Any]] = {}
+    found: dict[tuple[str, int], list[BrokerOrder]] = {}
     for order in orders:
-        pair_id, clip, *_ = order["rqname"].split(".")
+        pair_id, clip, *_ = order.rqname.split(".")
         found.setdefault((pair_id, int(clip)), []).append(order)
     return found
 
 
 def _clip(
-    orders: Sequence[Any], intent: TradeIntent, looked: ClipRecomputed | None, missed: bool
+    orders: Sequence[BrokerOrder], intent: TradeIntent, looked: ClipRecomputed | None, missed: bool
 ) -> Iterator[Clip]:
-    bought = [order for order in orders if order["side"] == "buy"]
-    shares = sum(order["filled_shares"] for order in bought)
+    bought = [order for order in orders if order.side is Side.BUY]
+    shares = sum(order.filled_shares for order in bought)
     if not shares:
         return
-    asked = sum(order["qty_shares"] for order in bought)
+    asked = sum(order.qty_shares for order in bought)
     promise_krw = Decimal(intent.net_edge_krw) / intent.qty_shares
     if looked is not None:
         promise_krw = Decimal(looked.net_edge_krw) / asked
-    paid_krw = sum(order["amount_krw"] for order in bought)
-    brought_krw = sum(order["amount_krw"] for order in orders) - paid_krw
-    charges_krw = sum(order["commission_krw"] + order["tax_krw"] for order in orders)
+    paid_krw = sum(order.amount_krw for order in bought)
+    brought_krw = sum(order.amount_krw for order in orders) - paid_krw
+    charges_krw = sum(order.commission_krw + order.tax_krw for order in orders)
     yield Clip(paid_krw, promise_krw * shares, brought_krw - paid_krw - charges_krw, missed)
 
 

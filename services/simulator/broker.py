@@ -338,7 +338,10 @@ class Broker:
             self.self_trades += not by_hand
         self.account.fill(order.money, qty_shares, price_krw)
         self._execution += self.rng.randint(1, 30)
-        fill = Fill(self._execution, qty_shares, price_krw, self.agenda.now_ns, self.feed.clock())
+        fill = Fill(
+            self._execution, qty_shares, price_krw, self.agenda.now_ns, self.feed.clock(),
+            self.account.cash_krw, self.account.holding(code).qty_shares,
+        )  # fmt: skip
         order.fills.append(fill)
         order.status = "체결"
         if order.remaining_shares == 0:

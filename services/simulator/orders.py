@@ -75,6 +75,9 @@ class Fill:
     price_krw: int
     ts_ns: int
     hhmmss: str
+    cash_krw: int = 0
+    """What the account held in cash after it, and of the symbol in shares."""
+    held_shares: int = 0
 
 
 @dataclass(slots=True)

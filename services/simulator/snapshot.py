@@ -28,6 +28,9 @@ def snapshot(world: "World") -> dict[str, Any]:
         "tax_krw": account.tax_krw,
         "start_holdings": dict(world.start_holdings),
         "holdings": {code: h.qty_shares for code, h in account.holdings.items() if h.qty_shares},
+        "markets": {code: i.listing.market.value for code, i in world.exchange.instruments.items()},
+        "base_prices_krw": {code: i.listing.base_krw for code, i in world.exchange.instruments.items()},
+        "crosses": world.crosses.told(),
         "realised_krw": sum(h.realised_krw for h in account.holdings.values()),
         "orders": [_order(order) for order in broker.orders.values()],
         "arrivals": [
@@ -91,6 +94,8 @@ def _order(order: Order) -> dict[str, Any]:
                 "price_krw": fill.price_krw,
                 "ts_ns": fill.ts_ns,
                 "hhmmss": fill.hhmmss,
+                "cash_krw": fill.cash_krw,
+                "held_shares": fill.held_shares,
             }
             for fill in order.fills
         ],

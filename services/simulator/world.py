@@ -21,6 +21,7 @@ from services.simulator.broker import Broker
 from services.simulator.day import SECOND_NS, TradingDay
 from services.simulator.events import Troubled
 from services.simulator.feed import Feed
+from services.simulator.market.crosses import CrossLog
 from services.simulator.market.dislocated import DislocatedExchange
 from services.simulator.market.exchange import Exchange
 from services.simulator.market.instrument import Interruption, Listing
@@ -55,6 +56,7 @@ class World:
             if options.world.preset
             else DislocatedExchange(listings, options.world, day, self.agenda, market_rng)
         )
+        self.crosses = CrossLog(self.exchange)
         self.account = Account(options.account.cash_krw)
         self.feed = Feed(self.exchange, self.sessions)
         desk_rng = Random(rng.random())
@@ -222,15 +224,18 @@ class World:
         self.broker.on_expired(order_no)
 
     def on_book(self, venue: Venue, code: str, ts_ns: int) -> None:
+        self.crosses.on_book(venue, code, ts_ns)
         self.feed.on_book(venue, code)
 
     def on_trade(self, venue: Venue, code: str, price_krw: int, signed_shares: int, ts_ns: int) -> None:
         self.feed.on_trade(venue, code, price_krw, signed_shares)
 
     def on_phase(self, venue: Venue, announcement: str, ts_ns: int) -> None:
+        self.crosses.on_phase(ts_ns)
         self.broker.on_phase(venue)
         self.feed.on_phase(venue, announcement)
 
     def on_interruption(self, venue: Venue, code: str, vi: Interruption, active: bool, ts_ns: int) -> None:
         self.happened["vi"] += active
+        self.crosses.on_interruption(code, ts_ns)
         self.feed.on_interruption(venue, code, vi, active)

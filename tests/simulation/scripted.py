@@ -23,6 +23,7 @@ class Scripted(VirtualDay):
         self.sends: list[Any] = []
         self._script = script
         super().__init__(desk, seed, CALM)
+        self.observer.calm.healed(0)
 
     def _sending(self, state: GatewayState, effect: Any) -> None:
         super()._sending(state, effect)

@@ -14,8 +14,8 @@ from services.contracts.measures import executor as m
 from services.contracts.messages.pairs import ClipCompleted
 from services.contracts.step import Event, Step
 from services.executor.counts import counted as executor_counted
+from services.lab.invariants import violations
 from services.runtime.service import Service
-from services.simulator.virtual.checkers import violations
 from services.simulator.virtual.day import VirtualDay, run_day
 from services.simulator.virtual.desk import Desk, build_desk
 from services.simulator.virtual.faults import CALM, KINDS
@@ -100,9 +100,9 @@ def test_board_report_metrics_alerts_and_broker_count_a_day_alike(calm: Counted)
     orders, cancels = len(figures.orders), gateway.order_calls - gateway.orders_sent
     assert risk.orders == gateway.orders_sent == orders == len(calm.day.witness.orders())
     assert cancels > 0, "a cancel is a call and no order"
-    books = calm.day.witness.books
-    assert gateway.order_calls == books["orders_admitted"]
-    assert gateway.queries_sent == books["queries_admitted"]
+    books = calm.day.witness.truth
+    assert gateway.order_calls == books.orders_admitted
+    assert gateway.queries_sent == books.queries_admitted
     assert calm.counters[m.RESIDUALS.name] == figures.residuals
 
 

@@ -24,8 +24,8 @@ from services.contracts.terms import TradingState
 from services.contracts.trading_word import TradingWord
 from services.gateway import core, order_desk, own_cancels
 from services.gateway.lease import Lease
+from services.lab.invariants import no_entry_after_a_stop, only_in_the_windows, violations
 from services.simulator.queries import Table
-from services.simulator.virtual.checkers import no_entry_after_a_stop, only_in_the_windows, violations
 from services.simulator.virtual.day import VirtualDay, run_day
 from services.simulator.virtual.desk import Desk, build_desk
 from services.simulator.virtual.faults import CALM, Terms
@@ -178,7 +178,7 @@ def test_a_gateway_that_ignores_stops_is_found(
     monkeypatch.setattr(Lease, "problem", lambda lease, mono_ns, _: "" if lease.held(mono_ns) else "over")
     day = Scripted(desk, script)
     day.run()
-    assert any("was sent in a halt" in sentence for sentence in no_entry_after_a_stop(day.witness))
+    assert any("was sent in a halt" in str(breach) for breach in no_entry_after_a_stop(day.witness))
 
 
 def test_an_arming_counts_though_the_control_stream_is_late(desk: Desk) -> None:
@@ -240,7 +240,7 @@ def test_what_rests_as_its_venue_pauses_is_found(
 def _left_open(desk: Desk, seed: int) -> bool:
     day = VirtualDay(desk, seed, RESTING)
     day.run()
-    return any("open across a pause" in sentence for sentence in only_in_the_windows(day.witness))
+    return any("open across a pause" in str(breach) for breach in only_in_the_windows(day.witness))
 
 
 def test_a_gateway_that_comes_back_as_the_day_ends_still_settles_what_it_left(desk: Desk) -> None:

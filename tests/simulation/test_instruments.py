@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from services.contracts.messages.pairs import PairClosed
-from services.simulator.virtual.checkers import violations
+from services.lab.invariants import violations
 from services.simulator.virtual.day import VirtualDay, run_day
 from services.simulator.virtual.desk import Desk, build_desk
 from services.simulator.virtual.faults import CALM

@@ -11,7 +11,7 @@ from services.contracts.messages.pairs import PairApproved, PairClosed, Residual
 from services.contracts.streams import COMMANDS, PAIRS, key_of
 from services.contracts.terms import Side
 from services.executor.view import RETOLD_NS
-from services.simulator.virtual.checkers import violations
+from services.lab.invariants import violations
 from services.simulator.virtual.day import STEP_NS, VirtualDay
 from services.simulator.virtual.desk import build_desk
 from services.simulator.virtual.faults import CALM

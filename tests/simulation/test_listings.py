@@ -9,8 +9,8 @@ import pytest
 from services.contracts.messages.pairs import PairClosed
 from services.contracts.terms import Market
 from services.contracts.tick_grid import SHARE_TICKS
+from services.lab.invariants import violations
 from services.market.sessions import DayKind
-from services.simulator.virtual.checkers import violations
 from services.simulator.virtual.day import VirtualDay
 from services.simulator.virtual.desk import Desk, build_desk
 from services.simulator.virtual.faults import CALM, draw

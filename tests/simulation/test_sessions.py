@@ -7,8 +7,8 @@ from pathlib import Path
 from services.contracts.messages.orders import OrderRejected
 from services.contracts.messages.pairs import PairApproved, PairClosed
 from services.contracts.terms import OrderKind, Venue
+from services.lab.invariants import violations
 from services.market.hoga import HogaTable
-from services.simulator.virtual.checkers import violations
 from services.simulator.virtual.day import VirtualDay
 from services.simulator.virtual.desk import Desk, build_desk
 from services.simulator.virtual.faults import CALM

@@ -13,8 +13,8 @@ from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import LatchSet
 from services.contracts.messages.venue_state import ConnectionChanged, ConnectionState
 from services.contracts.terms import Severity
+from services.lab.invariants import violations
 from services.simulator.options import FaultOptions
-from services.simulator.virtual.checkers import violations
 from services.simulator.virtual.day import VirtualDay, run_day
 from services.simulator.virtual.desk import Desk, build_desk
 from services.simulator.virtual.faults import BROKER_RATES, SERVICE_RATES, DayFaults, ServiceFaults

@@ -10,7 +10,7 @@ person at the desk; and the faults that the seed draws. An evening with an open 
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -18,15 +18,15 @@ from services.contracts.limits import NS_PER_MS, NS_PER_S
 from services.contracts.messages.pairs import PairApproved, PairClosed, ResidualOpened
 from services.gateway.shell import EXIT_FAILED
 from services.gateway.state import GatewayState
+from services.lab.invariants import violations
 from services.risk.core import SERVICE as RISK
 from services.simulator.events import Event as BrokerEvent
 from services.simulator.options import AccountOptions, BrokerOptions, SimulatorOptions, WorldOptions
 from services.simulator.promptness import Promptness
 from services.simulator.virtual.adversary import Adversary
 from services.simulator.virtual.bus import VirtualBus
-from services.simulator.virtual.checkers import violations
 from services.simulator.virtual.desk import Desk
-from services.simulator.virtual.faults import DayFaults, draw
+from services.simulator.virtual.faults import CALM, DayFaults, draw
 from services.simulator.virtual.gateway import MemoryLog, VirtualGateway, VirtualTime
 from services.simulator.virtual.observer import DECISIONS, Observer
 from services.simulator.virtual.operator import Operator
@@ -106,12 +106,15 @@ class VirtualDay:
         self.end_ns = max(START_NS + SECONDS * NS_PER_S, self.heal_ns + MENDING_NS)
         self.observer = Observer(
             self.world, self.bus, self.gateway, self.plan, schedule.entry_windows(), hoga,
+            desk.baskets[desk.basket].files[faults.terms.clip_shares],
             self._tell if note is not None else None,
         )  # fmt: skip
         self.adversary = Adversary(
             rng, faults, STEP_NS, self.world, self.bus, self.operator, self.everyone,
             self.observer.at_stake, self._tell,
         )  # fmt: skip
+        if replace(faults, terms=CALM.terms) == CALM:
+            self.observer.calm.healed(START_NS)
         self.witness = self.observer.witness
         self.witness.healed_in_time = share == HEAL_SHARES[0]
         self.gateway.may_have_left = lambda order_id: self.observer.left(order_id, self.time.now_ns)
@@ -169,6 +172,7 @@ class VirtualDay:
 
     def _heal(self) -> None:
         self.adversary.heal()
+        self.observer.calm.healed(self.time.now_ns)
 
     def _sending(self, state: GatewayState, effect: Any) -> None:
         self.observer.sending(effect, self.time.now_ns)

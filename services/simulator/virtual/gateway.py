@@ -242,6 +242,11 @@ class VirtualGateway:
         return 0 if self._shell is None else self._clock.shift_ns
 
     @property
+    def recovered(self) -> bool:
+        """Whether a process runs that has taken in what it knew."""
+        return self._shell is not None
+
+    @property
     def state(self) -> GatewayState:
         return self._initial if self._shell is None else self._shell.state
 

@@ -8,17 +8,22 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from services.contracts.envelope import Envelope
 from services.contracts.limits import LEASE_MS, NS_PER_MS, NS_PER_S
 from services.contracts.messages.commands import CancelOrder, PlaceOrder
-from services.contracts.messages.control import ReferencePublished
 from services.contracts.messages.intents import TradeIntent
+from services.contracts.messages.orders import OrderResolved, Resolution
 from services.contracts.messages.pairs import PairApproved, PairClosed, ResidualMarked, StrandReason
 from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.streams import CONTROL, LEASE, PAIRS, STATUS, STOPS, TICKS, home_of
 from services.contracts.terms import OrderKind, Purpose, Side, Symbol, Venue
+from services.lab.broker_books import BrokerBooks
+from services.lab.person_files import limits_in, threshold_in
+from services.lab.record import Record
+from services.lab.sends import Bounds, EntrySent, ExitSent
 from services.market.hoga import HogaTable, OrderAction
 from services.market.market_clock import DayPlan
 from services.market.sessions import Window
@@ -26,13 +31,14 @@ from services.risk.exposure import cash_flow_krw, total_exposure_krw
 from services.risk.state import RiskState
 from services.simulator.orders import Order
 from services.simulator.virtual.bus import Posted, VirtualBus
-from services.simulator.virtual.checkers import Witness
+from services.simulator.virtual.calm import Calm, slowest_ns
 from services.simulator.virtual.gateway import MONO_BEHIND_NS, VirtualGateway
+from services.simulator.virtual.on_way import OnWay
 from services.simulator.virtual.probes import Probes, unknown_sells
 from services.simulator.virtual.process import VirtualProcess
 from services.simulator.virtual.room import Room
-from services.simulator.virtual.sends import Asked, Bounds, EntrySent, ExitSent, Word, sell_bounds, word_of
-from services.simulator.virtual.statements import Statements
+from services.simulator.virtual.sends import Asked, Word, sell_bounds, word_of
+from services.simulator.virtual.statements import Statements, cash_krw_of
 from services.simulator.world import World
 
 CANCEL_NS = 1_500 * NS_PER_MS
@@ -51,12 +57,16 @@ class Observer:
     plan: DayPlan
     windows: Sequence[Window]
     hoga: HogaTable
+    files: Path
+    """The folder that holds the desk's limits, as a person wrote them."""
     tell: Callable[[str], None] | None = None
     could_read_ns: dict[str, int] = field(default_factory=lambda: dict.fromkeys(DECISIONS, 0))
     """By key of a stream of decisions, the last turn of the gateway that began with all that it held."""
-    witness: Witness = field(default_factory=Witness)
+    witness: Record = field(init=False)
     room: Room = field(default_factory=Room)
     asked: Asked = field(default_factory=Asked)
+    calm: Calm = field(default_factory=Calm)
+    on_way: OnWay = field(default_factory=OnWay)
     statements: Statements = field(init=False)
     probes: Probes = field(init=False)
     _intents: list[TradeIntent] = field(default_factory=list)
@@ -76,11 +86,16 @@ class Observer:
     _full_life: int = 0
     _liquidations: Counter[str] = field(default_factory=Counter)
     """By pair, how many orders of its ladder have left."""
+    _by_hand: list[Order] = field(default_factory=list)
     _cancellable_ns: Counter[str] = field(default_factory=Counter)
     """By order id, for how long the gateway could have taken an entry back since the sweep began."""
 
     def __post_init__(self) -> None:
-        self.statements = Statements(self.bus, self.witness.untrue)
+        self.witness = Record(
+            trading_date=self.plan.trading_date, limits=limits_in(self.files),
+            threshold=threshold_in(self.files), observed=True,
+        )  # fmt: skip
+        self.statements = Statements(self.bus, self.witness.untrue, account_krw=self._account_krw)
         self.probes = Probes(self.witness.let_through)
 
     def at_stake(self) -> bool:
@@ -119,9 +134,7 @@ class Observer:
             self.probes.cancelled(self.gateway.state, envelope, *self._gateways_time(now_ns))
         elif isinstance(body, TradeIntent) and not told_again:
             self._intents.append(body)
-        if isinstance(body, ReferencePublished):
-            self.witness.limits = body.reference.limits
-        elif isinstance(body, PairApproved):
+        if isinstance(body, PairApproved):
             self._open.add(body.pair_id)
             if not told_again:
                 self._approved(body)
@@ -129,6 +142,8 @@ class Observer:
             self._open.discard(body.pair_id)
         elif isinstance(body, ResidualMarked) and body.reason is StrandReason.ATTEMPTS_SPENT:
             self._given_up(body)
+        elif isinstance(body, OrderResolved) and body.resolution is Resolution.NEVER_ARRIVED:
+            self.on_way.over(body.facts.order_id)
         if self.tell is not None and home_of(type(body)) not in (STATUS, LEASE):
             self.tell(f"{envelope.source}: {body!r}")
 
@@ -177,6 +192,7 @@ class Observer:
         if record.get("action") != OrderAction.NEW:
             return
         self.room.sending(effect.order_id, Venue(facts["venue"]))
+        self.on_way.sending(effect.order_id, facts)
         if facts["purpose"] == Purpose.ENTRY:
             self._entry(effect, facts, now_ns)
         else:
@@ -215,6 +231,7 @@ class Observer:
                 bounds=self.asked.entry_bounds(pair_id),
                 qty_shares=facts["qty_shares"],
                 clip_shares=self.asked.clip_shares(pair_id),
+                market_ns=market_ns,
             )
         )
 
@@ -236,6 +253,7 @@ class Observer:
         """A SendOrder came back, and the order may have left."""
         self.witness.could_arrive.append(order_id)
         self.room.left(order_id, now_ns)
+        self.on_way.left(order_id)
 
     def rate_refused(self, now_ns: int) -> None:
         """SendOrder came back with the broker's word that its second is full."""
@@ -262,7 +280,7 @@ class Observer:
         for order in self._of_pair.get(pair_id, ()):
             filled = order.money.filled_shares
             free += filled if order.side is Side.BUY else -filled - order.remaining_shares
-        return free
+        return free - self.on_way.for_sale(pair_id)
 
     def _probe_gateway(self, now_ns: int) -> None:
         if not self.gateway.up:
@@ -368,10 +386,17 @@ class Observer:
                 self.witness.opposed.append((now_ns, order.request.rqname))
             if entry:
                 by_symbol[order.code] += order.price_krw * order.remaining_shares
+        for going in self.on_way:
+            if sides.get((going.code, going.venue), going.side) is not going.side:
+                self.witness.opposed.append((now_ns, going.order_id))
+            if going.side is Side.BUY:
+                by_symbol[going.code] += going.amount_krw
         for pair_id, orders in self._of_pair.items():
             by_symbol[orders[0].code] += self._bought_by(pair_id)[1]
         self._judge_exposure(now_ns, by_symbol)
         self._watched_ns = now_ns
+        ready = self.gateway.up and self.gateway.state.link.state is ConnectionState.READY
+        self.calm.note(now_ns, ready=ready)
 
     def _is_left_over(self, order: Order, now_ns: int) -> bool:
         """Whether an entry is open while its venue pauses, though the gateway had time to take it back.
@@ -412,6 +437,9 @@ class Observer:
     def _working_orders(self) -> list[Order]:
         """Our orders that the broker has open. One that has closed is not looked at again."""
         self._take_new_orders()
+        for order in self._working:
+            if order.closed:
+                self.statements.closed(order)
         self._working = [order for order in self._working if not order.closed]
         return self._working
 
@@ -419,6 +447,7 @@ class Observer:
         """File what came in at the broker since, but for orders of a person."""
         arrivals = self.world.broker.arrivals
         for arrival in arrivals[self._arrivals_seen :]:
+            self.on_way.over(arrival.request.rqname)
             if arrival.refusal:
                 self.room.refused(arrival.request.rqname)
         self._arrivals_seen = len(arrivals)
@@ -428,6 +457,7 @@ class Observer:
         new = list(islice(orders.values(), self._orders_seen, None))
         self._orders_seen = len(orders)
         ours = [order for order in new if not order.request.by_hand]
+        self._by_hand += [order for order in new if order.request.by_hand]
         for order in ours:
             self._of_pair.setdefault(order.request.rqname.partition(".")[0], []).append(order)
             self.room.arrived(order)
@@ -438,13 +468,26 @@ class Observer:
 
     def conclude(self, risk: RiskState) -> None:
         """The day is over: keep the broker's books, what the streams hold, and what our own books say."""
-        self.witness.books = self.world.snapshot()
+        record = self.witness
+        record.books = BrokerBooks.model_validate(self.world.snapshot())
+        record.windows_ns = tuple(
+            (self.plan.wall_ns(w.start_ns), self.plan.wall_ns(w.end_ns)) for w in self.windows
+        )
+        record.calm_ns = tuple(self.calm.spans)
+        record.slowest_ns = slowest_ns(self.world, record.threshold.min_cross_ms)
         for entries in self.bus.streams.values():
             self.witness.kept.update((entry.envelope.id, entry.envelope) for entry in entries)
         self.witness.risk_cash_flow_krw = cash_flow_krw(risk)
+        if not self.gateway.recovered:
+            return
         table = self.gateway.state.orders
         self.witness.known = {
             record.order_id: record.facts
             for record in (*table.done.values(), *table.working.values())
             if record.action is OrderAction.NEW
         }
+
+    def _account_krw(self) -> int:
+        """What our orders did to the account's cash by the account itself: a person's orders aside."""
+        account = self.world.account
+        return account.cash_krw - account.start_cash_krw - sum(map(cash_krw_of, self._by_hand))

@@ -5,7 +5,7 @@ before. Whenever all has been told and risk has heard all of it, its money and i
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from services.contracts.envelope import Envelope
@@ -27,6 +27,13 @@ def figures_of(order: Order) -> Figures:
     return money.filled_shares, money.amount_krw, money.commission_krw, money.tax_krw
 
 
+def cash_krw_of(order: Order) -> int:
+    """Return what an order did to the account's cash."""
+    money = order.money
+    amount_krw = -money.amount_krw if order.side is Side.BUY else money.amount_krw
+    return amount_krw - money.commission_krw - money.tax_krw
+
+
 def was_so(order: Order, shares: int, amount_krw: int) -> bool:
     """Whether the broker ever had so much of an order filled for so much."""
     had_shares = had_krw = 0
@@ -43,6 +50,8 @@ class Statements:
 
     bus: VirtualBus
     untrue: list[str] = field(default_factory=list)
+    account_krw: Callable[[], int] | None = None
+    """What our orders did to the cash of the account by the account itself; else by the orders."""
     _orders: dict[str, Order] = field(default_factory=dict)
     _told: dict[str, Figures] = field(default_factory=dict)
     _of_life: dict[str, Figures] = field(default_factory=dict)
@@ -65,6 +74,10 @@ class Statements:
             self._behind.add(order.request.rqname)
             if order.request.rqname in self._given_up:
                 self.untrue.append(f"{order.request.rqname} was told as never arrived, and arrives")
+
+    def closed(self, order: Order) -> None:
+        """An order is not open any more: it may have filled since it was last looked at."""
+        self._behind.add(order.request.rqname)
 
     def said(self, envelope: Envelope, life: int) -> None:
         """A message was written, by the gateway's `life`-th process where it is the gateway's."""
@@ -132,7 +145,7 @@ class Statements:
         all_heard = all(heard.get(key, 0) == self.bus.newest(key) for key in (ORDERS.key, PAIRS.key))
         if self._behind or not all_heard:
             return False
-        cash_krw = self._cash_krw.total()
+        cash_krw = self._cash_krw.total() if self.account_krw is None else self.account_krw()
         if cash_flow_krw(risk) != cash_krw:
             self.untrue.append(
                 f"risk's books say {cash_flow_krw(risk):+,} KRW at {now_ns}, the account says {cash_krw:+,}"
@@ -146,11 +159,9 @@ class Statements:
         order = self._orders.get(name)
         if order is None:
             return True
-        due = figures_of(order)
-        if self._told.get(name) != due:
+        if self._told.get(name) != figures_of(order):
             return False
-        sign = -1 if order.side is Side.BUY else 1
-        self._cash_krw[name] = sign * due[1] - due[2] - due[3]
+        self._cash_krw[name] = cash_krw_of(order)
         return True
 
     def _tell_anew(self) -> None:
