@@ -64,7 +64,7 @@ bench-said: setup ## what it costs a commit to keep what is said of how things a
 bench-simulate: setup ## how many virtual days a minute `arb simulate` runs, and what one costs
 	.venv/bin/python -m benchmarks.simulate
 
-bench-threshold: setup ## what simulated crosses earn by the expected edge, and the threshold row that follows
+bench-threshold: setup ## what simulated crosses earn by age, side and expected edge, and the row that follows
 	nice .venv/bin/python -m benchmarks.threshold
 
 bench-capacity: setup ## twice the peak of quotes through a real Redis, detectors and risk

@@ -1,11 +1,11 @@
-"""What a cross earns in simulated days by the edge that was expected, and the threshold row that follows.
+"""What a cross earns in simulated days by its age and the quote that moved last, and the row that follows.
 
-Days of the `demo` market run under the plain buffer rule, so that small edges are traded too. Orders and
-frames travel 80 to 400 ms: assumed, as nobody has measured it, and more than the demo's own. Each bought
-clip is one sample: what its quotes promised, and what the broker's books say that it brought. A clip whose
-pair opened a residual missed its sale. `python -m benchmarks.threshold [--seeds A:B] [--jobs N]
-[--crosses N] [--delay-ms A:B] [--preset NAME] [--json FILE]`, or `make bench-threshold`. The seeds
-decide every figure.
+Days of the `demo` market run under the plain buffer rule, so that small edges are traded too, once for each
+least age of a cross. Orders and frames travel 80 to 400 ms: assumed, as nobody has measured it, and more than
+the demo's own. Each bought clip is one sample: what its quotes promised, and what the broker's books say that
+it brought. A clip whose pair opened a residual missed its sale. `python -m benchmarks.threshold [--seeds A:B]
+[--jobs N] [--crosses N] [--delay-ms A:B] [--preset NAME] [--min-cross-ms A,B] [--json FILE]`, or
+`make bench-threshold`. The seeds decide every figure.
 """
 
 import argparse
@@ -22,8 +22,8 @@ from typing import Final
 from services.cli.simulate import LOG_LEVEL, parse_seeds
 from services.contracts.messages.intents import TradeIntent
 from services.contracts.messages.pairs import ClipRecomputed, PairApproved, ResidualOpened
-from services.contracts.terms import Side
-from services.contracts.threshold import Basis, ThresholdRow
+from services.contracts.terms import MovedLast, Side
+from services.contracts.threshold import Basis, MissFigures, ThresholdRow, row_lines
 from services.contracts.trading_limits import BufferRule
 from services.lab.broker_books import BrokerOrder
 from services.lab.record import Record
@@ -38,13 +38,14 @@ SEEDS: Final = "1:121"
 CROSSES_PER_MIN: Final = 25.0
 """Dislocations per symbol and minute. A day trades for 15 s, and in bursts five orders a second bind."""
 DELAY_MS: Final = "80:400"
+MIN_CROSS_MS: Final = "0,150,300,600"
 BUCKET_BPS: Final = 10
 MARGINAL_BPS: Final = 30
 """The row is made of clips that expected less than this: those about which the threshold decides."""
 FLOOR_KRW: Final = 10
 """Less than this the rounding of four charges decides; a simulated pair has no other cost of its own."""
 PLAIN: Final = BufferRule.MAX_OF_COST_PLUS_BP_AND_TICK
-HEADS: Final = ("expected bps", "clips", "expected", "realised", "missed", "loss a miss")
+HEADS: Final = ("clips", "expected", "realised", "missed", "loss a miss", "won a day")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Clip:
     expected_krw: Decimal
     realised_krw: int
     missed: bool
+    moved_last: MovedLast = MovedLast.UNKNOWN
 
     @property
     def expected_bps(self) -> Decimal:
@@ -71,6 +73,20 @@ class Group:
     realised_bps: Decimal
     miss_rate: Decimal
     loss_bps: Decimal
+    realised_krw: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The clips of `days` days under one least age of a cross."""
+
+    min_cross_ms: int
+    days: int
+    clips: list[Clip]
+
+    @property
+    def realised_krw(self) -> int:
+        return sum(clip.realised_krw for clip in self.clips)
 
 
 def main() -> int:
@@ -78,15 +94,18 @@ def main() -> int:
     configure_logs(LOG_LEVEL)
     seeds = parse_seeds(args.seeds)
     options = market(args.preset, args.crosses, parse_delay(args.delay_ms))
-    clips = [clip for day in run(options, seeds, args.jobs) for clip in day]
+    runs = [
+        Run(least_ms, len(seeds), [clip for day in run(options, seeds, args.jobs, least_ms) for clip in day])
+        for least_ms in parse_ages(args.min_cross_ms)
+    ]
     source = f"python -m benchmarks.threshold --seeds {args.seeds} --crosses {args.crosses:g}"
-    source += f" --delay-ms {args.delay_ms} --preset {args.preset}"
-    row = proposed(clips, f"{source}: {len(clips)} clips")
-    print("\n".join(report(clips, row)))
+    source += f" --delay-ms {args.delay_ms} --preset {args.preset} --min-cross-ms {args.min_cross_ms}"
+    row = proposed(runs, source)
+    print("\n".join(report(runs, row)))
     if args.json is not None:
-        groups = [asdict(group) for group in (*buckets(clips), group_of("all", clips))]
-        found = {"source": row.source, "groups": groups, "row": row.model_dump(mode="json")}
-        args.json.write_text(json.dumps(found, indent=2, default=str) + "\n", encoding="utf-8")
+        groups = [asdict(group) for found in runs for group in (*sides(found), *buckets(found))]
+        shown = {"source": row.source, "groups": groups, "row": row.model_dump(mode="json")}
+        args.json.write_text(json.dumps(shown, indent=2, default=str) + "\n", encoding="utf-8")
     return 0
 
 
@@ -97,6 +116,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--crosses", type=float, default=CROSSES_PER_MIN, metavar="PER_MINUTE")
     parser.add_argument("--delay-ms", default=DELAY_MS, metavar="A:B", help="of an order, and of a frame")
     parser.add_argument("--preset", default="demo", help="the simulated market, by name or JSON file")
+    parser.add_argument("--min-cross-ms", default=MIN_CROSS_MS, metavar="A,B", help="least ages of a cross")
     parser.add_argument("--json", type=Path, metavar="FILE")
     return parser.parse_args()
 
@@ -112,6 +132,13 @@ def parse_delay(text: str) -> tuple[int, int]:
     return int(first), int(last)
 
 
+def parse_ages(text: str) -> list[int]:
+    """Return the least ages of `A,B`, in ms. Raises ValueError with what is wrong."""
+    if not all(part.isdigit() for part in text.split(",")):
+        raise ValueError(f"least ages are whole ms with a comma between them, not {text!r}")
+    return [int(part) for part in text.split(",")]
+
+
 def market(preset: str, crosses_per_min: float, delay_ms: tuple[int, int]) -> SimulatorOptions:
     """The options of a preset, cut down to what a short day needs. Raises OptionsError."""
     options = load_options(preset)
@@ -120,9 +147,11 @@ def market(preset: str, crosses_per_min: float, delay_ms: tuple[int, int]) -> Si
     return replace(options, world=world, faults=faults, account=AccountOptions(cash_krw=200_000_000))
 
 
-def run(options: SimulatorOptions, seeds: Sequence[int], jobs: int) -> Iterator[list[Clip]]:
+def run(
+    options: SimulatorOptions, seeds: Sequence[int], jobs: int, min_cross_ms: int
+) -> Iterator[list[Clip]]:
     """The clips of each day, in the order of the seeds."""
-    day = partial(clips_of_day, config_dir(), options)
+    day = partial(clips_of_day, config_dir(), options, min_cross_ms)
     if jobs == 1:
         yield from map(day, seeds)
         return
@@ -131,16 +160,16 @@ def run(options: SimulatorOptions, seeds: Sequence[int], jobs: int) -> Iterator[
         yield from pool.map(day, seeds, chunksize=4)
 
 
-def clips_of_day(folder: Path, options: SimulatorOptions, seed: int) -> list[Clip]:
+def clips_of_day(folder: Path, options: SimulatorOptions, min_cross_ms: int, seed: int) -> list[Clip]:
     """Run one day in which nothing goes wrong but what the market's options say."""
-    day = VirtualDay(_desk(folder), seed, CALM, options=options)
+    day = VirtualDay(_desk(folder, min_cross_ms), seed, CALM, options=options)
     day.run()
     return list(clips_in(day.witness))
 
 
 @cache
-def _desk(folder: Path) -> Desk:
-    return build_desk(folder, PLAIN)
+def _desk(folder: Path, min_cross_ms: int) -> Desk:
+    return build_desk(folder, PLAIN, min_cross_ms)
 
 
 def clips_in(day: Record) -> Iterator[Clip]:
@@ -174,13 +203,13 @@ def _clip(
     if not shares:
         return
     asked = sum(order.qty_shares for order in bought)
-    promise_krw = Decimal(intent.net_edge_krw) / intent.qty_shares
+    promise_krw, moved_last = Decimal(intent.net_edge_krw) / intent.qty_shares, intent.moved_last
     if looked is not None:
-        promise_krw = Decimal(looked.net_edge_krw) / asked
+        promise_krw, moved_last = Decimal(looked.net_edge_krw) / asked, looked.moved_last
     paid_krw = sum(order.amount_krw for order in bought)
     brought_krw = sum(order.amount_krw for order in orders) - paid_krw
     charges_krw = sum(order.commission_krw + order.tax_krw for order in orders)
-    yield Clip(paid_krw, promise_krw * shares, brought_krw - paid_krw - charges_krw, missed)
+    yield Clip(paid_krw, promise_krw * shares, brought_krw - paid_krw - charges_krw, missed, moved_last)
 
 
 # -- what they come to ---------------------------------------------------------------------
@@ -197,6 +226,7 @@ def group_of(name: str, clips: Sequence[Clip]) -> Group:
         realised_bps=_bps(sum(c.realised_krw for c in clips), clips),
         miss_rate=Decimal(len(missed)) / len(clips),
         loss_bps=_bps(sum(c.expected_krw - c.realised_krw for c in missed), missed),
+        realised_krw=sum(c.realised_krw for c in clips),
     )  # fmt: skip
 
 
@@ -205,30 +235,57 @@ def _bps(amount_krw: Decimal | int, clips: Sequence[Clip]) -> Decimal:
     return Decimal(amount_krw) * 10_000 / paid_krw if paid_krw else Decimal(0)
 
 
-def buckets(clips: Sequence[Clip]) -> list[Group]:
-    """The clips by what they expected, in steps of `BUCKET_BPS`."""
+def sides(found: Run) -> list[Group]:
+    """The clips of a run by the quote that moved last, and all of them."""
+    by_side = {side: [clip for clip in found.clips if clip.moved_last is side] for side in MovedLast}
+    name = f"{found.min_cross_ms} ms"
+    groups = [group_of(f"{name}, {side}", clips) for side, clips in by_side.items() if clips]
+    return [*groups, group_of(f"{name}, all", found.clips)] if found.clips else []
+
+
+def buckets(found: Run) -> list[Group]:
+    """The clips of a run by what they expected, in steps of `BUCKET_BPS`."""
     by_step: dict[int, list[Clip]] = {}
-    for clip in clips:
+    for clip in found.clips:
         by_step.setdefault(int(clip.expected_bps // BUCKET_BPS), []).append(clip)
     return [
-        group_of(f"{step * BUCKET_BPS} to {(step + 1) * BUCKET_BPS}", found)
-        for step, found in sorted(by_step.items())
+        group_of(f"{found.min_cross_ms} ms, {step * BUCKET_BPS} to {(step + 1) * BUCKET_BPS} bps", clips)
+        for step, clips in sorted(by_step.items())
     ]
 
 
-def proposed(clips: Sequence[Clip], source: str) -> ThresholdRow:
-    """The default row that these clips speak for, rounded against us.
+def best_of(runs: Sequence[Run]) -> Run:
+    """The run that brought most; of two that brought the same the one that waits less."""
+    return max(runs, key=lambda found: (found.realised_krw, -found.min_cross_ms))
+
+
+def proposed(runs: Sequence[Run], source: str) -> ThresholdRow:
+    """The default row that the best run speaks for, rounded against us.
+
+    A side without a clip of its own has the figures of all.
 
     Raises:
         ValueError: no clip expected less than `MARGINAL_BPS`.
     """
-    marginal = [clip for clip in clips if clip.expected_bps < MARGINAL_BPS]
-    found = group_of(f"below {MARGINAL_BPS}", marginal)
+    best = best_of(runs)
+    marginal = [clip for clip in best.clips if clip.expected_bps < MARGINAL_BPS]
+    figures = {
+        side: _figures([clip for clip in marginal if clip.moved_last is side] or marginal)
+        for side in (MovedLast.ASK, MovedLast.BID)
+    }
     return ThresholdRow(
+        min_cross_ms=best.min_cross_ms, ask_moved_last=figures[MovedLast.ASK],
+        bid_moved_last=figures[MovedLast.BID], floor_krw=FLOOR_KRW, basis=Basis.SIMULATED,
+        source=f"{source}: {len(best.clips)} clips",
+    )  # fmt: skip
+
+
+def _figures(clips: Sequence[Clip]) -> MissFigures:
+    found = group_of(f"below {MARGINAL_BPS} bps", clips)
+    return MissFigures(
         miss_rate=found.miss_rate.quantize(Decimal("0.01"), ROUND_CEILING),
         loss_bps=max(found.loss_bps, Decimal(0)).quantize(Decimal(1), ROUND_CEILING),
-        floor_krw=FLOOR_KRW, basis=Basis.SIMULATED, source=source,
-    )  # fmt: skip
+    )
 
 
 def kept_by(row: ThresholdRow, clips: Iterable[Clip]) -> list[Clip]:
@@ -236,30 +293,29 @@ def kept_by(row: ThresholdRow, clips: Iterable[Clip]) -> list[Clip]:
     return [
         clip
         for clip in clips
-        if clip.expected_bps >= 1 + row.expected_bps and clip.expected_krw >= row.floor_krw
+        if clip.expected_bps >= 1 + row.at(clip.moved_last).miss.expected_bps
+        and clip.expected_krw >= row.floor_krw
     ]
 
 
-def report(clips: Sequence[Clip], row: ThresholdRow) -> list[str]:
-    """Lines for a screen: a table, what the row keeps, and the row as it is pasted."""
-    groups = [*buckets(clips), group_of("all", clips)]
-    kept = kept_by(row, clips)
+def report(runs: Sequence[Run], row: ThresholdRow) -> list[str]:
+    """Lines for a screen: a table by age and side, the best run by edge, and the row as it is pasted."""
+    best = best_of(runs)
+    lines = [_line(group, found.days) for found in runs for group in sides(found)]
+    lines += [_line(group, best.days) for group in buckets(best)]
+    kept = kept_by(row, best.clips)
     if kept:
-        groups.append(group_of("with this row", kept))
-    return [
-        "".join(f"{head:>14}" for head in HEADS),
-        *(_line(group) for group in groups),
-        "", "[default]", f"miss_rate = {row.miss_rate}", f"loss_bps = {row.loss_bps}",
-        f"floor_krw = {row.floor_krw}", f'basis = "{row.basis}"', f'source = "{row.source}"',
-    ]  # fmt: skip
+        lines.append(_line(group_of("with this row", kept), best.days))
+    head = f"{'':<24}" + "".join(f"{head:>13}" for head in HEADS)
+    return [head, *lines, "", *row_lines("default", row)]
 
 
-def _line(group: Group) -> str:
+def _line(group: Group, days: int) -> str:
     cells = (
-        group.name, f"{group.clips}", f"{group.expected_bps:+.1f}", f"{group.realised_bps:+.1f}",
-        f"{group.miss_rate:.0%}", f"{group.loss_bps:.1f}",
+        f"{group.clips}", f"{group.expected_bps:+.1f}", f"{group.realised_bps:+.1f}",
+        f"{group.miss_rate:.0%}", f"{group.loss_bps:.1f}", f"{group.realised_krw // days:+,}",
     )  # fmt: skip
-    return "".join(f"{cell:>14}" for cell in cells)
+    return f"{group.name:<24}" + "".join(f"{cell:>13}" for cell in cells)
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ from services.contracts.metrics import TABLE as METRICS
 from services.contracts.reasons import DenialReason, GateReason
 from services.contracts.reference import TradeCosts
 from services.contracts.streams import TABLE, Stream
-from services.contracts.terms import Market, TradingDate, Venue
-from services.contracts.threshold import ThresholdRow, ThresholdTable
+from services.contracts.terms import Market, MovedLast, TradingDate, Venue
+from services.contracts.threshold import Threshold, ThresholdTable
 from services.contracts.tick_grid import SHARE_TICKS
 from services.contracts.trading_limits import BufferRule, TradingLimits
 from services.executor.phases import PairPhase, pair_rows
@@ -147,6 +147,7 @@ def threshold() -> str:
     """Return what one share has to earn by its price, under the shipped rule and the plain one."""
     market = load_market(CONFIG).costs_by_market(THRESHOLD_DATE)
     costs, row = market[Market.KOSPI], load_toml(CONFIG / "threshold.toml", ThresholdTable).default
+    dearer = row.at(MovedLast.UNKNOWN)
     plain = TradingLimits(buffer_rule=BufferRule.MAX_OF_COST_PLUS_BP_AND_TICK)
     heads = (
         "price",
@@ -157,23 +158,26 @@ def threshold() -> str:
         "spread needed",
         "by the plain rule",
     )
-    found = ((price, needed(costs, TradingLimits(), row, price)) for price in THRESHOLD_PRICES)
+    found = ((price, needed(costs, TradingLimits(), dearer, price)) for price in THRESHOLD_PRICES)
     rows = (
         (
             f"{price:,}", f"{edge.cost_krw:,}", f"{edge.sell_tick_krw:,}",
-            f"{edge.threshold_krw(plain, row):,}", f"{edge.threshold_krw(TradingLimits(), row):,}",
-            spread(edge), spread(needed(costs, plain, row, price)),
+            f"{edge.threshold_krw(plain, dearer):,}", f"{edge.threshold_krw(TradingLimits(), dearer):,}",
+            spread(edge), spread(needed(costs, plain, dearer, price)),
         )
         for price, edge in found
     )  # fmt: skip
-    return f"The default row is {row}: {row.source}.\n\n" + table(heads, rows)
+    return (
+        f"The default row is {row}: {row.source}. Where the sides differ, the table shows the dearer one.\n\n"
+        + table(heads, rows)
+    )
 
 
-def needed(costs: TradeCosts, limits: TradingLimits, row: ThresholdRow, price_krw: int) -> Edge:
+def needed(costs: TradeCosts, limits: TradingLimits, threshold: Threshold, price_krw: int) -> Edge:
     """Return the edge of one share at the narrowest spread that pays; the dearer venue bids."""
     bids = accumulate(repeat(1), lambda bid, ticks: SHARE_TICKS.step(bid, ticks), initial=price_krw)
     found = (edge(costs, Venue.KRX, ((price_krw, 1),), Venue.NXT, ((bid, 1),), 1) for bid in bids)
-    return next(item for item in found if item is not None and item.reaches(limits, row))
+    return next(item for item in found if item is not None and item.reaches(limits, threshold))
 
 
 def spread(edge: Edge) -> str:

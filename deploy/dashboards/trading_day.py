@@ -7,8 +7,10 @@ from deploy.dashboards.board import GROUP, SYMBOL, VENUE, Section, board
 from deploy.dashboards.panels import BLUE, GREEN, GREY, ORANGE, RED, YELLOW, Column, TablePanel
 from deploy.dashboards.promql import code_of, increase, most, of, or_other, quantile, rate, total
 from services.contracts.measures import detector, executor, gateway, risk
+from services.contracts.reasons import DenialReason
 from services.contracts.terms import SessionPhase, TradingState
 
+MOVED_LAST = ("moved_last",)
 CHOSEN = {"group": "$group", "symbol": "$symbol"}
 
 
@@ -204,7 +206,27 @@ def _crosses() -> Section:
         },
         panels.GRAFANA_UNITS[detector.CROSS_SIZE.unit],
     )
-    return Section("Crosses", 9, [(8, crosses), (8, peak), (8, size)])
+    by_side = panels.line_panel(
+        "How long crosses last, by the quote that moved last",
+        "The median, and the least age at which intents are spoken of them: the other quote may be stale.",
+        {
+            "{{moved_last}}": quantile(0.5, detector.CROSS_DURATION, MOVED_LAST, "5m", group="$group"),
+            "{{moved_last}}, intents": quantile(0.5, detector.CROSS_AGE, MOVED_LAST, "5m", group="$group"),
+        },
+        panels.SECONDS,
+    )
+    kept_back = panels.line_panel(
+        "Crosses that the entry rule left",
+        "A minute: crosses that ended too young, and intents that risk denied by age or by the other side.",
+        {
+            "too young, {{moved_last}} moved last": f"60 * {rate(detector.CROSSES_TOO_YOUNG, MOVED_LAST)}",
+            "denied: cross_age": f"60 * {rate(risk.DENIALS, reason=DenialReason.CROSS_AGE)}",
+            "denied: moved_last": f"60 * {rate(risk.DENIALS, reason=DenialReason.MOVED_LAST)}",
+        },
+        "suffix:/min",
+    )
+    rows = [(8, crosses), (8, peak), (8, size), (12, by_side), (12, kept_back)]
+    return Section("Crosses", 9, rows)
 
 
 def _money() -> Section:

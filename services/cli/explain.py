@@ -5,7 +5,7 @@ Pure, given the messages. Times are counted from the first of them, in ms.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from services.cli.link import Seen
 from services.cli.wording import krw, sentence
@@ -15,6 +15,7 @@ from services.contracts.messages.commands import CancelOrder, PlaceOrder
 from services.contracts.messages.intents import TradeIntent
 from services.contracts.messages.orders import OrderAccepted, OrderClosed, OrderFilled, OrderSent
 from services.contracts.messages.pairs import ClipCompleted, ClipRecomputed, PairApproved
+from services.contracts.terms import MovedLast
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def _words(message: Message) -> str:
             return (
                 f"buy {m.side_a.venue} at {krw(m.side_a.price_krw)}, sell {m.side_b.venue} at "
                 f"{krw(m.side_b.price_krw)}, {m.qty_shares} shares: net {m.net_edge_krw:+,} KRW, "
-                f"needed {m.threshold_krw:,}"
+                f"needed {m.threshold_krw:,}; {_cross(m)}"
             )
         case PlaceOrder() as m:
             price = krw(m.price_krw) if m.price_krw else "market"
@@ -80,5 +81,16 @@ def _words(message: Message) -> str:
             left = f", {m.residual_shares} left" if m.residual_shares else ""
             return f"clip {m.clip}: bought {m.bought_shares}, sold {m.sold_shares}{left}"
         case ClipRecomputed() as m:
-            return f"clip {m.clip}: {'go on' if m.proceed else 'stop'}: {m.reason}"
+            return f"clip {m.clip}: {'go on' if m.proceed else 'stop'}: {m.reason}; {_cross(m)}"
     return ""
+
+
+_MOVED_LAST: Final = {
+    MovedLast.ASK: "the ask moved last",
+    MovedLast.BID: "the bid moved last",
+    MovedLast.UNKNOWN: "which quote moved last is not known",
+}
+
+
+def _cross(message: TradeIntent | ClipRecomputed) -> str:
+    return f"the cross had stood for {message.cross_age_ms:,} ms, {_MOVED_LAST[message.moved_last]}"

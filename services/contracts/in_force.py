@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from services.contracts.envelope import Part
 from services.contracts.ids import derive_id
 from services.contracts.reference import NXT_SUFFIX, SymbolEntry, TradeCosts
-from services.contracts.terms import Market, Symbol, TradingDate, Venue
-from services.contracts.threshold import SHIPPED_TABLE, ThresholdRow, ThresholdTable
+from services.contracts.terms import Market, MovedLast, Symbol, TradingDate, Venue
+from services.contracts.threshold import SHIPPED_TABLE, PublishedTable, Threshold
 from services.contracts.tick_grid import SHARE_TICKS, TickGrid
 from services.contracts.trading_limits import PublishedLimits
 
@@ -24,7 +24,7 @@ class Reference(Part):
     symbols: tuple[SymbolEntry, ...]
     costs: dict[Market, TradeCosts]
     limits: PublishedLimits
-    threshold: ThresholdTable = SHIPPED_TABLE
+    threshold: PublishedTable = SHIPPED_TABLE
 
     @property
     def hash(self) -> str:
@@ -76,9 +76,9 @@ class Reference(Part):
         costs = self.exit_costs_of(symbol)
         return None if costs is None else costs.ticks(venue)
 
-    def threshold_of(self, symbol: Symbol) -> ThresholdRow:
-        """Return what missed sales of a symbol cost."""
-        return self.threshold.row_of(symbol)
+    def threshold_of(self, symbol: Symbol, moved_last: MovedLast) -> Threshold:
+        """Return what a cross of a symbol has to reach, by the quote that moved last."""
+        return self.threshold.row_of(symbol).at(moved_last)
 
 
 def _kept(known: SymbolEntry | None, symbol: Symbol, groups: Sequence[str]) -> SymbolEntry | None:

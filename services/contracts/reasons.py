@@ -23,7 +23,12 @@ class DenialReason(StrEnum):
     CLOCK_SKEW = "clock_skew", "The intent is stamped in the future."
     STALE_QUOTE = "stale_quote", "A quote is too old, of an older connection, or its feed is not alive."
     QUOTE_SKEW = "quote_skew", "The two quotes are too far apart in time."
+    CROSS_AGE = "cross_age", "The cross has not stood as long as its threshold asks."
     EDGE_GONE = "edge_gone", "At the freshest quotes the net edge is below the threshold."
+    MOVED_LAST = (
+        "moved_last",
+        "The other quote moved since, and for that side the net edge is below the threshold.",
+    )
     SANITY_CEILING = "sanity_ceiling", "Too good to be true."
     COLLAR = "collar", "A price is off its tick, outside the day's band, or too far from the reference."
     ORDER_SIZE = "order_size", "Quantity or value is over the hard ceiling for one order."

@@ -57,6 +57,19 @@ class Side(StrEnum):
         return Side.SELL if self is Side.BUY else Side.BUY
 
 
+class MovedLast(StrEnum):
+    """The quote of a crossed market whose move last opened or widened it. The other quote may be stale.
+
+    Where the ask moved last, we would sell into a bid that may be gone. Where the bid moved last, the ask may
+    be gone, and then nothing is bought.
+    """
+
+    ASK = "ask"
+    BID = "bid"
+    UNKNOWN = "unknown"
+    """Nobody saw the move. The stricter figures of the threshold table hold."""
+
+
 class OrderKind(StrEnum):
     """How an order meets the book; `config/hoga.toml` maps it to a hoga code by venue and session."""
 

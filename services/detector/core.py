@@ -1,8 +1,9 @@
 """The detector's core: from quotes to intents, whatever the trading state is.
 
-It measures and it speaks. It speaks once for one pair of quotes, never outside the entry window, never
-on a book that is old or of another connection, and never while a pair of that symbol is open, an intent
-awaits its verdict, or the symbol cools down. An intent grants nothing: risk decides.
+It measures and it speaks. It speaks once for one pair of quotes, when the cross has stood for the least time
+that the threshold asks, at a tick where no new quote comes. It never speaks outside the entry window, on a
+book that is old or of another connection, while a pair of that symbol is open, while an intent awaits its
+verdict, or while the symbol cools down. An intent grants nothing: risk decides.
 """
 
 from services.contracts.envelope import Message
@@ -12,15 +13,16 @@ from services.contracts.messages.control import ReferencePublished
 from services.contracts.messages.market_data import QuoteUpdated, TradePrinted
 from services.contracts.messages.pairs import PairApproved, PairClosed, PairDenied
 from services.contracts.step import Event, Outgoing, Received, Step, Tick
-from services.contracts.terms import Symbol, Venue
+from services.contracts.terms import MovedLast, Symbol, Venue
 from services.detector import ghosts
 from services.detector.conditions import MARKET, SPEECH, missing
-from services.detector.crosses import measured
+from services.detector.crosses import kept_back, measured
 from services.detector.intents import figures, intent_id_of, intent_of
 from services.detector.refused import watched
 from services.detector.spreads import status_of
-from services.detector.state import DetectorState, Direction, OpenPair, Said
+from services.detector.state import DetectorState, OpenPair, Said
 from services.market.books import Legs, legs_of, seen, with_book
+from services.market.crossed_markets import Direction, after_book, age_and_mover, while_trading
 from services.market.edge import Edge
 
 
@@ -51,7 +53,9 @@ def _after(state: DetectorState, message: Message) -> DetectorState:
             state = _on_closed(state, message)
         case _:
             venue = state.venue.after(message)
-            state = state if venue is state.venue else state.but(venue=venue)
+            if venue is not state.venue:
+                crossed = while_trading(state.crossed, state.reference, venue)
+                state = state.but(venue=venue, crossed=crossed)
     return state
 
 
@@ -60,10 +64,20 @@ def _on_quote(state: DetectorState, event: Received, quote: QuoteUpdated) -> Ste
     books = with_book(state.books, seen(event, quote), ticks, state.venue.band(quote.symbol))
     if books is state.books:
         return Step(state)
+    crossed = after_book(
+        state.crossed,
+        state.books,
+        books,
+        (quote.symbol, quote.venue),
+        state.reference,
+        state.venue,
+        event.now_ns,
+    )
     skipped = state.quotes_skipped + _skipped(state, quote)
-    state = state.but(books=books, quotes=state.quotes + 1, quotes_skipped=skipped)
+    state = state.but(books=books, crossed=crossed, quotes=state.quotes + 1, quotes_skipped=skipped)
     state = ghosts.after_book(state, (quote.symbol, quote.venue.other))
-    return _look(state, [(quote.symbol, venue) for venue in Venue], event.now_ns)
+    as_of_ns = min(event.now_ns, event.envelope.ts_event_ns)
+    return _look(state, [(quote.symbol, venue) for venue in Venue], event.now_ns, as_of_ns)
 
 
 def _skipped(state: DetectorState, quote: QuoteUpdated) -> int:
@@ -77,7 +91,7 @@ def _skipped(state: DetectorState, quote: QuoteUpdated) -> int:
 def _on_tick(state: DetectorState, now_ns: int) -> Step[DetectorState]:
     """Look again at open crosses: a gate may have closed them, or a cooldown may be over."""
     found = watched(state, now_ns)
-    step = _look(found.state, list(state.crosses), now_ns)
+    step = _look(found.state, list(state.crosses), now_ns, now_ns)
     step = Step(step.state, (*found.out, *step.out))
     if now_ns - step.state.status_at_ns < HEARTBEAT_MS * NS_PER_MS:
         return step
@@ -85,30 +99,33 @@ def _on_tick(state: DetectorState, now_ns: int) -> Step[DetectorState]:
     return Step(step.state.but(status_at_ns=now_ns), (*step.out, status))
 
 
-def _look(state: DetectorState, directions: list[Direction], now_ns: int) -> Step[DetectorState]:
+def _look(
+    state: DetectorState, directions: list[Direction], now_ns: int, as_of_ns: int
+) -> Step[DetectorState]:
+    """Look at directions. A cross is as old as its frames say: after one, later ones may wait to be read."""
     out: list[Outgoing] = []
     for direction in directions:
-        step = _look_one(state, direction, now_ns)
+        step = _look_one(state, direction, now_ns, as_of_ns)
         state = step.state
         out += step.out
     return Step(state, tuple(out))
 
 
-def _look_one(state: DetectorState, direction: Direction, now_ns: int) -> Step[DetectorState]:
+def _look_one(state: DetectorState, direction: Direction, now_ns: int, as_of_ns: int) -> Step[DetectorState]:
     symbol, buy_venue = direction
     legs = legs_of(state.books, symbol, buy_venue)
     if direction not in state.crosses and (legs is None or not _touching(legs)):
         return Step(state)
     if legs is None and state.venue.both_continuous:
         return Step(state)  # a cross from before a restart: its books have not both been read yet
-    edge = None
+    edge, cross = None, age_and_mover(state.crossed, direction, as_of_ns)
     if legs is not None and state.reference is not None:
         there = missing(MARKET, state, symbol, legs, now_ns) is None
-        edge = figures(state.reference, symbol, legs) if there else None
+        edge = figures(state.reference, symbol, legs, cross[1]) if there else None
     step = measured(state, direction, edge, now_ns)
     if legs is None or edge is None:
         return step
-    spoken = _speak(step.state, symbol, legs, edge, now_ns)
+    spoken = _speak(step.state, symbol, legs, edge, cross, now_ns)
     return Step(spoken.state, (*step.out, *spoken.out))
 
 
@@ -118,18 +135,25 @@ def _touching(legs: Legs) -> bool:
     return bool(asks and bids) and bids[0][0] > asks[0][0]
 
 
-def _speak(state: DetectorState, symbol: Symbol, legs: Legs, edge: Edge, now_ns: int) -> Step[DetectorState]:
+def _speak(
+    state: DetectorState, symbol: Symbol, legs: Legs, edge: Edge, cross: tuple[int, MovedLast], now_ns: int
+) -> Step[DetectorState]:
     reference = state.reference
     if reference is None or edge.beyond_ceiling(reference.limits):
         return Step(state)
-    if not edge.reaches(reference.limits, reference.threshold_of(symbol)):
+    threshold = reference.threshold_of(symbol, cross[1])
+    if not edge.reaches(reference.limits, threshold):
         return Step(state)
     if missing(SPEECH, state, symbol, legs, now_ns) is not None:
         return Step(state)
     known = state.said.get(symbol, Said())
     if known.intent_id == intent_id_of(legs):
         return Step(state)
-    intent = intent_of(reference, state.reference_hash, symbol, legs, edge, now_ns)
+    too_young = cross[0] < threshold.min_cross_ms
+    state = kept_back(state, (symbol, legs.buy_venue), too_young=too_young)
+    if too_young:
+        return Step(state)
+    intent = intent_of(reference, state.reference_hash, symbol, legs, edge, cross, now_ns)
     said = Said(
         intent_id=intent.intent_id,
         expires_at_ns=intent.expires_at_ns,

@@ -24,11 +24,14 @@ def counted(before: DetectorState, event: Event, step: Step[DetectorState]) -> I
 def _spoken(intent: TradeIntent) -> Iterable[Reading]:
     newer_ns = max(intent.quote_a.ts_event_ns, intent.quote_b.ts_event_ns)
     yield m.INTENTS.at(1, intent.symbol)
+    yield m.CROSS_AGE.at(seconds_of_ms(intent.cross_age_ms), intent.moved_last)
     yield ORDER_PATH.at(max(0.0, seconds(intent.decided_at_ns - newer_ns)), "intent")
 
 
 def _ended(cross: CrossEnded) -> Iterable[Reading]:
     yield m.CROSSES.at(1, cross.symbol, cross.buy_venue)
-    yield m.CROSS_DURATION.at(seconds_of_ms(cross.duration_ms))
+    yield m.CROSS_DURATION.at(seconds_of_ms(cross.duration_ms), cross.moved_last)
+    if cross.too_young:
+        yield m.CROSSES_TOO_YOUNG.at(1, cross.moved_last)
     yield m.CROSS_PEAK.at(cross.peak_net_edge_krw)
     yield m.CROSS_SIZE.at(cross.peak_qty_shares)

@@ -12,9 +12,10 @@ from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.alerts import AlertRaised, Fact
 from services.contracts.messages.intents import CrossEnded
 from services.contracts.step import Outgoing, Step
-from services.contracts.terms import Severity
+from services.contracts.terms import MovedLast, Severity
 from services.contracts.trading_limits import STRICTEST, TradingLimits
-from services.detector.state import DetectorState, Direction, OpenCross
+from services.detector.state import DetectorState, OpenCross
+from services.market.crossed_markets import Direction
 from services.market.edge import Edge
 
 
@@ -32,11 +33,27 @@ def measured(
         cross,
         beyond_ceiling=edge.beyond_ceiling(limits),
         standing=now_ns - since_ns > limits.max_cross_ms * NS_PER_MS,
+        moved_last=_mover(state, direction, cross),
     )
     if cross == known:
         return Step(state)
     out = _changes(direction, known or OpenCross(now_ns, 0, 0), cross, edge, limits)
     return Step(state.but(crosses={**state.crosses, direction: cross}), out)
+
+
+def _mover(state: DetectorState, direction: Direction, cross: OpenCross) -> MovedLast:
+    crossed = state.crossed.get(direction)
+    return cross.moved_last if crossed is None else crossed.moved_last
+
+
+def kept_back(state: DetectorState, direction: Direction, *, too_young: bool) -> DetectorState:
+    """Return the state that remembers whether the cross still is too young to be spoken of."""
+    cross = state.crosses.get(direction)
+    if cross is None or cross.too_young is too_young:
+        return state
+    crosses = {**state.crosses, direction: replace(cross, too_young=too_young)}
+    changed: DetectorState = state.but(crosses=crosses)
+    return changed
 
 
 def _grown(cross: OpenCross, edge: Edge) -> OpenCross:
@@ -55,6 +72,8 @@ def _ended(state: DetectorState, direction: Direction, cross: OpenCross, now_ns:
         duration_ms=(now_ns - cross.opened_at_ns) // NS_PER_MS,
         peak_net_edge_krw=cross.peak_net_edge_krw,
         peak_qty_shares=cross.peak_qty_shares,
+        moved_last=cross.moved_last,
+        too_young=cross.too_young,
     )
     left = {key: value for key, value in state.crosses.items() if key != direction}
     out: tuple[Outgoing, ...] = (Outgoing(ended),)

@@ -12,7 +12,8 @@ from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.pairs import PairClosed
 from services.contracts.terms import Severity
 from services.contracts.trading_limits import STRICTEST
-from services.detector.state import DetectorState, Direction, Ghost, OpenPair
+from services.detector.state import DetectorState, Ghost, OpenPair
+from services.market.crossed_markets import Direction
 
 DOUBLINGS_MAX = 13
 """From the shortest default of 10 s that is 22 hours, beyond any trading day."""

@@ -1,26 +1,27 @@
 """From two books to an intent, and back: the same inputs give the same figures (invariant I11).
 
-An intent carries both quotes, its clock value and the hash of what was in force; `figures` is the only
-arithmetic, so that whoever has the intent and the reference can compute it again.
+An intent carries both quotes, its clock value, how long the cross had stood, which quote moved last, and the
+hash of what was in force. `figures` is the only arithmetic, so that whoever has the intent and the reference
+can compute it again.
 """
 
 from services.contracts.ids import derive_id
 from services.contracts.in_force import Reference
 from services.contracts.limits import INTENT_TTL_MS, NS_PER_MS
 from services.contracts.messages.intents import IntentLeg, TradeIntent
-from services.contracts.terms import Side, Symbol
+from services.contracts.terms import MovedLast, Side, Symbol
 from services.market.books import Legs
 from services.market.edge import Edge, best_edge
 
 
-def figures(reference: Reference, symbol: Symbol, legs: Legs) -> Edge | None:
+def figures(reference: Reference, symbol: Symbol, legs: Legs, moved_last: MovedLast) -> Edge | None:
     """The best edge of a direction at its two books, or None where they do not cross or costs are unknown."""
     costs = reference.costs_of(symbol)
     if costs is None:
         return None
     asks, bids = legs.buy.quote.asks, legs.sell.quote.bids
-    row = reference.threshold_of(symbol)
-    return best_edge(costs, reference.limits, legs.buy_venue, asks, legs.sell_venue, bids, row)
+    threshold = reference.threshold_of(symbol, moved_last)
+    return best_edge(costs, reference.limits, legs.buy_venue, asks, legs.sell_venue, bids, threshold)
 
 
 def intent_id_of(legs: Legs) -> str:
@@ -29,9 +30,14 @@ def intent_id_of(legs: Legs) -> str:
 
 
 def intent_of(
-    reference: Reference, reference_hash: str, symbol: Symbol, legs: Legs, edge: Edge, now_ns: int
-) -> TradeIntent:
-    """Return the intent to trade `edge`, good for `INTENT_TTL_MS` from `now_ns`."""
+    reference: Reference, reference_hash: str, symbol: Symbol, legs: Legs, edge: Edge,
+    cross: tuple[int, MovedLast], now_ns: int,
+) -> TradeIntent:  # fmt: skip
+    """Return the intent to trade `edge`, good for `INTENT_TTL_MS` from `now_ns`.
+
+    `cross` is how long the cross has stood (ms), and the quote that moved last.
+    """
+    cross_age_ms, moved_last = cross
     return TradeIntent(
         intent_id=intent_id_of(legs),
         symbol=symbol,
@@ -42,12 +48,14 @@ def intent_of(
         gross_edge_krw=edge.gross_krw,
         cost_krw=edge.cost_krw,
         net_edge_krw=edge.net_krw,
-        threshold_krw=edge.threshold_krw(reference.limits, reference.threshold_of(symbol)),
+        threshold_krw=edge.threshold_krw(reference.limits, reference.threshold_of(symbol, moved_last)),
         quote_a=legs.buy,
         quote_b=legs.sell,
         decided_at_ns=now_ns,
         expires_at_ns=now_ns + INTENT_TTL_MS * NS_PER_MS,
         reference_hash=reference_hash,
+        cross_age_ms=cross_age_ms,
+        moved_last=moved_last,
     )
 
 
@@ -57,7 +65,8 @@ def recomputed(intent: TradeIntent, reference: Reference) -> TradeIntent | None:
     Equal to `intent` whenever `reference` is the one that its hash names.
     """
     legs = Legs(intent.quote_a, intent.quote_b)
-    edge = figures(reference, intent.symbol, legs)
+    edge = figures(reference, intent.symbol, legs, intent.moved_last)
     if edge is None:
         return None
-    return intent_of(reference, intent.reference_hash, intent.symbol, legs, edge, intent.decided_at_ns)
+    cross = (intent.cross_age_ms, intent.moved_last)
+    return intent_of(reference, intent.reference_hash, intent.symbol, legs, edge, cross, intent.decided_at_ns)

@@ -7,7 +7,8 @@ from services.contracts.reference import SymbolEntry
 from services.contracts.terms import Venue
 from services.detector.intents import figures
 from services.detector.state import DetectorState
-from services.market.books import Books, Legs, legs_of
+from services.market.books import Legs, legs_of
+from services.market.crossed_markets import Direction, age_and_mover
 from services.market.edge import Edge, edge
 
 
@@ -32,19 +33,25 @@ def every_spread(state: DetectorState, now_ns: int) -> tuple[int, list[SpreadSee
     if reference is None:
         return 0, []
     entries = [entry for entry in reference.symbols if entry.enabled and entry.group == state.group]
-    found = (_best_of(state.books, reference, entry, now_ns) for entry in entries)
+    found = (_best_of(state, reference, entry, now_ns) for entry in entries)
     return len(entries), [spread for spread in found if spread is not None]
 
 
-def _best_of(books: Books, reference: Reference, entry: SymbolEntry, now_ns: int) -> SpreadSeen | None:
-    both = [_spread(legs_of(books, entry.krx_code, venue), reference, entry, now_ns) for venue in Venue]
+def _best_of(
+    state: DetectorState, reference: Reference, entry: SymbolEntry, now_ns: int
+) -> SpreadSeen | None:
+    both = [_spread(state, (entry.krx_code, venue), reference, entry, now_ns) for venue in Venue]
     return max((s for s in both if s is not None), key=lambda spread: spread.net_edge_krw, default=None)
 
 
-def _spread(legs: Legs | None, reference: Reference, entry: SymbolEntry, now_ns: int) -> SpreadSeen | None:
+def _spread(
+    state: DetectorState, direction: Direction, reference: Reference, entry: SymbolEntry, now_ns: int
+) -> SpreadSeen | None:
+    legs = legs_of(state.books, *direction)
     if legs is None:
         return None
-    worth = figures(reference, entry.krx_code, legs) or _one_share(legs, reference, entry)
+    _, moved_last = age_and_mover(state.crossed, direction, now_ns)
+    worth = figures(reference, entry.krx_code, legs, moved_last) or _one_share(legs, reference, entry)
     if worth is None:
         return None
     oldest_ns = min(legs.buy.ts_event_ns, legs.sell.ts_event_ns)

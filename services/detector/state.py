@@ -10,12 +10,10 @@ from services.contracts.envelope import Part
 from services.contracts.in_force import Reference
 from services.contracts.limits import NS_PER_MS
 from services.contracts.step import State
-from services.contracts.terms import Symbol, TradingDate, Venue
+from services.contracts.terms import MovedLast, Symbol, TradingDate, Venue
 from services.market.books import Books
+from services.market.crossed_markets import CrossedMarkets, Direction
 from services.market.venue_view import VenueView
-
-Direction = tuple[Symbol, Venue]
-"""A symbol and the venue to buy it on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +26,9 @@ class OpenCross:
     beyond_ceiling: bool = False
     standing: bool = False
     """Whether it has stood for too long to be true."""
+    moved_last: MovedLast = MovedLast.UNKNOWN
+    too_young: bool = False
+    """Whether an intent was kept back, because the cross had not stood long enough, and none was spoken."""
 
 
 def _directions(stored: Any) -> Any:
@@ -132,6 +133,8 @@ class DetectorState(State):
     trips: Trips = Trips()
 
     books: Books = Field(default_factory=dict)
+    crossed: CrossedMarkets = Field(default_factory=dict)
+    """The crosses that stand now by the times of their frames: their age, and which quote moved last."""
     crosses: Crosses = Field(default_factory=dict)
     """Open ones. They outlast a restart: who told of one has to tell its end, and a ghost stays one."""
     taken_ns: Times = Field(default_factory=dict)

@@ -98,6 +98,7 @@ def _next(pair: Pair, view: View) -> Move:
         net_edge_krw=found.net_krw, quote_buy=found.quote_buy, quote_sell=found.quote_sell,
         decided_at_ns=view.now_ns, reason=found.refusal or "the edge still pays",
         threshold_krw=found.threshold_krw, reference_hash=view.reference_hash,
+        cross_age_ms=found.cross_age_ms, moved_last=found.moved_last,
     )  # fmt: skip
     if found.refusal:
         return Move(pair.but(stopping=found.refusal), (said,))

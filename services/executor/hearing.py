@@ -43,6 +43,7 @@ from services.executor.phases import Evidence, PairPhase
 from services.executor.state import ExecutorState
 from services.executor.stranded import strand
 from services.market.books import seen, with_book
+from services.market.crossed_markets import after_book, while_trading
 
 ACCOUNT_TOLD_NS: Final = 5 * NS_PER_S
 """A report of the account that is told so long after an order ended was asked for after it."""
@@ -68,12 +69,18 @@ def quote(state: ExecutorState, event: Received) -> Heard:
     assert isinstance(message, QuoteUpdated)
     ticks = book_ticks(state.reference, message.symbol, message.venue)
     books = with_book(state.books, seen(event, message), ticks, state.venues.band(message.symbol))
+    changed = (message.symbol, message.venue)
+    crossed = after_book(
+        state.crossed, state.books, books, changed, state.reference, state.venues, event.now_ns
+    )
     touched = tuple(pair_id for pair_id, pair in state.pairs.items() if pair.symbol == message.symbol)
-    return Heard(state.but(books=books), touched)
+    return Heard(state.but(books=books, crossed=crossed), touched)
 
 
 def venue(state: ExecutorState, event: Received) -> Heard:
-    return Heard(state.but(venues=state.venues.after(event.message)), tuple(state.pairs))
+    venues = state.venues.after(event.message)
+    crossed = while_trading(state.crossed, state.reference, venues)
+    return Heard(state.but(venues=venues, crossed=crossed), tuple(state.pairs))
 
 
 def window(state: ExecutorState, event: Received) -> Heard:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from services.contracts.messages.intents import QuoteSeen
+from services.contracts.terms import MovedLast
 from services.executor.pair import Pair
 from services.executor.view import View
 from services.market.books import Legs
@@ -19,12 +20,15 @@ class Recomputed:
     buy_price_krw: int = 0
     quote_buy: QuoteSeen | None = None
     quote_sell: QuoteSeen | None = None
+    cross_age_ms: int = 0
+    moved_last: MovedLast = MovedLast.UNKNOWN
 
 
 def recompute(pair: Pair, view: View, qty_shares: int) -> Recomputed:
     """Look at both books again for `qty_shares`, in the direction that was approved.
 
-    A clip has to earn what its size asks for, and its part of the floor of the whole pair.
+    A clip has to earn what its size asks for by the quote that moved last, and its part of the floor of the
+    whole pair, in a cross that has stood long enough.
     """
     legs = view.legs(pair.approval.buy_venue)
     refusal = view.entry_refusal()
@@ -44,9 +48,12 @@ def _priced(pair: Pair, view: View, legs: Legs, qty_shares: int) -> Recomputed:
     )
     if found is None:
         return _refused("the books do not hold the size of a clip", legs)
-    row = view.threshold.of_part(qty_shares, pair.approval.qty_shares)
-    threshold_krw, refusal = found.threshold_krw(view.limits, row), ""
-    if found.net_krw < threshold_krw:
+    age_ms, moved_last = view.cross(legs.buy_venue)
+    threshold = view.thresholds.at(moved_last).of_part(qty_shares, pair.approval.qty_shares)
+    threshold_krw, refusal = found.threshold_krw(view.limits, threshold), ""
+    if age_ms < threshold.min_cross_ms:
+        refusal = f"the cross has stood for {age_ms} of {threshold.min_cross_ms} ms"
+    elif found.net_krw < threshold_krw:
         refusal = f"the edge is gone: {found.net_krw} KRW of {threshold_krw} needed"
     elif found.beyond_ceiling(view.limits):
         refusal = "the edge is too good to be true"
@@ -54,7 +61,16 @@ def _priced(pair: Pair, view: View, legs: Legs, qty_shares: int) -> Recomputed:
         refusal = "the ask is above the approved limit"
     elif not (view.venues.feeds_alive):
         refusal = "a feed is not alive"
-    return Recomputed(refusal, found.net_krw, threshold_krw, found.buy_price_worst_krw, legs.buy, legs.sell)
+    return Recomputed(
+        refusal,
+        found.net_krw,
+        threshold_krw,
+        found.buy_price_worst_krw,
+        legs.buy,
+        legs.sell,
+        age_ms,
+        moved_last,
+    )
 
 
 def _refused(refusal: str, legs: Legs | None) -> Recomputed:

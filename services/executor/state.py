@@ -15,13 +15,14 @@ from services.contracts.messages.pairs import ClipCompleted, PairClosed
 from services.contracts.request_book import RequestBook
 from services.contracts.step import State
 from services.contracts.terms import Symbol, TradingDate, Venue
-from services.contracts.threshold import SHIPPED_ROW
+from services.contracts.threshold import SHIPPED_TABLE
 from services.contracts.trading_limits import STRICTEST
 from services.contracts.trading_word import TradingWord
 from services.executor.closed_pair import ClosedPair, closed_pair
 from services.executor.pair import Pair
 from services.executor.settings import ExecutorSettings
 from services.executor.view import View
+from services.market.crossed_markets import CrossedMarkets
 from services.market.venue_view import VenueView
 
 CLAIMS_KEPT: Final = 100
@@ -91,6 +92,7 @@ class ExecutorState(State):
     reference_hash: str = ""
     tally: Tally = Tally()
     books: dict[tuple[Symbol, Venue], QuoteSeen] = Field(default_factory=dict)
+    crossed: CrossedMarkets = Field(default_factory=dict)
     status_ns: int = 0
     caught_up: bool = False
     behind: bool = False
@@ -102,7 +104,8 @@ class ExecutorState(State):
         return View(
             now_ns=now_ns, symbol=symbol, trading=self.trading.in_force, venues=self.venues,
             books=self.books, limits=STRICTEST if reference is None else reference.limits,
-            threshold=SHIPPED_ROW if reference is None else reference.threshold_of(symbol),
+            thresholds=(SHIPPED_TABLE if reference is None else reference.threshold).row_of(symbol),
+            crossed=self.crossed,
             reference_hash=self.reference_hash,
             costs=None if reference is None else reference.exit_costs_of(symbol),
             listed=reference is not None and reference.entry(symbol) is not None,

@@ -11,12 +11,13 @@ from services.contracts.messages.intents import QuoteSeen
 from services.contracts.messages.market_data import BookTrouble
 from services.contracts.messages.venue_state import PriceBand
 from services.contracts.reference import TradeCosts
-from services.contracts.terms import OrderKind, SessionPhase, Symbol, TradingState, Venue
+from services.contracts.terms import MovedLast, OrderKind, SessionPhase, Symbol, TradingState, Venue
 from services.contracts.threshold import ThresholdRow
 from services.contracts.tick_grid import SHARE_TICKS, TickGrid
 from services.contracts.trading_limits import TradingLimits
 from services.executor.settings import ExecutorSettings
 from services.market.books import BookFault, Books, Legs, fault_of, legs_of
+from services.market.crossed_markets import CrossedMarkets, age_and_mover
 from services.market.edge import Levels
 from services.market.instruments import trades_in
 from services.market.venue_view import VenueView
@@ -41,7 +42,8 @@ class View:
     venues: VenueView
     books: Books
     limits: TradingLimits
-    threshold: ThresholdRow
+    thresholds: ThresholdRow
+    crossed: CrossedMarkets
     costs: TradeCosts | None
     listed: bool
     settings: ExecutorSettings
@@ -128,6 +130,10 @@ class View:
 
     def legs(self, buy_venue: Venue) -> Legs | None:
         return legs_of(self.books, self.symbol, buy_venue)
+
+    def cross(self, buy_venue: Venue) -> tuple[int, MovedLast]:
+        """How long the cross in that direction has stood (ms), and the quote that moved last."""
+        return age_and_mover(self.crossed, (self.symbol, buy_venue), self.now_ns)
 
     def ticks(self, venue: Venue) -> TickGrid:
         """The price grid of the symbol; that of shares where its market is not known, as every price on it

@@ -1,7 +1,7 @@
 """What a cross is worth: the edge of a size that two books can fill, and what it has to reach.
 
 The one arithmetic of detector, risk and executor (invariant I11): the same books, costs, limits and
-threshold row give the same figures to the won. A book side is its levels, best first, as `QuoteUpdated`
+threshold give the same figures to the won. A book side is its levels, best first, as `QuoteUpdated`
 carries them; levels without quantity are passed over. Nothing here knows how old a book is.
 """
 
@@ -12,7 +12,7 @@ from itertools import accumulate
 
 from services.contracts.reference import TradeCosts
 from services.contracts.terms import Venue
-from services.contracts.threshold import ThresholdRow
+from services.contracts.threshold import Threshold
 from services.contracts.trading_limits import BufferRule, TradingLimits
 
 Levels = Sequence[tuple[int, int]]
@@ -57,7 +57,7 @@ class Edge:
         """The net edge in basis points of what is paid, rounded down."""
         return self.net_krw * _BPS // self.buy_amount_krw
 
-    def threshold_krw(self, limits: TradingLimits, row: ThresholdRow) -> int:
+    def threshold_krw(self, limits: TradingLimits, threshold: Threshold) -> int:
         """What `net_krw` must reach. The sell price decides the tick: the wider one at a band's edge."""
         return threshold_krw(
             limits,
@@ -65,11 +65,11 @@ class Edge:
             self.sell_tick_krw,
             self.qty_shares,
             self.cost_krw,
-            row,
+            threshold,
         )
 
-    def reaches(self, limits: TradingLimits, row: ThresholdRow) -> bool:
-        return self.net_krw >= self.threshold_krw(limits, row)
+    def reaches(self, limits: TradingLimits, threshold: Threshold) -> bool:
+        return self.net_krw >= self.threshold_krw(limits, threshold)
 
     def beyond_ceiling(self, limits: TradingLimits) -> bool:
         """Whether it is too good to be true (`sanity_ceiling_bps` of what is paid)."""
@@ -82,13 +82,13 @@ def threshold_krw(
     tick_krw: int,
     qty_shares: int,
     cost_krw: int,
-    row: ThresholdRow,
+    threshold: Threshold,
 ) -> int:
     """What the net edge of `qty_shares` at `price_krw` must reach, KRW; `cost_krw` is already taken off it.
 
     Both plain readings of the buffer rule speak of the gross edge; taken off the cost they become
     max(buffer, ticks - cost) and max(buffer, ticks). The third is max(first + P(miss) x loss, floor) with
-    the figures of `row`. The exact sum is rounded up once.
+    the figures of `threshold`. The exact sum is rounded up once.
 
     Raises:
         ValueError: the quantity is not positive.
@@ -102,7 +102,7 @@ def threshold_krw(
     plain_krw = max(buffer_krw, Decimal(ticks_krw - cost_krw))
     if limits.buffer_rule is BufferRule.MAX_OF_COST_PLUS_BP_AND_TICK:
         return _up(plain_krw)
-    return max(_up(plain_krw + row.expected_krw(amount_krw)), row.floor_krw)
+    return max(_up(plain_krw + threshold.expected_krw(amount_krw)), threshold.floor_krw)
 
 
 def _up(amount_krw: Decimal) -> int:
@@ -173,7 +173,7 @@ def best_edge(
     ask_levels: Levels,
     sell_venue: Venue,
     bid_levels: Levels,
-    row: ThresholdRow,
+    threshold: Threshold,
 ) -> Edge | None:
     """The edge of the size that earns most within the limits, or None where the books do not cross.
 
@@ -195,7 +195,7 @@ def best_edge(
         if qty_shares > shares_allowed(limits, found.buy_price_worst_krw):
             break
         if best is None or found.net_krw > best.net_krw or not pays:
-            reaches = found.reaches(limits, row)
+            reaches = found.reaches(limits, threshold)
             if best is None or (reaches, found.net_krw) > (pays, best.net_krw):
                 best, pays = found, reaches
     return best

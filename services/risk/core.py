@@ -18,6 +18,7 @@ from services.contracts.step import Event, Outgoing, Received, Step, Tick
 from services.contracts.streams import CONTROL, ORDERS, PAIRS, STOPS, VENUE, key_of
 from services.contracts.terms import GatewayMode, Latch, TradingState
 from services.market.books import seen, with_book
+from services.market.crossed_markets import after_book, while_trading
 from services.market.venue_view import VenueView
 from services.risk import (
     alerts,
@@ -106,7 +107,18 @@ def _lease(state: RiskState) -> LeaseRenewed:
 def _on_quote(state: RiskState, quote: QuoteUpdated, event: Received) -> Step[RiskState]:
     ticks = book_ticks(state.reference, quote.symbol, quote.venue)
     books = with_book(state.books, seen(event, quote), ticks, state.venue.band(quote.symbol))
-    return Step(state if books is state.books else state.but(books=books))
+    if books is state.books:
+        return Step(state)
+    crossed = after_book(
+        state.crossed,
+        state.books,
+        books,
+        (quote.symbol, quote.venue),
+        state.reference,
+        state.venue,
+        event.now_ns,
+    )
+    return Step(state.but(books=books, crossed=crossed))
 
 
 def _on_heartbeat(state: RiskState, heartbeat: status.Heartbeat, event: Received) -> Step[RiskState]:
@@ -160,9 +172,16 @@ def _on_buried(state: RiskState, message: EntryBuried, event: Received) -> Step[
     return Step(latched.state, (*step.out, *latched.out))
 
 
+def _with_venue(state: RiskState, message: Message) -> RiskState:
+    venue = state.venue.after(message)
+    crossed = while_trading(state.crossed, state.reference, venue)
+    changed: RiskState = state.but(venue=venue, crossed=crossed)
+    return changed
+
+
 def _on_venue(state: RiskState, message: Message, event: Received) -> Step[RiskState]:
     before = state
-    state = dates.followed(state.but(venue=before.venue.after(message)))
+    state = dates.followed(_with_venue(state, message))
     out: tuple[Outgoing, ...] = ()
     if state.venue.trading_date != before.venue.trading_date:
         out = _halts_over(before.venue, state.venue)
@@ -208,7 +227,7 @@ def _on_connection(
         venue_state.ConnectionState.READY,
         venue_state.ConnectionState.SYNCHRONISING,
     )
-    before, state = state.venue, state.but(venue=state.venue.after(message))
+    before, state = state.venue, _with_venue(state, message)
     if message.state is venue_state.ConnectionState.CLOSED:
         return steering.disarmed(state, "the broker closed for the night", event)
     if message.state is venue_state.ConnectionState.DISCONNECTED and was_up and not message.planned:

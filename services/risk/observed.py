@@ -7,7 +7,7 @@ from pydantic import model_validator
 from services.contracts.envelope import Message
 from services.contracts.reference import SymbolEntry, TradeCosts
 from services.contracts.terms import Market, TradingDate
-from services.contracts.threshold import SHIPPED_TABLE, ThresholdTable
+from services.contracts.threshold import SHIPPED_TABLE, PublishedTable
 from services.contracts.trading_limits import PublishedLimits, unnamed
 
 
@@ -20,7 +20,7 @@ class FilesRead(Message):
     limits: PublishedLimits
     by: str
     reason: str
-    threshold: ThresholdTable = SHIPPED_TABLE
+    threshold: PublishedTable = SHIPPED_TABLE
     asked: bool = False
     """Whether a person asked for it and awaits an answer."""
     funds_closed: str = ""

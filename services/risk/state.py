@@ -16,9 +16,10 @@ from services.contracts.messages.status import Heartbeat, NotifierStatus
 from services.contracts.request_book import RequestBook
 from services.contracts.step import State
 from services.contracts.terms import GatewayMode, Latch, Symbol, TradingDate, TradingState, Venue
-from services.contracts.threshold import ThresholdTable
+from services.contracts.threshold import PublishedTable
 from services.contracts.trading_limits import TradingLimits
 from services.market.books import Books
+from services.market.crossed_markets import CrossedMarkets
 from services.market.venue_view import VenueView
 from services.risk.observed import FilesRead
 from services.risk.pnl import Money, OrderTally, money_of, with_stated
@@ -203,7 +204,7 @@ class RiskState(State):
     """How the gateway sends, None before it said so: what allows more waits as in live mode then."""
     was_live: bool = False
     """Whether what is in force may have held in live mode: then what allows more waits in every mode."""
-    table_waits: ThresholdTable | None = None
+    table_waits: PublishedTable | None = None
     """The threshold table of the last files, where it allows more and waits."""
     overrides: dict[str, str] = Field(default_factory=dict)
     """Limits that a person changed since the file last changed: name -> value as text."""
@@ -241,6 +242,8 @@ class RiskState(State):
     unknown_since_ns: Mapping[str, int] = Field(default_factory=dict)
     """Pairs with nothing held or working that the executor does not name, and since when."""
     books: Books = Field(default_factory=dict)
+    crossed: CrossedMarkets = Field(default_factory=dict)
+    """The crosses that stand in these books: their age, and which quote moved last."""
     beats: Mapping[str, Beat] = Field(default_factory=dict)
     journal: NotifierStatus | None = None
     """What the notifier last said of itself."""

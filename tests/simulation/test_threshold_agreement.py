@@ -11,8 +11,8 @@ from services.contracts.messages.intents import IntentLeg, TradeIntent
 from services.contracts.messages.market_data import QuoteUpdated
 from services.contracts.messages.pairs import ClipRecomputed, PairApproved, PairDenied
 from services.contracts.reasons import DenialReason
-from services.contracts.terms import Side, TradingState, Venue
-from services.contracts.threshold import Basis, ThresholdRow, ThresholdTable
+from services.contracts.terms import MovedLast, Side, TradingState, Venue
+from services.contracts.threshold import Basis, MissFigures, ThresholdRow, ThresholdTable
 from services.contracts.tick_grid import SHARE_TICKS
 from services.contracts.trading_limits import BufferRule
 from services.detector.core import decide
@@ -30,8 +30,9 @@ SIZES = st.integers(1, 12)
 
 
 def row(miss: int, loss_bps: int, floor_krw: int) -> ThresholdRow:
+    figures = MissFigures(miss_rate=Decimal(miss).scaleb(-2), loss_bps=Decimal(loss_bps))
     return ThresholdRow(
-        miss_rate=Decimal(miss).scaleb(-2), loss_bps=Decimal(loss_bps), floor_krw=floor_krw,
+        min_cross_ms=0, ask_moved_last=figures, bid_moved_last=figures, floor_krw=floor_krw,
         basis=Basis.SIMULATED, source="the test",
     )  # fmt: skip
 
@@ -106,7 +107,7 @@ def test_three_cores_give_one_answer(
     assert costs is not None
     # One level of each book: the size is the same for all three.
     one = (buy.model_copy(update={"asks": buy.asks[:1]}), sell.model_copy(update={"bids": sell.bids[:1]}))
-    own = in_force.threshold_of(SAMSUNG)
+    own = in_force.threshold_of(SAMSUNG, MovedLast.UNKNOWN)
     found = best_edge(costs, limits, Venue.KRX, one[0].asks, Venue.NXT, one[1].bids, own)
     assert found is not None
     pays = found.reaches(limits, own)

@@ -1,8 +1,10 @@
 """What a detector measures: spreads, crosses, intents. Whether the business exists at all."""
 
 from services.contracts.metric import SYMBOL, VENUE, Label, Unit, counter, gauge, histogram
+from services.contracts.terms import MovedLast
 
 BUY_VENUE = Label("buy_venue", VENUE.values)
+MOVED_LAST = Label("moved_last", tuple(MovedLast))
 
 SYMBOLS = gauge("arb_watched_symbols", Unit.COUNT, "Enabled symbols of this detector's group.")
 QUOTED = gauge("arb_quoted_symbols", Unit.COUNT, "Symbols of the group with a two-sided book on both venues.")
@@ -18,6 +20,15 @@ QUOTES_HANDLED = counter("arb_quotes_handled_total", "Books looked at.", read=Tr
 QUOTES_MISSED = counter(
     "arb_quotes_missed_total", "Books that were published and never looked at, by their numbers.", read=True
 )
+CROSSES_TOO_YOUNG = counter(
+    "arb_young_crosses_total",
+    "Crosses that earned enough and ended before they had stood long enough, by the quote that moved last.",
+    MOVED_LAST,
+)
+CROSS_AGE = histogram(
+    "arb_intent_cross_age_seconds", Unit.SECONDS, (0.1, 0.2, 0.3, 0.4, 0.6, 1.0, 2.0, 5.0, 10.0, 30.0),
+    "How long the cross had stood when its intent was spoken, by the quote that moved last.", MOVED_LAST,
+)  # fmt: skip
 CROSSES_OPEN = gauge("arb_open_crosses", Unit.COUNT, "Directions that would pay more than they cost now.")
 CROSSES_BEYOND = gauge(
     "arb_anomalous_crosses", Unit.COUNT, "Crosses too good to be true: above the sanity ceiling."
@@ -25,7 +36,7 @@ CROSSES_BEYOND = gauge(
 CROSSES = counter("arb_crosses_total", "Crosses above cost that ended.", SYMBOL, BUY_VENUE)
 CROSS_DURATION = histogram(
     "arb_cross_duration_seconds", Unit.SECONDS, (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 120.0),
-    "How long a cross above cost lasted.",
+    "How long a cross above cost lasted, by the quote that moved last.", MOVED_LAST,
 )  # fmt: skip
 CROSS_PEAK = histogram(
     "arb_cross_peak_krw", Unit.KRW, (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000),

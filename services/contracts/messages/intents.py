@@ -4,7 +4,7 @@ from pydantic import Field
 
 from services.contracts.envelope import Message, Part
 from services.contracts.messages.market_data import QuoteUpdated
-from services.contracts.terms import Side, Symbol, TradingDate, Venue
+from services.contracts.terms import MovedLast, Side, Symbol, TradingDate, Venue
 
 
 class IntentLeg(Part):
@@ -28,7 +28,9 @@ class TradeIntent(Message):
 
     Money is KRW for the whole quantity. `net_edge_krw` is the sell amount less the buy amount
     and all costs; `threshold_krw` what it had to reach. The two quotes are the inputs of the
-    decision and `decided_at_ns` its clock, so that it can be computed again.
+    decision and `decided_at_ns` its clock, so that it can be computed again. `cross_age_ms` is how long the
+    cross had stood above break-even without interruption, and `moved_last` the quote that moved last: an
+    intent of a build that knew neither is too young for any threshold.
     """
 
     intent_id: str
@@ -46,10 +48,16 @@ class TradeIntent(Message):
     decided_at_ns: int
     expires_at_ns: int
     reference_hash: str
+    cross_age_ms: int = 0
+    moved_last: MovedLast = MovedLast.UNKNOWN
 
 
 class CrossEnded(Message):
-    """A cross above cost is over: the measurement that says whether the business exists."""
+    """A cross above cost is over: the measurement that says whether the business exists.
+
+    `moved_last` is the quote that moved last while it stood. `too_young`: its edge was large enough, and it
+    ended before it had stood long enough.
+    """
 
     symbol: Symbol
     buy_venue: Venue
@@ -58,3 +66,5 @@ class CrossEnded(Message):
     duration_ms: int
     peak_net_edge_krw: int
     peak_qty_shares: int
+    moved_last: MovedLast = MovedLast.UNKNOWN
+    too_young: bool = False

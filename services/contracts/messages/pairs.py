@@ -7,7 +7,7 @@ from pydantic import Field
 from services.contracts.envelope import Message
 from services.contracts.messages.intents import QuoteSeen
 from services.contracts.reasons import DenialReason
-from services.contracts.terms import Krw, Shares, Symbol, TradingDate, Venue
+from services.contracts.terms import Krw, MovedLast, Shares, Symbol, TradingDate, Venue
 
 
 class PairApproved(Message):
@@ -144,6 +144,8 @@ class ClipRecomputed(Message):
     """The executor looked at fresh quotes before a clip, and went on or stopped.
 
     `threshold_krw` is what the net edge of the clip had to reach, None where it was not computed.
+    `cross_age_ms` is how long the cross had stood in the executor's own books, `moved_last` the quote that
+    moved last there.
     """
 
     pair_id: str
@@ -157,3 +159,5 @@ class ClipRecomputed(Message):
     reason: str
     threshold_krw: int | None = None
     reference_hash: str = ""
+    cross_age_ms: int = 0
+    moved_last: MovedLast = MovedLast.UNKNOWN

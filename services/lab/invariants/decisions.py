@@ -26,6 +26,8 @@ def decisions_recompute(day: Record) -> Iterator[Found]:
         reference = references.get(intent.reference_hash)
         if reference is None or recomputed(intent, reference) != intent:
             yield f"intent {intent.intent_id} does not compute again"
+        elif intent.cross_age_ms < reference.threshold_of(intent.symbol, intent.moved_last).min_cross_ms:
+            yield f"intent {intent.intent_id} was spoken of a cross of {intent.cross_age_ms} ms"
         legs = intent.quote_a, intent.quote_b
         own_krw = _own_net_krw(day, intent.symbol, *legs, intent.qty_shares)
         if own_krw is not None and own_krw != intent.net_edge_krw:
@@ -118,8 +120,10 @@ def _clip_follows(day: Record, clip: ClipRecomputed, pair: PairApproved, referen
         own_krw = _own_net_krw(day, clip.symbol, clip.quote_buy, clip.quote_sell, qty_shares)
         if own_krw not in (None, clip.net_edge_krw):
             continue
-        row = reference.threshold_of(clip.symbol).of_part(qty_shares, pair.qty_shares)
-        pays = again.reaches(limits, row) and not again.beyond_ceiling(limits)
+        threshold = reference.threshold_of(clip.symbol, clip.moved_last)
+        part = threshold.of_part(qty_shares, pair.qty_shares)
+        pays = again.reaches(limits, part) and not again.beyond_ceiling(limits)
+        pays = pays and clip.cross_age_ms >= threshold.min_cross_ms
         if not clip.proceed or (pays and again.buy_price_worst_krw <= pair.buy_limit_krw):
             return True
     return False

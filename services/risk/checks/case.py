@@ -5,16 +5,21 @@ from dataclasses import dataclass
 from services.contracts.in_force import Reference
 from services.contracts.messages.intents import TradeIntent
 from services.contracts.reference import TradeCosts
-from services.contracts.terms import Side, Venue
+from services.contracts.terms import MovedLast, Side, Venue
+from services.contracts.threshold import Threshold
 from services.contracts.trading_limits import TradingLimits
 from services.market.books import Legs, legs_of
+from services.market.crossed_markets import age_and_mover
 from services.market.edge import Edge, executable_edge
 from services.risk.state import RiskState
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`legs` are risk's own newest books of the intent's direction, `edge` its size computed at them."""
+    """`legs` are risk's own newest books of the intent's direction, `edge` its size computed at them.
+
+    `cross_age_ms` and `moved_last` are of the cross in these books.
+    """
 
     state: RiskState
     intent: TradeIntent
@@ -22,6 +27,8 @@ class Case:
     costs: TradeCosts | None
     legs: Legs | None
     edge: Edge | None
+    cross_age_ms: int
+    moved_last: MovedLast
 
     @property
     def reference(self) -> Reference:
@@ -33,11 +40,12 @@ class Case:
     def limits(self) -> TradingLimits:
         return self.reference.limits
 
-    @property
-    def threshold_krw(self) -> int | None:
+    def threshold(self, moved_last: MovedLast) -> Threshold:
+        return self.reference.threshold_of(self.intent.symbol, moved_last)
+
+    def threshold_krw(self, moved_last: MovedLast) -> int | None:
         """What the edge has to reach; None where there is no edge."""
-        row = self.reference.threshold_of(self.intent.symbol)
-        return None if self.edge is None else self.edge.threshold_krw(self.limits, row)
+        return None if self.edge is None else self.edge.threshold_krw(self.limits, self.threshold(moved_last))
 
     @property
     def buy_venue(self) -> Venue:
@@ -70,4 +78,6 @@ def case_of(state: RiskState, intent: TradeIntent, now_ns: int) -> Case:
             costs, reference.limits, legs.buy_venue, legs.buy.quote.asks, legs.sell_venue,
             legs.sell.quote.bids, intent.qty_shares,
         )  # fmt: skip
-    return Case(state, intent, now_ns, costs, legs, fresh)
+    direction = (intent.symbol, intent.side_a.venue)
+    cross_age_ms, moved_last = age_and_mover(state.crossed, direction, now_ns)
+    return Case(state, intent, now_ns, costs, legs, fresh, cross_age_ms, moved_last)

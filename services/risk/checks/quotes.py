@@ -18,14 +18,36 @@ def skew(case: Case) -> str | None:
     return _ages(case) if _fault(case) is BookFault.SKEW else None
 
 
+def cross_age(case: Case) -> str | None:
+    """Both the intent and risk's own books must say that the cross has stood long enough."""
+    needed_ms = case.threshold(case.moved_last).min_cross_ms
+    said_ms, own_ms = case.intent.cross_age_ms, case.cross_age_ms
+    return (
+        f"age_ms={own_ms} intent_ms={said_ms} needed_ms={needed_ms}"
+        if min(said_ms, own_ms) < needed_ms
+        else None
+    )
+
+
 def edge_gone(case: Case) -> str | None:
     """Recomputed for the whole size from the freshest books."""
-    threshold_krw = case.threshold_krw
+    threshold_krw = case.threshold_krw(case.intent.moved_last)
     if case.edge is None or threshold_krw is None:
         return f"depth=thin qty={case.intent.qty_shares}"
     if case.edge.net_krw >= threshold_krw:
         return None
     return f"net_krw={case.edge.net_krw} threshold_krw={threshold_krw}"
+
+
+def moved_last(case: Case) -> str | None:
+    """The same by the side that moved last in risk's own books, where it is another than the intent's."""
+    threshold_krw = case.threshold_krw(case.moved_last)
+    if case.edge is None or threshold_krw is None or case.edge.net_krw >= threshold_krw:
+        return None
+    return (
+        f"moved_last={case.moved_last} intent={case.intent.moved_last} net_krw={case.edge.net_krw} "
+        f"threshold_krw={threshold_krw}"
+    )
 
 
 def sanity(case: Case) -> str | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from services.contracts.terms import GatewayMode, Market, OrderKind, TradingDate, Venue
+from services.contracts.threshold import ThresholdTable, row_lines
 from services.contracts.trading_limits import BufferRule, TradingLimits, limits_text
 from services.detector.settings import DetectorSettings
 from services.detector.shell import detector_service
@@ -29,6 +30,7 @@ from services.market.files import (
     MarketRules,
     load_listing,
     load_market,
+    load_toml,
 )
 from services.market.hoga import HogaTable
 from services.market.market_clock import DayPlan, compressed_day
@@ -147,8 +149,13 @@ class Desk:
         )
 
 
-def build_desk(config_dir: Path, rule: BufferRule = BufferRule.PLUS_EXPECTED_MISS) -> Desk:
-    """Read the configuration, for a desk under `rule`. Raises ConfigError."""
+def build_desk(
+    config_dir: Path, rule: BufferRule = BufferRule.PLUS_EXPECTED_MISS, min_cross_ms: int | None = None
+) -> Desk:
+    """Read the configuration, for a desk under `rule`. Raises ConfigError.
+
+    `min_cross_ms` replaces the least age of a cross that the default row asks for.
+    """
     home = Path(tempfile.mkdtemp(prefix="arb-virtual-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     listings = {LISTED: load_listing(config_dir)[:SYMBOLS], **BASKETS}
@@ -156,6 +163,9 @@ def build_desk(config_dir: Path, rule: BufferRule = BufferRule.PLUS_EXPECTED_MIS
         name: Basket(listing, _write_files(config_dir, home / name, listing, rule))
         for name, listing in listings.items()
     }
+    if min_cross_ms is not None:
+        for folder in (folder for basket in baskets.values() for folder in basket.files.values()):
+            _set_least_age(folder, min_cross_ms)
     gateway = GatewaySettings(
         mode=GatewayMode.SIMULATED, reconnect="in_process", account_quiet_ms=1_500, reconcile_open_s=5,
         book_levels=2, ack_timeout_ms=1_000, query_timeout_ms=1_500, login_retry_s=1, login_timeout_s=5,
@@ -163,6 +173,12 @@ def build_desk(config_dir: Path, rule: BufferRule = BufferRule.PLUS_EXPECTED_MIS
         nightly_cut_from=NIGHT[0], nightly_cut_to=NIGHT[1],
     )  # fmt: skip
     return Desk(load_market(config_dir), baskets, gateway)
+
+
+def _set_least_age(folder: Path, min_cross_ms: int) -> None:
+    row = load_toml(folder / THRESHOLD_FILE, ThresholdTable).default
+    lines = row_lines("default", row.model_copy(update={"min_cross_ms": min_cross_ms}))
+    (folder / THRESHOLD_FILE).write_text("\n".join(lines), encoding="utf-8")
 
 
 def _write_files(

@@ -3,7 +3,7 @@
 from services.contracts.measures import detector as m
 from services.contracts.measures.every import ORDER_PATH
 from services.contracts.messages.market_data import QuoteUpdated
-from services.contracts.terms import Venue
+from services.contracts.terms import MovedLast, Venue
 from services.detector.core import decide
 from services.detector.counts import counted
 from services.detector.gauges import readings
@@ -70,7 +70,7 @@ def test_a_cross_that_ended_is_counted_with_how_long_and_how_much() -> None:
     desk.see(*world.crossing(), at_ms=0)
     desk.see(quote(Venue.NXT, 69_900, 70_000), at_ms=1_500)
     assert desk.counted.of(m.CROSSES, SAMSUNG, Venue.KRX) == 1
-    assert desk.counted.each(m.CROSS_DURATION) == [1.5]
+    assert desk.counted.each(m.CROSS_DURATION, MovedLast.UNKNOWN) == [1.5]
     assert desk.counted.of(m.CROSS_PEAK) > 0
     assert desk.counted.of(m.CROSS_SIZE) > 0
     assert desk.shown(1_500).of(m.CROSSES_OPEN) == 0

@@ -24,6 +24,7 @@ from services.contracts.messages.venue_state import (
 from services.contracts.reference import CommissionRates, SymbolEntry, TradeCosts
 from services.contracts.step import Event, Received, Tick
 from services.contracts.terms import Market, SessionPhase, Symbol, TradingDate, Venue
+from services.contracts.threshold import SHIPPED_ROW, ThresholdTable
 from services.contracts.trading_limits import TradingLimits
 from services.market.files import HOGA_FILE, load_toml
 from services.market.hoga import HogaTable
@@ -33,6 +34,8 @@ DATE = TradingDate("2026-11-23")
 T0 = 1_795_400_000 * NS_PER_S
 SAMSUNG, HYNIX, OTHER_GROUP = Symbol("005930"), Symbol("000660"), Symbol("035420")
 LIMITS = TradingLimits(max_displayed_share_pct=100)
+AT_ONCE = ThresholdTable(default=SHIPPED_ROW.model_copy(update={"min_cross_ms": 0}))
+"""The shipped table, for a cross that need not have stood."""
 
 _numbers = count(1)
 
@@ -64,7 +67,9 @@ def costs(date: TradingDate = DATE) -> dict[Market, TradeCosts]:
 
 
 def reference(limits: TradingLimits = LIMITS, **changes: Any) -> Reference:
-    values: dict[str, Any] = {"trading_date": DATE, "symbols": SYMBOLS, "costs": costs(), "limits": limits}
+    values: dict[str, Any] = {
+        "trading_date": DATE, "symbols": SYMBOLS, "costs": costs(), "limits": limits, "threshold": AT_ONCE,
+    }  # fmt: skip
     return Reference(**{**values, **changes})
 
 

@@ -35,6 +35,7 @@ from services.executor.state import ExecutorState
 from services.market.files import HOGA_FILE, load_toml
 from services.market.hoga import HogaTable
 from services.runtime.parts import changed_parts, restore
+from tests.unit.detector.world import AT_ONCE
 
 BID = 99_900
 SYMBOL, OTHER = "005930", "000660"
@@ -108,7 +109,7 @@ class Desk:
     def open_day(self, state: TradingState = TradingState.ARMED) -> "Desk":
         reference = Reference(
             trading_date=DATE, symbols=(_entry(SYMBOL), _entry(OTHER)), costs={Market.KOSPI: COSTS},
-            limits=self.limits,
+            limits=self.limits, threshold=AT_ONCE,
         )  # fmt: skip
         self.hear(ReferencePublished(reference=reference, reference_hash="h", by="risk", reason="start"))
         self.hear(ConnectionChanged(state=ConnectionState.READY, connection_epoch=1, planned=False))

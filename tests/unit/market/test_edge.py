@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.contracts.reference import CommissionRates, TradeCosts
-from services.contracts.terms import Market, TradingDate, Venue
+from services.contracts.terms import Market, MovedLast, TradingDate, Venue
 from services.contracts.threshold import SHIPPED_ROW
 from services.contracts.trading_limits import BufferRule, TradingLimits
 from services.market.edge import Levels, best_edge, clip_allowed, edge, threshold_krw, walk
@@ -20,6 +20,7 @@ COSTS = TradeCosts(
 )
 LIMITS = TradingLimits(max_pair_shares=500, clip_shares=10, max_displayed_share_pct=100)
 GROSS_RULE = BufferRule.MAX_OF_COST_PLUS_BP_AND_TICK
+SHIPPED = SHIPPED_ROW.at(MovedLast.UNKNOWN)
 NET_RULE = BufferRule.COST_PLUS_MAX_OF_BP_AND_TICK
 
 
@@ -61,15 +62,15 @@ def test_a_book_too_thin_has_no_edge() -> None:
 def test_both_readings_of_the_buffer_rule() -> None:
     gross, net = (LIMITS.model_copy(update={"buffer_rule": rule}) for rule in (GROSS_RULE, NET_RULE))
     # Ten shares at 70,000: buffer 1 bp = 70 KRW, ticks 10 x 100 = 1,000 KRW.
-    assert threshold_krw(gross, 70_000, 100, 10, 1_600, SHIPPED_ROW) == 70
-    assert threshold_krw(gross, 70_000, 100, 10, 400, SHIPPED_ROW) == 600
-    assert threshold_krw(net, 70_000, 100, 10, 1_600, SHIPPED_ROW) == 1_000
-    assert threshold_krw(net, 1_900_000, 1_000, 1, 4_000, SHIPPED_ROW) == 1_000
+    assert threshold_krw(gross, 70_000, 100, 10, 1_600, SHIPPED) == 70
+    assert threshold_krw(gross, 70_000, 100, 10, 400, SHIPPED) == 600
+    assert threshold_krw(net, 70_000, 100, 10, 1_600, SHIPPED) == 1_000
+    assert threshold_krw(net, 1_900_000, 1_000, 1, 4_000, SHIPPED) == 1_000
 
 
 def test_the_buffer_is_rounded_up() -> None:
     limits = LIMITS.model_copy(update={"buffer_rule": GROSS_RULE})
-    assert threshold_krw(limits, 70_001, 100, 1, 1_000, SHIPPED_ROW) == 8
+    assert threshold_krw(limits, 70_001, 100, 1, 1_000, SHIPPED) == 8
 
 
 @given(book_sides(upwards=True), st.integers(1, 400))
@@ -96,7 +97,7 @@ def test_a_best_edge_stays_within_every_limit(asks: Levels, bids: Levels, pct: i
     limits = LIMITS.model_copy(
         update={"max_displayed_share_pct": pct, "max_pair_shares": pair, "max_exposure_symbol_krw": 2_000_000}
     )
-    best = best_edge(COSTS, limits, Venue.KRX, asks, Venue.NXT, bids, SHIPPED_ROW)
+    best = best_edge(COSTS, limits, Venue.KRX, asks, Venue.NXT, bids, SHIPPED)
     if best is None:
         return
     displayed = min(sum(size for _, size in side) for side in (asks, bids))
@@ -106,23 +107,23 @@ def test_a_best_edge_stays_within_every_limit(asks: Levels, bids: Levels, pct: i
 
 
 def test_books_that_do_not_cross_have_no_best_edge() -> None:
-    assert best_edge(COSTS, LIMITS, Venue.KRX, ((70_000, 5),), Venue.NXT, ((70_000, 5),), SHIPPED_ROW) is None
-    assert best_edge(COSTS, LIMITS, Venue.KRX, (), Venue.NXT, ((70_000, 5),), SHIPPED_ROW) is None
+    assert best_edge(COSTS, LIMITS, Venue.KRX, ((70_000, 5),), Venue.NXT, ((70_000, 5),), SHIPPED) is None
+    assert best_edge(COSTS, LIMITS, Venue.KRX, (), Venue.NXT, ((70_000, 5),), SHIPPED) is None
 
 
 def test_a_size_that_reaches_its_threshold_goes_before_a_larger_one_that_does_not() -> None:
     limits = LIMITS.model_copy(update={"buffer_rule": NET_RULE})
     # One share earns 438, the next 49 of them 38 each: less than the tick of 100 that they must earn.
     best = best_edge(
-        COSTS, limits, Venue.KRX, ((70_000, 1), (70_400, 49)), Venue.NXT, ((70_600, 50),), SHIPPED_ROW
+        COSTS, limits, Venue.KRX, ((70_000, 1), (70_400, 49)), Venue.NXT, ((70_600, 50),), SHIPPED
     )
     every = [
         found
         for qty in range(1, 51)
         if (found := edge(COSTS, Venue.KRX, ((70_000, 1), (70_400, 49)), Venue.NXT, ((70_600, 50),), qty))
     ]
-    assert best is not None and best.reaches(limits, SHIPPED_ROW) and best.qty_shares < 50
-    assert best.net_krw < every[-1].net_krw and not every[-1].reaches(limits, SHIPPED_ROW)
+    assert best is not None and best.reaches(limits, SHIPPED) and best.qty_shares < 50
+    assert best.net_krw < every[-1].net_krw and not every[-1].reaches(limits, SHIPPED)
 
 
 @given(st.integers(1, 3_000_000), st.integers(1, 50))

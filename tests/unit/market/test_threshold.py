@@ -6,10 +6,20 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from services.contracts.in_force import Reference
-from services.contracts.terms import Symbol, Venue
-from services.contracts.threshold import SHIPPED_ROW, SHIPPED_TABLE, Basis, ThresholdRow, ThresholdTable
+from services.contracts.terms import MovedLast, Symbol, Venue
+from services.contracts.threshold import (
+    MIN_CROSS_MS_MAX,
+    SHIPPED_ROW,
+    SHIPPED_TABLE,
+    Basis,
+    MissFigures,
+    Threshold,
+    ThresholdRow,
+    ThresholdTable,
+)
 from services.contracts.tick_grid import SHARE_TICKS
 from services.contracts.trading_limits import BufferRule, TradingLimits
 from services.market.edge import best_edge, countable, edge, executable_edge, shares_allowed
@@ -26,15 +36,26 @@ PRICES = st.integers(1, 2_600).map(lambda ticks: SHARE_TICKS.step(1_000, ticks))
 SIZES = st.integers(1, 500)
 
 
-def row(miss_rate: str = "0.15", loss_bps: str = "40", floor_krw: int = 0) -> ThresholdRow:
+def row(
+    miss_rate: str = "0.15", loss_bps: str = "40", floor_krw: int = 0, *, bid: str = "", min_cross_ms: int = 0
+) -> ThresholdRow:
+    """`miss_rate` where the ask moved last, `bid` where the bid did, the same where it is not given."""
+    sides = (
+        MissFigures(miss_rate=Decimal(r), loss_bps=Decimal(loss_bps)) for r in (miss_rate, bid or miss_rate)
+    )
+    ask_moved_last, bid_moved_last = sides
     return ThresholdRow(
-        miss_rate=Decimal(miss_rate), loss_bps=Decimal(loss_bps), floor_krw=floor_krw,
-        basis=Basis.RECORDED, source="the test",
+        min_cross_ms=min_cross_ms, ask_moved_last=ask_moved_last, bid_moved_last=bid_moved_last,
+        floor_krw=floor_krw, basis=Basis.RECORDED, source="the test",
     )  # fmt: skip
 
 
+def needs(miss_rate: str = "0.15", loss_bps: str = "40", floor_krw: int = 0) -> Threshold:
+    return row(miss_rate, loss_bps, floor_krw).at(MovedLast.ASK)
+
+
 ROWS = st.builds(
-    lambda rate, loss, floor: row(f"0.{rate:04}", f"{loss / 100}", floor),
+    lambda rate, loss, floor: needs(f"0.{rate:04}", f"{loss / 100}", floor),
     st.integers(0, 9_999), st.integers(0, 20_000), st.integers(0, 3_000),
 )  # fmt: skip
 
@@ -43,9 +64,7 @@ def limits(rule: BufferRule = WITH_MISS, **changes: int) -> TradingLimits:
     return LIMITS.model_copy(update={"buffer_rule": rule, **changes})
 
 
-def threshold_krw(
-    allowed: TradingLimits, price_krw: int, qty: int, cost_krw: int, found: ThresholdRow
-) -> int:
+def threshold_krw(allowed: TradingLimits, price_krw: int, qty: int, cost_krw: int, found: Threshold) -> int:
     return threshold_of_tick(allowed, price_krw, SHARE_TICKS.size(price_krw), qty, cost_krw, found)
 
 
@@ -55,20 +74,20 @@ def cost_of(price_krw: int, qty: int) -> int:
 
 def test_expected_miss_is_added_to_the_plain_rule_and_rounded_up_once() -> None:
     # Ten shares at 70,010: 1 bp is 70.01 KRW, 15 % of 40 bps is 420.06 KRW.
-    assert threshold_krw(limits(), 70_010, 10, 1_600, row()) == 491
-    assert threshold_krw(limits(), 70_010, 10, 400, row()) == 1_021  # one tick less cost is 600
-    assert threshold_krw(limits(), 70_010, 10, 1_600, row(floor_krw=500)) == 500
-    assert threshold_krw(limits(PLAIN), 70_010, 10, 1_600, row()) == 71
-    assert threshold_krw(limits(BufferRule.COST_PLUS_MAX_OF_BP_AND_TICK), 70_010, 10, 1_600, row()) == 1_000
+    assert threshold_krw(limits(), 70_010, 10, 1_600, needs()) == 491
+    assert threshold_krw(limits(), 70_010, 10, 400, needs()) == 1_021  # one tick less cost is 600
+    assert threshold_krw(limits(), 70_010, 10, 1_600, needs(floor_krw=500)) == 500
+    assert threshold_krw(limits(PLAIN), 70_010, 10, 1_600, needs()) == 71
+    assert threshold_krw(limits(BufferRule.COST_PLUS_MAX_OF_BP_AND_TICK), 70_010, 10, 1_600, needs()) == 1_000
 
 
 @given(RULES, PRICES, SIZES, ROWS, st.integers(0, 100), st.integers(0, 10_000))
 def test_threshold_is_the_least_whole_won_that_the_rule_allows(
-    rule: BufferRule, price: int, qty: int, found: ThresholdRow, bps: int, cost: int
+    rule: BufferRule, price: int, qty: int, found: Threshold, bps: int, cost: int
 ) -> None:
     amount, ticks = price * qty, SHARE_TICKS.size(price) * qty
     buffer = Fraction(amount * bps, 10_000)
-    miss = Fraction(found.miss_rate) * Fraction(found.loss_bps) * amount / 10_000
+    miss = Fraction(found.miss.miss_rate) * Fraction(found.miss.loss_bps) * amount / 10_000
     exact = {
         PLAIN: max(buffer, Fraction(ticks - cost)),
         BufferRule.COST_PLUS_MAX_OF_BP_AND_TICK: max(buffer, Fraction(ticks)),
@@ -80,17 +99,17 @@ def test_threshold_is_the_least_whole_won_that_the_rule_allows(
 
 @given(PRICES, SIZES, ROWS)
 def test_threshold_is_never_below_the_plain_rule_and_equals_it_without_misses(
-    price: int, qty: int, found: ThresholdRow
+    price: int, qty: int, found: Threshold
 ) -> None:
     cost = cost_of(price, qty)
     plain = threshold_krw(limits(PLAIN), price, qty, cost, found)
     assert threshold_krw(limits(), price, qty, cost, found) >= max(plain, found.floor_krw)
-    assert threshold_krw(limits(), price, qty, cost, row("0", "0")) == plain
+    assert threshold_krw(limits(), price, qty, cost, needs("0", "0")) == plain
 
 
 @given(RULES, PRICES, SIZES, ROWS)
 def test_needed_gross_edge_grows_with_price_and_with_size(
-    rule: BufferRule, price: int, qty: int, found: ThresholdRow
+    rule: BufferRule, price: int, qty: int, found: Threshold
 ) -> None:
     """The gross edge is what a book shows: the threshold and the cost that was taken off it."""
 
@@ -105,9 +124,9 @@ def test_needed_gross_edge_grows_with_price_and_with_size(
 def test_sell_price_decides_the_tick_at_the_edge_of_a_band() -> None:
     net_rule = limits(BufferRule.COST_PLUS_MAX_OF_BP_AND_TICK)
     found = edge(COSTS, Venue.KRX, ((199_000, 9),), Venue.NXT, ((200_500, 9),), 2)
-    assert found is not None and found.threshold_krw(net_rule, row()) == 2 * 500
+    assert found is not None and found.threshold_krw(net_rule, needs()) == 2 * 500
     wide = net_rule.model_copy(update={"buffer_bps": 100})
-    assert found.threshold_krw(wide, row()) == 2 * 2_005, "the buffer too is of the dearer price"
+    assert found.threshold_krw(wide, needs()) == 2 * 2_005, "the buffer too is of the dearer price"
 
 
 @settings(max_examples=60)
@@ -116,7 +135,7 @@ def test_best_edge_is_the_best_of_every_size(
     asks: tuple[tuple[int, int], ...],
     bids: tuple[tuple[int, int], ...],
     rule: BufferRule,
-    found: ThresholdRow,
+    found: Threshold,
     pct: int,
 ) -> None:
     allowed = limits(rule, max_displayed_share_pct=pct, max_pair_shares=80)
@@ -145,7 +164,7 @@ def test_size_between_two_levels_is_found(
 ) -> None:
     rule = PLAIN if shares == 50 else BufferRule.COST_PLUS_MAX_OF_BP_AND_TICK
     allowed = limits(rule, max_displayed_share_pct=pct, max_pair_shares=50)
-    best = best_edge(COSTS, allowed, Venue.KRX, asks, Venue.NXT, bids, row())
+    best = best_edge(COSTS, allowed, Venue.KRX, asks, Venue.NXT, bids, needs())
     assert best is not None and best.qty_shares == shares
 
 
@@ -156,7 +175,7 @@ def test_size_between_two_levels_is_found(
     st.integers(1, 40),
     ROWS,
 )
-def test_pair_that_pays_pays_in_each_of_its_clips(bid: int, qty: int, clip: int, found: ThresholdRow) -> None:
+def test_pair_that_pays_pays_in_each_of_its_clips(bid: int, qty: int, clip: int, found: Threshold) -> None:
     """Else risk would approve a pair whose first clip the executor refuses at the same books."""
     whole = executable_edge(COSTS, limits(), Venue.KRX, ((70_000, 99),), Venue.NXT, ((bid, 99),), qty)
     assert whole is not None
@@ -176,7 +195,7 @@ def test_one_share_at_best_trades_one(pct: int, behind: tuple[tuple[int, int], .
     """Whatever stands behind it does not cross: the one share must not be rounded away."""
     allowed = limits(max_displayed_share_pct=pct)
     bids = ((70_500, 1), *behind)
-    best = best_edge(COSTS, allowed, Venue.KRX, ((70_000, 1), (70_600, 90)), Venue.NXT, bids, row())
+    best = best_edge(COSTS, allowed, Venue.KRX, ((70_000, 1), (70_600, 90)), Venue.NXT, bids, needs())
     assert best is not None and best.qty_shares == 1
     assert (best.buy_price_worst_krw, best.sell_price_worst_krw) == (70_000, 70_500)
 
@@ -197,7 +216,7 @@ def test_what_may_be_counted_on_is_a_share_of_what_is_displayed_and_one(
 
 def test_symbol_without_a_row_has_the_default() -> None:
     table = ThresholdTable(default=row(), symbol={Symbol("005930"): row("0.05")})
-    assert table.row_of(Symbol("005930")).miss_rate == Decimal("0.05")
+    assert table.row_of(Symbol("005930")) == row("0.05")
     assert table.row_of(Symbol("000660")) == row()
 
 
@@ -224,6 +243,10 @@ def test_shipped_table_is_what_the_code_falls_back_to_and_says_that_it_is_simula
         ({}, {"default": row("0.20"), "005930": row()}, []),
         ({}, {"005930": row(loss_bps="39")}, ["005930"]),
         ({"005930": row("0.3")}, {}, ["005930"]),
+        ({}, {"default": row(bid="0.14")}, ["default"]),
+        ({}, {"default": row("0.14", bid="0.30")}, ["default"]),
+        ({"default": row(min_cross_ms=300)}, {"default": row("0.9", min_cross_ms=299)}, ["default"]),
+        ({}, {"default": row(bid="0.30", min_cross_ms=300)}, []),
         ({"005930": row(floor_krw=50)}, {"default": row("0.9"), "005930": row("0.9")}, ["005930"]),
     ],
 )  # fmt: skip
@@ -235,3 +258,34 @@ def test_table_that_lets_a_smaller_edge_pass_names_the_rows(
         return ThresholdTable(default=rows.get("default", row()), symbol=symbols)
 
     assert [name for name, _, _ in table(after).looser_than(table(before))] == looser
+
+
+# -- the side that moved last, and tables of an older build ------------------------------------
+
+
+def test_mover_decides_the_figures_and_an_unknown_one_has_the_dearer() -> None:
+    found = row("0.30", bid="0.05", min_cross_ms=300)
+    ask, bid, unknown = (found.at(moved_last) for moved_last in MovedLast)
+    assert (ask.miss.miss_rate, bid.miss.miss_rate) == (Decimal("0.30"), Decimal("0.05"))
+    assert unknown == ask and ask.min_cross_ms == 300
+    assert row("0.05", bid="0.30").at(MovedLast.UNKNOWN).miss.miss_rate == Decimal("0.30")
+
+
+OLD_ROW = {"miss_rate": "0.15", "loss_bps": "32", "floor_krw": 10, "basis": "simulated", "source": "days"}
+
+
+def test_file_of_an_older_build_is_refused_and_says_how_to_mend_it() -> None:
+    with pytest.raises(ValidationError, match=r"write ask_moved_last = .* and min_cross_ms"):
+        ThresholdTable.model_validate({"default": OLD_ROW})
+
+
+def test_published_table_of_an_older_build_allows_no_cross_that_is_young() -> None:
+    """A restart after an upgrade reads what was stored: the old figures for both sides, and a strict age."""
+    old = world.reference().model_dump(mode="json")
+    old["threshold"] = {"default": OLD_ROW, "symbol": {"005930": {**OLD_ROW, "miss_rate": "0.5"}}}
+    table = Reference.model_validate(old).threshold
+    assert {name: found.min_cross_ms for name, found in table.rows.items()} == {
+        "default": MIN_CROSS_MS_MAX, "005930": MIN_CROSS_MS_MAX,
+    }  # fmt: skip
+    for moved_last in MovedLast:
+        assert table.row_of(Symbol("005930")).at(moved_last).miss.miss_rate == Decimal("0.5")

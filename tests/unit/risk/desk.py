@@ -90,7 +90,7 @@ def of(messages: Iterable[Message], kind: type[M]) -> list[M]:
 def files(limits: TradingLimits = world.LIMITS, **changes: Any) -> FilesRead:
     values: dict[str, Any] = {
         "trading_date": DATE, "symbols": world.SYMBOLS, "costs": world.costs(), "limits": limits,
-        "by": "risk", "reason": "files",
+        "by": "risk", "reason": "files", "threshold": world.AT_ONCE,
     }  # fmt: skip
     return FilesRead(**{**values, **changes})
 

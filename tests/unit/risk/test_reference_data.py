@@ -297,7 +297,12 @@ def test_a_request_is_served_once_and_at_once(folder: Path) -> None:
         ("symbol_map.csv", "KRX_code,name\n", ("symbol_map.csv", "line 1")),
         ("costs.toml", "covered_from = 2023-01-02\n", ("costs.toml", "covered_through")),
         ("threshold.toml", "", ("threshold.toml", "default", "missing")),
-        ("threshold.toml", "[default]\nmiss_rate = 15\n", ("threshold.toml", "default.miss_rate", "0.15")),
+        (
+            "threshold.toml",
+            "[default]\nask_moved_last.miss_rate = 15\n",
+            ("ask_moved_last.miss_rate", "0.15"),
+        ),
+        ("threshold.toml", "[default]\nmiss_rate = 0.15\n", ("default", "bid_moved_last", "min_cross_ms")),
         ("threshold.toml", "[default]\nfloor_krw = true\n", ("threshold.toml", "default.floor_krw")),
         ("threshold.toml", "[symbol.5930]\nloss_bps = 3\n", ("threshold.toml", "'5930'", "[symbol.005930]")),
         ("threshold.toml", "[symbol.005930]\nloss_bp = 3\n", ("symbol.005930.loss_bp", "unknown")),

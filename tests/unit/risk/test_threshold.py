@@ -13,7 +13,7 @@ from services.contracts.messages.control import (
 from services.contracts.messages.pairs import PairApproved, PairDenied
 from services.contracts.reasons import DenialReason
 from services.contracts.terms import GatewayMode, TradingState
-from services.contracts.threshold import Basis, ThresholdRow, ThresholdTable
+from services.contracts.threshold import Basis, MissFigures, ThresholdRow, ThresholdTable
 from services.risk.core import decide
 from services.runtime.parts import changed_parts, restore
 from tests.unit.detector import world
@@ -24,9 +24,10 @@ from tests.unit.risk.test_proposals import change, confirm
 
 def table(miss_rate: str = "0.15", loss_bps: int = 45, floor_krw: int = 10, **rows: str) -> ThresholdTable:
     def row(rate: str) -> ThresholdRow:
+        miss = MissFigures(miss_rate=Decimal(rate), loss_bps=Decimal(loss_bps))
         return ThresholdRow(
-            miss_rate=Decimal(rate), loss_bps=Decimal(loss_bps), floor_krw=floor_krw, basis=Basis.RECORDED,
-            source="forty days",
+            min_cross_ms=0, ask_moved_last=miss, bid_moved_last=miss, floor_krw=floor_krw,
+            basis=Basis.RECORDED, source="forty days",
         )  # fmt: skip
 
     symbols = {symbol: row(rate) for symbol, rate in rows.items()}

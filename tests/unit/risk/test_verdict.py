@@ -1,6 +1,7 @@
 """One verdict for each intent: every reason of the closed list, and the approval itself."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from services.contracts.messages.orders import ForeignOrderSeen
 from services.contracts.messages.pairs import PairApproved, PairDenied, ResidualMarked, StrandReason
 from services.contracts.messages.venue_state import ConnectionState, HaltKind, PriceBand, SymbolHaltChanged
 from services.contracts.reasons import DenialReason
-from services.contracts.terms import Latch, SessionPhase, Side, Symbol, TradingState, Venue
+from services.contracts.terms import Latch, MovedLast, SessionPhase, Side, Symbol, TradingState, Venue
+from services.contracts.threshold import MissFigures, ThresholdTable
 from services.risk.checks.order import CHECKS
 from tests.unit.detector import world
 from tests.unit.detector.world import HYNIX, OTHER_GROUP, SAMSUNG, ms, quote
@@ -21,6 +23,13 @@ from tests.unit.risk import desk as d
 from tests.unit.risk.desk import Desk, account, armed, ask, closed, facts, filled, heartbeat, intent, leg
 
 Made = tuple[Desk, TradeIntent]
+
+
+DEAR_BID = {
+    "ask_moved_last": MissFigures(miss_rate=Decimal(0), loss_bps=Decimal(0)),
+    "bid_moved_last": MissFigures(miss_rate=Decimal("0.9"), loss_bps=Decimal(100)),
+}  # fmt: skip
+"""A cross of 48 bps pays where the ask moved last, and nowhere else."""
 
 
 def made(desk: Desk, **changes: Any) -> Made:
@@ -208,6 +217,10 @@ CASES: dict[tuple[DenialReason, str], Callable[[], Made]] = {
     (DenialReason.EDGE_GONE, "bid fell"): lambda: sell_book(70_100),
     (DenialReason.EDGE_GONE, "pays its costs but not the buffer"): lambda: after(buffer_bps=60),
     (DenialReason.EDGE_GONE, "depth is gone"): lambda: sell_book(70_500, qty=2),
+    (DenialReason.CROSS_AGE, "in risk's own books"): lambda: under({"min_cross_ms": 11}, cross_age_ms=400),
+    (DenialReason.CROSS_AGE, "as the intent says"): lambda: under({"min_cross_ms": 10}, cross_age_ms=9),
+    (DenialReason.MOVED_LAST, "risk saw no ask move"): lambda: under(DEAR_BID, moved_last=MovedLast.ASK),
+    (DenialReason.EDGE_GONE, "by the side of the intent"): lambda: under(DEAR_BID, moved_last=MovedLast.BID),
     (DenialReason.SANITY_CEILING, "too good"): lambda: sell_book(80_000),
     (DenialReason.COLLAR, "above the band"): lambda: after(
         world.facts(bands={SAMSUNG: BAND})
@@ -246,6 +259,14 @@ CASES: dict[tuple[DenialReason, str], Callable[[], Made]] = {
 
 LATER = {(DenialReason.STALE_QUOTE, "old"): 1_100, (DenialReason.QUOTE_SKEW, "apart in time"): 1_800}
 """When the cases of age are asked, ms of the morning."""
+
+
+def under(row: dict[str, Any], **changes: Any) -> Made:
+    """A desk with another default row of the threshold table. Its cross stands since 0 ms."""
+    desk, table = armed(), ThresholdTable(default=world.AT_ONCE.default.model_copy(update=row))
+    asks = (ask(TradingState.DISARMED), d.files(threshold=table), ask(TradingState.ARMED))
+    desk.tell(*asks)
+    return made(desk, **changes)
 
 
 def after_unknown() -> Made:
