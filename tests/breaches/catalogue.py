@@ -273,7 +273,7 @@ BREACHES: tuple[Planted, ...] = (
     Planted("exits_get_no_room", _exits_get_no_room, "I12", "owed"),
     Planted("entries_leave_late", _entries_leave_late, "I12", "after its arrival"),
     Planted("gateway_counts_no_calls", _counts_no_calls, "I8", "rate"),
-    Planted("executor_sells_below_break_even", _sells_below_break_even, "I13", "beyond"),
+    Planted("executor_sells_below_break_even", _sells_below_break_even, "I13", "beyond", 2),
     Planted("liquidation_begins_at_the_bid", _begins_at_the_bid, "I13", "beyond", faults=FADES),
     Planted("detector_deaf_to_a_symbol", _deaf_to_a_symbol, "I16", "000660"),
     Planted("risk_denies_everything", _denies_everything, "I16", "nothing was sent"),
@@ -291,6 +291,6 @@ BREACHES: tuple[Planted, ...] = (
     Planted("risk_forgets_self_cross", _risk_without("self_cross"), "I15", "a sell of a closed pair works"),
     Planted("sells_beside_an_unknown_sell", _sells_beside_an_unknown_sell, "I15", "beside an unknown one", 2,
             SILENT),
-    Planted("cancels_without_a_token", _cancels_without_a_token, "I15", "after five orders", faults=RESTING),
+    Planted("cancels_without_a_token", _cancels_without_a_token, "I15", "after five orders", 3, RESTING),
     Planted("entries_beyond_the_lease", _keeps_entries_beyond_the_lease, "I15", "after the lease"),
 )  # fmt: skip

@@ -28,7 +28,7 @@ def desk() -> Desk:
     return build_desk(CONFIG)
 
 
-SEEDS = (*range(1, 8), 9, 10, 12, 15, 20, 36)
+SEEDS = (*range(1, 6), 9, 10, 11, 14, 15, 23, 30, 44)
 """Few days in which every kind of fault strikes."""
 ALONE = frozenset({"cancel_reject", "refusal_shows_rest"})
 """Too rare for so few days: `test_single_faults` has days with one of them."""
@@ -54,8 +54,9 @@ class Counted:
 
 @pytest.fixture(scope="module")
 def calm(desk: Desk) -> Counted:
-    """Of a seed in which an order is cancelled too."""
-    day, counters = VirtualDay(desk, 2, CALM), Counter[str]()
+    """Of a day in which orders are cancelled too, as NXT takes no IOC."""
+    resting = replace(CALM, terms=replace(CALM.terms, nxt_takes_ioc=False))
+    day, counters = VirtualDay(desk, 2, resting), Counter[str]()
 
     def counting(service: Service[Any]) -> Service[Any]:
         def decide(state: Any, event: Event) -> Step[Any]:
@@ -98,7 +99,8 @@ def test_board_report_metrics_alerts_and_broker_count_a_day_alike(calm: Counted)
     assert (risk.intents, risk.approvals) == (figures.intents, len(figures.approved))
     assert risk.denials == dict(figures.denials)
     orders, cancels = len(figures.orders), gateway.order_calls - gateway.orders_sent
-    assert risk.orders == gateway.orders_sent == orders == len(calm.day.witness.orders())
+    placed = [order for order in calm.day.witness.orders() if order.action == "new"]
+    assert risk.orders == gateway.orders_sent == orders == len(placed)
     assert cancels > 0, "a cancel is a call and no order"
     books = calm.day.witness.truth
     assert gateway.order_calls == books.orders_admitted

@@ -43,7 +43,7 @@ def run(desk: Desk, seed: int, faults: object = CALM) -> VirtualDay:
 
 
 def test_the_after_market_is_traded_once_its_codes_are_known(tmp_path: Path) -> None:
-    day = run(after_market(tmp_path, codes=True), 1)
+    day = run(after_market(tmp_path, codes=True), 2)
     evening_ns = day.plan.wall_ns(AFTER_MARKET_NS)
     evening = {p.pair_id for p in day.witness.ever(PairApproved) if p.expires_at_ns > evening_ns}
     assert any(pair.pair_id in evening and pair.trip for pair in day.witness.of(PairClosed))
