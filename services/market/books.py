@@ -73,7 +73,22 @@ def with_book(books: Books, book: QuoteSeen, ticks: TickGrid, band: PriceBand | 
     if known is not None and _order(book) < _order(known):
         return books
     quote = sound(book.quote, ticks, band)
-    return {**books, key: book if quote is book.quote else book.model_copy(update={"quote": quote})}
+    return {**books, key: book.model_copy(update={"quote": quote, **_moves(known, quote, book.ts_event_ns)})}
+
+
+def _moves(known: QuoteSeen | None, quote: QuoteUpdated, at_ns: int) -> dict[str, int]:
+    """Since when both best prices stand. The first book of a connection counts as a move of both."""
+    if known is None or known.quote.connection_epoch != quote.connection_epoch:
+        return {"ask_moved_ns": at_ns, "bid_moved_ns": at_ns}
+    before = known.quote
+    return {
+        "ask_moved_ns": known.ask_moved_ns if _best(before.asks) == _best(quote.asks) else at_ns,
+        "bid_moved_ns": known.bid_moved_ns if _best(before.bids) == _best(quote.bids) else at_ns,
+    }
+
+
+def _best(levels: Levels) -> int | None:
+    return levels[0][0] if levels else None
 
 
 def sound(quote: QuoteUpdated, ticks: TickGrid, band: PriceBand | None = None) -> QuoteUpdated:

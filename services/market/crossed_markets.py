@@ -133,8 +133,9 @@ def _after_move(
     costs = reference.costs_of(frame.quote.symbol)
     if costs is None or _pays(earlier, costs):
         return _unwitnessed(at_ns, now_ns)
-    since_ns = max(at_ns, other.ts_event_ns)
-    return CrossedMarket(since_ns, side if at_ns > other.ts_event_ns else MovedLast.UNKNOWN, since_ns)
+    other_ns = other.bid_moved_ns if side is MovedLast.ASK else other.ask_moved_ns
+    moved_last = side if at_ns > other_ns else MovedLast.UNKNOWN
+    return CrossedMarket(max(at_ns, other.ts_event_ns), moved_last, max(at_ns, other_ns))
 
 
 def _unwitnessed(at_ns: int, now_ns: int) -> CrossedMarket:

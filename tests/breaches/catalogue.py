@@ -245,6 +245,11 @@ def _sells_beside_an_unknown_sell(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(OrderTable, "sellable_shares", forgetful)
 
 
+def _speaks_at_first_sight(patch: pytest.MonkeyPatch) -> None:
+    made = detector.intent_of
+    patch.setattr(detector, "intent_of", lambda *given: made(*given).model_copy(update={"cross_age_ms": 0}))
+
+
 def _cancels_without_a_token(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(order_desk, "_no_token", lambda turn: False)
 
@@ -273,6 +278,7 @@ BREACHES: tuple[Planted, ...] = (
     Planted("exits_get_no_room", _exits_get_no_room, "I12", "owed"),
     Planted("entries_leave_late", _entries_leave_late, "I12", "after its arrival"),
     Planted("gateway_counts_no_calls", _counts_no_calls, "I8", "rate"),
+    Planted("detector_speaks_at_first_sight", _speaks_at_first_sight, "I11", "a cross of 0 ms"),
     Planted("executor_sells_below_break_even", _sells_below_break_even, "I13", "beyond", 2),
     Planted("liquidation_begins_at_the_bid", _begins_at_the_bid, "I13", "beyond", faults=FADES),
     Planted("detector_deaf_to_a_symbol", _deaf_to_a_symbol, "I16", "000660"),

@@ -16,11 +16,17 @@ class IntentLeg(Part):
 
 
 class QuoteSeen(Part):
-    """A quote as the detector had it, with the message that carried it and when it happened."""
+    """A quote as the detector had it, with the message that carried it and when it happened.
+
+    `ask_moved_ns` and `bid_moved_ns` are the times of the frames since which its reader has seen the best ask
+    and the best bid at this price; 0 where the reader did not say.
+    """
 
     message_id: str
     ts_event_ns: int
     quote: QuoteUpdated
+    ask_moved_ns: int = 0
+    bid_moved_ns: int = 0
 
 
 class TradeIntent(Message):

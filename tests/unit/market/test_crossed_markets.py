@@ -102,6 +102,13 @@ def test_bid_that_follows_the_ask_down_has_not_moved_last() -> None:
     assert market.at(300) == (200, MovedLast.ASK)
 
 
+def test_quote_that_is_told_again_at_the_same_time_has_not_moved() -> None:
+    market = level().see(quote(KRX, 69_900, 70_000), 100).see(quote(NXT, 70_500, 70_600), 100)
+    assert market.at(400) == (300, MovedLast.BID)
+    both = level().see(quote(KRX, 69_800, 69_900), 100).see(quote(NXT, 70_500, 70_600), 100)
+    assert both.at(400) == (300, MovedLast.UNKNOWN)
+
+
 def test_two_quotes_that_move_at_one_time_leave_the_mover_unknown() -> None:
     market = crossed().see(quote(KRX, 69_700, 69_800), 100)
     assert market.at(400) == (300, MovedLast.UNKNOWN)
