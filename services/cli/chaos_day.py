@@ -20,7 +20,7 @@ import redis
 from services.cli import chaos_operator
 from services.cli.board import BOARD_KEYS, Board, seen
 from services.cli.chaos_faults import FaultDesk
-from services.cli.chaos_judge import DayVerdict, Truth, judge
+from services.cli.chaos_judge import DayVerdict, judge
 from services.cli.chaos_plan import faults_of_day
 from services.cli.chaos_record import RECORDED_KEYS, Record
 from services.cli.chaos_redis import FragileRedis, TailCut
@@ -45,6 +45,8 @@ from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.orders import AccountReported, OrderFacts
 from services.contracts.messages.pairs import PairClosed, ResidualOpened
 from services.contracts.terms import TradingState
+from services.lab.broker_books import BrokerBooks
+from services.lab.streams_record import record_of
 from services.market.files import write_day_plan
 from services.market.market_clock import DayPlan, compressed_day
 from services.market.sessions import DaySchedule
@@ -116,7 +118,11 @@ class ChaosDay:
         if left := running_in(self.options.folder):
             self.troubles.append(f"after the day this still runs: {', '.join(left)}")
         risk = self.board.risk
-        verdict = judge(truth, self.record.envelopes(), None if risk is None else risk.realised_pnl_krw)
+        record = record_of(
+            self.record.envelopes(), truth, self._fleet.config_dir, self._plan, self.options.schedule,
+            struck=True,
+        )  # fmt: skip
+        verdict = judge(record, None if risk is None else risk.realised_pnl_krw)
         violations = (*verdict.violations, *self.troubles, *self._desk.troubles)
         verdict = verdict.model_copy(update={"violations": violations})
         self._keep_evidence(truth, verdict)
@@ -298,13 +304,13 @@ class ChaosDay:
                     raise
                 time.sleep(RETRY_S)
 
-    def _truth(self) -> Truth:
+    def _truth(self) -> BrokerBooks:
         for item in self._follower.drain():
             self._take(item)
         with Admin(simulator_address(self.options.folder)) as admin:
-            return Truth.model_validate(admin.snapshot())
+            return BrokerBooks.model_validate(admin.snapshot())
 
-    def _keep_evidence(self, truth: Truth, verdict: DayVerdict) -> None:
+    def _keep_evidence(self, truth: BrokerBooks, verdict: DayVerdict) -> None:
         folder = self.options.folder
         (folder / "broker.json").write_text(truth.model_dump_json(indent=1) + "\n", encoding="utf-8")
         (folder / "verdict.json").write_text(verdict.model_dump_json(indent=1) + "\n", encoding="utf-8")

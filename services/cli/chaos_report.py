@@ -1,7 +1,7 @@
 """What a drill came to over all its days, and how it is shown."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pydantic import BaseModel, ConfigDict
 from rich.console import RenderableType
@@ -113,9 +113,19 @@ def report_of(
         max_orders_in_any_second=max((v.max_orders_in_any_second for v in verdicts), default=0),
         max_queries_in_any_second=max((v.max_queries_in_any_second for v in verdicts), default=0),
         latches=dict(sorted(latches.items())),
-        violations=tuple(f"day {day.day}: {words}" for day in days for words in day.verdict.violations),
+        violations=(*_violations(days), *_nothing_traded(verdicts)),
         provisional=tuple(provisional), folder=folder,
     )  # fmt: skip
+
+
+def _violations(days: Sequence[ChaosDayReport]) -> Iterator[str]:
+    return (f"day {day.day}: {words}" for day in days for words in day.verdict.violations)
+
+
+def _nothing_traded(verdicts: Sequence[DayVerdict]) -> Iterator[str]:
+    """One day under faults may pass without a pair, a whole drill may not: it would show nothing."""
+    if verdicts and not any(verdict.trips for verdict in verdicts):
+        yield "no pair was traded on any day"
 
 
 def report_view(report: ChaosReport) -> RenderableType:

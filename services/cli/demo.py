@@ -42,6 +42,7 @@ from services.contracts.limits import NS_PER_S
 from services.contracts.messages.control import ArmRefused, TradingStateChanged
 from services.contracts.messages.pairs import PairApproved
 from services.contracts.terms import TradingState
+from services.lab.streams_record import record_of
 from services.market.dates import SECOND_NS
 from services.market.files import write_day_plan
 from services.market.market_clock import DayPlan, compressed_day
@@ -329,8 +330,15 @@ class Demo:
         self._check_complete()
         self._check_services()
         quotes = sum(self._link.entries_added(key) for key in self._link.tick_keys())
+        books = read_books(simulator_address(self.folder))
+        record = record_of(
+            self.figures.said.values(), books, self._fleet.config_dir, self._plan, self._schedule,
+            struck=self._killed,
+        )  # fmt: skip
+        record.trades_expected = True
+        record.risk_cash_flow_krw = None if self.board.risk is None else self.board.risk.realised_pnl_krw
         return report_of(
-            self.figures, read_books(simulator_address(self.folder)), self._schedule,
+            self.figures, record, self._schedule,
             seconds=self.options.seconds, seed=self.options.seed, quotes=quotes,
             killed=self.options.kill if self._killed else "", troubles=self.troubles,
             provisional=provisional_in(self._dates),
@@ -352,9 +360,3 @@ class Demo:
             self.troubles.append(f"silent at the end: {', '.join(silent)}")
         if self.options.kill and not self._killed:
             self.troubles.append(f"{self.options.kill} was not killed: the day ended first")
-        risk = self.board.risk
-        if risk is not None and risk.realised_pnl_krw != self.figures.realised_pnl_krw:
-            self.troubles.append(
-                f"profit differs: risk says {risk.realised_pnl_krw:+,} KRW, "
-                f"the closed pairs {self.figures.realised_pnl_krw:+,} KRW"
-            )

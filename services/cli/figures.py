@@ -11,14 +11,12 @@ from typing import Final
 from services.contracts.day_words import is_clip, is_fill, order_id_told
 from services.contracts.envelope import Envelope
 from services.contracts.messages.control import LatchSet, TradingStateChanged
-from services.contracts.messages.dead import EntryBuried
 from services.contracts.messages.intents import CrossEnded, TradeIntent
 from services.contracts.messages.orders import (
     CommandDenied,
     OrderFilled,
     OrderRejected,
     OrderUnknown,
-    ReconciliationCompleted,
 )
 from services.contracts.messages.pairs import (
     ClipCompleted,
@@ -40,7 +38,7 @@ class DayFigures:
     """What a day's messages add up to. `take` is idempotent by envelope id."""
 
     def __init__(self) -> None:
-        self._ids: set[str] = set()
+        self.said: dict[str, Envelope] = {}
         self.intents = 0
         self.crosses = 0
         self.cross_ms_max = 0
@@ -63,9 +61,9 @@ class DayFigures:
 
     def take(self, envelope: Envelope) -> None:
         """Add one message, unless it was added before."""
-        if envelope.id in self._ids:
+        if envelope.id in self.said:
             return
-        self._ids.add(envelope.id)
+        self.said[envelope.id] = envelope
         self.promptness.take(envelope.body)
         match envelope.body:
             case TradeIntent():
@@ -106,9 +104,6 @@ class DayFigures:
         return sum(abs(shares) for shares in self.position.values())
 
     def _close(self, pair: PairClosed) -> None:
-        before = self.closed.get(pair.pair_id)
-        if before is not None and before.closings >= pair.closings:
-            self.troubles.append(f"pair {pair.pair_id} was closed twice")
         self.closed[pair.pair_id] = pair
         self.stranded.pop(pair.pair_id, None)
 
@@ -133,8 +128,3 @@ class DayFigures:
                 self.states.append(changed.state)
             case LatchSet() as latch:
                 self.troubles.append(f"latch {latch.latch}: {latch.detail}")
-            case EntryBuried() as buried:
-                where = f"{buried.stream_key} {buried.entry_id}"
-                self.troubles.append(f"{buried.service} could not handle {where}: {buried.reason}")
-            case ReconciliationCompleted() as compared if compared.differences:
-                self.troubles.append("reconciliation: " + "; ".join(compared.differences))

@@ -1,15 +1,15 @@
 """What a day came to, and whether it is true: the services' figures beside the account's own books.
 
-Pure. The profit comes from the services (each closed pair), the cash change from the broker's
-books; the day is clean when they agree to the won, nothing is held, and nothing went wrong.
+Pure. The profit comes from the services (each closed pair), the cash change from the broker's books. The day
+is clean when no invariant over its record is broken, every phase was seen, and nothing went wrong.
 """
 
 from collections.abc import Iterable, Sequence
 
-from services.cli.books import Books
 from services.cli.figures import DayFigures
-from services.contracts.limits import BROKER_ORDERS_PER_SECOND, BROKER_QUERIES_PER_SECOND
 from services.contracts.terms import SessionPhase, Venue
+from services.lab.invariants import breaches
+from services.lab.record import Record
 from services.market.sessions import DaySchedule
 from services.simulator.promptness import PromptFigures, figures_of
 
@@ -67,14 +67,16 @@ class DayReport(PromptFigures):
 
 
 def report_of(
-    figures: DayFigures, books: Books, schedule: DaySchedule, *,
+    figures: DayFigures, record: Record, schedule: DaySchedule, *,
     seconds: int, seed: int, quotes: int, killed: str = "", troubles: Sequence[str] = (),
     provisional: Sequence[str] = (),
 ) -> DayReport:  # fmt: skip
-    """Return the report of a day; `troubles` are what the one who ran it saw go wrong."""
-    closed = figures.closed.values()
+    """Return the report of a day by its figures and its record. `troubles` are what the one who ran it saw go
+    wrong. Raises ValueError where the record has no books of the broker."""
+    closed, books = figures.closed.values(), record.truth
     missed = tuple(sorted(expected_phases(schedule) - figures.phases))
-    errors = (*troubles, *figures.troubles, *_disagreements(figures, books), *_missing(missed))
+    found = (breach.sentence for breach in breaches(record))
+    errors = tuple(dict.fromkeys((*troubles, *figures.troubles, *found, *_missing(missed))))
     return DayReport(
         trading_date=schedule.trading_date, seconds=seconds, seed=seed, quotes=quotes,
         crosses=figures.crosses, cross_ms_max=figures.cross_ms_max, intents=figures.intents,
@@ -106,27 +108,6 @@ def expected_phases(schedule: DaySchedule) -> frozenset[str]:
     """Return every phase of a day as `VENUE:phase`, the sessions that are not enabled left out."""
     of_segments = {f"{v}:{s.phase}" for v in Venue for s in schedule.segments(v) if s.enabled}
     return frozenset(of_segments | {f"{venue}:{SessionPhase.CLOSED}" for venue in Venue})
-
-
-def _disagreements(figures: DayFigures, books: Books) -> list[str]:
-    """What must hold at the end of a day, each as a sentence when it does not."""
-    profit, change = figures.realised_pnl_krw, books.cash_change_krw
-    checks = (
-        (profit != change, f"money differs: services say {profit:+,} KRW, the account {change:+,} KRW"),
-        (books.net_position_shares != 0, f"the account is not flat: it holds {books.holdings}"),
-        (figures.net_position_shares != books.net_position_shares,
-         f"positions differ: fills say {dict(figures.position)}, the account {books.holdings}"),
-        (bool(figures.open_pairs), f"pairs still open: {', '.join(sorted(figures.open_pairs))}"),
-        (bool(figures.stranded), f"stranded positions: {', '.join(sorted(figures.stranded))}"),
-        (books.working_orders != 0, f"{books.working_orders} orders still work at the broker"),
-        (books.orders_refused != 0, f"the broker refused {books.orders_refused} orders for their rate"),
-        (books.queries_refused != 0, f"the broker refused {books.queries_refused} queries for their rate"),
-        (books.max_orders_per_s > BROKER_ORDERS_PER_SECOND, f"{books.max_orders_per_s} orders in one second"),
-        (books.max_queries_per_s > BROKER_QUERIES_PER_SECOND,
-         f"{books.max_queries_per_s} queries in one second"),
-        (books.self_trades != 0, f"own orders met {books.self_trades} times on one venue"),
-    )  # fmt: skip
-    return [words for wrong, words in checks if wrong]
 
 
 def _missing(phases: Sequence[str]) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Flag, auto
 
+from services.contracts.messages.control import ReferencePublished
 from services.lab.record import Record
 
 
@@ -12,6 +13,8 @@ class Fact(Flag):
 
     MESSAGES = auto()
     """What the streams hold at the end, and what was ever written as far as anybody saw it."""
+    REFERENCE = auto()
+    """What was in force when decisions were made, as it was published."""
     SENDS = auto()
     """What left the gateway, with what held at that moment."""
     BROKER = auto()
@@ -73,6 +76,8 @@ def invariant(code: str, needs: Fact) -> Callable[[Callable[[Record], Iterator[F
 def facts_of(record: Record) -> Fact:
     """Return what a record holds."""
     facts = Fact.MESSAGES
+    if any(isinstance(envelope.body, ReferencePublished) for envelope in record.kept.values()):
+        facts |= Fact.REFERENCE
     if record.observed:
         facts |= Fact.OBSERVED | Fact.SENDS
     if record.books is not None:

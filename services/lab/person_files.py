@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from services.contracts.trading_limits import TradingLimits
+from services.lab import rules
 
+COSTS_FILE = "costs.toml"
 LIMITS_FILE, THRESHOLD_FILE = "limits.toml", "threshold.toml"
 
 
@@ -36,6 +38,13 @@ def threshold_in(folder: Path) -> Threshold:
         max(row["floor_krw"] for row in rows),
         max(row.get("min_cross_ms", 0) for row in rows),
     )
+
+
+def list_commissions_in(folder: Path) -> bool:
+    """Return whether every commission of the file is the broker's list. Raises OSError or TOMLDecodeError."""
+    rows = _read(folder / COSTS_FILE)["commission"]
+    listed = {venue.lower(): Decimal(ppm) / rules.PPM for venue, ppm in rules.COMMISSIONS_PPM.items()}
+    return all({name: row[name] for name in listed} == listed for row in rows)
 
 
 def _miss_bps(row: Mapping[str, Any]) -> Iterator[Decimal]:

@@ -71,6 +71,8 @@ class Record:
     """What risk's books said at the end that all pairs brought in cash; None where nobody asked it."""
     healed_in_time: bool = False
     """Whether both venues went on trading for long after the world healed."""
+    trades_expected: bool = False
+    """Whether the day was run to show trading."""
     calm_ns: tuple[Span, ...] = ()
     """When nothing was struck, and nothing struck before could still be felt."""
     windows_ns: tuple[Span, ...] = ()

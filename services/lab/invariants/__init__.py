@@ -26,7 +26,7 @@ from services.lab.invariants.orders import (
     prices_on_the_grid,
     within_what_was_decided,
 )
-from services.lab.invariants.worth import no_cross_is_missed
+from services.lab.invariants.worth import no_cross_is_missed, something_was_traded
 from services.lab.record import Record
 
 INVARIANTS: tuple[Invariant, ...] = (
@@ -46,6 +46,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     told_as_it_is,
     decisions_recompute,
     no_cross_is_missed,
+    something_was_traded,
     account_adds_up,
     prices_on_the_grid,
     nothing_failed,

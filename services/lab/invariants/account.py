@@ -49,8 +49,7 @@ def lost_fills(record: Record) -> dict[str, int]:
         known = 0 if facts is None else facts.cum_qty_shares
         key = (order.pair_id, order.side)
         if key in left:
-            known = min(known or order.filled_shares, max(left[key], 0))
-            left[key] -= order.filled_shares
+            known, left[key] = min(known, max(left[key], 0)), left[key] - order.filled_shares
         if count := _beyond(order.fills, known):
             lost[order.rqname] = count
     return lost
@@ -163,7 +162,7 @@ def money_to_the_won(day: Record) -> Iterator[Found]:
     books, risk_krw = day.truth, day.risk_cash_flow_krw
     account_krw = books.cash_change_krw - books.by_hand_krw
     if risk_krw is not None and not claimed and risk_krw != account_krw:
-        yield f"risk says {risk_krw:+,} KRW, the account {account_krw:+,}"
+        yield f"risk says {risk_krw:+,} KRW, the account {account_krw:+,} KRW"
 
 
 # -- I17 -----------------------------------------------------------------------------------------

@@ -19,22 +19,24 @@ def everything_closes(day: Record) -> Iterator[Found]:
     closed = {pair.pair_id: pair for pair in day.of(PairClosed)}
     approved = {pair.pair_id for pair in day.of(PairApproved)}
     marked = {mark.pair_id: mark for mark in day.of(ResidualMarked) if mark.pair_id not in closed}
-    held: Counter[str] = Counter()
+    held, filled = Counter[str](), Counter[str]()
     for order in day.orders():
         held[order.pair_id] += order.sign * order.filled_shares
+        filled[order.pair_id] += order.filled_shares
         if order.action == NEW and not order.closed:
             yield f"order {order.order_no} ({order.rqname}) still works at the broker"
     yield from _stranded(day, marked, held)
     for pair_id in sorted(approved - closed.keys() - marked.keys()):
-        yield f"pair {pair_id} is still open, neither closed nor named as stranded; it holds {held[pair_id]}"
+        yield f"pair {pair_id} is still open"
     for pair_id, pair in closed.items():
         if pair.sold_shares > pair.bought_shares:
             yield f"pair {pair_id} sold {pair.sold_shares} and bought {pair.bought_shares}"
         if held[pair_id] and pair.outcome is not PairOutcome.CLAIMED:
             yield f"pair {pair_id} was closed and holds {held[pair_id]} shares"
-    for pair_id, qty in held.items():
-        if qty and pair_id not in approved | closed.keys() | marked.keys():
-            yield f"nobody names pair {pair_id}, and it holds {qty}"
+    for pair_id in sorted(filled.keys() - closed.keys() - marked.keys()):
+        if filled[pair_id]:
+            shares = f"{filled[pair_id]} shares at the broker"
+            yield f"pair {pair_id} filled {shares} and was never closed; it holds {held[pair_id]}"
     for order_id in _unknown(day):
         yield f"order {order_id} is still unknown"
 
@@ -48,7 +50,7 @@ def _stranded(day: Record, marked: dict[str, ResidualMarked], held: Counter[str]
             yield f"pair {pair_id} is named with {mark.qty_shares} shares and holds {held[pair_id]}"
         if day.healed_in_time:
             left = f"{mark.qty_shares} shares of {mark.symbol}"
-            yield f"pair {pair_id} is left stranded with {left} though all venues traded on"
+            yield f"pair {pair_id} is left stranded with {left}"
     for pair_id, left_orders, due in day.given_up:
         yield f"{pair_id} was given up after {left_orders} orders of {due}"
 

@@ -17,7 +17,7 @@ from services.lab.record import Record
 from services.market.edge import clip_allowed, executable_edge
 
 
-@invariant("I11", Fact.MESSAGES)
+@invariant("I11", Fact.MESSAGES | Fact.REFERENCE)
 def decisions_recompute(day: Record) -> Iterator[Found]:
     """Each decision names its inputs and clock value, gives the same again, and what it expects to earn is
     what its prices leave after the published charges."""

@@ -68,6 +68,16 @@ def no_cross_is_missed(day: Record) -> Iterator[Found]:
             yield at_ns, f"a cross of {cross.code}, {side}, stood and paid, and nothing was sent"
 
 
+@invariant("I16", Fact.MESSAGES | Fact.BROKER)
+def something_was_traded(day: Record) -> Iterator[Found]:
+    """A day that was run to show trading trades, unless no cross of it certainly paid."""
+    if not day.trades_expected or any(pair.trip for pair in day.of(PairClosed)):
+        return
+    paid = sum(1 for _ in worthwhile(day))
+    if paid or day.truth.crosses is None:
+        yield f"nothing was traded, and {paid} crosses stood and paid"
+
+
 def worthwhile(day: Record) -> Iterator[tuple[int, StandingCross]]:
     """Yield (ns, cross) of every first moment from which on a cross certainly paid for long enough."""
     for cross in day.truth.crosses or ():

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 
 from services.contracts.limits import NS_PER_MS, NS_PER_S
 from services.lab.record import Span
-from services.simulator.world import World
 
 SETTLED_NS = 2 * NS_PER_S
 """How long after the world has healed, and all runs again, what was struck before may be felt."""
@@ -36,10 +35,3 @@ class Calm:
         if self.spans and self.spans[-1][0] == since_ns:
             self.spans.pop()
         self.spans.append((since_ns, now_ns))
-
-
-def slowest_ns(world: World, min_cross_ms: int) -> int:
-    """Return what a frame, the decisions, a buy, its report and a sell take at most on a calm day."""
-    faults = world.sessions.faults
-    ways_ms = 2 * faults.event_delay_ms[1] + 2 * faults.order_delay_ms[1]
-    return (ways_ms + min_cross_ms) * NS_PER_MS + DECISIONS_NS

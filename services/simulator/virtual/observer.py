@@ -31,7 +31,7 @@ from services.risk.exposure import cash_flow_krw, total_exposure_krw
 from services.risk.state import RiskState
 from services.simulator.orders import Order
 from services.simulator.virtual.bus import Posted, VirtualBus
-from services.simulator.virtual.calm import Calm, slowest_ns
+from services.simulator.virtual.calm import DECISIONS_NS, Calm
 from services.simulator.virtual.gateway import MONO_BEHIND_NS, VirtualGateway
 from services.simulator.virtual.on_way import OnWay
 from services.simulator.virtual.probes import Probes, unknown_sells
@@ -474,7 +474,8 @@ class Observer:
             (self.plan.wall_ns(w.start_ns), self.plan.wall_ns(w.end_ns)) for w in self.windows
         )
         record.calm_ns = tuple(self.calm.spans)
-        record.slowest_ns = slowest_ns(self.world, record.threshold.min_cross_ms)
+        ways_ms = 2 * record.books.ways_ms + record.threshold.min_cross_ms
+        record.slowest_ns = ways_ms * NS_PER_MS + DECISIONS_NS
         for entries in self.bus.streams.values():
             self.witness.kept.update((entry.envelope.id, entry.envelope) for entry in entries)
         self.witness.risk_cash_flow_krw = cash_flow_krw(risk)

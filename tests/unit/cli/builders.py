@@ -31,6 +31,7 @@ from services.contracts.terms import (
     TradingState,
     Venue,
 )
+from services.lab.broker_books import BrokerArrival, BrokerBooks, BrokerFill, BrokerOrder
 
 DATE = TradingDate("2026-11-23")
 SAMSUNG = Symbol("005930")
@@ -153,3 +154,49 @@ def open_pair(pair_id: str = "P1", state: str = "selling") -> OpenPairSeen:
         uncovered_krw=70_000,
         age_ms=340,
     )
+
+
+BUY, SELL = "P1.1.b.1", "P1.1.s.1"
+START_KRW = 100_000_000
+
+
+def order(rqname: str, side: Side, amount_krw: int, at_ns: int = 1, **changes: Any) -> BrokerOrder:
+    values: dict[str, Any] = {
+        "order_no": f"000000{at_ns}", "action": "new", "code": SAMSUNG, "side": side, "qty_shares": 1,
+        "filled_shares": 1, "amount_krw": amount_krw, "commission_krw": 10,
+        "tax_krw": 140 if side is Side.SELL else 0, "closed": "filled", "rqname": rqname, "by_hand": False,
+        "fills": (BrokerFill(qty_shares=1, price_krw=amount_krw, ts_ns=at_ns),),
+    }  # fmt: skip
+    return BrokerOrder(**{**values, **changes})
+
+
+BOUGHT = order(BUY, Side.BUY, 70_000, 1)
+SOLD = order(SELL, Side.SELL, 70_300, 2)
+UNFILLED: dict[str, Any] = {
+    "filled_shares": 0, "commission_krw": 0, "tax_krw": 0, "closed": "killed", "fills": (),
+}  # fmt: skip
+
+
+def truth(*orders: BrokerOrder, **changes: Any) -> BrokerBooks:
+    """Books that hold `orders`, with the cash and the holdings that follow from them."""
+    orders = orders or (BOUGHT, SOLD)
+    held = sum(o.filled_shares if o.side is Side.BUY else -o.filled_shares for o in orders)
+    values: dict[str, Any] = {
+        "start_cash_krw": START_KRW, "cash_krw": START_KRW + sum(o.cash_flow_krw for o in orders),
+        "commission_krw": 20, "tax_krw": 140, "start_holdings": {},
+        "holdings": {SAMSUNG: held} if held else {},
+        "orders_admitted": 2, "orders_refused": 0, "max_orders_per_s": 2, "queries_admitted": 3,
+        "queries_refused": 0, "max_queries_per_s": 2, "orders": orders,
+        "arrivals": tuple(
+            BrokerArrival(rqname=o.rqname, order_no=o.order_no, by_hand=o.by_hand) for o in orders
+        ),
+    }  # fmt: skip
+    return BrokerBooks(**{**values, **changes})
+
+
+def fill(side: Side, order_id: str, amount_krw: int, **changes: Any) -> OrderFilled:
+    """What the gateway tells of an order of one share that has filled."""
+    filled = facts(side, order_id).model_copy(
+        update={"cum_qty_shares": 1, "cum_amount_krw": amount_krw, **changes}
+    )
+    return OrderFilled(facts=filled, last_qty_shares=1, last_amount_krw=amount_krw)

@@ -94,3 +94,9 @@ def test_a_day_is_told_in_a_line_and_a_line_for_each_violation() -> None:
     (line,) = day_lines(DAYS[0])
     assert "4 faults" in line and line.endswith("clean")
     assert day_lines(day(2, {}, violations=("a", "b")))[1:] == ("  a", "  b")
+
+
+def test_a_drill_on_which_nothing_was_traded_is_not_clean() -> None:
+    idle = day(1, {"kill:risk": 1}, pairs_closed=0, trips=0)
+    assert report_of((idle,), 7, "").violations == ("no pair was traded on any day",)
+    assert report_of((idle, day(2, {})), 7, "").is_clean

@@ -8,13 +8,11 @@ from hypothesis import strategies as st
 from services.cli.figures import DayFigures
 from services.contracts.envelope import Envelope
 from services.contracts.messages.control import LatchSet
-from services.contracts.messages.dead import EntryBuried
-from services.contracts.messages.orders import CommandDenied, OrderUnknown, ReconciliationCompleted
+from services.contracts.messages.orders import CommandDenied, OrderUnknown
 from services.contracts.messages.pairs import ClipCompleted, PairDenied
 from services.contracts.reasons import DenialReason, GateReason
 from services.contracts.terms import Latch, Side
 from tests.unit.cli.builders import (
-    DATE,
     HYNIX,
     NOW_NS,
     SAMSUNG,
@@ -46,11 +44,6 @@ def test_profit_is_the_sum_of_closed_pairs_in_any_order_and_doubled(
     figures = figures_of(*doubled)
     assert figures.realised_pnl_krw == sum(profits)
     assert not figures.troubles
-
-
-def test_a_pair_closed_twice_by_two_messages_is_a_trouble() -> None:
-    figures = figures_of(envelope(closed("P1")), envelope(closed("P1")))
-    assert figures.troubles == ["pair P1 was closed twice"]
 
 
 def test_a_pair_that_was_open_again_counts_once_with_its_last_money() -> None:
@@ -85,20 +78,9 @@ def test_refusals_are_counted_by_reason_and_by_who_refused() -> None:
     assert dict(figures.gate_denials) == {"lease": 1}
 
 
-def test_what_went_wrong_is_kept_in_words() -> None:
-    buried = EntryBuried(
-        stream_key="{arb}:orders", entry_id="1-0", service="risk", reason="unknown type", tries=1, text=""
-    )
-    different = ReconciliationCompleted(
-        trading_date=DATE, connection_epoch=1, differences=("005930: 1 share",)
-    )
-    agreed = ReconciliationCompleted(trading_date=DATE, connection_epoch=1, differences=())
-    latch = LatchSet(latch=Latch.CLOCKS, detail="apart")
-    figures = figures_of(*map(envelope, (buried, different, agreed, latch)))
-    assert len(figures.troubles) == 3
-    assert "unknown type" in figures.troubles[0]
-    assert "005930: 1 share" in figures.troubles[1]
-    assert "clocks" in figures.troubles[2]
+def test_a_latch_is_kept_in_words() -> None:
+    figures = figures_of(envelope(LatchSet(latch=Latch.CLOCKS, detail="apart")))
+    assert figures.troubles == ["latch clocks: apart"]
 
 
 def test_an_order_counts_once_whatever_is_told_of_it_and_a_clip_that_bought_nothing_is_none() -> None:

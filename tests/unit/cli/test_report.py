@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from services.cli.books import Books
 from services.cli.demo_view import report_view
 from services.cli.figures import DayFigures
 from services.cli.report import DayReport, expected_phases, report_of
@@ -14,11 +13,29 @@ from services.contracts.messages.orders import CommandDenied, OrderSent
 from services.contracts.messages.venue_state import ConfirmedBy, SessionPhaseChanged
 from services.contracts.reasons import GateReason
 from services.contracts.terms import SessionPhase, Side, Venue
+from services.lab.broker_books import BrokerBooks
+from services.lab.record import Record
 from services.market.files import load_market
 from services.market.sessions import DaySchedule
-from tests.unit.cli.builders import DATE, SAMSUNG, approved, closed, envelope, facts, filled
+from tests.unit.cli.builders import (
+    BOUGHT,
+    BUY,
+    DATE,
+    SAMSUNG,
+    SELL,
+    SOLD,
+    UNFILLED,
+    approved,
+    closed,
+    envelope,
+    facts,
+    fill,
+    order,
+    truth,
+)  # fmt: skip
 
 CONFIG = Path(__file__).parents[3] / "config"
+OPEN: dict[str, Any] = {**UNFILLED, "closed": ""}
 
 
 @pytest.fixture(scope="module")
@@ -26,19 +43,14 @@ def schedule() -> DaySchedule:
     return load_market(CONFIG).timetable.day(DATE)
 
 
-def books(**changes: Any) -> Books:
-    values: dict[str, Any] = {
-        "start_cash_krw": 100_000_000, "cash_krw": 100_000_140, "commission_krw": 20, "tax_krw": 140,
-        "start_holdings": {}, "holdings": {}, "orders_admitted": 2, "orders_refused": 0,
-        "max_orders_per_s": 2, "queries_admitted": 4, "queries_refused": 0, "max_queries_per_s": 1,
-    }  # fmt: skip
-    return Books(**{**values, **changes})
+def books(**changes: Any) -> BrokerBooks:
+    return truth().model_copy(update=changes)
 
 
 def a_day(schedule: DaySchedule, *, phases: bool = True) -> DayFigures:
     """One pair bought and sold for +140 KRW, with every phase of the day seen."""
     figures = DayFigures()
-    messages = [approved(), filled(Side.BUY), filled(Side.SELL), closed()]
+    messages = [approved(), fill(Side.BUY, BUY, 70_000), fill(Side.SELL, SELL, 70_300), closed()]
     for message in messages:
         figures.take(envelope(message))
     for name in expected_phases(schedule) if phases else ():
@@ -51,8 +63,11 @@ def a_day(schedule: DaySchedule, *, phases: bool = True) -> DayFigures:
     return figures
 
 
-def reported(figures: DayFigures, truth: Books, schedule: DaySchedule, **more: Any) -> DayReport:
-    return report_of(figures, truth, schedule, seconds=60, seed=1, quotes=1_000, **more)
+def reported(figures: DayFigures, broker: BrokerBooks, schedule: DaySchedule, **more: Any) -> DayReport:
+    record = Record(
+        said=figures.said, kept=figures.said, books=broker, healed_in_time=True, trades_expected=True
+    )
+    return report_of(figures, record, schedule, seconds=60, seed=1, quotes=1_000, **more)
 
 
 def test_a_day_that_agrees_is_clean(schedule: DaySchedule) -> None:
@@ -80,19 +95,20 @@ def test_a_report_says_how_promptly_was_sold(schedule: DaySchedule) -> None:
 
 
 @pytest.mark.parametrize(
-    ("truth", "words"),
+    ("broker", "words"),
     [
         (books(cash_krw=100_000_139), "money differs"),
-        (books(holdings={"005930": 1}), "not flat"),
-        (books(working_orders=1), "orders still work"),
+        (books(holdings={"005930": 1}), "the account holds 1 of 005930"),
+        (books(orders=(BOUGHT, SOLD, order("P1.1.b.2", Side.BUY, 0, 3, **OPEN))), "still works"),
+        (books(arrivals=books().arrivals * 2), "arrived 2 times"),
         (books(orders_refused=1), "refused 1 orders"),
         (books(max_orders_per_s=6), "6 orders in one second"),
         (books(max_queries_per_s=6), "6 queries in one second"),
         (books(self_trades=1), "own orders met"),
     ],
 )
-def test_each_disagreement_is_named(schedule: DaySchedule, truth: Books, words: str) -> None:
-    report = reported(a_day(schedule), truth, schedule)
+def test_each_disagreement_is_named(schedule: DaySchedule, broker: BrokerBooks, words: str) -> None:
+    report = reported(a_day(schedule), broker, schedule)
     assert not report.is_clean
     assert any(words in error for error in report.errors)
 
@@ -128,3 +144,12 @@ def test_the_printed_report_says_the_verdict(schedule: DaySchedule) -> None:
     assert "Flat, and the money agrees to the won." in text
     assert "Not clean" in text
     assert "executor (SIGKILL)" in text
+
+
+def test_a_day_on_which_nothing_was_traded_is_not_clean(schedule: DaySchedule) -> None:
+    idle = books(orders=(), arrivals=(), cash_krw=100_000_000)
+    figures = DayFigures()
+    figures.phases = set(expected_phases(schedule))
+    assert reported(figures, idle, schedule).errors == ("nothing was traded, and 0 crosses stood and paid",)
+    quiet = idle.model_copy(update={"crosses": ()})
+    assert reported(figures, quiet, schedule).is_clean, "no cross of the day certainly paid"
