@@ -26,6 +26,7 @@ from services.gateway.facts import Clocked
 from services.gateway.lease import Lease
 from services.gateway.order_table import OrderTable
 from services.market import edge as edges
+from services.risk import files as risk_files
 from services.risk import verdict
 from services.risk.checks import money
 from services.risk.exposure import cash_flow_krw, total_exposure_krw
@@ -148,6 +149,18 @@ def _sells_beside_what_is_on_its_way(patch: pytest.MonkeyPatch) -> None:
 
 def _ignores_exposure(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(money, "total_exposure_krw", lambda state: 0)
+
+
+def _publishes_looser_limits(patch: pytest.MonkeyPatch) -> None:
+    """Risk takes twice the exposure that the person's file allows, and tells everybody so."""
+    load = risk_files.load_limits
+
+    def looser(*args: Any) -> Any:
+        limits = load(*args)
+        twice = {"max_exposure_total_krw": 2 * limits.max_exposure_total_krw}
+        return limits.model_copy(update=twice)
+
+    patch.setattr(risk_files, "load_limits", looser)
 
 
 def _exits_get_no_room(patch: pytest.MonkeyPatch) -> None:
@@ -275,6 +288,7 @@ BREACHES: tuple[Planted, ...] = (
     Planted("gateway_sends_each_order_twice", _sends_each_order_twice, "I1", "2 times"),
     Planted("sells_beside_what_is_on_its_way", _sells_beside_what_is_on_its_way, "I2", "free"),
     Planted("risk_ignores_exposure", _ignores_exposure, "I3", "stand for", 2),
+    Planted("risk_publishes_looser_limits", _publishes_looser_limits, "I3", "all stand for", 2),
     Planted("exits_get_no_room", _exits_get_no_room, "I12", "owed"),
     Planted("entries_leave_late", _entries_leave_late, "I12", "after its arrival"),
     Planted("gateway_counts_no_calls", _counts_no_calls, "I8", "rate"),
