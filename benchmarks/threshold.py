@@ -16,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from decimal import ROUND_CEILING, Decimal
 from functools import cache, partial
+from math import isqrt
 from pathlib import Path
 from typing import Final
 
@@ -142,9 +143,10 @@ def parse_ages(text: str) -> list[int]:
 def market(preset: str, crosses_per_min: float, delay_ms: tuple[int, int]) -> SimulatorOptions:
     """The options of a preset, cut down to what a short day needs. Raises OptionsError."""
     options = load_options(preset)
-    faults = replace(options.faults, order_delay_ms=delay_ms, event_delay_ms=delay_ms)
+    way = (delay_ms[0], isqrt(delay_ms[0] * delay_ms[1]), delay_ms[1])
+    latency = replace(options.latency, order_ms=way, report_ms=way, feed_ms=way)
     world = replace(options.world, levels=4, session_poll_ms=100, crosses_per_symbol_min=crosses_per_min)
-    return replace(options, world=world, faults=faults, account=AccountOptions(cash_krw=200_000_000))
+    return replace(options, world=world, latency=latency, account=AccountOptions(cash_krw=200_000_000))
 
 
 def run(
