@@ -46,7 +46,7 @@ class Crossings:
             elif symbol.began_ns.pop(rich, now_ns) < now_ns:
                 symbol.ended_ns[rich] = now_ns
 
-    def arrived(self, code: str, venue: Venue, best: Best, left_ns: int) -> None:
+    def arrived(self, code: str, venue: Venue, best: Best, left_ns: int, now_ns: int) -> None:
         """A frame of a venue's book has come that left at `left_ns`."""
         symbol = self._symbols.setdefault(code, _Symbol())
         symbol.seen[venue], symbol.left_ns[venue] = best, left_ns

@@ -6,11 +6,12 @@ codes and 100 FIDs a call, 200 screens (Kiwoom sheet 5.2).
 """
 
 from collections import defaultdict
+from typing import Protocol
 
 from services.contracts.terms import Side, Venue
 from services.simulator.chejan import Touch
 from services.simulator.conflation import Channel, Frames
-from services.simulator.crossings import NOTHING, Crossings
+from services.simulator.crossings import NOTHING, Best, Crossings
 from services.simulator.day import hhmmss
 from services.simulator.events import Ticked
 from services.simulator.frames import (
@@ -39,6 +40,14 @@ MAX_SCREENS = 200
 OVER_CODES, OVER_FIDS, WRONG_INPUT = -204, -206, -105
 
 
+class BookWatcher(Protocol):
+    """Who looks at best bids and asks: as they are, and as their frames arrive that left at `left_ns`."""
+
+    def moved(self, code: str, venue: Venue, best: Best, now_ns: int) -> None: ...
+
+    def arrived(self, code: str, venue: Venue, best: Best, left_ns: int, now_ns: int) -> None: ...
+
+
 class Feed:
     def __init__(self, exchange: Exchange, sessions: Sessions, latency: LatencyOptions, seed: int) -> None:
         self._exchange, self._sessions, self.faults = exchange, sessions, sessions.faults
@@ -51,6 +60,7 @@ class Feed:
         self._best: dict[tuple[str, Venue], tuple[int, int]] = {}
         self._second = (-1, "")
         self.crossings = Crossings()
+        self.watchers: list[BookWatcher] = [self.crossings]
         self.frozen: set[Venue] = set()
         """Venues whose frames are held back; their market goes on."""
 
@@ -187,7 +197,12 @@ class Feed:
                 self._sessions.send_frames(session, wanted)
         for ticked in frames:
             if isinstance(ticked.frame, BookFrame):
-                self.crossings.arrived(unsuffixed(name)[0], venue, ticked.frame.touch, left_ns)
+                self._shown(unsuffixed(name)[0], venue, ticked.frame.touch, left_ns)
+
+    def _shown(self, code: str, venue: Venue, best: Best, left_ns: int) -> None:
+        now_ns = self._exchange.agenda.now_ns
+        for watcher in self.watchers:
+            watcher.arrived(code, venue, best, left_ns, now_ns)
 
     def _receivers(self, name: str, frames: Frames) -> list[tuple[Session, frozenset[str]]]:
         """Who is registered for a code. VI frames go to whoever has asked for the list of them."""
@@ -202,7 +217,9 @@ class Feed:
     # -- what the exchange tells -----------------------------------------------------
 
     def on_book(self, venue: Venue, code: str) -> None:
-        self.crossings.moved(code, venue, self._best_of(code, venue), self._exchange.agenda.now_ns)
+        best, now_ns = self._best_of(code, venue), self._exchange.agenda.now_ns
+        for watcher in self.watchers:
+            watcher.moved(code, venue, best, now_ns)
         if self._wants(suffixed(code, venue), venue):
             self._to_send[code, venue][BOOK] = None
             self._channel(code, venue).changed()

@@ -103,17 +103,17 @@ def test_a_cross_that_never_was_is_a_phantom() -> None:
     crossings = Crossings()
     crossings.moved("A", Venue.KRX, (100, 101), 0)
     crossings.moved("A", Venue.NXT, (100, 101), 0)
-    crossings.arrived("A", Venue.KRX, (100, 101), 0)
-    crossings.arrived("A", Venue.NXT, (100, 101), 0)
+    crossings.arrived("A", Venue.KRX, (100, 101), 0, 0)
+    crossings.arrived("A", Venue.NXT, (100, 101), 0, 0)
     crossings.moved("A", Venue.KRX, (98, 99), 10)
     crossings.moved("A", Venue.NXT, (98, 99), 10)
     assert (crossings.seen, crossings.phantoms) == (0, 0)
-    crossings.arrived("A", Venue.KRX, (98, 99), 10)
+    crossings.arrived("A", Venue.KRX, (98, 99), 10, 10)
     assert (crossings.seen, crossings.phantoms) == (1, 1), "both moved at once, one was heard first"
-    crossings.arrived("A", Venue.NXT, (98, 99), 10)
+    crossings.arrived("A", Venue.NXT, (98, 99), 10, 10)
     crossings.moved("A", Venue.KRX, (102, 103), 20)
     crossings.moved("A", Venue.NXT, (102, 103), 30)
-    crossings.arrived("A", Venue.KRX, (102, 103), 20)
+    crossings.arrived("A", Venue.KRX, (102, 103), 20, 20)
     assert (crossings.seen, crossings.phantoms) == (2, 1), "for 10 ns it was there"
 
 
