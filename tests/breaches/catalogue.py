@@ -295,6 +295,7 @@ BREACHES: tuple[Planted, ...] = (
     Planted("tick_of_one_won_anywhere", _ticks_are_a_won, "I18", "no price"),
     Planted("risk_miscounts_a_won", _risk_miscounts_a_won, "I7", "risk says"),
     Planted("pair_closes_with_a_won_more", _a_pair_closes_with_a_won_more, "I5", "sold KRW"),
+    Planted("close_says_a_won_more_than_its_orders", _a_pair_closes_with_a_won_more, "I19", "its close says"),
     Planted("gateway_sends_each_order_twice", _sends_each_order_twice, "I1", "2 times"),
     Planted("sells_beside_what_is_on_its_way", _sells_beside_what_is_on_its_way, "I2", "free"),
     Planted("risk_ignores_exposure", _ignores_exposure, "I3", "stand for", 2),
