@@ -4,8 +4,8 @@ A stop is obeyed when it is read, and held until risk has taken in that very sto
 way, or that answers an earlier request, ends nothing. Stops, risk's words and wishes to sell share one
 stream: its reader has read every stop that risk names, and knows which wishes a later stop ended by no clock.
 
-A halt is held until risk has said it. Where risk gave it up and takes in a later, milder stop, its word knows
-of no halt and ends none.
+A halt is held until risk has said that very halt. Where risk gave it up and takes in a later, milder stop,
+its word knows of no halt and ends none.
 
 Whoever begins without a stored state begins disarmed: of what was said before (`since_ns`) stops count, and
 neither what allows more nor a wish to sell.
@@ -37,6 +37,8 @@ class TradingWord(Part):
     held: TradingState | None = None
     stop: StopRequested | None = None
     stop_id: str = ""
+    halt_id: str = ""
+    """The last halt that was read, until a word of risk that halts names it."""
     barred_ns: int = 0
     wishes: tuple[str, ...] = ()
     since_ns: int = 0
@@ -61,6 +63,7 @@ class TradingWord(Part):
                 "held": held,
                 "stop": stop,
                 "stop_id": event.envelope.id,
+                "halt_id": event.envelope.id if stop.target is HALTED else self.halt_id,
                 "halt_file": self._file_after(stop),
             }
         )
@@ -75,6 +78,7 @@ class TradingWord(Part):
                 "held": held,
                 "stop": stop,
                 "stop_id": NOT_READ_BACK,
+                "halt_id": NOT_READ_BACK if stop.target is HALTED else self.halt_id,
                 "halt_file": self._file_after(stop),
             }
         )
@@ -90,13 +94,15 @@ class TradingWord(Part):
             return self
         unanswered = self.held if self.held is not None or self.stop is None else self.stop.target
         answered = change.stop_id == self.stop_id
-        halt_unsaid = self.held is HALTED and change.state is not HALTED
+        halt_id = "" if change.state is HALTED and change.stop_id == self.halt_id else self.halt_id
+        halt_unsaid = bool(halt_id) and self.held is HALTED and change.state is not HALTED
         ended = answered and self.stop is not None and change.state.allows_more_than(self.stop.target)
         changed = self.model_copy(
             update={
                 "said": change.state,
                 "held": None if answered and not halt_unsaid else unanswered,
                 "stop": None if ended else self.stop,
+                "halt_id": halt_id,
             }
         )
         return changed._barred(self, event.now_ns, again=False)

@@ -233,3 +233,18 @@ def test_the_race_reaches_an_armed_desk() -> None:
     for name in machine.readers:
         machine.reads(name, 10)
         assert machine.readers[name].word.in_force is ARMED
+
+
+def test_a_halt_that_is_lifted_before_risk_reads_a_later_pause_ends_everywhere() -> None:
+    """Both stops were read by all that send orders before risk took in the second."""
+    machine: Any = StopsRace()
+    machine.begin()
+    machine.stop("alice", TradingState.HALTED)
+    machine.stop("bob", TradingState.PAUSE_ENTRY)
+    for name in machine.readers:
+        machine.reads(name, 10)
+    machine.risk_reads_stops(1)
+    machine.look("alice")
+    machine.lift("alice")
+    machine.risk_reads_control(1)
+    machine.teardown()
