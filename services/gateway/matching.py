@@ -1,5 +1,7 @@
 """Which of our orders without a number may be one that the broker shows."""
 
+from collections.abc import Iterable
+
 from services.gateway.evidence import Evidence
 from services.gateway.order_table import OrderRecord
 from services.gateway.turn import Turn
@@ -38,13 +40,21 @@ def perhaps_before_baseline(turn: Turn, seen: Evidence) -> bool:
     return seen.hhmmss <= latest
 
 
-def alike_but_for_screen(turn: Turn, record: OrderRecord, rows: list[Evidence]) -> dict[str, Evidence]:
+def by_number(seen: Iterable[Evidence]) -> dict[str, list[Evidence]]:
+    """Return the rows of each order: one list of the broker says of it what the other does not."""
+    rows: dict[str, list[Evidence]] = {}
+    for each in seen:
+        rows.setdefault(each.broker_order_no, []).append(each)
+    return rows
+
+
+def alike_but_for_screen(turn: Turn, record: OrderRecord, rows: list[Evidence]) -> dict[str, list[Evidence]]:
     """Return the orders that only their screen tells from ours, by number, while nothing has shown yet that
     the broker echoes screens: nobody but a person can tell."""
     table = turn.state.orders
     if table.screens_echoed is not None:
         return {}
-    return {s.broker_order_no: s for s in rows if table.is_like(record, s) and _since(turn, record, s)}
+    return by_number(s for s in rows if table.is_like(record, s) and _since(turn, record, s))
 
 
 def arrived_late(turn: Turn, seen: Evidence) -> list[OrderRecord]:

@@ -206,10 +206,7 @@ def _of_ready_session(turn: Turn, begun_ns: int) -> bool:
 def _end_blank(turn: Turn, seen: list[Evidence], begun_ns: int) -> None:
     """End what two lists, apart, show as over without saying how much was filled, or less than is known, and
     no row contradicts."""
-    by_number: dict[str, list[Evidence]] = {}
-    for item in seen:
-        by_number.setdefault(item.broker_order_no, []).append(item)
-    for no, rows in by_number.items():
+    for no, rows in matching.by_number(seen).items():
         record = turn.state.orders.by_number(no)
         if record is None or record.stage is Stage.CLOSED or not record.is_order:
             continue
@@ -246,19 +243,18 @@ def _resolve(
     for record in list(turn.state.orders.working.values()):
         if record.stage is not Stage.UNKNOWN or record.facts.broker_order_no:
             continue
-        found = {
-            s.broker_order_no: s
-            for s in unclaimed
-            if s.broker_order_no not in numbers and matching.fits(turn, record, s)
-        }
+        found = matching.by_number(
+            s for s in unclaimed if s.broker_order_no not in numbers and matching.fits(turn, record, s)
+        )
         if len(found) == 1 or (found and not record.is_order):
             # Cancels of one order are alike in all that matters: any of the numbers will do.
-            no, seen = min(found.items())
+            no, rows = min(found.items())
             numbers.add(no)
             truth.give_number(turn, record.order_id, no)
-            known = turn.state.orders.get(record.order_id)
-            if known is not None:
-                truth.apply(turn, known, seen)
+            for seen in rows:
+                known = turn.state.orders.get(record.order_id)
+                if known is not None:
+                    truth.apply(turn, known, seen)
         elif found:
             _several(turn, record, found, begun_ns)
         elif record.is_order and (alike := matching.alike_but_for_screen(turn, record, unclaimed)):
@@ -270,7 +266,7 @@ def _resolve(
             _absent(turn, record, begun_ns)
 
 
-def _several(turn: Turn, record: OrderRecord, alike: Mapping[str, Evidence], begun_ns: int) -> None:
+def _several(turn: Turn, record: OrderRecord, alike: Mapping[str, list[Evidence]], begun_ns: int) -> None:
     """Only a person can tell which of several it is, unless all of them are over and none filled: then it
     does not matter. The question is told first, and answered when nothing more can be on its way."""
     late = begun_ns - record.sent_ns >= SURELY_THERE_NS
@@ -281,9 +277,11 @@ def _several(turn: Turn, record: OrderRecord, alike: Mapping[str, Evidence], beg
         truth.ambiguous(turn, record, sorted(alike))
 
 
-def _over_unfilled(seen: Evidence) -> bool:
-    """Whether it is over and never filled; the broker leaves the quantity of no fill blank."""
-    return seen.remaining_shares == 0 and not seen.cum_qty_shares and seen.cum_amount_krw == 0
+def _over_unfilled(rows: list[Evidence]) -> bool:
+    """Whether an order is over and never filled. The broker leaves the quantity of no fill blank, and of its
+    two lists one names an amount."""
+    over = all(seen.remaining_shares == 0 and not seen.cum_qty_shares for seen in rows)
+    return over and {seen.cum_amount_krw for seen in rows} - {None} == {0}
 
 
 def _contradiction(turn: Turn, seen: Evidence, begun_ns: int) -> None:

@@ -21,7 +21,8 @@ _ORDER_FIELDS = (
     "주문번호", "종목코드", "주문상태", "주문수량", "주문가격", "미체결수량", "체결누계금액", "원주문번호",
     "주문구분", "매매구분", "시간", "체결량", "당일매매수수료", "당일매매세금", "거래소구분",
 )  # fmt: skip
-_FILL_FIELDS = (*(name for name in _ORDER_FIELDS if name != "시간"), "주문시간")
+_FILL_FIELDS = (*(name for name in _ORDER_FIELDS if name not in ("시간", "체결누계금액")), "주문시간")
+"""OPT10076 has no cumulative amount: an order of which it tells more than OPT10075 is asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Fields:
 FIELDS: Mapping[str, Fields] = {
     "OPT10075": Fields(rows=(ACCOUNT_FIELD, *_ORDER_FIELDS)),
     "OPT10076": Fields(rows=_FILL_FIELDS),
-    "OPW00001": Fields(single=("예수금", "d+2추정예수금", "주문가능금액", "100%종목주문가능금액")),
+    "OPW00001": Fields(single=("d+2추정예수금", "주문가능금액", "100%종목주문가능금액")),
     "OPW00018": Fields(rows=("종목번호", "보유수량", "매매가능수량")),
     "OPTKWFID": Fields(rows=("종목코드", "기준가", "상한가", "하한가")),
     "OPT10054": Fields(),
@@ -136,8 +137,11 @@ def bands(rows: Sequence[Mapping[str, str]]) -> tuple[dict[Symbol, PriceBand], l
 
 
 def cash(single: Mapping[str, str]) -> tuple[int, int]:
-    """Return (deposit after today's trades are settled, orderable at 100 % margin). Raises Unusable."""
-    settled = signed(single, "d+2추정예수금", "예수금")
+    """Return (deposit after today's trades are settled, orderable at 100 % margin). Raises Unusable.
+
+    The deposit of today (예수금) holds no trade of today: it never stands in for the settled one.
+    """
+    settled = signed(single, "d+2추정예수금")
     orderable = signed(single, "100%종목주문가능금액", "주문가능금액")
     return settled, orderable
 

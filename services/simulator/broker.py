@@ -17,7 +17,6 @@ from services.simulator.agenda import Agenda
 from services.simulator.chejan import balance_frame, order_frame, order_trcode
 from services.simulator.events import Answered, Chejan, Event, Told
 from services.simulator.feed import Feed
-from services.simulator.latency import Way
 from services.simulator.limits import SlidingLimit
 from services.simulator.market.book import Incoming
 from services.simulator.market.exchange import Exchange
@@ -27,6 +26,8 @@ from services.simulator.sessions import MS, Sessions
 
 NOT_SENT, OVERFLOW, WRONG_INPUT, NO_CODE = -307, -308, -300, -500
 OTHER_ACCOUNT, OVER_2_BN, OVER_5_BN = -302, -303, -304
+PARTED = 5
+"""An order of so many shares can find 10 to 20 % of them."""
 OTHER_ACCOUNT_NO = "8099999911"
 """Another account of the same login; the settings of a test may use any other."""
 
@@ -56,7 +57,6 @@ class Broker:
         self.faults, self.sessions, self.feed, self.rng = options.faults, sessions, feed, rng
         self.agenda: Agenda = exchange.agenda
         self.happened = sessions.happened
-        self._order_way = Way(options.latency.order_ms, feed.seed, "order")
         self._late: dict[int, Order] = {}
         """Accepted orders that have not met the book yet (a fault)."""
         self.limit = SlidingLimit(options.broker.orders_per_s)
@@ -103,7 +103,7 @@ class Broker:
     def _way_ns(self) -> int:
         """How long an order is on its way."""
         if self.rng.random() >= self.faults.late_arrival_rate:
-            return self._order_way.ns()
+            return self.sessions.delay_ns(self.faults.order_delay_ms)
         self.happened["late_arrival"] += 1
         return self.sessions.delay_ns(self.faults.late_arrival_ms)
 
@@ -232,7 +232,11 @@ class Broker:
 
     def _match(self, order: Order) -> None:
         limit = acceptance.limit_index(self.exchange, order.code, order.side, order.price_krw)
-        if not order.request.by_hand and self.rng.random() < self.faults.fade_rate:
+        if not order.request.by_hand and order.qty_shares >= PARTED and self._strikes("part_fill_rate"):
+            left_shares = self.rng.randint(-(-order.qty_shares // 10), order.qty_shares // 5)
+            book = self.exchange.instruments[order.code].stalls[order.venue].book
+            book.leave(order.side, limit, left_shares)
+        elif not order.request.by_hand and self.rng.random() < self.faults.fade_rate:
             self.happened["fade"] += 1
             self.exchange.fade(order.code, order.venue, order.side, limit)
         hoga = order.hoga
@@ -272,17 +276,19 @@ class Broker:
             self._match_late(original)
         if original is not None and original.closed == "filled":
             self.happened["fill_against_cancel"] += 1
-        refusal = acceptance.cancel_refusal(self.exchange, venue, self.options.broker.nxt_pause_takes_cancels)
+        habits = self.options.broker
+        refusal = acceptance.cancel_refusal(self.exchange, venue, habits.nxt_pause_takes_cancels)
+        by_frame = action is Action.CANCEL and habits.pause_refuses_by_frame and bool(refusal)
         if original is None or not self._changeable(original, request.code, venue, side):
-            refusal = acceptance.NO_ORIGINAL
-        if refusal or original is None:
+            refusal, by_frame = acceptance.NO_ORIGINAL, False
+        if original is None or (refusal and not by_frame):
             self._refuse(arrival, action, venue, side or Side.BUY, refusal or "")
             return
         qty_shares = min(request.qty_shares or original.remaining_shares, original.remaining_shares)
         if action is Action.AMEND:
             self._amend(arrival, original, qty_shares)
         else:
-            self._cancel(arrival, original, qty_shares)
+            self._cancel(arrival, original, qty_shares, refused=by_frame)
 
     @staticmethod
     def _changeable(original: Order, code: str, venue: Venue, side: Side | None) -> bool:
@@ -290,12 +296,12 @@ class Broker:
         same = original.code == code and original.venue is venue
         return same and original.is_open and side in (None, original.side)
 
-    def _cancel(self, arrival: Arrival, original: Order, qty_shares: int) -> None:
+    def _cancel(self, arrival: Arrival, original: Order, qty_shares: int, *, refused: bool) -> None:
         money = self._money(original.code, original.venue, original.side, original.price_krw, qty_shares)
         order = self._book_order(arrival, Action.CANCEL, original.venue, original.side, money)
         order.original, order.hoga = original.number, original.hoga
         money.open_shares = 0
-        refused = not arrival.request.by_hand and self._strikes("cancel_reject_rate")
+        refused = refused or (not arrival.request.by_hand and self._strikes("cancel_reject_rate"))
         order.closed, order.status = "done", "거부" if refused else "확인"
         self._answer(order)
         if refused:
@@ -385,7 +391,7 @@ class Broker:
         )
         late = bool(number) and self.rng.random() < self.faults.chejan_first_rate
         self.happened["chejan_first"] += late
-        self.sessions.report(
+        self.sessions.send(
             session, *answer, out_of_order_ns=self.rng.randint(30, 300) * 1_000_000 if late else 0
         )
 
@@ -396,7 +402,10 @@ class Broker:
         account, touch = self.options.account.number, self.feed.touch(order.code, order.venue)
         name = self.exchange.instruments[order.code].listing.name
         at = fill.hhmmss if fill else self.feed.clock()
-        values = order_frame(account, name, order, status, at, touch, fill, self.faults.venue_fids)
+        venue_fids = self.faults.venue_fids and not self._strikes("blank_venue_rate")
+        values = order_frame(account, name, order, status, at, touch, fill, venue_fids)
+        if self._strikes("blank_screen_rate"):
+            values["920"] = ""
         if shown_shares:
             values["902"] = str(shown_shares)
         events: list[Event] = [Chejan("0", values)]
@@ -409,4 +418,4 @@ class Broker:
         if self.rng.random() < self.faults.duplicate_chejan_rate:
             events += events[:1]
             self.happened["duplicate_fill" if fill is not None else "duplicate_frame"] += 1
-        self.sessions.report(session, *events)
+        self.sessions.send(session, *events)

@@ -1,6 +1,7 @@
 """The broker's request limits, measured where it measures them: on arrival (Kiwoom sheet 5.1)."""
 
 from collections import deque
+from collections.abc import Iterable
 
 SECOND_NS = 1_000_000_000
 
@@ -39,6 +40,10 @@ class LoadGuard:
         self._times: deque[int] = deque()
         self.tripped = False
 
+    def used(self, times_ns: Iterable[int]) -> None:
+        """Count queries that were asked before, oldest first."""
+        self._times.extend(times_ns)
+
     def admit(self, now_ns: int) -> bool:
         if not self._ladder:
             return True
@@ -54,3 +59,9 @@ class LoadGuard:
 
     def reset(self) -> None:
         self.tripped = False
+
+
+def queries_before(count: int, now_ns: int) -> list[int]:
+    """Return when so many queries of the last hour were asked, evenly until 200 s ago."""
+    first_ns, last_ns = now_ns - 3_590 * SECOND_NS, now_ns - 200 * SECOND_NS
+    return [first_ns + (last_ns - first_ns) * place // max(1, count - 1) for place in range(count)]

@@ -12,8 +12,7 @@ from services.contracts.terms import Market, Venue
 from services.simulator.broker import Broker
 from services.simulator.events import Answered, ConditionsLoaded, Connected, Event, Row, Told
 from services.simulator.feed import Feed
-from services.simulator.latency import Way
-from services.simulator.limits import LoadGuard, SlidingLimit
+from services.simulator.limits import LoadGuard, SlidingLimit, queries_before
 from services.simulator.orders import OrderRequest
 from services.simulator.queries import Queries, Table, UnknownQuery
 from services.simulator.sessions import MS, Session, Sessions
@@ -21,6 +20,8 @@ from services.simulator.sessions import MS, Session, Sessions
 SOCKET_CLOSED, CANNOT_CONNECT = -106, -101
 QUERY_OVERFLOW, QUERY_RESTRICTED, TR_FAILED, TOO_MANY = -200, -209, -22, -204
 MAX_RQNAME_BYTES = 80
+WATCH_LIST, MOST_CODES = "OPTKWFID", 100
+"""A watch list query names so many codes at most, and its answer is one page (Kiwoom sheet 7)."""
 WHOLE_AFTER_BLANK_MS = 10_000
 _MARKET_KINDS = {Market.KOSPI: "0", Market.KOSDAQ: "10", Market.ETF: "8"}
 
@@ -33,8 +34,7 @@ class OpenApi:
         options = broker.options
         self.limit = SlidingLimit(options.broker.queries_per_s)
         self.guard = LoadGuard(options.broker.sustained_queries)
-        self._login_way = Way(options.latency.login_ms, feed.seed, "login")
-        self._query_way = Way(options.latency.query_ms, feed.seed, "query")
+        self.guard.used(queries_before(options.broker.queries_used, broker.agenda.now_ns))
         self.closed_until_ns = 0
         self._rng = broker.rng
         self._whole_until_ns: dict[str, int] = {}
@@ -74,7 +74,7 @@ class OpenApi:
 
     def _comm_connect(self, session: Session) -> int:
         now_ns = self.broker.agenda.now_ns
-        due_ns = now_ns + self._login_way.ns()
+        due_ns = now_ns + self.sessions.delay_ns(self.broker.faults.login_delay_ms)
         self.broker.agenda.at(due_ns, lambda at_ns: self._login(session, at_ns))
         return 0
 
@@ -97,7 +97,9 @@ class OpenApi:
             self.sessions.post(session, Connected(0))
 
     def _cut(self, session: Session) -> None:
-        self.sessions.cut(session)
+        session.logged_in = False
+        session.vi_on = False
+        session.screens.clear()
         self.feed.reindex()
         self.sessions.post(session, Connected(SOCKET_CLOSED))
 
@@ -217,7 +219,7 @@ class OpenApi:
         if error:
             return error
         faults, happened = self.broker.faults, self.sessions.happened
-        due_ns = self.broker.agenda.now_ns + self._query_way.ns()
+        due_ns = self.broker.agenda.now_ns + self.sessions.delay_ns(faults.query_delay_ms)
         if self._rng.random() < faults.query_fail_rate:
             happened["query_unanswered"] += 1
             return 0
@@ -232,9 +234,9 @@ class OpenApi:
     def _watch_query(
         self, session: Session, codes: str, more: int, count: int, kind: int, rqname: str, screen: str
     ) -> int:
-        if count > 100 or len([code for code in codes.split(";") if code]) > 100:
+        if count > MOST_CODES or len([code for code in codes.split(";") if code]) > MOST_CODES:
             return TOO_MANY
-        return self._query(session, rqname, "OPTKWFID", 0, screen, {"종목코드": codes})
+        return self._query(session, rqname, WATCH_LIST, 0, screen, {"종목코드": codes})
 
     def _query_error(self, session: Session, rqname: str) -> int:
         if not session.logged_in:
@@ -272,7 +274,8 @@ class OpenApi:
         """One page; a continuation that another query came between has nothing more to give."""
         key = (rqname, trcode.upper())
         start = session.pages.get(key, len(table.rows)) if more else 0
-        end = start + min(100, self.broker.options.broker.page_rows)
+        page_rows = MOST_CODES if trcode.upper() == WATCH_LIST else self.broker.options.broker.page_rows
+        end = start + min(100, page_rows)
         session.pages = {key: end} if end < len(table.rows) else {}
         answer = Answered(
             screen, rqname, trcode, table.record, end < len(table.rows), table.single, table.rows[start:end]
@@ -280,18 +283,43 @@ class OpenApi:
         return answer, Told(screen, rqname, trcode, "[100000] 조회가 완료되었습니다.")
 
     def _blanked(self, trcode: str, table: Table) -> Table:
-        """The answer, by chance with one row that says nothing. Whole ones follow it for as long as somebody
-        needs who asks for several shares and looks again: a row that stays blank is a difference."""
-        rate, now_ns = self.broker.faults.blank_row_rate, self.broker.agenda.now_ns
-        whole = now_ns < self._whole_until_ns.get(trcode, 0)
-        if whole or not rate or not table.rows or self._rng.random() >= rate:
+        """The answer, by chance with one row or one field that says nothing. Whole ones follow it for as long
+        as somebody needs who asks for several shares and looks again: what stays blank is a difference."""
+        now_ns = self.broker.agenda.now_ns
+        if now_ns < self._whole_until_ns.get(trcode, 0):
+            return table
+        blank = self._blank_row(table) or self._blank_output(table)
+        if blank is None:
             return table
         self._whole_until_ns[trcode] = now_ns + WHOLE_AFTER_BLANK_MS * MS
-        self.sessions.happened["blank_row"] += 1
+        return blank
+
+    def _happens(self, fault: str, rate: float) -> bool:
+        if not rate or self._rng.random() >= rate:
+            return False
+        self.sessions.happened[fault] += 1
+        return True
+
+    def _blank_row(self, table: Table) -> Table | None:
+        if not table.rows or not self._happens("blank_row", self.broker.faults.blank_row_rate):
+            return None
+        at = self._rng.randrange(len(table.rows))
         rows = list(table.rows)
-        at = self._rng.randrange(len(rows))
         rows[at] = dict.fromkeys(rows[at], "")
         return replace(table, rows=rows)
+
+    def _blank_output(self, table: Table) -> Table | None:
+        if not self._happens("blank_output", self.broker.faults.blank_output_rate):
+            return None
+        if not table.rows:
+            return replace(table, single=self._without_one(table.single))
+        rows = list(table.rows)
+        at = self._rng.randrange(len(rows))
+        rows[at] = self._without_one(rows[at])
+        return replace(table, rows=rows)
+
+    def _without_one(self, fields: Row) -> Row:
+        return {**fields, self._rng.choice(sorted(fields)): ""} if fields else fields
 
     def _side_effects(self, session: Session, trcode: str, screen: str, inputs: Row) -> None:
         if trcode.upper() == "OPT10054":

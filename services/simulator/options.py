@@ -9,9 +9,7 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
-
-from services.simulator.latency import Delay, LatencyOptions
+from typing import Any, TypeVar, get_type_hints
 
 
 class OptionsError(ValueError):
@@ -69,13 +67,19 @@ class WorldOptions:
 
 @dataclass(frozen=True)
 class FaultOptions:
-    """What goes wrong. Everything is off by default."""
+    """What goes wrong. Everything but mild delays is off by default."""
 
+    order_delay_ms: tuple[int, int] = (5, 25)
+    """From SendOrder to the venue."""
     late_arrival_rate: float = 0.0
     """An order, and with it all behind it, reaches the venue only after `late_arrival_ms`."""
     late_arrival_ms: tuple[int, int] = (100, 2000)
-    stalls_per_hour: float = 0.0
-    """Everything that is on its way to the control, quotes and orders, is held for `stall_ms`."""
+    event_delay_ms: tuple[int, int] = (3, 15)
+    """From the venue or the server to the control; events keep their order."""
+    query_delay_ms: tuple[int, int] = (10, 50)
+    login_delay_ms: tuple[int, int] = (20, 80)
+    stall_rate: float = 0.0
+    """Chance, per event batch, that everything behind it is held for `stall_ms`."""
     stall_ms: tuple[int, int] = (800, 2500)
     reject_rate: float = 0.0
     """The broker refuses a good new order: blank order number and a message."""
@@ -89,8 +93,18 @@ class FaultOptions:
     """A frame of ours comes a second time for another account of the same login, under another number."""
     blank_row_rate: float = 0.0
     """One row of a query's answer comes blank."""
+    blank_output_rate: float = 0.0
+    """One field of a query's answer comes blank, of a row or of what it names once."""
+    unnamed_outputs_blank_rate: float = 0.0
+    """The share of the outputs beyond the sheet (`query_outputs.csv`) that are blank in every answer."""
+    blank_screen_rate: float = 0.0
+    """An order frame does not echo the screen (FID 920); that it does is not certain (Kiwoom sheet 1.3)."""
+    blank_venue_rate: float = 0.0
+    """An order frame leaves out its venue (FIDs 2134 to 2136)."""
     blank_vi_rate: float = 0.0
     """A VI frame leaves out when the VI began."""
+    part_fill_rate: float = 0.0
+    """Others took so much before an order of several shares arrives that 10 to 20 % of it are left."""
     fade_rate: float = 0.0
     """The liquidity an incoming order aims at shrinks before it arrives (partial or no fill)."""
     never_arrives_rate: float = 0.0
@@ -134,7 +148,7 @@ class FaultOptions:
     silent_registration_rate: float = 0.0
     """SetRealReg returns 0 for a code whose frames then never come, until it is registered again."""
     venue_fids: bool = True
-    """False: an old build, where FIDs 2134 to 2136 and 9081 are blank."""
+    """False: an old build, where FIDs 2134 to 2136 and 9081 and the venue of every row are blank."""
 
 
 @dataclass(frozen=True)
@@ -145,12 +159,16 @@ class BrokerOptions:
     queries_per_s: int = 5
     sustained_queries: tuple[tuple[int, int], ...] = ((1000, 3600),)
     """(count, seconds): more queries than this trips the load guard until the next login."""
+    queries_used: int = 0
+    """Queries of the last hour before the world began, not of its last 200 s: the guard counts them."""
     page_rows: int = 100
     tr_registers_realtime: bool = True
     """A query about a symbol also registers its real-time types on that screen."""
     server_gubun: str = "1"
     """"1" is the simulated server, anything else the real one."""
     nxt_pause_takes_cancels: bool = True
+    pause_refuses_by_frame: bool = False
+    """A cancel that a pause refuses gets a number and then a frame with status 거부, not a blank number."""
     relogin_ms: int = 0
     """How long after a lost connection a login is refused with -101."""
 
@@ -169,7 +187,6 @@ class AccountOptions:
 class SimulatorOptions:
     world: WorldOptions = field(default_factory=WorldOptions)
     faults: FaultOptions = field(default_factory=FaultOptions)
-    latency: LatencyOptions = field(default_factory=LatencyOptions)
     broker: BrokerOptions = field(default_factory=BrokerOptions)
     account: AccountOptions = field(default_factory=AccountOptions)
 
@@ -218,9 +235,6 @@ def _build(kind: type[T], data: Any, where: str) -> T:
     return kind(**values)
 
 
-_ASCENDING: dict[Any, str] = {tuple[int, int]: "[low, high]", Delay: "[lowest, median, highest]"}
-
-
 def _value(hint: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _build(hint, value, where)
@@ -230,10 +244,9 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         return _scalar(hint, value, where)
     if not isinstance(value, list):
         raise OptionsError(f"{where}: expected a list, got {value!r}")
-    if shape := _ASCENDING.get(hint):
-        whole = len(value) == len(get_args(hint)) and all(isinstance(v, int) and v >= 0 for v in value)
-        if not whole or sorted(value) != value:
-            raise OptionsError(f"{where}: expected {shape} of whole numbers, ascending, got {value!r}")
+    if hint == tuple[int, int]:
+        if len(value) != 2 or not all(isinstance(v, int) and v >= 0 for v in value) or value[0] > value[1]:
+            raise OptionsError(f"{where}: expected [low, high] of whole numbers, got {value!r}")
         return tuple(value)
     return tuple(tuple(row) if isinstance(row, list) else row for row in value)
 

@@ -1,19 +1,20 @@
 """The queries (TR) that a reconciliation needs: inputs, rows and field names as the control has them.
 
-Each answer is a table: a single record, rows, or both (Kiwoom sheet 7). Numbers of the OPW family are
-filled with zeros to fifteen digits, those of the OPT family with blanks.
+Each answer is a table: a single record, rows, or both (Kiwoom sheet 7). The functions here say what is true
+of the books. `outputs.Outputs` hands out what the broker's lists have of it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from services.contracts.terms import Market, Side, Venue
+from services.contracts.terms import Side, Venue
 from services.simulator.account import Account
 from services.simulator.broker import Broker
 from services.simulator.events import Row
 from services.simulator.feed import Feed
 from services.simulator.frames import price_text, unsuffixed
 from services.simulator.orders import Order
+from services.simulator.outputs import Outputs, Values
 
 Inputs = Mapping[str, str]
 
@@ -31,18 +32,23 @@ class UnknownQuery(KeyError):
     """A TR that the simulated server does not know."""
 
 
-def _opw(number: int) -> str:
-    return f"{number:015d}" if number >= 0 else f"-{-number:014d}"
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A table before it has the form of the broker's outputs."""
+
+    record: str
+    single: Values = field(default_factory=dict)
+    rows: Sequence[Values] = ()
 
 
-def _opt(value: int | str) -> str:
-    return f" {value}"
+def _signed(price_krw: int, base_krw: int) -> str:
+    return f" {price_text(price_krw, base_krw)}"
 
 
 class Queries:
-    def __init__(self, broker: Broker, feed: Feed, account: Account) -> None:
-        self._broker, self._feed, self._account = broker, feed, account
-        self._tables: dict[str, Callable[[Inputs], Table]] = {
+    def __init__(self, broker: Broker, feed: Feed, account: Account, outputs: Outputs) -> None:
+        self._broker, self._feed, self._account, self._outputs = broker, feed, account, outputs
+        self._tables: dict[str, Callable[[Inputs], Found]] = {
             "OPT10001": self._basic_info,
             "OPT10004": self._book,
             "OPT10054": self._interruptions,
@@ -59,10 +65,12 @@ class Queries:
 
     def answer(self, trcode: str, inputs: Inputs) -> Table:
         """The whole table of a query. Raises UnknownQuery."""
-        table = self._tables.get(trcode.upper())
-        if table is None:
+        code = trcode.upper()
+        if code not in self._tables:
             raise UnknownQuery(trcode)
-        return table(inputs)
+        found = self._tables[code](inputs)
+        rows = [self._outputs.row(code, row) for row in found.rows]
+        return Table(found.record, self._outputs.single(code, found.single), rows)
 
     # -- orders --------------------------------------------------------------------------
 
@@ -91,51 +99,50 @@ class Queries:
     def _name(self, code: str) -> str:
         return self._broker.exchange.instruments[code].listing.name
 
-    def _order_row(self, order: Order) -> Row:
+    def _order_values(self, order: Order) -> Values:
+        """What is true of an order; which of it a list has is the table's to say."""
         last = order.fills[-1] if order.fills else None
         number = "1" if order.venue is Venue.KRX else "2"
-        known = self._broker.faults.venue_fids
         return {
             "계좌번호": self._broker.options.account.number,
             "주문번호": order.number_text,
             "종목코드": order.code,
             "종목명": self._name(order.code),
             "주문상태": order.status,
-            "주문수량": _opt(order.qty_shares),
-            "주문가격": _opt(0 if order.hoga.market else order.price_krw),
-            "미체결수량": _opt(order.remaining_shares),
-            "체결누계금액": _opt(order.money.amount_krw),
+            "주문수량": order.qty_shares,
+            "주문가격": 0 if order.hoga.market else order.price_krw,
+            "미체결수량": order.remaining_shares,
+            "체결누계금액": order.money.amount_krw,
             "원주문번호": order.original_text,
             "주문구분": order.side_text,
             "매매구분": order.hoga.text,
             "시간": order.hhmmss,
             "주문시간": order.hhmmss,
             "체결번호": str(last.execution_no) if last else "",
-            "체결가": _opt(last.price_krw) if last else "",
-            "체결량": _opt(order.money.filled_shares) if last else "",
-            "단위체결가": _opt(last.price_krw) if last else "",
-            "단위체결량": _opt(last.qty_shares) if last else "",
-            "당일매매수수료": _opt(order.money.commission_krw),
-            "당일매매세금": _opt(order.money.tax_krw),
-            "거래소구분": number if known else "",
-            "거래소구분텍스트": order.venue.value if known else "",
-            "SOR여부": "N" if known else "",
-            "스톱가": "",
+            "체결가": last.price_krw if last else "",
+            "체결량": order.money.filled_shares if last else "",
+            "단위체결가": last.price_krw if last else "",
+            "단위체결량": last.qty_shares if last else "",
+            "당일매매수수료": order.money.commission_krw,
+            "당일매매세금": order.money.tax_krw,
+            "거래소구분": number,
+            "거래소구분텍스트": order.venue.value,
+            "SOR여부": "N",
         }
 
-    def _open_orders(self, inputs: Inputs) -> Table:
-        rows = [self._order_row(order) for order in self._orders(inputs, "매매구분", "전체종목구분")]
-        return Table("실시간미체결요청", rows=rows)
+    def _open_orders(self, inputs: Inputs) -> Found:
+        rows = [self._order_values(order) for order in self._orders(inputs, "매매구분", "전체종목구분")]
+        return Found("실시간미체결요청", rows=rows)
 
-    def _filled_orders(self, inputs: Inputs) -> Table:
+    def _filled_orders(self, inputs: Inputs) -> Found:
         before = inputs.get("주문번호", "")
         orders = self._orders(inputs, "매도수구분", "조회구분")
         if before.isdigit():
             orders = [order for order in orders if order.number < int(before)]
-        return Table("체결요청", rows=[self._order_row(order) for order in orders])
+        return Found("체결요청", rows=[self._order_values(order) for order in orders])
 
-    def _order_log(self, inputs: Inputs) -> Table:
-        rows = []
+    def _order_log(self, inputs: Inputs) -> Found:
+        rows: list[Values] = []
         for order in self._orders(inputs, "매도수구분"):
             average_krw = order.money.amount_krw // order.money.filled_shares if order.fills else 0
             rows.append(
@@ -145,32 +152,31 @@ class Queries:
                     "종목명": self._name(order.code),
                     "매매구분": order.hoga.text,
                     "주문구분": order.side_text,
-                    "주문수량": _opw(order.qty_shares),
-                    "주문단가": _opw(0 if order.hoga.market else order.price_krw),
-                    "확인수량": _opw(order.qty_shares if order.status == "확인" else 0),
+                    "주문수량": order.qty_shares,
+                    "주문단가": 0 if order.hoga.market else order.price_krw,
+                    "확인수량": order.qty_shares if order.status == "확인" else 0,
                     "원주문": order.original_text,
-                    "체결수량": _opw(order.money.filled_shares),
-                    "체결단가": _opw(average_krw),
-                    "주문잔량": _opw(order.remaining_shares),
+                    "체결수량": order.money.filled_shares,
+                    "체결단가": average_krw,
+                    "주문잔량": order.remaining_shares,
                     "접수구분": order.status,
                     "주문시간": order.hhmmss,
-                    "거래소구분": order.venue.value,
                 }
             )
-        return Table("계좌별주문체결내역상세", rows=rows)
+        return Found("계좌별주문체결내역상세", rows=rows)
 
     # -- account ----------------------------------------------------------------------------
 
-    def _cash(self, inputs: Inputs) -> Table:
-        orderable = _opw(self._account.orderable_krw)
-        single = {
-            "예수금": _opw(self._account.start_cash_krw),
-            "출금가능금액": _opw(min(self._account.start_cash_krw, self._account.orderable_krw)),
+    def _cash(self, inputs: Inputs) -> Found:
+        orderable = self._account.orderable_krw
+        single: Values = {
+            "예수금": self._account.start_cash_krw,
+            "출금가능금액": min(self._account.start_cash_krw, self._account.orderable_krw),
             "주문가능금액": orderable,
-            "d+2추정예수금": _opw(self._account.cash_krw),
+            "d+2추정예수금": self._account.cash_krw,
             **{f"{rate}%종목주문가능금액": orderable for rate in (20, 30, 40, 100)},
         }
-        return Table("예수금상세현황", single=single)
+        return Found("예수금상세현황", single=single)
 
     def _last(self, code: str) -> int:
         return self._feed.touch(code, Venue.KRX).last_krw
@@ -178,8 +184,8 @@ class Queries:
     def _value_krw(self) -> int:
         return sum(h.qty_shares * self._last(code) for code, h in self._account.holdings.items())
 
-    def _valuation(self, inputs: Inputs) -> Table:
-        rows = []
+    def _valuation(self, inputs: Inputs) -> Found:
+        rows: list[Values] = []
         for code, holding in self._account.holdings.items():
             if holding.qty_shares:
                 value_krw = holding.qty_shares * self._last(code)
@@ -187,46 +193,46 @@ class Queries:
                     {
                         "종목코드": f"A{code}",
                         "종목명": self._name(code),
-                        "보유수량": _opw(holding.qty_shares),
-                        "평균단가": _opw(holding.average_krw),
-                        "현재가": _opw(self._last(code)),
-                        "평가금액": _opw(value_krw),
-                        "손익금액": _opw(value_krw - holding.cost_krw),
-                        "매입금액": _opw(holding.cost_krw),
+                        "보유수량": holding.qty_shares,
+                        "평균단가": holding.average_krw,
+                        "현재가": self._last(code),
+                        "평가금액": value_krw,
+                        "손익금액": value_krw - holding.cost_krw,
+                        "매입금액": holding.cost_krw,
                     }
                 )
-        single = {
+        single: Values = {
             "계좌명": self._broker.options.account.user_name,
-            "예수금": _opw(self._account.start_cash_krw),
-            "D+2추정예수금": _opw(self._account.cash_krw),
-            "유가잔고평가액": _opw(self._value_krw()),
-            "출력건수": _opw(len(rows)),
+            "예수금": self._account.start_cash_krw,
+            "D+2추정예수금": self._account.cash_krw,
+            "유가잔고평가액": self._value_krw(),
+            "출력건수": len(rows),
         }
-        return Table("종목별계좌평가현황", single, rows)
+        return Found("종목별계좌평가현황", single, rows)
 
-    def _settled_balance(self, inputs: Inputs) -> Table:
-        orderable = _opw(self._account.orderable_krw)
-        rows = [
+    def _settled_balance(self, inputs: Inputs) -> Found:
+        orderable = self._account.orderable_krw
+        rows: list[Values] = [
             {
                 "종목번호": f"A{code}",
                 "종목명": self._name(code),
-                "현재잔고": _opw(holding.qty_shares),
-                "매입단가": _opw(holding.average_krw),
-                "매입금액": _opw(holding.cost_krw),
+                "현재잔고": holding.qty_shares,
+                "매입단가": holding.average_krw,
+                "매입금액": holding.cost_krw,
             }
             for code, holding in self._account.holdings.items()
             if holding.qty_shares
         ]
-        single = {
-            "예수금": _opw(self._account.start_cash_krw),
-            "예수금D+2": _opw(self._account.cash_krw),
+        single: Values = {
+            "예수금": self._account.start_cash_krw,
+            "예수금D+2": self._account.cash_krw,
             "주문가능현금": orderable,
             **{f"{rate}주문가능금액": orderable for rate in (20, 30, 40, 100)},
         }
-        return Table("종목별계좌체결현황", single, rows)
+        return Found("종목별계좌체결현황", single, rows)
 
-    def _holdings(self, inputs: Inputs) -> Table:
-        rows = []
+    def _holdings(self, inputs: Inputs) -> Found:
+        rows: list[Values] = []
         for code, holding in self._account.holdings.items():
             if not holding.qty_shares:
                 continue
@@ -235,47 +241,47 @@ class Queries:
                 {
                     "종목번호": f"A{code}",
                     "종목명": self._name(code),
-                    "평가손익": _opw(value_krw - holding.cost_krw),
-                    "매입가": _opw(holding.average_krw),
-                    "전일종가": _opw(self._feed.touch(code, Venue.KRX).base_krw),
-                    "보유수량": _opw(holding.qty_shares),
-                    "매매가능수량": _opw(holding.sellable_shares),
-                    "현재가": _opw(self._last(code)),
-                    "금일매수수량": _opw(holding.bought_today),
-                    "금일매도수량": _opw(holding.sold_today),
-                    "매입금액": _opw(holding.cost_krw),
-                    "매입수수료": _opw(holding.commission_krw),
-                    "평가금액": _opw(value_krw),
-                    "세금": _opw(holding.tax_krw),
+                    "평가손익": value_krw - holding.cost_krw,
+                    "매입가": holding.average_krw,
+                    "전일종가": self._feed.touch(code, Venue.KRX).base_krw,
+                    "보유수량": holding.qty_shares,
+                    "매매가능수량": holding.sellable_shares,
+                    "현재가": self._last(code),
+                    "금일매수수량": holding.bought_today,
+                    "금일매도수량": holding.sold_today,
+                    "매입금액": holding.cost_krw,
+                    "매입수수료": holding.commission_krw,
+                    "평가금액": value_krw,
+                    "세금": holding.tax_krw,
                 }
             )
-        single = {
-            "총매입금액": _opw(sum(h.cost_krw for h in self._account.holdings.values())),
-            "총평가금액": _opw(self._value_krw()),
-            "추정예탁자산": _opw(self._account.cash_krw + self._value_krw()),
-            "조회건수": _opw(len(rows)),
+        single: Values = {
+            "총매입금액": sum(h.cost_krw for h in self._account.holdings.values()),
+            "총평가금액": self._value_krw(),
+            "추정예탁자산": self._account.cash_krw + self._value_krw(),
+            "조회건수": len(rows),
         }
-        return Table("계좌평가잔고개별합산", single, rows)
+        return Found("계좌평가잔고개별합산", single, rows)
 
-    def _returns(self, inputs: Inputs) -> Table:
-        rows = []
+    def _returns(self, inputs: Inputs) -> Found:
+        rows: list[Values] = []
         for code, holding in self._account.holdings.items():
             rows.append(
                 {
                     "종목코드": code,
                     "종목명": self._name(code),
-                    "현재가": _opt(price_text(self._last(code), self._feed.touch(code, Venue.KRX).base_krw)),
-                    "매입가": _opt(holding.average_krw),
-                    "매입금액": _opt(holding.cost_krw),
-                    "보유수량": _opt(holding.qty_shares),
-                    "당일매도손익": _opt(holding.realised_krw),
-                    "당일매매수수료": _opt(holding.commission_krw),
-                    "당일매매세금": _opt(holding.tax_krw),
-                    "결제잔고": _opt(holding.qty_shares - holding.bought_today + holding.sold_today),
-                    "청산가능수량": _opt(holding.sellable_shares),
+                    "현재가": _signed(self._last(code), self._feed.touch(code, Venue.KRX).base_krw),
+                    "매입가": holding.average_krw,
+                    "매입금액": holding.cost_krw,
+                    "보유수량": holding.qty_shares,
+                    "당일매도손익": holding.realised_krw,
+                    "당일매매수수료": holding.commission_krw,
+                    "당일매매세금": holding.tax_krw,
+                    "결제잔고": holding.qty_shares - holding.bought_today + holding.sold_today,
+                    "청산가능수량": holding.sellable_shares,
                 }
             )
-        return Table("계좌수익률", rows=rows)
+        return Found("계좌수익률", rows=rows)
 
     # -- market ----------------------------------------------------------------------------
 
@@ -283,10 +289,10 @@ class Queries:
         code, venue = unsuffixed(text.strip())
         return (code, venue) if Feed.known_code(text.strip(), self._broker.exchange) else None
 
-    def _basic_info(self, inputs: Inputs) -> Table:
+    def _basic_info(self, inputs: Inputs) -> Found:
         found = self._symbol(inputs.get("종목코드", ""))
         if found is None:
-            return Table("주식기본정보")
+            return Found("주식기본정보")
         code, venue = found
         touch = self._feed.touch(code, venue)
         stall = self._broker.exchange.instruments[code].stalls[venue]
@@ -298,63 +304,65 @@ class Queries:
             "하한가": touch.lower_krw,
             "현재가": touch.last_krw,
         }
-        single = {name: _opt(price_text(price, touch.base_krw)) for name, price in prices.items()}
+        single: dict[str, int | str] = {
+            name: _signed(price, touch.base_krw) for name, price in prices.items()
+        }
         change_krw = touch.last_krw - touch.base_krw
         single |= {
             "종목코드": inputs["종목코드"],
             "종목명": self._name(code),
-            "기준가": _opt(touch.base_krw),
-            "전일대비": _opt(f"{change_krw:+d}" if change_krw else "0"),
-            "등락율": _opt(f"{change_krw * 100 / touch.base_krw:+.2f}"),
-            "거래량": _opt(stall.volume_shares),
+            "기준가": touch.base_krw,
+            "전일대비": f" {change_krw:+d}" if change_krw else " 0",
+            "등락율": f" {change_krw * 100 / touch.base_krw:+.2f}",
+            "거래량": stall.volume_shares,
         }
-        return Table("주식기본정보", single=single)
+        return Found("주식기본정보", single=single)
 
-    def _book(self, inputs: Inputs) -> Table:
+    def _book(self, inputs: Inputs) -> Found:
         found = self._symbol(inputs.get("종목코드", ""))
         if found is None:
-            return Table("주식호가")
+            return Found("주식호가")
         frame = self._feed.book_frame(*found)
-        single = {"호가잔량기준시간": frame.hhmmss}
+        single: dict[str, int | str] = {"호가잔량기준시간": frame.hhmmss}
         for name, levels in (("매도", frame.asks), ("매수", frame.bids)):
             for level in range(1, 11):
                 price, qty = levels[level - 1] if level <= len(levels) else (0, 0)
                 price_name, qty_name = _book_names(name, level)
-                single[price_name] = _opt(price_text(price, frame.base_krw))
-                single[qty_name] = _opt(qty)
-        single["총매도잔량"], single["총매수잔량"] = _opt(frame.ask_total), _opt(frame.bid_total)
-        return Table("주식호가", single=single)
+                single[price_name] = _signed(price, frame.base_krw)
+                single[qty_name] = qty
+        single["총매도잔량"], single["총매수잔량"] = frame.ask_total, frame.bid_total
+        return Found("주식호가", single=single)
 
-    def _watch_list(self, inputs: Inputs) -> Table:
-        rows = []
+    def _watch_list(self, inputs: Inputs) -> Found:
+        rows: list[Values] = []
         for text in inputs.get("종목코드", "").split(";"):
             found = self._symbol(text)
             if found is None:
                 continue
             frame, touch = self._feed.book_frame(*found), self._feed.touch(*found)
-            row = {
+            row: dict[str, int | str] = {
                 "종목코드": text,
                 "종목명": self._name(found[0]),
-                "현재가": _opt(price_text(touch.last_krw, touch.base_krw)),
-                "기준가": _opt(touch.base_krw),
-                "상한가": _opt(price_text(touch.upper_krw, touch.base_krw)),
-                "하한가": _opt(price_text(touch.lower_krw, touch.base_krw)),
-                "매도호가": _opt(price_text(touch.ask_krw, touch.base_krw)),
-                "매수호가": _opt(price_text(touch.bid_krw, touch.base_krw)),
-                "우선매도잔량": _opt(frame.asks[0][1] if frame.asks else 0),
-                "우선매수잔량": _opt(frame.bids[0][1] if frame.bids else 0),
-                "총매도잔량": _opt(frame.ask_total),
-                "총매수잔량": _opt(frame.bid_total),
+                "현재가": _signed(touch.last_krw, touch.base_krw),
+                "기준가": touch.base_krw,
+                "상한가": _signed(touch.upper_krw, touch.base_krw),
+                "하한가": _signed(touch.lower_krw, touch.base_krw),
+                "매도호가": _signed(touch.ask_krw, touch.base_krw),
+                "매수호가": _signed(touch.bid_krw, touch.base_krw),
+                "우선매도잔량": frame.asks[0][1] if frame.asks else 0,
+                "우선매수잔량": frame.bids[0][1] if frame.bids else 0,
+                "총매도잔량": frame.ask_total,
+                "총매수잔량": frame.bid_total,
             }
             for level in range(1, 6):
                 for name, levels in (("매도", frame.asks), ("매수", frame.bids)):
                     price = levels[level - 1][0] if level <= len(levels) else 0
-                    row[f"{name}{level}차호가"] = _opt(price_text(price, touch.base_krw))
+                    row[f"{name}{level}차호가"] = _signed(price, touch.base_krw)
             rows.append(row)
-        return Table("관심종목정보", rows=rows)
+        return Found("관심종목정보", rows=rows)
 
-    def _interruptions(self, inputs: Inputs) -> Table:
-        rows = []
+    def _interruptions(self, inputs: Inputs) -> Found:
+        rows: list[Values] = []
         for code, instrument in self._broker.exchange.instruments.items():
             for venue, stall in instrument.stalls.items():
                 if stall.vi is not None:
@@ -362,11 +370,10 @@ class Queries:
                         {
                             "종목코드": code if venue is Venue.KRX else f"{code}_NX",
                             "종목명": instrument.listing.name,
-                            "발동가격": _opt(stall.vi.trigger_krw),
-                            "시장구분": "101" if instrument.listing.market is Market.KOSDAQ else "001",
+                            "발동가격": stall.vi.trigger_krw,
                         }
                     )
-        return Table("변동성완화장치발동종목", rows=rows)
+        return Found("변동성완화장치발동종목", rows=rows)
 
 
 def _book_names(side: str, level: int) -> tuple[str, str]:

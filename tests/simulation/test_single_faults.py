@@ -17,11 +17,17 @@ from services.lab.invariants import violations
 from services.simulator.options import FaultOptions
 from services.simulator.virtual.day import VirtualDay, run_day
 from services.simulator.virtual.desk import Desk, build_desk
-from services.simulator.virtual.faults import BROKER_RATES, SERVICE_RATES, DayFaults, ServiceFaults
+from services.simulator.virtual.faults import (
+    BROKER_RATES,
+    SERVICE_RATES,
+    WORD_RATES,
+    DayFaults,
+    ServiceFaults,
+)
 
 pytestmark = pytest.mark.slow
 
-BROKER: dict[str, float] = {**BROKER_RATES, "duplicate_vi_rate": 1.0}
+BROKER: dict[str, float] = {**BROKER_RATES, **WORD_RATES, "duplicate_vi_rate": 1.0}
 MARKET: dict[str, float] = {"vi_per_symbol_hour": 60.0, "halts_per_s": 0.1, "delistings_per_s": 0.2}
 COUNTED_AS = {
     "halts_per_s": ("halt",),
@@ -43,6 +49,12 @@ def only(broker: dict[str, Any], services: dict[str, Any], market: dict[str, Any
 @pytest.mark.parametrize("fault", BROKER)
 def test_a_fault_of_the_broker_alone_breaks_no_invariant(desk: Desk, fault: str) -> None:
     result = run_day(desk, SEED, faults=only({fault: BROKER[fault]}, {}, {}))
+    assert result.violations == []
+    assert result.trips
+
+
+def test_a_build_without_venues_breaks_no_invariant(desk: Desk) -> None:
+    result = run_day(desk, SEED, faults=only({"venue_fids": False}, {}, {}))
     assert result.violations == []
     assert result.trips
 

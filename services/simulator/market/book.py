@@ -77,6 +77,17 @@ class VenueBook:
                 shown[order.index] = shown.get(order.index, 0) + order.remaining_shares
         return sorted(shown.items(), reverse=side is Side.BUY)[:levels]
 
+    def leave(self, side: Side, limit: int, shares: int) -> None:
+        """Others take what an incoming order of `side` aims at, up to the index `limit`, but for so many
+        shares at its worst prices."""
+        levels = self._background(side.opposite)
+        for index in list(self._levels_within(side.opposite, limit))[::-1]:
+            if index in levels:
+                levels[index] = min(levels[index], shares)
+                shares -= levels[index]
+                if not levels[index]:
+                    del levels[index]
+
     def _background(self, side: Side) -> dict[int, int]:
         return self.bids if side is Side.BUY else self.asks
 

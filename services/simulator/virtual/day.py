@@ -18,7 +18,6 @@ from services.contracts.limits import NS_PER_MS, NS_PER_S
 from services.contracts.messages.pairs import PairApproved, PairClosed, ResidualOpened
 from services.gateway.shell import EXIT_FAILED
 from services.gateway.state import GatewayState
-from services.lab.fills import DayFills, QuoteTape, fills_of
 from services.lab.invariants import violations
 from services.risk.core import SERVICE as RISK
 from services.simulator.events import Event as BrokerEvent
@@ -66,7 +65,6 @@ class DayResult:
     liquidations: int
     """Residuals that were opened."""
     promptness: Promptness
-    fills: DayFills
     timeline: list[str] = field(default_factory=list)
 
 
@@ -91,9 +89,8 @@ class VirtualDay:
         self.world = desk.world(self.plan, options or _options(desk, faults), seed, START_NS)
         self.bus = VirtualBus()
         hoga = desk.hoga(faults.terms.nxt_takes_ioc)
-        self.gateway = VirtualGateway(
-            desk.gateway_state(self.plan, hoga), self.bus, self.world, self.time, MemoryLog(), self._sending
-        )
+        state = desk.gateway_state(self.plan, hoga, faults.terms.queries_used)
+        self.gateway = VirtualGateway(state, self.bus, self.world, self.time, MemoryLog(), self._sending)
         services = desk.services(self.plan, faults.terms.clip_shares)
         self.processes = [VirtualProcess(make, self.bus) for make in services]
         self.everyone: list[Any] = [self.gateway, *self.processes]
@@ -117,8 +114,6 @@ class VirtualDay:
         )  # fmt: skip
         if replace(faults, terms=CALM.terms) == CALM:
             self.observer.calm.healed(START_NS)
-        self.tape = QuoteTape()
-        self.world.feed.watchers.append(self.tape)
         self.witness = self.observer.witness
         self.witness.healed_in_time = share == HEAL_SHARES[0]
         self.gateway.may_have_left = lambda order_id: self.observer.left(order_id, self.time.now_ns)
@@ -216,12 +211,6 @@ class VirtualDay:
         """How often each kind of fault has struck, by `faults.KINDS`."""
         return +self.adversary.counts
 
-    def fills(self) -> DayFills:
-        """What became of the orders, once the day is over."""
-        clips, legs = fills_of(self.witness, self.tape)
-        crossings = self.world.feed.crossings
-        return DayFills(self.world.options.world.preset, clips, legs, crossings.seen, crossings.phantoms)
-
     def _tell(self, text: str) -> None:
         """A line of the timeline, where one is kept."""
         if self._note is not None:
@@ -236,11 +225,17 @@ def _options(desk: Desk, faults: DayFaults) -> SimulatorOptions:
         vi_per_symbol_hour=faults.vi_per_symbol_hour, vi_market_s=900, session_poll_ms=100,
         nxt_takes_ioc=faults.terms.nxt_takes_ioc, **depth,
     )  # fmt: skip
-    held = faults.terms.held_shares
+    terms = faults.terms
+    held = terms.held_shares
     holdings = tuple((share.code, held, share.base_price_krw) for share in desk.listing if held)
     return SimulatorOptions(
-        world=market, faults=faults.broker, broker=BrokerOptions(relogin_ms=faults.relogin_ms),
-        account=AccountOptions(cash_krw=200_000_000, holdings=holdings),
+        world=market, faults=faults.broker,
+        broker=BrokerOptions(
+            relogin_ms=faults.relogin_ms, page_rows=terms.page_rows, queries_used=terms.queries_used,
+            nxt_pause_takes_cancels=terms.nxt_pause_takes_cancels,
+            pause_refuses_by_frame=terms.pause_refuses_by_frame,
+        ),
+        account=AccountOptions(cash_krw=terms.cash_krw, holdings=holdings),
     )  # fmt: skip
 
 
@@ -262,6 +257,5 @@ def run_day(desk: Desk, seed: int, *, timeline: bool = False, faults: DayFaults 
         at_stake=+day.adversary.staked, pairs_closed=len(closed),
         trips=sum(pair.trip for pair in closed), orders=len(day.witness.orders()),
         entries=len({sent.order_id for sent in day.witness.entries}),
-        liquidations=len(day.witness.ever(ResidualOpened)), promptness=promptness,
-        fills=day.fills(), timeline=lines,
+        liquidations=len(day.witness.ever(ResidualOpened)), promptness=promptness, timeline=lines,
     )  # fmt: skip

@@ -40,6 +40,7 @@ from services.risk.settings import RiskSettings
 from services.risk.shell import risk_service
 from services.runtime.service import Service
 from services.simulator.day import TradingDay
+from services.simulator.limits import queries_before
 from services.simulator.market.instrument import listing_of
 from services.simulator.options import SimulatorOptions
 from services.simulator.virtual.listings import BASKETS, LISTED, ORDINARY_DATE, SYMBOLS
@@ -134,8 +135,12 @@ class Desk:
         rows = (row for row in table.code if (row.venue, row.kind) != (Venue.NXT, OrderKind.LIMIT_IOC))
         return table if nxt_takes_ioc else HogaTable(code=tuple(rows))
 
-    def gateway_state(self, plan: DayPlan, hoga: HogaTable) -> GatewayState:
-        return initial_state(self.gateway, replace(self.rules, hoga=hoga), plan)
+    def gateway_state(self, plan: DayPlan, hoga: HogaTable, queries_used: int = 0) -> GatewayState:
+        """The state at the start of a day; the gateway has asked so many queries in the hour before."""
+        before = tuple(queries_before(queries_used, plan.anchor_wall_ns))
+        begun: GatewayState = initial_state(self.gateway, replace(self.rules, hoga=hoga), plan)
+        state: GatewayState = begun.but(query_history=before)
+        return state
 
     def services(self, plan: DayPlan, clip_shares: int) -> tuple[Callable[[], Service[Any]], ...]:
         """How each service but the gateway is made, anew at each start."""

@@ -4,7 +4,7 @@ Every field is a promise: what is injected here must leave all invariants standi
 own rates, some of them zero, so that combinations meet that no single setting would show.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -68,7 +68,7 @@ BROKER_RATES = {
     "silent_registration_rate": 0.1,
     "hand_twin_rate": 0.1,
     "duplicate_connect_rate": 0.3,
-    "stalls_per_hour": 480.0,
+    "stall_rate": 0.02,
     "disconnects_per_hour": 600.0,
     "freezes_per_hour": 480.0,
     "hand_orders_per_hour": 240.0,
@@ -79,6 +79,14 @@ BROKER_RATES = {
     "blank_vi_rate": 0.5,
 }
 """The most that a seed may draw of each of the broker's faults (a chance, or per hour where it says so)."""
+WORD_RATES = {
+    "part_fill_rate": 1.0,
+    "blank_output_rate": 0.1,
+    "unnamed_outputs_blank_rate": 1.0,
+    "blank_screen_rate": 1.0,
+    "blank_venue_rate": 1.0,
+}
+"""The same of how the broker fills and what its words leave out. All are assumed."""
 SERVICE_RATES = {
     "crash_before_commit": 0.06,
     "crash_after_commit": 0.06,
@@ -94,6 +102,10 @@ SERVICE_RATES = {
     "crash_at_send": 0.15,
     "operator": 0.15,
 }
+NEAR_THE_LIMIT = (930, 975)
+"""Queries used of the 1,000 an hour; a login and what follows need about twenty."""
+SCARCE_KRW = (300_000, 12_000_000)
+"""Cash of the desk on a day of little: less than a share, or up to what `desk.CLIPS` lets be open."""
 ABSENT = 0.45
 """The chance that a kind of fault does not occur in a day at all."""
 
@@ -112,6 +124,13 @@ class Terms:
     trading_date: TradingDate = ORDINARY_DATE
     basket: str = LISTED
     """`LISTED`, or one of `listings.BASKETS`."""
+    page_rows: int = 100
+    queries_used: int = 0
+    """Queries of the last hour before the day, known to the gateway."""
+    cash_krw: int = 200_000_000
+    """From less than one clip to plenty."""
+    nxt_pause_takes_cancels: bool = True
+    pause_refuses_by_frame: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,15 +154,41 @@ def draw(rng: Random) -> DayFaults:
     """Return the faults of a day. The same generator state gives the same faults."""
 
     def rate(most: float) -> float:
-        return 0.0 if rng.random() < ABSENT else most * rng.random()
+        return _rate(rng, most)
 
     service_rates: dict[str, Any] = {name: rate(most) for name, most in SERVICE_RATES.items()}
     broker_rates: dict[str, Any] = {name: rate(most) for name, most in BROKER_RATES.items()}
     services, broker = ServiceFaults(**service_rates), FaultOptions(**broker_rates)
-    return DayFaults(
+    day = DayFaults(
         services, broker, rate(150.0), rate(0.1), nightly_cut=rng.random() < 0.5,
         delistings_per_s=rate(0.05), relogin_ms=rng.choice((0, 500, 3_000)), terms=_terms(rng),
     )  # fmt: skip
+    return _of_the_broker(day, _beside(rng))
+
+
+def _rate(rng: Random, most: float) -> float:
+    return 0.0 if rng.random() < ABSENT else most * rng.random()
+
+
+def _beside(rng: Random) -> Random:
+    """Return a generator whose draws leave those of `rng` as they are, so that seeds keep their days."""
+    beside = Random()
+    beside.setstate(rng.getstate())
+    return Random(beside.random())
+
+
+def _of_the_broker(day: DayFaults, rng: Random) -> DayFaults:
+    """Return the day with the habits of its broker: what its words leave out, its pages, what is used up."""
+    rates: dict[str, Any] = {name: _rate(rng, most) for name, most in WORD_RATES.items()}
+    terms = replace(
+        day.terms,
+        page_rows=rng.choice((100, 100, 30, 10, 3)),
+        queries_used=rng.choice((0, 0, rng.randint(0, 900), rng.randint(*NEAR_THE_LIMIT))),
+        cash_krw=rng.choice((200_000_000, rng.randint(*SCARCE_KRW))),
+        nxt_pause_takes_cancels=rng.random() < 0.5,
+        pause_refuses_by_frame=rng.random() < 0.5,
+    )
+    return replace(day, broker=replace(day.broker, **rates, venue_fids=rng.random() < 0.8), terms=terms)
 
 
 def _terms(rng: Random) -> Terms:
@@ -159,7 +204,8 @@ KINDS = (
     "lost_frames", "silent_close", "fill_against_cancel", "fade", "rejection", "late_rejection",
     "never_arrives", "late_arrival", "send_failed", "order_overflow", "query_overflow", "query_unanswered",
     "slow_query", "disconnect", "duplicate_connect", "nightly_cut", "frozen_feed", "silent_registration",
-    "refusal_shows_rest", "cancel_reject", "other_account", "blank_row", "blank_vi",
+    "refusal_shows_rest", "cancel_reject", "other_account", "blank_row", "blank_output", "blank_vi",
+    "blank_screen", "blank_venue", "part_fill",
     "vi", "halt", "delisting", "hand_order", "hand_twin", "session_close_mid_pair",
     "crash_before_commit", "crash_after_commit", "crash_before_send", "crash_within_send", "pause",
     "second_instance", "stall", "bus_down", "bus_forgets", "bus_reorders", "bus_loses_reply",

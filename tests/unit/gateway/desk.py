@@ -51,6 +51,7 @@ from services.market.files import load_market, load_symbol_map
 from services.market.market_clock import REAL_TIME
 from services.runtime.parts import changed_parts, restore
 from services.runtime.settings import config_dir
+from services.simulator.outputs import listed
 
 DATE = TradingDate("2026-11-23")
 SYMBOL = Symbol("005930")
@@ -73,6 +74,9 @@ def reference() -> Reference:
         costs=rules.costs_by_market(DATE),
         limits=TradingLimits(clip_shares=20, max_pair_shares=100),
     )
+
+
+_FILLS = listed()["OPT10076"].rows
 
 
 @dataclass
@@ -100,8 +104,8 @@ class FakeBroker:
     def reply(self, query: Query) -> Answered:
         tables: dict[str, tuple[dict[str, str], list[dict[str, str]]]] = {
             "OPT10075": ({}, self.listed(query)),
-            "OPT10076": ({}, self.listed(query)),
-            "OPW00001": ({"예수금": "000000100000000", "100%종목주문가능금액": "000000090000000"}, []),
+            "OPT10076": ({}, [_of_fills(row) for row in self.listed(query) if _ours(row)]),
+            "OPW00001": ({"d+2추정예수금": "000000100000000", "100%종목주문가능금액": "000000090000000"}, []),
             "OPW00018": (
                 {},
                 [{"종목번호": f"A{s}", "보유수량": f"{q:015d}"} for s, q in self.holdings.items()],
@@ -111,6 +115,16 @@ class FakeBroker:
         }
         single, rows = tables[query.trcode]
         return Answered(query.screen, query.rqname, query.trcode, False, single, tuple(rows))
+
+
+def _ours(row: dict[str, str]) -> bool:
+    """Whether a row is of the account that was asked for: OPT10076 lists no other and names none."""
+    return row.get("계좌번호", ACCOUNT) == ACCOUNT
+
+
+def _of_fills(row: dict[str, str]) -> dict[str, str]:
+    """A row as OPT10076 has it, which lists less of an order than OPT10075 and names its time otherwise."""
+    return {name: text for name, text in row.items() if name in _FILLS} | {"주문시간": row.get("시간", "")}
 
 
 def _holding(symbol: str, qty_shares: int) -> dict[str, str]:

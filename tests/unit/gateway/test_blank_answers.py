@@ -24,7 +24,7 @@ from services.gateway.effects import Query
 from services.gateway.evidence import Blank, Unusable, from_chejan, from_row
 from services.gateway.facts import Answered, Connected, Garbled, Told
 from services.gateway.order_table import Stage
-from services.gateway.replies import FIELDS, holdings
+from services.gateway.replies import FIELDS, cash, holdings
 
 from .desk import Desk, FakeBroker, chejan, fresh, ready
 from .test_order_truth import NO, facts_of, row, sent
@@ -101,6 +101,23 @@ class TestClosing:
         desk.run(2)
         assert not [m for m in desk.told(OrderClosed) if m.facts.cum_qty_shares == 0]
         desk.run(5)
+        assert (facts_of(desk).cum_qty_shares, facts_of(desk).closed) == (10, True)
+
+    def test_what_both_lists_show_of_an_unknown_order_counts_at_once(self) -> None:
+        """Of the two rows the last one, which has no amount, was all that an order without a number got."""
+        desk = ready(fresh())
+        desk.broker.answers = False
+        send = sent(desk)
+        desk.broker.rows = [row(send, NO, cum=10, amount=1_995_000, remaining=0)]
+        desk.run(1.5)
+        desk.broker.answers = True
+        desk.feed(Connected(-106))
+        desk.run(0.5)
+        desk.said.clear()
+        desk.feed(Connected(0))
+        desk.run(1)
+        rounds = [e.trcode for e in desk.effects if isinstance(e, Query)].count("OPT10076")
+        assert rounds == 2, "one of the login before, one of this"
         assert (facts_of(desk).cum_qty_shares, facts_of(desk).closed) == (10, True)
 
     def test_two_lists_apart_that_name_no_amount_end_an_order_as_it_is_known(self) -> None:
@@ -182,6 +199,12 @@ class TestAccount:
         desk.broker.holdings = {}
         log_in_again(desk, 6)
         assert any("005930" in text for each in differences(desk) for text in each)
+
+    def test_the_deposit_of_today_never_stands_in_for_the_settled_one(self) -> None:
+        with pytest.raises(Blank):
+            cash(
+                {"예수금": "000000100000000", "d+2추정예수금": "", "100%종목주문가능금액": "000000090000000"}
+            )
 
     def test_a_holding_of_blank_quantity_is_not_none(self) -> None:
         with pytest.raises(Blank):

@@ -319,7 +319,7 @@ class TestQueries:
 
 class TestReplies:
     def test_money_is_read_with_its_sign(self) -> None:
-        assert cash({"예수금": "000000000000100", "주문가능금액": "-00000000000050"}) == (100, -50)
+        assert cash({"d+2추정예수금": "000000000000100", "주문가능금액": "-00000000000050"}) == (100, -50)
 
     def test_what_is_settled_is_the_cash(self) -> None:
         assert cash({"예수금": "9", "d+2추정예수금": "7", "주문가능금액": "5"}) == (7, 5)

@@ -1,24 +1,19 @@
 """Every fault does what its option promises, and nothing else: the books stay right."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from services.contracts.terms import Venue
+from services.simulator.options import BrokerOptions
 
-from .harness import PROMPT, Desk, options
+from .harness import Desk, options
 
 ASK, BID, CODE = 199_500, 199_400, "005930"
 
 
 def faulty(**faults: Any) -> Desk:
     return Desk(options(faults))
-
-
-def distant(**ways: Any) -> Desk:
-    """A desk some of whose ways are longer."""
-    return Desk(options(latency=replace(PROMPT, **ways)))
 
 
 def test_a_chance_rejection_has_a_blank_number_and_no_frame() -> None:
@@ -114,27 +109,17 @@ def test_an_unanswered_query_stays_unanswered() -> None:
     assert desk.answers == []
 
 
-def test_a_stall_holds_back_quotes_and_orders_in_order() -> None:
-    desk = distant(line_ms=(100, 100, 100))
-    desk.call("SetRealReg", "1000", CODE, "41", "0")
+def test_a_stall_holds_back_everything_behind_it_in_order() -> None:
+    desk = faulty(stall_rate=1.0, stall_ms=(1_000, 1_000))
     desk.order(1, CODE, 3, ASK)
-    desk.run(50)
-    desk.world.inject(desk.now_ns, "stall", {"ms": 1_000})
     desk.run(900)
-    assert (desk.sequence, desk.reals) == ([], [])
-    desk.run(200)
+    assert desk.sequence == []
+    desk.run(4_000)
     assert desk.sequence == ["answer", "접수", "체결", "잔고"]
-    assert desk.reals
-
-
-def test_stalls_come_by_themselves() -> None:
-    desk = faulty(stalls_per_hour=3_600.0, stall_ms=(10, 20))
-    desk.run(10_000)
-    assert 3 < desk.world.happened["late_events"] < 20
 
 
 def test_a_disconnect_says_106_once_and_loses_what_was_on_the_way() -> None:
-    desk = distant(line_ms=(100, 100, 100))
+    desk = faulty(event_delay_ms=(100, 100))
     desk.call("SetRealReg", "1000", CODE, "41", "0")
     desk.order(1, CODE, 3, ASK)
     desk.run(50)
@@ -154,7 +139,7 @@ def test_a_disconnect_says_106_once_and_loses_what_was_on_the_way() -> None:
 
 
 def test_what_was_on_the_way_is_lost_even_when_the_next_login_is_quicker() -> None:
-    desk = distant(line_ms=(500, 500, 500), login_ms=(1, 1, 1))
+    desk = faulty(event_delay_ms=(500, 500), login_delay_ms=(1, 1))
     desk.order(1, CODE, 3, ASK)
     desk.run(50)
     desk.world.inject(desk.now_ns, "disconnect", {})
@@ -165,7 +150,7 @@ def test_what_was_on_the_way_is_lost_even_when_the_next_login_is_quicker() -> No
 
 
 def test_however_unequal_the_delays_events_keep_their_order() -> None:
-    desk = distant(report_ms=(1, 20, 200), line_ms=(1, 20, 200))
+    desk = faulty(event_delay_ms=(0, 400))
     for _ in range(20):
         desk.order(1, CODE, 3, ASK)
         desk.run(300)
@@ -174,7 +159,7 @@ def test_however_unequal_the_delays_events_keep_their_order() -> None:
 
 
 def test_however_unequal_the_delays_orders_arrive_as_they_were_sent() -> None:
-    desk = distant(order_ms=(1, 300, 3_000))
+    desk = faulty(order_delay_ms=(0, 3_000))
     for number in range(15):
         assert desk.order(1, CODE, number + 1, 190_000) == 0
         desk.run(250)
@@ -318,6 +303,43 @@ def test_a_row_that_came_blank_is_whole_for_as_long_as_two_looks_take() -> None:
         blank.append(not any(row.values()))
         desk.run(1_000)
     assert blank[0] and 8 <= blank.index(True, 1) <= 10
+
+
+def test_one_field_of_an_answer_may_come_blank() -> None:
+    desk = faulty(blank_output_rate=1.0)
+    desk.traded(1, CODE, 1, 190_000)
+    (row,) = desk.query("OPT10075", {"체결구분": "0"})["table"]
+    (whole,) = desk.query("OPT10075", {"체결구분": "0"})["table"]
+    assert [seen for seen, there in zip(row, whole, strict=True) if seen != there] == [""]
+    desk.query("OPW00001", {})
+    assert desk.world.happened["blank_output"] == 2
+
+
+def test_a_frame_may_leave_out_its_screen_and_its_venue() -> None:
+    desk = faulty(blank_screen_rate=1.0, blank_venue_rate=1.0)
+    desk.traded(21, CODE, 3, ASK)
+    assert {(frame[920], frame[2134], frame[2136]) for frame in desk.chejans if 9203 in frame} == {
+        ("", "", "")
+    }
+
+
+def test_others_may_leave_a_part_of_an_order_of_several_shares() -> None:
+    desk = faulty(part_fill_rate=1.0)
+    for qty_shares in (20, 50):
+        desk.order(1, CODE, qty_shares, ASK, "10")
+        desk.run(300)
+    filled = [order["filled_shares"] for order in desk.truth["orders"]]
+    assert 2 <= filled[0] <= 4 and 5 <= filled[1] <= 10
+    assert all(order["remaining_shares"] == 0 for order in desk.truth["orders"])
+
+
+def test_queries_of_the_hour_before_count_for_the_guard() -> None:
+    desk = Desk(options(broker=BrokerOptions(sustained_queries=((10, 3600),), queries_used=8)))
+    codes = []
+    for _ in range(3):
+        codes.append(desk.call("CommRqData", "q", "OPW00001", 0, "3000"))
+        desk.run(1_000)
+    assert codes == [0, 0, -209]
 
 
 def test_a_registration_may_stay_silent_until_it_is_made_again() -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from services.contracts.terms import Market, SessionPhase, Venue
+from services.simulator.options import BrokerOptions
 
 from .harness import ACCOUNT, KRX_ONLY, QUIET, SAMSUNG, Desk, options, phases
 
@@ -334,6 +335,18 @@ def test_an_nxt_order_outlives_the_pauses_and_fills_in_the_after_market() -> Non
     desk.run(3_000, step_ms=50)
     order = desk.truth["orders"][0]
     assert (order["order_no"], order["filled_shares"], order["amount_krw"]) == (number, 3, 3 * (BID - 500))
+
+
+def test_a_pause_may_refuse_a_cancel_by_frame() -> None:
+    habits = BrokerOptions(nxt_pause_takes_cancels=False, pause_refuses_by_frame=True)
+    desk = Desk(options(broker=habits), schedule=OPENING)
+    number = desk.traded(21, CODE, 3, BID - 500)
+    desk.run(12_000, step_ms=50)
+    desk.order(23, CODE, 0, 0, original=number)
+    desk.run(300)
+    assert desk.answers[-1]["number"], "the cancel has a number of its own"
+    assert (desk.chejans[-1][913], desk.chejans[-1][904]) == ("거부", number)
+    assert desk.truth["orders"][0]["remaining_shares"] == 3
 
 
 def test_a_vi_stops_one_venue_for_two_minutes_and_ends_in_a_single_print() -> None:

@@ -3,6 +3,7 @@
 from services.contracts.terms import Market
 from services.simulator.market.instrument import Listing
 from services.simulator.options import AccountOptions, BrokerOptions
+from services.simulator.outputs import listed
 
 from .harness import Desk, options
 
@@ -36,14 +37,35 @@ def test_a_query_row_carries_what_the_frames_carried() -> None:
     desk = Desk()
     number = desk.traded(21, CODE, 2, ASK)
     fill = desk.chejans[1]
-    answer = desk.query("OPT10076", {"체결구분": "2", "거래소구분": "0"})
-    row = desk.world.queries.answer("OPT10076", {}).rows[0]
+    answer = desk.query("OPT10075", {"체결구분": "2", "거래소구분": "0"})
+    row = desk.world.queries.answer("OPT10075", {}).rows[0]
     assert answer["read"]["체결번호"] == fill[909]
     assert row["주문번호"] == number
     for name, fid in (("체결누계금액", 903), ("당일매매수수료", 938), ("당일매매세금", 939), ("체결량", 911)):
         assert row[name].strip() == fill[fid]
     assert (row["주문구분"], row["매매구분"], row["주문상태"]) == ("+매수", "보통", "체결")
     assert (row["거래소구분"], row["거래소구분텍스트"]) == ("2", "NXT")
+
+
+def test_no_answer_holds_a_field_that_the_brokers_list_does_not_have() -> None:
+    desk = Desk(options(account=AccountOptions(holdings=(("000660", 5, 900_000),))))
+    desk.traded(21, CODE, 2, ASK)
+    for trcode, outputs in listed().items():
+        table = desk.world.queries.answer(trcode, {"종목코드": CODE})
+        assert set(table.single) <= set(outputs.single)
+        assert all(set(row) <= set(outputs.rows) for row in table.rows)
+    (fill,) = desk.world.queries.answer("OPT10076", {}).rows
+    assert not {"체결누계금액", "시간", "체결번호", "단위체결가", "단위체결량", "계좌번호"} & set(fill)
+    assert len(desk.world.queries.answer("OPW00004", {}).rows[0]["보유수량"]) == 12
+    assert len(desk.world.queries.answer("OPW00018", {}).rows[0]["보유수량"]) == 15
+
+
+def test_fields_beyond_the_sheet_may_be_blank_from_beginning_to_end() -> None:
+    desk = Desk(options({"unnamed_outputs_blank_rate": 1.0, "venue_fids": False}))
+    number = desk.traded(21, CODE, 2, ASK)
+    (row,) = desk.world.queries.answer("OPT10075", {}).rows
+    assert set(row) <= {name for name, one in listed()["OPT10075"].rows.items() if one.source == "sheet"}
+    assert (row["주문번호"], row["체결누계금액"].strip()) == (number, str(2 * ASK))
 
 
 def test_pages_go_on_with_prevnext_2_and_break_when_another_query_comes_between() -> None:
