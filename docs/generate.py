@@ -31,6 +31,7 @@ from services.contracts.trading_limits import BufferRule, TradingLimits
 from services.executor.phases import PairPhase, pair_rows
 from services.market.edge import Edge, edge
 from services.market.files import load_market, load_toml
+from services.simulator.market.presets import TABLE as PRESETS
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 CONFIG: Final = ROOT / "config"
@@ -187,6 +188,12 @@ def spread(edge: Edge) -> str:
     return f"{ticks} {'tick' if ticks == 1 else 'ticks'}, {edge.gross_krw:,} KRW, {bps:.1f} bps"
 
 
+def market_presets() -> str:
+    """How contested the crosses of the simulated market are."""
+    rows = ((f"`{row.name}`", str(row.gentle), str(row.fair), str(row.harsh), row.why) for row in PRESETS)
+    return table(("parameter", "gentle", "fair", "harsh", "why"), rows)
+
+
 def faults() -> str:
     """Return what happens when: a table for each group of `faults.toml`."""
     rows = records("fault")
@@ -289,7 +296,7 @@ def lines(*parts: str) -> str:
 
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "streams": streams, "pair": pair, "reasons": reasons, "messages": messages, "limits": limits,
-    "threshold": threshold,
+    "threshold": threshold, "market_presets": market_presets,
     "faults": faults, "controls": controls, "metrics": metrics,
 }  # fmt: skip
 

@@ -19,6 +19,7 @@ from services.simulator.market.causes import (
     burst_rate,
     cross_bps,
     move,
+    next_way,
     own_cross,
     own_rate,
 )
@@ -243,8 +244,12 @@ class Background:
     # -- crosses ------------------------------------------------------------------------------
 
     def _crosser(self, instrument: Instrument, rng: Random) -> Callable[[int], None]:
+        up = rng.random() < 0.5
+
         def act(due_ns: int) -> None:
-            event = own_cross(rng, self.preset)
+            nonlocal up
+            up = next_way(rng, self.preset, up)
+            event = own_cross(rng, self.preset, up)
             if isinstance(event, Move):
                 self._both(instrument, event, due_ns)
             else:
@@ -255,8 +260,11 @@ class Background:
     def _burster(self, rng: Random, parts: dict[str, Random]) -> Callable[[int], None]:
         """One move of the market reaches several symbols within a moment, all in one direction."""
 
+        up = rng.random() < 0.5
+
         def act(due_ns: int) -> None:
-            up, size_bps = rng.random() < 0.5, cross_bps(rng, self.preset)
+            nonlocal up
+            up, size_bps = next_way(rng, self.preset, up), cross_bps(rng, self.preset)
             for code, own in parts.items():
                 part = burst(own, self.preset, up, size_bps)
                 if part.reached:
@@ -273,34 +281,39 @@ class Background:
             self.move(instrument, event, due_ns)
 
     def visit(self, instrument: Instrument, event: Visit, due_ns: int) -> None:
-        """Somebody's order crosses the other venue. The makers of his venue stand back while it stands."""
+        """Somebody's order crosses the other venue. The makers of his venue stand back while it stands.
+
+        An earlier one of the symbol is taken back: one stands at a time.
+        """
         code, stalls = instrument.listing.code, instrument.stalls
         if len(stalls) < len(Venue) or not all(self.exchange.matches(code, venue) for venue in stalls):
-            return
-        if any(stall.visitor is not None for stall in stalls.values()):
             return
         ticks = self._ticks(instrument, event.rich, event.cross_bps)
         index = instrument.fair + (ticks if event.rich else 1 - ticks)
         if not 0 < index < instrument.ladder.top:
             return
+        for venue, stall in stalls.items():
+            if stall.visitor is not None:
+                self._leave(instrument, venue, stall.visitor, due_ns)
         visitor = Visitor(Side.BUY if event.rich else Side.SELL, index, event.shares)
         stall = stalls[event.venue]
         stall.visitor, instrument.answers = visitor, list(event.reactions.answers)
         self._show(instrument, event.venue, event.sizes, due_ns)
         for refill_ns in event.refills_ns:
             self.agenda.at(due_ns + refill_ns, lambda at_ns: self._again(instrument, event, visitor, at_ns))
-        self.agenda.at(due_ns + event.stay_ns, lambda at_ns: self._leave(instrument, event, visitor, at_ns))
+        leaves_ns = due_ns + event.stay_ns
+        self.agenda.at(leaves_ns, lambda at_ns: self._leave(instrument, event.venue, visitor, at_ns))
 
     def _again(self, instrument: Instrument, event: Visit, visitor: Visitor, due_ns: int) -> None:
         if instrument.stalls[event.venue].visitor is visitor:
             visitor.fresh_shares = event.shares
             self.show(instrument, event.venue, event.sizes, due_ns)
 
-    def _leave(self, instrument: Instrument, event: Visit, visitor: Visitor, due_ns: int) -> None:
-        stall = instrument.stalls[event.venue]
+    def _leave(self, instrument: Instrument, venue: Venue, visitor: Visitor, due_ns: int) -> None:
+        stall = instrument.stalls[venue]
         if stall.visitor is visitor:
             stall.visitor = None
-            self.show(instrument, event.venue, event.sizes, due_ns)
+            self.show(instrument, venue, 0.5, due_ns)
 
     # -- what others do about a trade -----------------------------------------------------------
 

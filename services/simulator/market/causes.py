@@ -104,13 +104,21 @@ def move(rng: Random, preset: MarketPreset, up: bool, size_bps: int | None = Non
     return Move(leader, up, reactions(rng, preset, answers), rng.random(), size_bps)
 
 
-def own_cross(rng: Random, preset: MarketPreset) -> Move | Visit:
-    """A cross of one symbol alone: of the three causes, without the share that moves of the market bring."""
+def next_way(rng: Random, preset: MarketPreset, up: bool) -> bool:
+    """Whether the sudden move after one that went `up`, or down, goes up."""
+    return up is not (rng.random() < preset.reverts_rate)
+
+
+def own_cross(rng: Random, preset: MarketPreset, up: bool) -> Move | Visit:
+    """A cross of one symbol alone: of the three causes, without the share that moves of the market bring.
+
+    A move goes `up` or down; on which side somebody's order crosses is its own chance.
+    """
     contested = preset.contested_share * (1 - preset.burst_share)
     chance = rng.random() * (contested + preset.small_share + preset.flow_share)
     size_bps, rich = cross_bps(rng, preset), rng.random() < 0.5
     if chance < contested:
-        return move(rng, preset, rich, size_bps)
+        return move(rng, preset, up, size_bps)
     cause = Cause.SMALL if chance < contested + preset.small_share else Cause.FLOW
     venue = Venue.NXT if rng.random() < preset.krx_leads_rate else Venue.KRX
     small = cause is Cause.SMALL

@@ -194,10 +194,6 @@ class Exchange:
         It stands for `ms` and nobody contests it; its shares are there once.
         """
         instrument = self.instruments[code]
-        for each, stall in instrument.stalls.items():
-            if stall.visitor is not None:
-                stall.visitor = None
-                self.background.show(instrument, each, 0.5, self.agenda.now_ns)
         event = Visit(Cause.SMALL, venue, rich, bps, shares, ms * MS, SEEN, sizes=0.5)
         self.background.visit(instrument, event, self.agenda.now_ns)
 

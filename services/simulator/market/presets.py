@@ -20,6 +20,7 @@ class MarketPreset:
     burst_hit_rate: float
     burst_spread_ms: tuple[int, int]
     krx_leads_rate: float
+    reverts_rate: float
     least_cross_bps: int
     mean_excess_bps: int
     taker_ms: int
@@ -73,12 +74,13 @@ TABLE: Final = (
         0.00,
         "assumed: one-sided flow on one venue that comes again after it was taken",
     ),
-    _same("crosses_per_symbol_min", 0.6, "assumed: the preset's own rate, per minute in which both match"),
+    _same("crosses_per_symbol_min", 1.0, "assumed: the preset's own rate, per minute in which both match"),
     _same("burst_share", 0.5, "assumed: half of the contested crosses come from the market as a whole"),
     _same("burst_hit_rate", 0.6, "assumed: the part of the symbols that a move of the market reaches"),
     _same("burst_spread_ms", (0, 400), "assumed: how far apart symbols follow one move of the market"),
     _same("krx_leads_rate", 0.7, "assumed: KRX has most of the volume, so prices move there first"),
-    _same("least_cross_bps", 10, "assumed: smaller ones lie far below break-even (23 bps)"),
+    _same("reverts_rate", 0.7, "assumed: a sudden move is more often undone by the next one than followed"),
+    _same("least_cross_bps", 15, "assumed: smaller ones lie far below break-even (23 bps)"),
     _same("mean_excess_bps", 10, "assumed: what a cross has above the least, exponential"),
     _same("taker_ms", 60, "assumed: median way of a professional's order to the stale venue, lognormal"),
     _same("taker_sigma", 0.4, "assumed: two thirds arrive within 40 to 90 ms"),
