@@ -1,6 +1,6 @@
 """Which of our orders without a number may be one that the broker shows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from services.gateway.evidence import Evidence
 from services.gateway.order_table import OrderRecord
@@ -46,6 +46,21 @@ def by_number(seen: Iterable[Evidence]) -> dict[str, list[Evidence]]:
     for each in seen:
         rows.setdefault(each.broker_order_no, []).append(each)
     return rows
+
+
+def rivals(turn: Turn, record: OrderRecord, found: Mapping[str, list[Evidence]]) -> bool:
+    """Whether the rows found leave out what tells this order from another without a number: venue, kind or
+    price. An order that is given such a row because it comes first may keep the number of the other."""
+    rows = [seen for each in found.values() for seen in each]
+    return any(
+        other.is_order and other.unacknowledged and _told_apart(record) != _told_apart(other)
+        and any(fits(turn, other, seen) for seen in rows)
+        for other in turn.state.orders.working.values()
+    )  # fmt: skip
+
+
+def _told_apart(record: OrderRecord) -> tuple[object, ...]:
+    return record.facts.venue, record.facts.kind, record.facts.price_krw
 
 
 def alike_but_for_screen(turn: Turn, record: OrderRecord, rows: list[Evidence]) -> dict[str, list[Evidence]]:

@@ -246,7 +246,10 @@ def _resolve(
         found = matching.by_number(
             s for s in unclaimed if s.broker_order_no not in numbers and matching.fits(turn, record, s)
         )
-        if len(found) == 1 or (found and not record.is_order):
+        if record.is_order and matching.rivals(turn, record, found):
+            if begun_ns - record.sent_ns >= SURELY_THERE_NS:
+                truth.ambiguous(turn, record, sorted(found))
+        elif len(found) == 1 or (found and not record.is_order):
             # Cancels of one order are alike in all that matters: any of the numbers will do.
             no, rows = min(found.items())
             numbers.add(no)

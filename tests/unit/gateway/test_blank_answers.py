@@ -18,7 +18,7 @@ from services.contracts.messages.orders import (
     Resolution,
 )
 from services.contracts.messages.venue_state import ConnectionState
-from services.contracts.terms import OrderKind
+from services.contracts.terms import OrderKind, Venue
 from services.gateway.control_calls import Slots
 from services.gateway.effects import Query
 from services.gateway.evidence import Blank, Unusable, from_chejan, from_row
@@ -119,6 +119,32 @@ class TestClosing:
         rounds = [e.trcode for e in desk.effects if isinstance(e, Query)].count("OPT10076")
         assert rounds == 2, "one of the login before, one of this"
         assert (facts_of(desk).cum_qty_shares, facts_of(desk).closed) == (10, True)
+
+    def test_a_row_without_its_venue_waits_where_two_orders_may_be_it(self) -> None:
+        """The first of both kept the number, and its own next row contradicted it for ever."""
+        desk = ready(fresh())
+        desk.send_code = -307
+        sent(desk)
+        other = sent(desk, order_id="P2.1.b.1", pair_id="P2", venue=Venue.NXT)
+        whole = row(other, NO, cum=10, amount=1_995_000, remaining=0)
+        blank = [{**whole, "거래소구분": ""}]
+        desk.broker.rows = [whole]
+        scripted(desk, OPT10075=[blank], OPT10076=[blank])
+        desk.run(1)
+        assert not desk.state.orders.numbers
+        desk.run(10)
+        assert facts_of(desk, "P2.1.b.1").cum_qty_shares == 10
+        assert (facts_of(desk).closed, facts_of(desk).cum_qty_shares) == (True, 0)
+
+    def test_two_orders_that_only_a_venue_tells_apart_are_a_persons_to_tell(self) -> None:
+        desk = ready(fresh())
+        desk.send_code = -307
+        sent(desk)
+        other = sent(desk, order_id="P2.1.b.1", pair_id="P2", venue=Venue.NXT)
+        desk.broker.rows = [row(other, NO, cum=10, amount=1_995_000, remaining=0, 거래소구분="")]
+        desk.run(15)
+        assert not desk.state.orders.numbers
+        assert {m.resolution for m in desk.told(OrderResolved)} == {Resolution.AMBIGUOUS}
 
     def test_two_lists_apart_that_name_no_amount_end_an_order_as_it_is_known(self) -> None:
         desk = ready(fresh())

@@ -138,7 +138,8 @@ def test_a_book_query_takes_a_suffix_and_has_the_irregular_sixth_level() -> None
 
 
 def test_one_watch_list_query_seeds_many_symbols_on_both_venues() -> None:
-    desk = Desk()
+    """In one page, however few rows other pages have: days of small pages had no price limits."""
+    desk = Desk(options(broker=BrokerOptions(page_rows=1)))
     codes = f"{CODE};{CODE}_NX;000660;069500_NX;999999"
     assert desk.call("CommKwRqData", codes, 0, 5, 0, "관심", "3000") == 0
     desk.run(200)
