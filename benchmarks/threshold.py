@@ -16,17 +16,15 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from decimal import ROUND_CEILING, Decimal
 from functools import cache, partial
+from math import isqrt
 from pathlib import Path
 from typing import Final
 
 from services.cli.simulate import LOG_LEVEL, parse_seeds
-from services.contracts.messages.intents import TradeIntent
-from services.contracts.messages.pairs import ClipRecomputed, PairApproved, ResidualOpened
-from services.contracts.terms import MovedLast, Side
+from services.contracts.terms import MovedLast
 from services.contracts.threshold import Basis, MissFigures, ThresholdRow, row_lines
 from services.contracts.trading_limits import BufferRule
-from services.lab.broker_books import BrokerOrder
-from services.lab.record import Record
+from services.lab.fills import Clip, clips_of
 from services.runtime.logs import configure_logs
 from services.runtime.settings import config_dir
 from services.simulator.options import AccountOptions, SimulatorOptions, load_options
@@ -46,21 +44,6 @@ FLOOR_KRW: Final = 10
 """Less than this the rounding of four charges decides; a simulated pair has no other cost of its own."""
 PLAIN: Final = BufferRule.MAX_OF_COST_PLUS_BP_AND_TICK
 HEADS: Final = ("clips", "expected", "realised", "missed", "loss a miss", "won a day")
-
-
-@dataclass(frozen=True, slots=True)
-class Clip:
-    """One bought clip. Money in KRW: paid without charges, and the net after all charges."""
-
-    paid_krw: int
-    expected_krw: Decimal
-    realised_krw: int
-    missed: bool
-    moved_last: MovedLast = MovedLast.UNKNOWN
-
-    @property
-    def expected_bps(self) -> Decimal:
-        return self.expected_krw * 10_000 / self.paid_krw
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +125,10 @@ def parse_ages(text: str) -> list[int]:
 def market(preset: str, crosses_per_min: float, delay_ms: tuple[int, int]) -> SimulatorOptions:
     """The options of a preset, cut down to what a short day needs. Raises OptionsError."""
     options = load_options(preset)
-    faults = replace(options.faults, order_delay_ms=delay_ms, event_delay_ms=delay_ms)
+    way = (delay_ms[0], isqrt(delay_ms[0] * delay_ms[1]), delay_ms[1])
+    latency = replace(options.latency, order_ms=way, report_ms=way, feed_ms=way)
     world = replace(options.world, levels=4, session_poll_ms=100, crosses_per_symbol_min=crosses_per_min)
-    return replace(options, world=world, faults=faults, account=AccountOptions(cash_krw=200_000_000))
+    return replace(options, world=world, latency=latency, account=AccountOptions(cash_krw=200_000_000))
 
 
 def run(
@@ -164,52 +148,12 @@ def clips_of_day(folder: Path, options: SimulatorOptions, min_cross_ms: int, see
     """Run one day in which nothing goes wrong but what the market's options say."""
     day = VirtualDay(_desk(folder, min_cross_ms), seed, CALM, options=options)
     day.run()
-    return list(clips_in(day.witness))
+    return list(clips_of(day.witness).values())
 
 
 @cache
 def _desk(folder: Path, min_cross_ms: int) -> Desk:
     return build_desk(folder, PLAIN, min_cross_ms)
-
-
-def clips_in(day: Record) -> Iterator[Clip]:
-    """Every clip that bought something, by the broker's books."""
-    intents = {intent.intent_id: intent for intent in day.ever(TradeIntent)}
-    looked = {(again.pair_id, again.clip): again for again in day.ever(ClipRecomputed)}
-    residual = {opened.pair_id for opened in day.ever(ResidualOpened)}
-    orders = orders_by_clip(day.orders())
-    for pair in day.ever(PairApproved):
-        numbers = sorted(clip for pair_id, clip in orders if pair_id == pair.pair_id)
-        for clip in numbers:
-            worked = orders[pair.pair_id, clip]
-            missed = pair.pair_id in residual and clip == numbers[-1]
-            yield from _clip(worked, intents[pair.intent_id], looked.get((pair.pair_id, clip)), missed)
-
-
-def orders_by_clip(orders: Iterable[BrokerOrder]) -> dict[tuple[str, int], list[BrokerOrder]]:
-    """The broker's orders by pair and clip, as their ids name them."""
-    found: dict[tuple[str, int], list[BrokerOrder]] = {}
-    for order in orders:
-        pair_id, clip, *_ = order.rqname.split(".")
-        found.setdefault((pair_id, int(clip)), []).append(order)
-    return found
-
-
-def _clip(
-    orders: Sequence[BrokerOrder], intent: TradeIntent, looked: ClipRecomputed | None, missed: bool
-) -> Iterator[Clip]:
-    bought = [order for order in orders if order.side is Side.BUY]
-    shares = sum(order.filled_shares for order in bought)
-    if not shares:
-        return
-    asked = sum(order.qty_shares for order in bought)
-    promise_krw, moved_last = Decimal(intent.net_edge_krw) / intent.qty_shares, intent.moved_last
-    if looked is not None:
-        promise_krw, moved_last = Decimal(looked.net_edge_krw) / asked, looked.moved_last
-    paid_krw = sum(order.amount_krw for order in bought)
-    brought_krw = sum(order.amount_krw for order in orders) - paid_krw
-    charges_krw = sum(order.commission_krw + order.tax_krw for order in orders)
-    yield Clip(paid_krw, promise_krw * shares, brought_krw - paid_krw - charges_krw, missed, moved_last)
 
 
 # -- what they come to ---------------------------------------------------------------------

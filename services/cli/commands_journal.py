@@ -11,7 +11,7 @@ from services.cli.commands_watch import WATCH_PANEL
 from services.cli.faults import EXIT_FAILED, Fault, UsageFault
 from services.cli.options import DEFAULT_RUN, JsonOption, RunOption, console, print_json
 from services.contracts.terms import TradingDate
-from services.notifier.journal_audit import Audit, audit
+from services.lab.journal_audit import Audit, audit
 from services.notifier.journal_chain import Verdict, verify
 from services.notifier.journal_folder import dates_in
 from services.notifier.journal_line import LineUnreadable

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from services.lab.fills import DayFills, fill_figures
 from services.runtime.logs import configure_logs
 from services.simulator.promptness import Promptness, figures_of
 from services.simulator.virtual.day import SECONDS, DayResult, run_day
@@ -42,6 +43,7 @@ class Tally:
     entries: int = 0
     liquidations: int = 0
     promptness: list[Promptness] = field(default_factory=list)
+    fills: list[DayFills] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
     at_stake: Counter[str] = field(default_factory=Counter)
     violations: list[dict[str, Any]] = field(default_factory=list)
@@ -54,6 +56,7 @@ class Tally:
         self.entries += result.entries
         self.liquidations += result.liquidations
         self.promptness.append(result.promptness)
+        self.fills.append(result.fills)
         self.faults += result.faults
         self.at_stake += result.at_stake
         for sentence in result.violations:
@@ -77,6 +80,9 @@ class Tally:
             "liquidations_per_100_entries": _per_100(self.liquidations, self.entries),
             "late_first_sells_pct": _per_100(sum(wait_ms > LATE_MS for wait_ms in waits), len(waits)),
             **figures_of(self.promptness).model_dump(),
+            "crosses_seen": sum(day.crosses_seen for day in self.fills),
+            "phantom_crosses": sum(day.phantoms for day in self.fills),
+            "fills": [row.model_dump() for row in fill_figures(self.fills)],
             "seconds": round(seconds, 1),
             "days_per_minute": round(self.days * 60 / seconds) if seconds else 0,
             "a_day_holds": DAY_HOLDS,

@@ -9,10 +9,12 @@ from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from services.cli.faults import EXIT_FAILED, UsageFault
 from services.cli.options import check_writable, configuration, console
 from services.cli.simulate import LOG_LEVEL, Tally, parse_seeds, run_seeds
+from services.lab.fills import HEADS, fill_figures, table_rows
 from services.runtime.logs import configure_logs
 from services.simulator.virtual.day import run_day
 from services.simulator.virtual.desk import build_desk
@@ -62,6 +64,7 @@ def simulate(
         highlight=False,
     )
     screen.print(prompt_line(figures), highlight=False)
+    screen.print(fills_table(tally), highlight=False)
     if json_file is not None:
         _write(json_file, json.dumps(figures, indent=2))
     if tally.violations:
@@ -78,6 +81,16 @@ def prompt_line(figures: Mapping[str, Any]) -> str:
         f"{figures['liquidations_per_100_entries']} liquidations per 100 entries; "
         f"unhedged {figures['unhedged_krw_s']:,} KRW x s."
     )
+
+
+def fills_table(tally: Tally) -> Table:
+    """What fills came to, by preset and by the side of the cross that moved last before the entry."""
+    seen, phantoms = (sum(getattr(day, name) for day in tally.fills) for name in ("crosses_seen", "phantoms"))
+    table = Table(*HEADS, title="Fills, bps of what was paid", title_justify="left")
+    for row in table_rows(fill_figures(tally.fills)):
+        table.add_row(*row)
+    table.caption = f"{seen:,} crosses were seen, {phantoms:,} of them never were (phantoms)."
+    return table
 
 
 def _print_timeline(seeds: range) -> None:

@@ -114,7 +114,7 @@ class BrokerBooks(_Truth):
     max_queries_per_s: int
     self_trades: int = 0
     ways_ms: int = 0
-    """The slowest frame and the slowest order of a day without faults, together."""
+    """What the slowest frame, buy, report and sell of a day without faults are on their way, together."""
     markets: dict[str, str] = {}
     """Where each code is listed; empty where the snapshot does not say."""
     base_prices_krw: dict[str, int] = {}

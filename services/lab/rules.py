@@ -51,6 +51,11 @@ FIRST_SESSIONS: Final = frozenset(
 )  # fmt: skip
 EXAM_DAYS: Final = frozenset({"2023-11-16", "2024-11-14", "2025-11-13", "2026-11-19", "2027-11-18"})
 
+# Market rules 9: no new pair sooner after both venues opened, nor later before one of them pauses. First and
+# last prints are stale, and what rests on NXT survives the pause.
+AFTER_OPEN_S: Final = 30
+BEFORE_PAUSE_S: Final = 60
+
 # Kiwoom sheet 5.1: five orders and five queries in any second, counted apart.
 ORDERS_PER_S: Final = 5
 QUERIES_PER_S: Final = 5
@@ -85,12 +90,23 @@ def is_price(market: Market, base_krw: int, price_krw: int) -> bool:
     return not base_krw or abs(price_krw - base_krw) * 100 <= base_krw * DAY_BAND_PCT
 
 
-def both_continuous(date: TradingDate, at: dt.time) -> bool:
-    """Whether both venues trade continuously at a time of day in Korea."""
+def takes_entries(date: TradingDate, at: dt.time) -> bool:
+    """Whether new pairs may begin at a time of day in Korea: both venues trade, and the guards are over."""
+    return any(
+        _shifted(opens, AFTER_OPEN_S) <= at < _shifted(closes, -BEFORE_PAUSE_S)
+        for opens, closes in hours(date)
+    )
+
+
+def _shifted(at: dt.time, seconds: int) -> dt.time:
+    return (dt.datetime.combine(dt.date.min, at) + dt.timedelta(seconds=seconds)).time()
+
+
+def hours(date: TradingDate) -> list[tuple[dt.time, dt.time]]:
+    """Return when both venues trade continuously on a date, times of day in Korea."""
     late_open, exam = date in FIRST_SESSIONS, date in EXAM_DAYS
     opens = dt.time(10, 0) if date == LAUNCH else dt.time(10, 0, 30) if late_open or exam else MAIN_HOURS[0]
     closes = dt.time(16, 20) if exam else MAIN_HOURS[1]
     after = dt.time(17, 0) if exam else AFTER_HOURS[0]
-    if opens <= at < closes:
-        return True
-    return date >= AFTER_HOURS_FROM and after <= at < AFTER_HOURS[1]
+    late = [(after, AFTER_HOURS[1])] if date >= AFTER_HOURS_FROM else []
+    return [(opens, closes), *late]

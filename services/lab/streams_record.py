@@ -37,7 +37,7 @@ def record_of(
     record = Record(
         limits=limits_in(config_dir), threshold=threshold, said=kept, kept=kept, books=books,
         healed_in_time=True, windows_ns=windows, calm_ns=() if struck else windows,
-        slowest_ns=(2 * books.ways_ms + threshold.min_cross_ms) * NS_PER_MS + decisions_ns,
+        slowest_ns=(books.ways_ms + threshold.min_cross_ms) * NS_PER_MS + decisions_ns,
     )  # fmt: skip
     if judged:
         record.trading_date = schedule.trading_date

@@ -17,6 +17,7 @@ from services.simulator.agenda import Agenda
 from services.simulator.chejan import balance_frame, order_frame, order_trcode
 from services.simulator.events import Answered, Chejan, Event, Told
 from services.simulator.feed import Feed
+from services.simulator.latency import Way
 from services.simulator.limits import SlidingLimit
 from services.simulator.market.book import Incoming
 from services.simulator.market.exchange import Exchange
@@ -57,6 +58,7 @@ class Broker:
         self.faults, self.sessions, self.feed, self.rng = options.faults, sessions, feed, rng
         self.agenda: Agenda = exchange.agenda
         self.happened = sessions.happened
+        self._order_way = Way(options.latency.order_ms, feed.seed, "order")
         self._late: dict[int, Order] = {}
         """Accepted orders that have not met the book yet (a fault)."""
         self.limit = SlidingLimit(options.broker.orders_per_s)
@@ -103,7 +105,7 @@ class Broker:
     def _way_ns(self) -> int:
         """How long an order is on its way."""
         if self.rng.random() >= self.faults.late_arrival_rate:
-            return self.sessions.delay_ns(self.faults.order_delay_ms)
+            return self._order_way.ns()
         self.happened["late_arrival"] += 1
         return self.sessions.delay_ns(self.faults.late_arrival_ms)
 
@@ -391,7 +393,7 @@ class Broker:
         )
         late = bool(number) and self.rng.random() < self.faults.chejan_first_rate
         self.happened["chejan_first"] += late
-        self.sessions.send(
+        self.sessions.report(
             session, *answer, out_of_order_ns=self.rng.randint(30, 300) * 1_000_000 if late else 0
         )
 
@@ -418,4 +420,4 @@ class Broker:
         if self.rng.random() < self.faults.duplicate_chejan_rate:
             events += events[:1]
             self.happened["duplicate_fill" if fill is not None else "duplicate_frame"] += 1
-        self.sessions.send(session, *events)
+        self.sessions.report(session, *events)

@@ -1,13 +1,19 @@
-"""Real-time registrations, and the frames they make: one book frame per change, per registered code.
+"""Real-time registrations, and the frames they make of what the venues do.
 
-Limits as the sheet has them: 100 codes and 100 FIDs a call, 200 screens (Kiwoom sheet 5.2). Frames
-cost nothing while nobody is registered for them.
+Each code of a venue has a `Channel` that conflates its books and trades and takes them to the server. Whoever
+is registered there when they arrive gets them through his session's line. Limits as the sheet has them: 100
+codes and 100 FIDs a call, 200 screens (Kiwoom sheet 5.2).
 """
+
+from collections import defaultdict
+from typing import Protocol
 
 from services.contracts.terms import Side, Venue
 from services.simulator.chejan import Touch
+from services.simulator.conflation import Channel, Frames
+from services.simulator.crossings import NOTHING, Best, Crossings
 from services.simulator.day import hhmmss
-from services.simulator.events import Event, Ticked
+from services.simulator.events import Ticked
 from services.simulator.frames import (
     BEST,
     BOOK,
@@ -18,10 +24,12 @@ from services.simulator.frames import (
     BookFrame,
     TextFrame,
     TradeFrame,
+    kind_of,
     suffixed,
     types_of,
     unsuffixed,
 )
+from services.simulator.latency import LatencyOptions, Load, Way
 from services.simulator.market.exchange import Exchange
 from services.simulator.market.instrument import Interruption
 from services.simulator.sessions import Session, Sessions
@@ -32,12 +40,27 @@ MAX_SCREENS = 200
 OVER_CODES, OVER_FIDS, WRONG_INPUT = -204, -206, -105
 
 
+class BookWatcher(Protocol):
+    """Who looks at best bids and asks: as they are, and as their frames arrive that left at `left_ns`."""
+
+    def moved(self, code: str, venue: Venue, best: Best, now_ns: int) -> None: ...
+
+    def arrived(self, code: str, venue: Venue, best: Best, left_ns: int, now_ns: int) -> None: ...
+
+
 class Feed:
-    def __init__(self, exchange: Exchange, sessions: Sessions) -> None:
+    def __init__(self, exchange: Exchange, sessions: Sessions, latency: LatencyOptions, seed: int) -> None:
         self._exchange, self._sessions, self.faults = exchange, sessions, sessions.faults
+        self._latency, self.seed = latency, seed
         self._wanted: dict[str, list[tuple[Session, frozenset[str]]]] = {}
+        self._loads = {venue: Load(len(exchange.instruments)) for venue in Venue}
+        self._channels: dict[tuple[str, Venue], Channel] = {}
+        self._to_send: defaultdict[tuple[str, Venue], dict[str, Ticked | None]] = defaultdict(dict)
+        """By code and venue what its channel is to send, by kind. A book is made when it leaves."""
         self._best: dict[tuple[str, Venue], tuple[int, int]] = {}
         self._second = (-1, "")
+        self.crossings = Crossings()
+        self.watchers: list[BookWatcher] = [self.crossings]
         self.frozen: set[Venue] = set()
         """Venues whose frames are held back; their market goes on."""
 
@@ -136,28 +159,80 @@ class Feed:
             auction=not self._exchange.matches(code, venue),
         )
 
-    # -- what the exchange tells -----------------------------------------------------
+    # -- on the way ------------------------------------------------------------------
 
-    def _post(self, code: str, kind: str, event: Event) -> None:
-        for session, types in self._wanted.get(code, ()):
-            if kind in types:
-                self._sessions.post(session, event)
+    def _channel(self, code: str, venue: Venue) -> Channel:
+        key = (code, venue)
+        if key not in self._channels:
+            way = Way(self._latency.feed_ms, self.seed, "feed", venue, code)
+            self._channels[key] = Channel(
+                self._exchange.agenda, way, self._loads[venue], self._latency.frames_per_s,
+                lambda: self._leaving(code, venue),
+                lambda frames, left_ns: self._arrive(venue, frames, left_ns),
+            )  # fmt: skip
+        return self._channels[key]
 
-    def _wants(self, code: str, venue: Venue) -> bool:
-        return code in self._wanted and venue not in self.frozen
-
-    def on_book(self, venue: Venue, code: str) -> None:
+    def _leaving(self, code: str, venue: Venue) -> Frames:
+        """The frames of a code as its venue is now."""
+        to_send = self._to_send.pop((code, venue), {})
         name = suffixed(code, venue)
         if not self._wants(name, venue):
-            return
-        frame = self.book_frame(code, venue)
-        self._post(name, BOOK, Ticked(name, frame))
-        best = (frame.asks[0][0] if frame.asks else 0, frame.bids[0][0] if frame.bids else 0)
-        if self._best.get((code, venue)) != best:
-            self._best[code, venue] = best
-            self._post(name, BEST, Ticked(name, BestFrame(frame.base_krw, *best)))
+            return ()
+        found = [trade for trade in (to_send.get(TRADE),) if trade is not None]
+        if BOOK in to_send:
+            book = self.book_frame(code, venue)
+            found.append(Ticked(name, book))
+            best = (book.asks[0][0] if book.asks else 0, book.bids[0][0] if book.bids else 0)
+            if self._best.get((code, venue)) != best:
+                self._best[code, venue] = best
+                found.append(Ticked(name, BestFrame(book.base_krw, *best)))
+        return tuple(found)
+
+    def _arrive(self, venue: Venue, frames: Frames, left_ns: int) -> None:
+        """Frames of one code have reached the server: each session that wants them has them on its line."""
+        name = frames[0].code
+        for session, types in self._receivers(name, frames):
+            wanted = tuple(ticked for ticked in frames if kind_of(ticked.frame) in types)
+            if wanted:
+                self._sessions.send_frames(session, wanted)
+        for ticked in frames:
+            if isinstance(ticked.frame, BookFrame):
+                self._shown(unsuffixed(name)[0], venue, ticked.frame.touch, left_ns)
+
+    def _shown(self, code: str, venue: Venue, best: Best, left_ns: int) -> None:
+        now_ns = self._exchange.agenda.now_ns
+        for watcher in self.watchers:
+            watcher.arrived(code, venue, best, left_ns, now_ns)
+
+    def _receivers(self, name: str, frames: Frames) -> list[tuple[Session, frozenset[str]]]:
+        """Who is registered for a code. VI frames go to whoever has asked for the list of them."""
+        if kind_of(frames[0].frame) != VI:
+            return self._wanted.get(name, [])
+        sessions = self._sessions.by_number.values()
+        return [(session, frozenset({VI})) for session in sessions if session.logged_in and session.vi_on]
+
+    def _wants(self, name: str, venue: Venue) -> bool:
+        return name in self._wanted and venue not in self.frozen
+
+    # -- what the exchange tells -----------------------------------------------------
+
+    def on_book(self, venue: Venue, code: str) -> None:
+        best, now_ns = self._best_of(code, venue), self._exchange.agenda.now_ns
+        for watcher in self.watchers:
+            watcher.moved(code, venue, best, now_ns)
+        if self._wants(suffixed(code, venue), venue):
+            self._to_send[code, venue][BOOK] = None
+            self._channel(code, venue).changed()
+
+    def _best_of(self, code: str, venue: Venue) -> tuple[int, int]:
+        """Best bid and ask of a venue that matches continuously, else nothing."""
+        if not self._exchange.matches(code, venue):
+            return NOTHING
+        touch = self.touch(code, venue)
+        return touch.bid_krw, touch.ask_krw
 
     def on_trade(self, venue: Venue, code: str, price_krw: int, signed_shares: int) -> None:
+        self._loads[venue].add(self._exchange.agenda.now_ns)
         name = suffixed(code, venue)
         if not self._wants(name, venue):
             return
@@ -176,13 +251,14 @@ class Feed:
             low_krw=stall.low_krw,
             venue=("1" if venue is Venue.KRX else "2") if self.faults.venue_fids else "",
         )
-        self._post(name, TRADE, Ticked(name, frame))
+        self._to_send[code, venue][TRADE] = Ticked(name, frame)
+        self._channel(code, venue).changed()
 
     def on_phase(self, venue: Venue, announcement: str) -> None:
         market_ns = self._exchange.market_ns()
         left = self._exchange.day.time_left(venue, market_ns)
         frame = TextFrame(SESSION, {"215": announcement, "20": self.clock(), "214": left})
-        self._post("", SESSION, Ticked("", frame))
+        self._channel("", venue).send((Ticked("", frame),))
 
     def on_interruption(self, venue: Venue, code: str, vi: Interruption, active: bool) -> None:
         instrument = self._exchange.instruments[code]
@@ -215,12 +291,10 @@ class Feed:
         if rate and self._sessions.rng.random() < rate:
             self._sessions.happened["blank_vi"] += 1
             frame = TextFrame(VI, frame.values | {"1223": " " * 6})
-        for session in self._sessions.by_number.values():
-            if session.logged_in and session.vi_on:
-                self._sessions.post(session, Ticked(suffixed(code, venue), frame))
-                if self._sessions.rng.random() < self.faults.duplicate_vi_rate:
-                    again = TextFrame(VI, frame.values | {"9001": f"{code}_AL"})
-                    self._sessions.post(session, Ticked(f"{code}_AL", again))
+        frames: Frames = (Ticked(suffixed(code, venue), frame),)
+        if self._sessions.rng.random() < self.faults.duplicate_vi_rate:
+            frames += (Ticked(f"{code}_AL", TextFrame(VI, frame.values | {"9001": f"{code}_AL"})),)
+        self._channel(code, venue).send(frames)
 
     @staticmethod
     def known_code(code: str, exchange: Exchange) -> bool:

@@ -74,6 +74,13 @@ class BookFrame:
     bid_total: int
     auction: bool = False
 
+    @property
+    def touch(self) -> tuple[int, int]:
+        """Best bid and best ask in KRW, 0 where there is none or nothing matches continuously."""
+        if self.auction:
+            return 0, 0
+        return self.bids[0][0] if self.bids else 0, self.asks[0][0] if self.asks else 0
+
     def text(self, fid: int) -> str:
         if 41 <= fid <= 50 or 51 <= fid <= 60:
             return price_text(self._level(fid - 41, 0), self.base_krw)

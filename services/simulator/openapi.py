@@ -12,6 +12,7 @@ from services.contracts.terms import Market, Venue
 from services.simulator.broker import Broker
 from services.simulator.events import Answered, ConditionsLoaded, Connected, Event, Row, Told
 from services.simulator.feed import Feed
+from services.simulator.latency import Way
 from services.simulator.limits import LoadGuard, SlidingLimit, queries_before
 from services.simulator.orders import OrderRequest
 from services.simulator.queries import Queries, Table, UnknownQuery
@@ -34,6 +35,8 @@ class OpenApi:
         options = broker.options
         self.limit = SlidingLimit(options.broker.queries_per_s)
         self.guard = LoadGuard(options.broker.sustained_queries)
+        self._login_way = Way(options.latency.login_ms, feed.seed, "login")
+        self._query_way = Way(options.latency.query_ms, feed.seed, "query")
         self.guard.used(queries_before(options.broker.queries_used, broker.agenda.now_ns))
         self.closed_until_ns = 0
         self._rng = broker.rng
@@ -74,7 +77,7 @@ class OpenApi:
 
     def _comm_connect(self, session: Session) -> int:
         now_ns = self.broker.agenda.now_ns
-        due_ns = now_ns + self.sessions.delay_ns(self.broker.faults.login_delay_ms)
+        due_ns = now_ns + self._login_way.ns()
         self.broker.agenda.at(due_ns, lambda at_ns: self._login(session, at_ns))
         return 0
 
@@ -97,9 +100,7 @@ class OpenApi:
             self.sessions.post(session, Connected(0))
 
     def _cut(self, session: Session) -> None:
-        session.logged_in = False
-        session.vi_on = False
-        session.screens.clear()
+        self.sessions.cut(session)
         self.feed.reindex()
         self.sessions.post(session, Connected(SOCKET_CLOSED))
 
@@ -219,7 +220,7 @@ class OpenApi:
         if error:
             return error
         faults, happened = self.broker.faults, self.sessions.happened
-        due_ns = self.broker.agenda.now_ns + self.sessions.delay_ns(faults.query_delay_ms)
+        due_ns = self.broker.agenda.now_ns + self._query_way.ns()
         if self._rng.random() < faults.query_fail_rate:
             happened["query_unanswered"] += 1
             return 0

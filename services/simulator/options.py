@@ -9,7 +9,9 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from services.simulator.latency import Delay, LatencyOptions
 
 
 class OptionsError(ValueError):
@@ -67,19 +69,13 @@ class WorldOptions:
 
 @dataclass(frozen=True)
 class FaultOptions:
-    """What goes wrong. Everything but mild delays is off by default."""
+    """What goes wrong. Everything is off by default."""
 
-    order_delay_ms: tuple[int, int] = (5, 25)
-    """From SendOrder to the venue."""
     late_arrival_rate: float = 0.0
     """An order, and with it all behind it, reaches the venue only after `late_arrival_ms`."""
     late_arrival_ms: tuple[int, int] = (100, 2000)
-    event_delay_ms: tuple[int, int] = (3, 15)
-    """From the venue or the server to the control; events keep their order."""
-    query_delay_ms: tuple[int, int] = (10, 50)
-    login_delay_ms: tuple[int, int] = (20, 80)
-    stall_rate: float = 0.0
-    """Chance, per event batch, that everything behind it is held for `stall_ms`."""
+    stalls_per_hour: float = 0.0
+    """Everything that is on its way to the control, quotes and orders, is held for `stall_ms`."""
     stall_ms: tuple[int, int] = (800, 2500)
     reject_rate: float = 0.0
     """The broker refuses a good new order: blank order number and a message."""
@@ -187,6 +183,7 @@ class AccountOptions:
 class SimulatorOptions:
     world: WorldOptions = field(default_factory=WorldOptions)
     faults: FaultOptions = field(default_factory=FaultOptions)
+    latency: LatencyOptions = field(default_factory=LatencyOptions)
     broker: BrokerOptions = field(default_factory=BrokerOptions)
     account: AccountOptions = field(default_factory=AccountOptions)
 
@@ -235,6 +232,9 @@ def _build(kind: type[T], data: Any, where: str) -> T:
     return kind(**values)
 
 
+_ASCENDING: dict[Any, str] = {tuple[int, int]: "[low, high]", Delay: "[lowest, median, highest]"}
+
+
 def _value(hint: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _build(hint, value, where)
@@ -244,9 +244,10 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         return _scalar(hint, value, where)
     if not isinstance(value, list):
         raise OptionsError(f"{where}: expected a list, got {value!r}")
-    if hint == tuple[int, int]:
-        if len(value) != 2 or not all(isinstance(v, int) and v >= 0 for v in value) or value[0] > value[1]:
-            raise OptionsError(f"{where}: expected [low, high] of whole numbers, got {value!r}")
+    if shape := _ASCENDING.get(hint):
+        whole = len(value) == len(get_args(hint)) and all(isinstance(v, int) and v >= 0 for v in value)
+        if not whole or sorted(value) != value:
+            raise OptionsError(f"{where}: expected {shape} of whole numbers, ascending, got {value!r}")
         return tuple(value)
     return tuple(tuple(row) if isinstance(row, list) else row for row in value)
 

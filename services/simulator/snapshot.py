@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def snapshot(world: "World") -> dict[str, Any]:
     """One JSON-like object; money in KRW, quantities in shares, times in ns of the core's clock."""
     account, broker = world.account, world.broker
-    market_ns, faults = world.exchange.market_ns(), world.sessions.faults
+    market_ns = world.exchange.market_ns()
     return {
         "seed": world.seed,
         "now_ns": world.agenda.now_ns,
@@ -28,7 +28,7 @@ def snapshot(world: "World") -> dict[str, Any]:
         "tax_krw": account.tax_krw,
         "start_holdings": dict(world.start_holdings),
         "holdings": {code: h.qty_shares for code, h in account.holdings.items() if h.qty_shares},
-        "ways_ms": faults.event_delay_ms[1] + faults.order_delay_ms[1],
+        "ways_ms": world.options.latency.slowest_ms,
         "markets": {code: i.listing.market.value for code, i in world.exchange.instruments.items()},
         "base_prices_krw": {code: i.listing.base_krw for code, i in world.exchange.instruments.items()},
         "crosses": world.crosses.told(),

@@ -50,7 +50,7 @@ class World:
         self.options, self.day, self.seed = options, day, seed
         self._faults = options.faults
         self.agenda = Agenda(start_ns)
-        self.sessions = Sessions(self.agenda, options.faults, Random(rng.random()))
+        self.sessions = Sessions(self.agenda, options.faults, options.latency, seed, Random(rng.random()))
         market_rng = Random(rng.random())
         self.exchange = (
             Exchange(listings, options.world, day, self.agenda, seed)
@@ -59,7 +59,7 @@ class World:
         )
         self.crosses = CrossLog(self.exchange)
         self.account = Account(options.account.cash_krw)
-        self.feed = Feed(self.exchange, self.sessions)
+        self.feed = Feed(self.exchange, self.sessions, options.latency, seed)
         desk_rng = Random(rng.random())
         self.broker = Broker(self.exchange, self.account, costs, options, self.sessions, self.feed, desk_rng)
         faults = options.faults
@@ -131,6 +131,7 @@ class World:
         return {
             "disconnect": lambda args: self.openapi.disconnect_all(),
             "freeze_feed": lambda args: self.freeze(Venue(args["venue"]), int(args.get("ms", 5000))),
+            "stall": lambda args: self.sessions.hold(int(args.get("ms", 1000))),
             "halt": lambda args: self.exchange.halt(args["code"], True),
             "resume": lambda args: self.exchange.halt(args["code"], False),
             "delist": lambda args: self.exchange.delist(args["code"], True),
@@ -193,6 +194,7 @@ class World:
             faults.freezes_per_hour,
             lambda: self.freeze(rng.choice(list(Venue)), rng.randint(*faults.freeze_ms)),
         )
+        self._repeat(faults.stalls_per_hour, lambda: self.sessions.hold(rng.randint(*faults.stall_ms)))
         self._repeat(faults.hand_orders_per_hour, self._hand_order)
 
     def _repeat(self, per_hour: float, action: Callable[[], None]) -> None:

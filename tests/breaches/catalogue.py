@@ -16,8 +16,9 @@ from services.contracts.messages.pairs import PairClosed
 from services.contracts.reasons import DenialReason
 from services.contracts.reference import TradeCosts
 from services.contracts.step import Step
-from services.contracts.terms import Side
+from services.contracts.terms import Side, TradingState
 from services.contracts.tick_grid import TickGrid
+from services.contracts.trading_word import TradingWord
 from services.detector import core as detector
 from services.executor import clip, closing, rung
 from services.executor.pricing import rung_price
@@ -26,23 +27,24 @@ from services.gateway.facts import Clocked
 from services.gateway.lease import Lease
 from services.gateway.order_table import OrderTable
 from services.market import edge as edges
+from services.market.sessions import DaySchedule
+from services.risk import files as risk_files
 from services.risk import verdict
 from services.risk.checks import money
 from services.risk.exposure import cash_flow_krw, total_exposure_krw
 from services.simulator.account import Account
 from services.simulator.options import FaultOptions
 from services.simulator.virtual import day, observer
-from services.simulator.virtual.faults import CALM, DayFaults, Terms
+from services.simulator.virtual.faults import CALM, DayFaults, ServiceFaults, Terms
 from services.simulator.virtual.observer import Observer
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 FADES = replace(CALM, broker=FaultOptions(fade_rate=0.8))
 SILENT = replace(CALM, broker=FaultOptions(lost_ack_rate=0.5, lost_chejan_rate=0.3))
+MEDDLED = replace(CALM, services=ServiceFaults(operator=1.0))
 RESTING = replace(CALM, terms=Terms(clip_shares=6, thin=True, nxt_takes_ioc=False))
 
 UNPLANTED = {
-    "I4": "only commands after a stop, and a lease that the gateway does not ask for, would breach it",
-    "I9": "executor and risk refuse before the gateway's own window could be missed",
     "I10": "the executor asks for no sell where its buy works",
 }
 
@@ -148,6 +150,27 @@ def _sells_beside_what_is_on_its_way(patch: pytest.MonkeyPatch) -> None:
 
 def _ignores_exposure(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(money, "total_exposure_krw", lambda state: 0)
+
+
+def _publishes_looser_limits(patch: pytest.MonkeyPatch) -> None:
+    """Risk takes twice the exposure that the person's file allows, and tells everybody so."""
+    load = risk_files.load_limits
+
+    def looser(*args: Any) -> Any:
+        limits = load(*args)
+        twice = {"max_exposure_total_krw": 2 * limits.max_exposure_total_krw}
+        return limits.model_copy(update=twice)
+
+    patch.setattr(risk_files, "load_limits", looser)
+
+
+def _no_stop_is_heard(patch: pytest.MonkeyPatch) -> None:
+    """Gateway and executor take every word for armed: pairs go on in a halt."""
+    patch.setattr(TradingWord, "in_force", property(lambda self: TradingState.ARMED))
+
+
+def _no_guard_about_pauses(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(DaySchedule, "entry_windows", lambda self, *guards: self.overlaps())
 
 
 def _exits_get_no_room(patch: pytest.MonkeyPatch) -> None:
@@ -272,9 +295,13 @@ BREACHES: tuple[Planted, ...] = (
     Planted("tick_of_one_won_anywhere", _ticks_are_a_won, "I18", "no price"),
     Planted("risk_miscounts_a_won", _risk_miscounts_a_won, "I7", "risk says"),
     Planted("pair_closes_with_a_won_more", _a_pair_closes_with_a_won_more, "I5", "sold KRW"),
+    Planted("close_says_a_won_more_than_its_orders", _a_pair_closes_with_a_won_more, "I19", "its close says"),
     Planted("gateway_sends_each_order_twice", _sends_each_order_twice, "I1", "2 times"),
     Planted("sells_beside_what_is_on_its_way", _sells_beside_what_is_on_its_way, "I2", "free"),
     Planted("risk_ignores_exposure", _ignores_exposure, "I3", "stand for", 2),
+    Planted("risk_publishes_looser_limits", _publishes_looser_limits, "I3", "all stand for", 2),
+    Planted("no_stop_is_heard", _no_stop_is_heard, "I4", "in a halt", 2, MEDDLED),
+    Planted("no_guard_about_pauses", _no_guard_about_pauses, "I9", "when no pair may begin", 2),
     Planted("exits_get_no_room", _exits_get_no_room, "I12", "owed"),
     Planted("entries_leave_late", _entries_leave_late, "I12", "after its arrival"),
     Planted("gateway_counts_no_calls", _counts_no_calls, "I8", "rate"),

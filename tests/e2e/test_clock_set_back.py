@@ -64,7 +64,7 @@ def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BackClock:
 
 @pytest.fixture
 def own_desk(clock: BackClock) -> Iterator[LiveDesk]:
-    desk = LiveDesk(faults=SLOW_BROKER)
+    desk = LiveDesk(latency=SLOW_BROKER)
     try:
         desk.start()
         desk.made_whole()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from services.notifier.journal_audit import audit
+from services.lab.journal_audit import audit
 from services.notifier.journal_record import read_date
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

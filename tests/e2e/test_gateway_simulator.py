@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -89,8 +89,9 @@ class Rig:
         self.processes.append(process)
         return process
 
-    def simulate(self, **faults: Any) -> None:
-        (self.folder / "options.json").write_text(json.dumps({"faults": faults}))
+    def simulate(self, latency: Mapping[str, Any] | None = None, **faults: Any) -> None:
+        chosen = {"faults": faults, "latency": dict(latency or {})}
+        (self.folder / "options.json").write_text(json.dumps(chosen))
         self.start(
             "services.simulator", "--listen", f"unix:{self.folder}/sim.sock", "--config-dir",
             str(config_dir()), "--day-plan", str(self.folder / "plan.json"), "--seed", "7",
@@ -316,7 +317,8 @@ def test_a_lost_connection_comes_back_by_itself(rig: Rig) -> None:
 FAULTS = {
     "lost_ack_rate": 0.2, "lost_chejan_rate": 0.15, "silent_close_rate": 0.2, "never_arrives_rate": 0.1,
     "send_fail_rate": 0.15, "chejan_first_rate": 0.3, "duplicate_chejan_rate": 0.3, "reject_rate": 0.1,
-    "late_reject_rate": 0.1, "fade_rate": 0.3, "order_delay_ms": [5, 200], "event_delay_ms": [3, 100],
+    "late_reject_rate": 0.1, "fade_rate": 0.3,
+    "latency": {"order_ms": [5, 30, 200], "report_ms": [1, 10, 50], "line_ms": [3, 15, 100]},
 }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from tests.support.live_desk import SLOW_BROKER, SYMBOLS, LiveDesk, buy_of
 pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.timeout(150)]
 LIMITS = {"flatten_attempts": 2, "flatten_interval_ms": 100, "stranded_attempts": 0}
 """What is stranded is left to the person, who would else have to be faster than the next try."""
-DESK = partial(LiveDesk, faults=SLOW_BROKER, limits=LIMITS)
+DESK = partial(LiveDesk, latency=SLOW_BROKER, limits=LIMITS)
 
 
 def test_a_hand_order_pauses_its_symbol_until_a_person_says_whose_it_is(desk: LiveDesk) -> None:

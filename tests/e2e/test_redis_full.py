@@ -33,7 +33,7 @@ from tests.support.live_desk import (
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.timeout(200)]
 NOTIFIER = "notifier"
-DESK = partial(LiveDesk, faults=SLOW_BROKER, services=(*SERVICES, NOTIFIER))
+DESK = partial(LiveDesk, latency=SLOW_BROKER, services=(*SERVICES, NOTIFIER))
 ON_THE_LOOP = ("risk", "executor", DETECTOR, NOTIFIER)
 ROOM_BYTES = 60_000
 FLAPS = 20

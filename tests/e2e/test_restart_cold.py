@@ -23,7 +23,7 @@ from services.contracts.terms import Latch, Side, TradingState
 from tests.support.live_desk import SERVICES, SLOW_BROKER, SYMBOLS, LiveDesk
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.timeout(150)]
-DESK = partial(LiveDesk, faults=SLOW_BROKER)
+DESK = partial(LiveDesk, latency=SLOW_BROKER)
 
 
 def restarted_cold(desk: LiveDesk) -> int:

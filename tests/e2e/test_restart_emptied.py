@@ -9,7 +9,7 @@ from services.contracts.terms import Latch
 from tests.support.live_desk import SLOW_BROKER, SYMBOLS, LiveDesk
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.timeout(150)]
-DESK = partial(LiveDesk, faults=SLOW_BROKER)
+DESK = partial(LiveDesk, latency=SLOW_BROKER)
 
 
 def test_a_gateway_alone_begins_anew_and_those_who_went_on_take_its_books(desk: LiveDesk) -> None:

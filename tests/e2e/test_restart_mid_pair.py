@@ -17,7 +17,7 @@ from services.contracts.terms import Side
 from tests.support.live_desk import GATEWAY, SLOW_BROKER, LiveDesk
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.timeout(150)]
-DESK = partial(LiveDesk, faults=SLOW_BROKER)
+DESK = partial(LiveDesk, latency=SLOW_BROKER)
 
 Step = tuple[type[Any], Side]
 BUY_SENT: Step = (OrderSent, Side.BUY)

@@ -80,7 +80,7 @@ CROSS_DIES_S = 0.5
 """So long after a cross may an intent that it caused still become a pair."""
 
 QUIET_WORLD: Mapping[str, Any] = {"crosses_per_symbol_min": 0.0, "drift_rate": 0.0, "lag_rate": 0.0}
-SLOW_BROKER: Mapping[str, Any] = {"order_delay_ms": [500, 550], "event_delay_ms": [40, 60]}
+SLOW_BROKER: Mapping[str, Any] = {"order_ms": [500, 525, 550], "line_ms": [40, 50, 60]}
 """Long ways, so that a process can be stopped at a chosen step of an order's life."""
 # One pair a cross: a second one would begin while a test looks at the first.
 LIMITS: Mapping[str, int] = {
@@ -96,6 +96,7 @@ class LiveDesk:
     """Start with `start()`, end with `stop()`. `limits` and `environ` go over the configuration shipped."""
 
     faults: Mapping[str, Any] = field(default_factory=dict)
+    latency: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
     environ: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     services: tuple[str, ...] = SERVICES
@@ -150,7 +151,8 @@ class LiveDesk:
         limits = TradingLimits.model_validate({**LIMITS, **self.limits})
         (config / "limits.toml").write_text(limits_text(limits))
         options = self.folder / "options.json"
-        options.write_text(json.dumps({"world": dict(QUIET_WORLD), "faults": dict(self.faults)}))
+        sections = {"world": QUIET_WORLD, "faults": self.faults, "latency": self.latency}
+        options.write_text(json.dumps({name: dict(section) for name, section in sections.items()}))
         plan_file = self.folder / "plan.json"
         write_day_plan(plan_file, mid_morning(DATE, self.link.bus.time_ns()))
         return FleetPlan(

@@ -35,6 +35,14 @@ class OrderFacts(Part):
     tax_krw: Krw = 0
     closed: bool = False
 
+    def merged(self, told: "OrderFacts") -> "OrderFacts":
+        """Return what is known of the order once more was told, in any order: figures only grow."""
+        grown = {name: max(getattr(self, name), getattr(told, name)) for name in _GROWING}
+        return self.model_copy(update=grown)
+
+
+_GROWING = ("cum_qty_shares", "cum_amount_krw", "commission_krw", "tax_krw", "closed")
+
 
 class OrderSent(Message):
     """SendOrder returned 0: the request left the machine. Nothing is accepted yet.

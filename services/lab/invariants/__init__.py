@@ -7,7 +7,12 @@ what a service believes except to compare it with the truth.
 """
 
 from services.lab.breach import Breach, Invariant
-from services.lab.invariants.account import account_adds_up, money_to_the_won, our_books_are_the_brokers
+from services.lab.invariants.account import (
+    account_adds_up,
+    closings_follow,
+    money_to_the_won,
+    our_books_are_the_brokers,
+)
 from services.lab.invariants.closing import everything_closes
 from services.lab.invariants.conduct import (
     exits_have_room,
@@ -48,6 +53,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     no_cross_is_missed,
     something_was_traded,
     account_adds_up,
+    closings_follow,
     prices_on_the_grid,
     nothing_failed,
 )

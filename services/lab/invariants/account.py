@@ -4,12 +4,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
 
+from services.contracts.messages.control import ResidualClaimed
 from services.contracts.messages.orders import OrderFacts, ReconciliationCompleted
 from services.contracts.messages.pairs import PairClosed, PairOutcome
 from services.contracts.terms import Market, Side
 from services.lab import rules
 from services.lab.breach import Fact, Found, invariant
 from services.lab.broker_books import NEW, BrokerFill, BrokerOrder
+from services.lab.closings import problems_of_close
 from services.lab.record import Record
 
 MOST_SAID = 3
@@ -23,13 +25,8 @@ def told_facts(record: Record) -> dict[str, OrderFacts]:
         facts = getattr(envelope.body, "facts", None)
         if isinstance(facts, OrderFacts):
             known = told.get(facts.order_id)
-            told[facts.order_id] = facts if known is None else _merged(known, facts)
+            told[facts.order_id] = facts if known is None else known.merged(facts)
     return told
-
-
-def _merged(known: OrderFacts, told: OrderFacts) -> OrderFacts:
-    fields = ("cum_qty_shares", "cum_amount_krw", "commission_krw", "tax_krw", "closed")
-    return known.model_copy(update={name: max(getattr(known, name), getattr(told, name)) for name in fields})
 
 
 def last_closings(record: Record) -> dict[str, PairClosed]:
@@ -138,6 +135,20 @@ def _gateway_knows(day: Record) -> Iterator[Found]:
         )  # fmt: skip
         if said != due:
             yield f"the gateway says {said} of {order.rqname}, the broker {due}"
+
+
+@invariant("I19", Fact.MESSAGES)
+def closings_follow(day: Record) -> Iterator[Found]:
+    """The close of a pair is what was told of its own orders, and what a person claimed."""
+    by_pair: dict[str, list[OrderFacts]] = defaultdict(list)
+    for facts in told_facts(day).values():
+        by_pair[facts.pair_id].append(facts)
+    claims: dict[str, list[ResidualClaimed]] = defaultdict(list)
+    for claim in day.ever(ResidualClaimed):
+        claims[claim.pair_id].append(claim)
+    for pair_id, closed in last_closings(day).items():
+        for problem in problems_of_close(closed, by_pair.get(pair_id, []), claims.get(pair_id, [])):
+            yield f"pair {pair_id}: {problem}"
 
 
 # -- I7 ------------------------------------------------------------------------------------------

@@ -63,8 +63,8 @@ def exits_have_room(day: Record) -> Iterator[Found]:
 
 @invariant("I9", Fact.SENDS)
 def only_in_the_windows(day: Record) -> Iterator[Found]:
-    """No entry outside the windows, nor outside the hours in which both venues trade by the sources; no entry
-    order open across a pause."""
+    """No entry outside the windows, nor outside the hours of the sources; no entry order open across a
+    pause."""
     for sent in day.entries:
         if not sent.window_open:
             yield sent.at_ns, f"{sent.order_id} was sent outside the window"
@@ -72,8 +72,8 @@ def only_in_the_windows(day: Record) -> Iterator[Found]:
             yield sent.at_ns, f"{sent.order_id} was sent to a venue that paused"
         if day.trading_date and sent.market_ns:
             at = _time(sent.market_ns)
-            if not rules.both_continuous(day.trading_date, at):
-                yield sent.at_ns, f"{sent.order_id} was sent at {at}, when not both venues trade"
+            if not rules.takes_entries(day.trading_date, at):
+                yield sent.at_ns, f"{sent.order_id} was sent at {at}, when no pair may begin"
     for at_ns, order_id in day.left_over:
         yield at_ns, f"{order_id} was open across a pause"
 

@@ -18,6 +18,7 @@ from services.contracts.limits import NS_PER_MS, NS_PER_S
 from services.contracts.messages.pairs import PairApproved, PairClosed, ResidualOpened
 from services.gateway.shell import EXIT_FAILED
 from services.gateway.state import GatewayState
+from services.lab.fills import DayFills, QuoteTape, fills_of
 from services.lab.invariants import violations
 from services.risk.core import SERVICE as RISK
 from services.simulator.events import Event as BrokerEvent
@@ -65,6 +66,7 @@ class DayResult:
     liquidations: int
     """Residuals that were opened."""
     promptness: Promptness
+    fills: DayFills
     timeline: list[str] = field(default_factory=list)
 
 
@@ -114,6 +116,8 @@ class VirtualDay:
         )  # fmt: skip
         if replace(faults, terms=CALM.terms) == CALM:
             self.observer.calm.healed(START_NS)
+        self.tape = QuoteTape()
+        self.world.feed.watchers.append(self.tape)
         self.witness = self.observer.witness
         self.witness.healed_in_time = share == HEAL_SHARES[0]
         self.gateway.may_have_left = lambda order_id: self.observer.left(order_id, self.time.now_ns)
@@ -211,6 +215,12 @@ class VirtualDay:
         """How often each kind of fault has struck, by `faults.KINDS`."""
         return +self.adversary.counts
 
+    def fills(self) -> DayFills:
+        """What became of the orders, once the day is over."""
+        clips, legs = fills_of(self.witness, self.tape)
+        crossings = self.world.feed.crossings
+        return DayFills(self.world.options.world.preset, clips, legs, crossings.seen, crossings.phantoms)
+
     def _tell(self, text: str) -> None:
         """A line of the timeline, where one is kept."""
         if self._note is not None:
@@ -257,5 +267,6 @@ def run_day(desk: Desk, seed: int, *, timeline: bool = False, faults: DayFaults 
         at_stake=+day.adversary.staked, pairs_closed=len(closed),
         trips=sum(pair.trip for pair in closed), orders=len(day.witness.orders()),
         entries=len({sent.order_id for sent in day.witness.entries}),
-        liquidations=len(day.witness.ever(ResidualOpened)), promptness=promptness, timeline=lines,
+        liquidations=len(day.witness.ever(ResidualOpened)), promptness=promptness,
+        fills=day.fills(), timeline=lines,
     )  # fmt: skip

@@ -68,7 +68,7 @@ BROKER_RATES = {
     "silent_registration_rate": 0.1,
     "hand_twin_rate": 0.1,
     "duplicate_connect_rate": 0.3,
-    "stall_rate": 0.02,
+    "stalls_per_hour": 480.0,
     "disconnects_per_hour": 600.0,
     "freezes_per_hour": 480.0,
     "hand_orders_per_hour": 240.0,

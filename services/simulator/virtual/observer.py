@@ -474,7 +474,7 @@ class Observer:
             (self.plan.wall_ns(w.start_ns), self.plan.wall_ns(w.end_ns)) for w in self.windows
         )
         record.calm_ns = tuple(self.calm.spans)
-        ways_ms = 2 * record.books.ways_ms + record.threshold.min_cross_ms
+        ways_ms = record.books.ways_ms + record.threshold.min_cross_ms
         record.slowest_ns = ways_ms * NS_PER_MS + DECISIONS_NS
         for entries in self.bus.streams.values():
             self.witness.kept.update((entry.envelope.id, entry.envelope) for entry in entries)

@@ -196,7 +196,8 @@ def truth(*orders: BrokerOrder, **changes: Any) -> BrokerBooks:
 
 def fill(side: Side, order_id: str, amount_krw: int, **changes: Any) -> OrderFilled:
     """What the gateway tells of an order of one share that has filled."""
+    costs = {"commission_krw": 10, "tax_krw": 140 if side is Side.SELL else 0}
     filled = facts(side, order_id).model_copy(
-        update={"cum_qty_shares": 1, "cum_amount_krw": amount_krw, **changes}
+        update={"cum_qty_shares": 1, "cum_amount_krw": amount_krw, **costs, **changes}
     )
     return OrderFilled(facts=filled, last_qty_shares=1, last_amount_krw=amount_krw)

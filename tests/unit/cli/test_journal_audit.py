@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from services.cli.app import app
 from services.contracts.messages.commands import PlaceOrder
-from tests.unit.notifier.test_journal_audit import whole_day, written
+from tests.unit.lab.test_journal_audit import whole_day, written
 
 
 def arb(*args: str) -> Result:

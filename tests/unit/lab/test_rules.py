@@ -47,12 +47,12 @@ def test_configuration_has_the_same_ticks(price_krw: int) -> None:
 
 @pytest.mark.parametrize("date", DATES)
 def test_configuration_trades_in_no_other_hours(date: TradingDate) -> None:
-    """The judges know when both venues may trade; what is not enabled may be less."""
-    for window in load_market(CONFIG).timetable.day(date).overlaps():
+    """The judges know when a pair may begin; what is not enabled may be less."""
+    for window in load_market(CONFIG).timetable.day(date).entry_windows():
         for minute in range(24 * 60):
             at = dt.time(minute // 60, minute % 60, 45)
             if window.contains(time_of_day_ns(at)):
-                assert rules.both_continuous(date, at), at
+                assert rules.takes_entries(date, at), at
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,14 @@ def test_configuration_trades_in_no_other_hours(date: TradingDate) -> None:
 )
 def test_a_price_is_on_its_tick_and_within_the_band_of_the_day(price_krw: int, allowed: bool) -> None:
     assert rules.is_price(Market.KOSPI, 70_000, price_krw) is allowed
+
+
+@pytest.mark.parametrize(
+    ("at", "allowed"),
+    [("09:00:59", False), ("09:01:00", True), ("15:18:59", True), ("15:19:00", False), ("16:00:30", True)],
+)
+def test_no_pair_begins_within_the_guards(at: str, allowed: bool) -> None:
+    assert rules.takes_entries(TradingDate("2026-11-23"), dt.time.fromisoformat(at)) is allowed
+    assert rules.takes_entries(TradingDate("2026-09-11"), dt.time.fromisoformat(at)) is (
+        allowed and at < "16"
+    )

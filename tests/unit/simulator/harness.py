@@ -9,6 +9,7 @@ from services.market.files import load_market
 from services.simulator.control_core import ControlCore
 from services.simulator.day import SECOND_NS, TradingDay
 from services.simulator.events import event_to_wire
+from services.simulator.latency import LatencyOptions
 from services.simulator.market.instrument import Listing
 from services.simulator.options import FaultOptions, SimulatorOptions, WorldOptions
 from services.simulator.sessions import Session
@@ -32,9 +33,11 @@ LISTINGS = [SAMSUNG, HYNIX, KOSDAQ, KRX_ONLY]
 
 QUIET = WorldOptions(crosses_per_symbol_min=0.0, drift_rate=0.0, lag_rate=0.0, wide_rate=0.0, trade_rate=0.0)
 """A market that stands still: the best prices are the base price and one tick above it."""
-PROMPT = FaultOptions(
-    order_delay_ms=(5, 5), event_delay_ms=(5, 5), query_delay_ms=(5, 5), login_delay_ms=(5, 5)
-)
+PROMPT = LatencyOptions(
+    feed_ms=(1, 1, 1), order_ms=(5, 5, 5), report_ms=(1, 1, 1), line_ms=(4, 4, 4), query_ms=(5, 5, 5),
+    login_ms=(5, 5, 5), frames_per_s=0,
+)  # fmt: skip
+"""Short ways, and a frame for every change."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def phases(krx: list[tuple[int, SessionPhase]], nxt: list[tuple[int, SessionPhas
 class Desk:
     """`call` a method of the control; `run` lets time pass and records what the events showed."""
 
-    options: SimulatorOptions = field(default_factory=lambda: SimulatorOptions(world=QUIET, faults=PROMPT))
+    options: SimulatorOptions = field(default_factory=lambda: SimulatorOptions(world=QUIET, latency=PROMPT))
     seed: int = 7
     schedule: Any = field(default_factory=continuous)
     listings: list[Listing] = field(default_factory=lambda: LISTINGS)
@@ -236,5 +239,7 @@ def options(
     faults: dict[str, Any] | None = None, world: dict[str, Any] | None = None, **parts: Any
 ) -> SimulatorOptions:
     """Quiet, prompt options with some changed."""
-    base = SimulatorOptions(world=replace(QUIET, **(world or {})), faults=replace(PROMPT, **(faults or {})))
+    base = SimulatorOptions(
+        world=replace(QUIET, **(world or {})), faults=FaultOptions(**(faults or {})), latency=PROMPT
+    )
     return replace(base, **parts)

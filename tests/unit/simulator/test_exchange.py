@@ -119,7 +119,7 @@ FAULTY = FaultOptions(
     silent_close_rate=0.3,
     chejan_first_rate=0.2,
     duplicate_chejan_rate=0.2,
-    stall_rate=0.02,
+    stalls_per_hour=200.0,
     hand_orders_per_hour=600.0,
     freezes_per_hour=100.0,
 )
@@ -192,7 +192,8 @@ def test_the_world_does_not_depend_on_how_often_it_is_advanced() -> None:
     [
         ({"world": {"nonsense": 1}}, "options.world.nonsense"),
         ({"faults": {"reject_rate": 2.0}}, "options.faults.reject_rate"),
-        ({"faults": {"order_delay_ms": [9, 1]}}, "options.faults.order_delay_ms"),
+        ({"latency": {"order_ms": [9, 5, 1]}}, "options.latency.order_ms"),
+        ({"faults": {"stall_ms": [9, 1]}}, "options.faults.stall_ms"),
         ({"account": {"cash_krw": "much"}}, "options.account.cash_krw"),
         ({"account": {"cash_krw": -1}}, "options.account.cash_krw"),
         ([], "expected an object"),

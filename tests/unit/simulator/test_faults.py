@@ -1,5 +1,6 @@
 """Every fault does what its option promises, and nothing else: the books stay right."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,13 +8,18 @@ import pytest
 from services.contracts.terms import Venue
 from services.simulator.options import BrokerOptions
 
-from .harness import Desk, options
+from .harness import PROMPT, Desk, options
 
 ASK, BID, CODE = 199_500, 199_400, "005930"
 
 
 def faulty(**faults: Any) -> Desk:
     return Desk(options(faults))
+
+
+def distant(**ways: Any) -> Desk:
+    """A desk some of whose ways are longer."""
+    return Desk(options(latency=replace(PROMPT, **ways)))
 
 
 def test_a_chance_rejection_has_a_blank_number_and_no_frame() -> None:
@@ -109,17 +115,27 @@ def test_an_unanswered_query_stays_unanswered() -> None:
     assert desk.answers == []
 
 
-def test_a_stall_holds_back_everything_behind_it_in_order() -> None:
-    desk = faulty(stall_rate=1.0, stall_ms=(1_000, 1_000))
+def test_a_stall_holds_back_quotes_and_orders_in_order() -> None:
+    desk = distant(line_ms=(100, 100, 100))
+    desk.call("SetRealReg", "1000", CODE, "41", "0")
     desk.order(1, CODE, 3, ASK)
+    desk.run(50)
+    desk.world.inject(desk.now_ns, "stall", {"ms": 1_000})
     desk.run(900)
-    assert desk.sequence == []
-    desk.run(4_000)
+    assert (desk.sequence, desk.reals) == ([], [])
+    desk.run(200)
     assert desk.sequence == ["answer", "접수", "체결", "잔고"]
+    assert desk.reals
+
+
+def test_stalls_come_by_themselves() -> None:
+    desk = faulty(stalls_per_hour=3_600.0, stall_ms=(10, 20))
+    desk.run(10_000)
+    assert 3 < desk.world.happened["late_events"] < 20
 
 
 def test_a_disconnect_says_106_once_and_loses_what_was_on_the_way() -> None:
-    desk = faulty(event_delay_ms=(100, 100))
+    desk = distant(line_ms=(100, 100, 100))
     desk.call("SetRealReg", "1000", CODE, "41", "0")
     desk.order(1, CODE, 3, ASK)
     desk.run(50)
@@ -139,7 +155,7 @@ def test_a_disconnect_says_106_once_and_loses_what_was_on_the_way() -> None:
 
 
 def test_what_was_on_the_way_is_lost_even_when_the_next_login_is_quicker() -> None:
-    desk = faulty(event_delay_ms=(500, 500), login_delay_ms=(1, 1))
+    desk = distant(line_ms=(500, 500, 500), login_ms=(1, 1, 1))
     desk.order(1, CODE, 3, ASK)
     desk.run(50)
     desk.world.inject(desk.now_ns, "disconnect", {})
@@ -150,7 +166,7 @@ def test_what_was_on_the_way_is_lost_even_when_the_next_login_is_quicker() -> No
 
 
 def test_however_unequal_the_delays_events_keep_their_order() -> None:
-    desk = faulty(event_delay_ms=(0, 400))
+    desk = distant(report_ms=(1, 20, 200), line_ms=(1, 20, 200))
     for _ in range(20):
         desk.order(1, CODE, 3, ASK)
         desk.run(300)
@@ -159,7 +175,7 @@ def test_however_unequal_the_delays_events_keep_their_order() -> None:
 
 
 def test_however_unequal_the_delays_orders_arrive_as_they_were_sent() -> None:
-    desk = faulty(order_delay_ms=(0, 3_000))
+    desk = distant(order_ms=(1, 300, 3_000))
     for number in range(15):
         assert desk.order(1, CODE, number + 1, 190_000) == 0
         desk.run(250)

@@ -29,8 +29,9 @@ from services.contracts.messages.status import Heartbeat
 from services.contracts.reasons import GateReason
 from services.contracts.streams import DEFAULT_GATEWAY, home_of, key_of
 from services.contracts.terms import OrderKind, Purpose, TradingDate
+from services.lab.closings import brings
+from services.lab.journal_audit import UNDER_WAY_NS, Audit, audit
 from services.market.market_clock import REAL_TIME
-from services.notifier.journal_audit import UNDER_WAY_NS, Audit, audit, brings
 from services.notifier.journal_line import Gap
 from services.notifier.journal_record import read_date
 from services.notifier.journal_writer import Batch, JournalWriter
