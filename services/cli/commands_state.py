@@ -17,6 +17,7 @@ from services.cli.options import (
     ReasonOption,
     RedisOption,
     RunOption,
+    agree,
     console,
     may_ask,
     name_or_login,
@@ -53,7 +54,7 @@ def state_aside(
     if board.alive(service, now_ns):
         raise UsageFault(f"{service} runs, and would write its state again", "Stop it first.")
     if may_ask() and not yes:
-        typer.confirm(f"Let {service} begin without what it had stored?", abort=True, err=True)
+        agree(f"Let {service} begin without what it had stored?")
     aside = aside_key(service, now_ns // NS_PER_MS)
     moved = link.client.pipeline(transaction=True)
     moved.rename(key, aside)

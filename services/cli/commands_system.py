@@ -7,6 +7,7 @@ from uuid import uuid4
 import typer
 from rich.markup import escape
 
+from services.cli.commands_trading import YesOption
 from services.cli.faults import UsageFault
 from services.cli.link import Link
 from services.cli.options import (
@@ -16,7 +17,9 @@ from services.cli.options import (
     ReasonOption,
     RedisOption,
     RunOption,
+    agree,
     console,
+    may_ask,
     name_or_login,
     open_desk,
     print_json,
@@ -56,6 +59,7 @@ def show(redis: RedisOption = "", run: RunOption = DEFAULT_RUN, as_json: JsonOpt
 @system_app.command("adopt")
 def adopt(
     reason: ReasonOption = "", by: ByOption = "", redis: RedisOption = "", run: RunOption = DEFAULT_RUN,
+    yes: YesOption = False,
 ) -> None:  # fmt: skip
     """Give a Redis, with all that it holds, to the system that this folder's settings name.
 
@@ -70,9 +74,14 @@ def adopt(
         raise UsageFault(f"{link.address} belongs to {own} already",
                          "Name the system in runtime.toml (system) first.")  # fmt: skip
     refuse_served(link)
+    if may_ask() and not yes:
+        agree(f"{link.address}: {NOBODY if found is None else found.shown()}. Give it to {own}?")
     move(link, found, own)
     _tell(link, found, own)
     console().print(escape(f"{link.address} belongs to {own} now"), soft_wrap=True)
+    if found is not None:
+        console().print(escape(f"It belonged to {found}, whose services start over it no more. What they "
+                               f"left open is {own}'s to end."), soft_wrap=True)  # fmt: skip
 
 
 def _tell(link: Link, found: SystemIdentity | None, own: SystemIdentity) -> None:

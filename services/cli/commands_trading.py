@@ -22,6 +22,7 @@ from services.cli.options import (
     RedisOption,
     RunOption,
     WaitOption,
+    agree,
     console,
     may_ask,
     name_or_login,
@@ -88,9 +89,7 @@ def arm(
         raise typer.Exit(EXIT_FAILED)
     _show_last_stop(board)
     if board.gateway is not None and board.gateway.mode is GatewayMode.LIVE and not yes:
-        typer.confirm(
-            f"Trade account {visible_line(board.gateway.account)} with real money?", abort=True, err=True
-        )
+        agree(f"Trade account {visible_line(board.gateway.account)} with real money?")
     request = TradingStateRequested(
         target=TradingState.ARMED, by=by, reason=reason, stop_count=board.stop_count
     )
@@ -380,7 +379,7 @@ def _agree_to_more(board: Board, *, yes: bool) -> None:
     """Show what stopped the desk and ask the person at a terminal; a script is shown it alone."""
     _show_last_stop(board)
     if may_ask() and not yes:
-        typer.confirm(f"The desk is {board.state}: allow more than that?", abort=True, err=True)
+        agree(f"The desk is {board.state}: allow more than that?")
 
 
 def _lift(reason: str, by: str, redis: str, run: RunOption, wait: float, as_json: bool, *, yes: bool) -> None:

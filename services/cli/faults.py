@@ -63,6 +63,10 @@ class ArbGroup(TyperGroup):
         except Fault as fault:
             _say(fault)
             raise typer.Exit(fault.code) from fault
+        except typer.Abort as error:  # every question comes before what it is about
+            typer.echo(err=True)
+            _say(Interrupted("nothing was done: the question was not answered"))
+            raise typer.Exit(EXIT_INTERRUPTED) from error
         except (SettingsError, ConfigError, NotCovered) as error:
             _say(UsageFault(str(error)))
             raise typer.Exit(EXIT_USAGE) from error

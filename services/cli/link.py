@@ -200,9 +200,10 @@ def open_link(url: str, timeout_s: int = 5) -> Link:
     try:
         client = redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=timeout_s)
         client.ping()
-    except ValueError as error:
-        raise UsageFault(f"{shown_address(url)!r} is no Redis address",
-                         "Write redis://HOST:PORT/DB, rediss://... or unix://PATH.") from error  # fmt: skip
+    except (ValueError, TypeError) as error:  # TypeError: an option that no connection knows
+        raise UsageFault(f"{shown_address(url)!r} is no Redis address, or has an option that is none",
+                         "Write redis://HOST:PORT/DB, rediss://HOST:PORT/DB?ssl_ca_certs=FILE or unix://PATH."
+        ) from error  # fmt: skip
     except (redis.exceptions.RedisError, OSError) as error:
         raise Fault(
             f"Redis at {shown_address(url)} does not answer: {redacted(str(error))}",

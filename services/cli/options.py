@@ -108,6 +108,17 @@ def may_ask() -> bool:
     return sys.stdin.isatty()
 
 
+def agree(question: str) -> None:
+    """Ask a person, and go on after a yes alone.
+
+    Raises:
+        Fault: the answer is no.
+        typer.Abort: no answer, by Ctrl-C or a closed terminal; `ArbGroup` says what that means.
+    """
+    if not typer.confirm(question, err=True):
+        raise Fault("nothing was done: the answer was no")
+
+
 def reason_or_ask(reason: str) -> str:
     """Return the reason given, or ask for it on a terminal.
 

@@ -77,6 +77,8 @@ class Expected:
     answers: tuple[type[Message], ...]
     silence: str
     """What it means when nobody answers: a sentence."""
+    standing: str = "the request stands, and is obeyed when it is read"
+    """What is true of one without a life that nobody waits for any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +234,7 @@ class _Asking:
     def given_up(self) -> str:
         """Take the request back where it has a life, and return what became of it, as a sentence."""
         if not self.request.life_ms:
-            return "stopped waiting: the request stands, and is obeyed when it is read"
+            return f"stopped waiting: {_expected(self.request.body).standing}"
         try:
             return self._withdrawn() or f"unknown: {_may_be_obeyed(self._until_ns)}"
         except (BusUnavailable, KeyboardInterrupt):
@@ -246,11 +248,12 @@ class _Asking:
         deadline = time.monotonic() + self.request.life_ms / 1_000 + AWAY_S
         while time.monotonic() < deadline:
             outcome = self._look(0)
-            if outcome.fate is not Fate.UNKNOWN:
-                return "; ".join(outcome.lines() if outcome.expired else ("too late", *outcome.lines()))
+            # The owner also refuses what it finds withdrawn: its word on the withdrawal counts first.
             taken = (word for word in self._caused_by(withdrawal) if isinstance(word, WithdrawalTaken))
             if any(not word.decided for word in taken):
                 return "withdrawn: nothing was done, and the request is not obeyed any more"
+            if outcome.fate is not Fate.UNKNOWN:
+                return "; ".join(outcome.lines() if outcome.expired else ("too late", *outcome.lines()))
         return ""
 
 
@@ -289,7 +292,10 @@ def _expected(message: Message) -> Expected:
 
 _EXPECTED: Final[dict[type[Message], Expected]] = {
     TradingStateRequested: _of_risk(TradingStateChanged),
-    ArmingCheckRequested: Expected(_RISK, (ArmingChecked,), "Whether arming would work is not known."),
+    ArmingCheckRequested: Expected(
+        _RISK, (ArmingChecked,), "Whether arming would work is not known.",
+        "risk was asked whether arming would be obeyed, and nothing else: nothing was armed",
+    ),
     HaltLiftRequested: _of_risk(TradingStateChanged),
     LatchClearRequested: _of_risk(LatchCleared),
     LimitChangeRequested: _of_risk(ReferencePublished, LimitChangeProposed),

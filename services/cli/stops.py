@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from redis.exceptions import RedisError
 
+from services.cli.faults import Interrupted
 from services.cli.link import Follower, Link, Seen
 from services.contracts.envelope import Envelope, Message
 from services.contracts.messages.control import (
@@ -39,6 +40,8 @@ _SILENT: Final = {
     EXECUTOR: "The gateway refuses what it may still ask for.",
     RISK: "Gateway and executor obey a stop without it.",
 }
+_WRITTEN: Final = "stopped waiting: the stop is written and holds; who has taken it in is not known"
+_MAYBE_WRITTEN: Final = "unknown: the stop may not have been written; look at `arb status`"
 
 
 Stop = StopRequested | SymbolPauseRequested
@@ -118,8 +121,14 @@ def ask_stop(link: Link, request: Stop, wait_s: float) -> Stopping:
 
     Raises:
         BusUnavailable: Redis did not take it; whether it was written is not known.
+        Interrupted: Ctrl-C ended the waiting; says whether the stop holds.
     """
-    return answers_to(link, write_stop(link, request), wait_s)
+    written = None
+    try:
+        written = write_stop(link, request)
+        return answers_to(link, written, wait_s)
+    except KeyboardInterrupt:
+        raise Interrupted(_WRITTEN if written else _MAYBE_WRITTEN) from None
 
 
 def write_stop(link: Link, request: Stop) -> Written:

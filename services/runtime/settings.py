@@ -16,7 +16,7 @@ from pydantic import Field, StringConstraints, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as UnparsedError
-from redis.connection import parse_url
+from redis.connection import ConnectionPool
 
 from services.contracts.system import SHIPPED_NAME, SystemMode
 
@@ -193,8 +193,9 @@ class RuntimeSettings(SectionSettings):
     @classmethod
     def _understood(cls, url: str) -> str:
         try:
-            parse_url(url)  # type: ignore[no-untyped-call]
-        except ValueError:
+            # It connects to nothing; an option that no connection knows is a TypeError.
+            ConnectionPool.from_url(url).make_connection()
+        except (ValueError, TypeError):
             # What it says quotes the address, and that may hold a password.
             raise ValueError(
                 "not an address of Redis; write redis://host:port/0, rediss://... or unix:///path, "

@@ -136,7 +136,7 @@ def test_a_person_is_shown_the_last_stop_before_more_is_allowed(
     before = requests_on(link)
     monkeypatch.setattr("services.cli.commands_trading.may_ask", lambda: True)
     asked = arb(*command, "--reason", "go on", "--by", "bob")
-    assert asked.exit_code == 1 and "alice" in asked.output and "wrong prices" in asked.output
+    assert asked.exit_code == 130 and "alice" in asked.output and "wrong prices" in asked.output
     assert requests_on(link) == before, "nobody said yes"
     assert arb(*command, "--yes", "--reason", "go on", "--by", "bob", "--wait", "10").exit_code == 0
 

@@ -294,7 +294,8 @@ def test_a_redis_of_another_system_is_refused_until_it_is_adopted(
     adopt = ("system", "adopt", "--redis", redis_url, "--by", "kim")
     assert arb(*adopt).exit_code == 2, "a reason is needed"
     monkeypatch.setenv("ARB_RUNTIME_SYSTEM", "desk-2")
-    assert arb(*adopt, "--reason", "new name").exit_code == 0
+    moved = arb(*adopt, "--reason", "new name")
+    assert moved.exit_code == 0 and "It belonged to desk-1 (real)" in moved.output
     assert "desk-2 (real)" in arb("system", "show", "--redis", redis_url).output
     told = [entry.decoded().body for entry in link.bus.tail(ALERTS.key, 1)]
     assert isinstance(told[0], AlertRaised) and "kim: new name" in told[0].detail

@@ -10,6 +10,7 @@ from services.cli.link import Link, address_in_use, open_link, with_database
 from services.cli.stack_file import StackRecord, write_stack_file
 from services.contracts.streams import ALERTS, TICKS, key_of, state_key
 from services.runtime.redaction import shown_address
+from services.runtime.settings import RuntimeSettings, SettingsError, load_settings
 from tests.unit.cli.builders import alert
 
 KEY = key_of(ALERTS)
@@ -115,3 +116,14 @@ def test_only_our_own_keys_are_erased(link: Link) -> None:
     link.client.hset(state_key("risk"), "epoch", "1")
     link.erase()
     assert link.client.keys() == [b"somebody else's"]
+
+
+def test_an_option_that_no_connection_knows_is_named_as_a_bad_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    url = "rediss://localhost:1/0?ssl_ca_cert=ca.crt"
+    with pytest.raises(UsageFault, match="option"):
+        open_link(url)
+    monkeypatch.setenv("ARB_RUNTIME_REDIS_URL", url)
+    with pytest.raises(SettingsError, match="redis_url"):
+        load_settings(RuntimeSettings)

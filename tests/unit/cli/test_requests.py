@@ -15,6 +15,7 @@ from services.cli.requests import Fate, ask
 from services.contracts.envelope import Envelope, Message
 from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.control import (
+    ArmingCheckRequested,
     FlattenRequested,
     HaltLiftRequested,
     LimitChangeRefused,
@@ -184,6 +185,24 @@ def test_ctrl_c_withdraws_what_allows_more_and_says_so() -> None:
     assert interrupted(link).startswith("withdrawn")
     request, back = link.written
     assert back.body == RequestWithdrawn(request="HaltLiftRequested", request_id=request.id, by="kim")
+
+
+def test_what_was_withdrawn_is_not_called_too_late_where_its_owner_refuses_it_as_well() -> None:
+    def found(envelope: Envelope) -> list[Seen]:
+        if not isinstance(envelope.body, RequestWithdrawn):
+            return [entry(envelope)]
+        words = {"request": envelope.body.request, "request_id": envelope.body.request_id}
+        taken = said(WithdrawalTaken(by="kim", decided=False, **words), envelope)
+        return [taken, said(REFUSED, link.written[0], 2)]
+
+    link: Any = Redis(found)
+    assert interrupted(link).startswith("withdrawn: nothing was done")
+
+
+def test_ctrl_c_while_risk_is_asked_whether_arming_would_work_says_that_nothing_was_armed() -> None:
+    link: Any = Redis(lambda envelope: [entry(envelope)])
+    assert "nothing was armed" in interrupted(link, ArmingCheckRequested(by="kim"))
+    assert len(link.written) == 1
 
 
 def test_ctrl_c_after_the_decision_says_what_was_done() -> None:

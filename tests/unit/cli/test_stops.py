@@ -10,7 +10,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from services.cli.app import app
-from services.cli.link import Link, open_link
+from services.cli.link import Follower, Link, Seen, open_link
 from services.cli.snapshot import board_now
 from services.contracts.messages.control import StopRequested, TradingStateChanged
 from services.contracts.streams import ALERTS, CONTROL, PAIRS, SAID_KEY, STATUS, STOPS, key_of, state_key
@@ -109,3 +109,27 @@ def test_keys_of_another_type_blind_no_command(link: Link) -> None:
     assert board_now(link)[0].state is HALTED
     link.client.set(SAID_KEY, "a mistake")
     board_now(link)
+
+
+def test_ctrl_c_while_a_stop_is_waited_for_says_that_it_holds(
+    link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(self: Follower, block_ms: int = 0) -> list[Seen]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Follower, "read", interrupt)
+    result = arb("disarm", "--reason", "r", "--by", "kim")
+    assert result.exit_code == 130 and "the stop is written and holds" in result.stderr
+    assert [stop.target for stop in stops_on(link)] == [TradingState.DISARMED]
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n\n", 1), ("", 130)])
+def test_a_question_that_is_not_agreed_to_leaves_all_as_it_is(
+    link: Link, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
+) -> None:
+    """A closed terminal and Ctrl-C end a question alike."""
+    monkeypatch.setattr("services.cli.commands_trading.may_ask", lambda: True)
+    lift = ["halt", "--lift", "--reason", "r", "--by", "kim"]
+    result = CliRunner().invoke(app, lift, input=answer, prog_name="arb")
+    assert result.exit_code == code and "nothing was done" in result.stderr
+    assert link.client.xlen(CONTROL.key) == 0
