@@ -26,7 +26,8 @@ from services.contracts.messages.orders import OrderSent
 from services.contracts.messages.pairs import PairApproved
 from services.contracts.streams import CONTROL
 from services.contracts.terms import TradingState
-from services.runtime.bus import RedisBus, Write
+from services.runtime.bus import Write
+from services.runtime.redis_bus import RedisBus
 from services.runtime.redis_server import find_redis
 from tests.support.live_desk import SERVICES, LiveDesk
 

@@ -18,8 +18,9 @@ from services.contracts.envelope import Envelope, Message
 from services.contracts.messages.status import Heartbeat, RiskStatus
 from services.contracts.messages.venue_state import EntryWindowChanged
 from services.contracts.step import Outgoing
-from services.runtime import bus as bus_module
-from services.runtime.bus import RedisBus, Write, connect
+from services.runtime import redis_bus as bus_module
+from services.runtime.bus import Write
+from services.runtime.redis_bus import RedisBus, connect
 from services.runtime.redis_server import find_redis
 from services.runtime.service import write_of
 from tests.contracts.examples import EXAMPLES

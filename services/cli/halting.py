@@ -23,8 +23,8 @@ from services.cli.stops import GATEWAY, Stopping, Written, answers_to, write_sto
 from services.contracts.messages.control import StopRequested
 from services.contracts.streams import STOPS, state_key
 from services.gateway import halt_file
-from services.runtime.bus import RedisBus
 from services.runtime.redaction import redacted, shown_address
+from services.runtime.redis_bus import RedisBus
 from services.runtime.stop_signals import stopped_by_signals
 
 TIMEOUT_S: Final = 2

@@ -18,10 +18,11 @@ from services.cli.processes import ADDRESS_VARIABLE
 from services.cli.stack_file import read_stack_file
 from services.contracts.envelope import Envelope, Message, Unreadable
 from services.contracts.streams import EVERY_KEY, TICKS, home_of, key_of
-from services.runtime.bus import Entry, RedisBus, Write, connect
+from services.runtime.bus import Entry, Write
 from services.runtime.comparison import Comparison
 from services.runtime.parts import StateUnreadable
 from services.runtime.redaction import redacted, shown_address
+from services.runtime.redis_bus import RedisBus, connect
 from services.runtime.settings import RuntimeSettings, load_settings
 from services.runtime.standing import entry_order
 

@@ -37,7 +37,7 @@ from services.market.errors import ConfigError
 from services.market.files import load_market, read_day_plan
 from services.market.market_clock import REAL_TIME
 from services.runtime.build import build_id
-from services.runtime.bus import BusUnavailable, RedisBus, Stored, connect
+from services.runtime.bus import BusUnavailable, Stored
 from services.runtime.clock import Sample
 from services.runtime.fenced import Bystander
 from services.runtime.logs import configure_logs
@@ -54,6 +54,7 @@ from services.runtime.process import (
     tell_unreadable,
 )
 from services.runtime.process_figures import process_figures
+from services.runtime.redis_bus import RedisBus, connect
 from services.runtime.redis_version import TooOld
 from services.runtime.settings import RuntimeSettings, SettingsError, config_dir, load_settings
 from services.runtime.stop_signals import Stop, stop_on_signals

@@ -20,9 +20,10 @@ from services.contracts.envelope import Envelope, NoEnvelope, Unreadable
 from services.contracts.limits import READ_BLOCK_MS, READ_COUNT
 from services.contracts.streams import LEASE, STOPS
 from services.gateway.doubt import Doubt
-from services.runtime.bus import BusUnavailable, Entry, RedisBus
+from services.runtime.bus import BusUnavailable, Entry
 from services.runtime.comparison import Comparison
 from services.runtime.lately import HandledEntries
+from services.runtime.redis_bus import RedisBus
 
 RETRY_S = 0.1
 LOG_EVERY = 50

@@ -23,13 +23,14 @@ from services.gateway.doubt import Doubt
 from services.gateway.outbox import WRITES_PER_COMMIT, Batch, Outbox, Quote, envelope_of
 from services.gateway.state import GatewayState
 from services.runtime import complaints
-from services.runtime.bus import BusUnavailable, Fenced, KeysLost, RedisBus, Unwritable, Write
+from services.runtime.bus import BusUnavailable, Fenced, KeysLost, Unwritable, Write
 from services.runtime.clock import ClockReading, ClockSetBack, RedisClock, Sample, mono_ns
 from services.runtime.left_out import LeftOut
 from services.runtime.logs import log_said
 from services.runtime.meter import written
 from services.runtime.metrics import Exporter
 from services.runtime.parts import StateUnreadable, changed_parts
+from services.runtime.redis_bus import RedisBus
 from services.runtime.service import book_of, write_of
 
 WAIT_S = 0.02

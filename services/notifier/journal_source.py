@@ -17,9 +17,10 @@ from services.contracts.streams import ENTRY_FIELD, TABLE, state_key, stream_of
 from services.notifier.journal_folder import Head
 from services.notifier.journal_line import FIRST_ID, Gap, says
 from services.notifier.journal_writer import Batch
-from services.runtime.bus import BusUnavailable, RedisBus, bytes_of, entry_of
+from services.runtime.bus import BusUnavailable
 from services.runtime.parts import StateUnreadable
 from services.runtime.redaction import redacted
+from services.runtime.redis_bus import RedisBus, bytes_of, entry_of
 from services.runtime.standing import entry_order
 
 _SCAN_COUNT: Final = 500

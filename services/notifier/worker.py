@@ -31,11 +31,12 @@ from services.contracts.terms import Severity
 from services.notifier.jobs import QUEUE, digest_queue
 from services.notifier.side_jobs import SideJob
 from services.notifier.side_queue import AWAY, SideQueue
-from services.runtime.bus import BusUnavailable, RedisBus, Write
+from services.runtime.bus import BusUnavailable, Write
 from services.runtime.logs import configure_logs
 from services.runtime.private import keep_private
 from services.runtime.process import EXIT_BAD_SETTINGS, EXIT_FOREIGN, ended_for_good
 from services.runtime.redaction import redacted
+from services.runtime.redis_bus import RedisBus
 from services.runtime.redis_writes import refusal_of_writes
 from services.runtime.settings import RuntimeSettings, SettingsError, load_settings
 from services.runtime.stop_signals import Stop, StopFlag, stop_on_signals

@@ -107,4 +107,4 @@ class HandledEntries:
 
 def _name(entry: Entry) -> tuple[str, str, int]:
     """An id alone may come twice: once from the Redis that was, once from the one that is."""
-    return entry.key, entry.entry_id, hash(entry.text)
+    return entry.key, entry.entry_id, entry.fingerprint

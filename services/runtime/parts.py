@@ -1,9 +1,12 @@
-"""A state's durable fields as text, one part each, so that a commit writes only what changed."""
+"""A state's durable fields as parts, one each, so that a commit writes only what changed.
+
+Redis keeps each part as JSON. A bus in memory may keep the fields themselves (`Objects`): states are frozen.
+"""
 
 import json
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -17,6 +20,18 @@ MEND: Final = (
 
 class StateUnreadable(RuntimeError):
     """What is stored of a service does not fit this build: a person must decide, nothing is guessed."""
+
+
+class PartsCodec(Protocol):
+    """Between the durable fields of a state and what a bus keeps of them."""
+
+    def changed(self, old: State | None, new: State) -> dict[str, Any]:
+        """Return the durable fields of `new` that are other objects than in `old`, as the bus keeps them."""
+        ...
+
+    def restore(self, initial: StateT, parts: Mapping[str, Any]) -> StateT:
+        """Return `initial` with its durable fields replaced by what was kept. Raises StateUnreadable."""
+        ...
 
 
 @cache
@@ -51,3 +66,34 @@ def restore(initial: StateT, parts: Mapping[str, str]) -> StateT:
                 f"stored part {name!r} of {type(initial).__module__} does not fit this build: {error}. {MEND}"
             ) from error
     return initial.model_copy(update=values)
+
+
+class JsonParts:
+    """Parts as JSON text: what Redis keeps."""
+
+    def changed(self, old: State | None, new: State) -> dict[str, Any]:
+        return dict(changed_parts(old, new))
+
+    def restore(self, initial: StateT, parts: Mapping[str, Any]) -> StateT:
+        return restore(initial, parts)
+
+
+class ObjectParts:
+    """Parts as the fields themselves, for a bus in the memory of one process."""
+
+    def changed(self, old: State | None, new: State) -> dict[str, Any]:
+        if old is new:
+            return {}
+        return {
+            name: getattr(new, name)
+            for name in type(new).DURABLE
+            if old is None or getattr(old, name) is not getattr(new, name)
+        }
+
+    def restore(self, initial: StateT, parts: Mapping[str, Any]) -> StateT:
+        durable = type(initial).DURABLE
+        return initial.model_copy(update={name: part for name, part in parts.items() if name in durable})
+
+
+JSON: Final = JsonParts()
+OBJECTS: Final = ObjectParts()

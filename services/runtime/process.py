@@ -16,7 +16,7 @@ from services.contracts.step import StateT
 from services.contracts.streams import ALERTS
 from services.runtime import complaints
 from services.runtime.build import build_id
-from services.runtime.bus import BusUnavailable, Fenced, RedisBus, Unwritable, Write, connect
+from services.runtime.bus import BusUnavailable, Fenced, Unwritable, Write
 from services.runtime.clock import RedisClock
 from services.runtime.fenced import Bystander
 from services.runtime.logs import configure_logs
@@ -26,6 +26,7 @@ from services.runtime.metrics import Exporter, serve
 from services.runtime.parts import StateUnreadable
 from services.runtime.private import keep_private
 from services.runtime.process_figures import process_figures
+from services.runtime.redis_bus import RedisBus, connect
 from services.runtime.redis_version import TooOld
 from services.runtime.service import Service
 from services.runtime.settings import RuntimeSettings, SettingsError, load_settings

@@ -12,9 +12,10 @@ from services.contracts.messages.control import ComparisonRequested, StopRequest
 from services.contracts.step import Event, Received, State, Step, Tick
 from services.contracts.streams import CONTROL, STATUS, STOPS
 from services.contracts.terms import TradingState
-from services.runtime.bus import RedisBus, Write
+from services.runtime.bus import Write
 from services.runtime.clock import RedisClock
 from services.runtime.loop import ServiceLoop
+from services.runtime.redis_bus import RedisBus
 from services.runtime.service import Service
 
 WORK_S = 0.01

@@ -9,9 +9,9 @@ from services.contracts.streams import ALERTS, ORDERS, PAIRS, Stream, key_of
 from services.executor.core import decide
 from services.executor.phases import PairPhase
 from services.executor.state import ExecutorState
-from services.runtime.bus import RedisBus
 from services.runtime.clock import RedisClock
 from services.runtime.loop import ServiceLoop
+from services.runtime.redis_bus import RedisBus
 from services.runtime.service import Service
 from tests.unit.executor.desk import OTHER, Desk
 

@@ -7,7 +7,8 @@ from services.contracts.envelope import Envelope
 from services.contracts.messages.control import TradingStateRequested
 from services.contracts.streams import CONTROL, PAIRS, state_key
 from services.contracts.terms import TradingState
-from services.runtime.bus import BusUnavailable, Fenced, RedisBus, Write
+from services.runtime.bus import BusUnavailable, Fenced, Write
+from services.runtime.redis_bus import RedisBus
 
 KEY = state_key("tally")
 

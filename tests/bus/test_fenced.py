@@ -12,9 +12,10 @@ from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.status import Heartbeat
 from services.contracts.streams import ALERTS, SAID_KEY, STATUS, state_key
 from services.runtime import fenced
-from services.runtime.bus import BusUnavailable, Entry, RedisBus, Write
+from services.runtime.bus import BusUnavailable, Entry, Write
 from services.runtime.fenced import OWNER_SILENT_S, Bystander
 from services.runtime.parts import StateUnreadable
+from services.runtime.redis_bus import RedisBus
 from tests.bus.test_loop import loop_on
 
 NEVER_S = 1_000.0

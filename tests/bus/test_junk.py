@@ -13,8 +13,9 @@ from services.contracts.messages.dead import EntryBuried
 from services.contracts.streams import ALERTS, CONTROL, DEAD, STOPS
 from services.contracts.terms import TradingState
 from services.runtime.burials import SAMPLES
-from services.runtime.bus import BusUnavailable, RedisBus, Write
+from services.runtime.bus import BusUnavailable, Write
 from services.runtime.loop import ServiceLoop
+from services.runtime.redis_bus import RedisBus
 from tests.bus.test_poison import Tally, loop_on, said
 
 JUNK = 1_500

@@ -20,9 +20,10 @@ from services.contracts.messages.status import Heartbeat
 from services.contracts.step import Event, Outgoing, Received, State, Step
 from services.contracts.streams import ALERTS, CONTROL, DEAD, LEASE, STATUS, STOPS, TICKS, key_of, state_key
 from services.contracts.terms import TradingState, Venue
-from services.runtime.bus import BusUnavailable, Fenced, KeysLost, RedisBus, Write
+from services.runtime.bus import BusUnavailable, Fenced, KeysLost, Write
 from services.runtime.clock import POOR_NS, ClockSetBack, RedisClock
 from services.runtime.loop import ServiceLoop
+from services.runtime.redis_bus import RedisBus
 from services.runtime.service import Service
 from tests.contracts.examples import EXAMPLES
 

@@ -25,11 +25,12 @@ from services.contracts.streams import ALERTS, CONTROL, STATUS, STOPS
 from services.contracts.terms import Severity, TradingState
 from services.gateway.supervisor.reporter import Reporter
 from services.runtime import loop as loop_module
-from services.runtime.bus import BusUnavailable, Fenced, KeysLost, RedisBus, Write, connect
+from services.runtime.bus import BusUnavailable, Fenced, KeysLost, Write
 from services.runtime.clock import RedisClock
 from services.runtime.loop import ServiceLoop
 from services.runtime.meter import Unmetered
 from services.runtime.process import EXIT_FENCED
+from services.runtime.redis_bus import RedisBus, connect
 from services.runtime.redis_server import find_redis
 from services.runtime.service import LOCAL, Service
 from services.runtime.slack import Delivered, Outcome

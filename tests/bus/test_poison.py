@@ -20,9 +20,10 @@ from services.contracts.messages.status import Heartbeat
 from services.contracts.step import Event, State, Step, Tick
 from services.contracts.streams import ALERTS, CONTROL, DEAD, STATUS, TICKS, key_of
 from services.contracts.terms import TradingState, Venue
-from services.runtime.bus import BusUnavailable, RedisBus, Write
+from services.runtime.bus import BusUnavailable, Write
 from services.runtime.clock import RedisClock
 from services.runtime.loop import ServiceLoop
+from services.runtime.redis_bus import RedisBus
 from services.runtime.service import Service
 
 TICKS_G1 = key_of(TICKS, "g1")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from services.runtime.bus import RedisBus, connect
+from services.runtime.redis_bus import RedisBus, connect
 from services.runtime.redis_server import NoRedis, find_redis
 from services.runtime.redis_version import TooOld
 from tests.bus.test_outages import loop_on

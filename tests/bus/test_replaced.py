@@ -20,10 +20,11 @@ from services.gateway.doubt import Doubt
 from services.gateway.outbox import Batch, Outbox
 from services.gateway.redis_reader import RedisReader
 from services.gateway.redis_writer import RedisWriter
-from services.runtime.bus import BusUnavailable, CommitsAhead, KeysLost, RedisBus, Write, connect
+from services.runtime.bus import BusUnavailable, CommitsAhead, KeysLost, Write
 from services.runtime.clock import RedisClock
 from services.runtime.loop import ServiceLoop
 from services.runtime.metrics import Exporter
+from services.runtime.redis_bus import RedisBus, connect
 from services.runtime.redis_server import RedisServer, find_redis
 from services.runtime.service import LOCAL, Service
 from tests.bus.test_outages import (

@@ -12,9 +12,10 @@ from services.contracts.messages.control import HaltLiftRequested
 from services.contracts.request_life import life_ms_of
 from services.contracts.step import Event, Received, State, Step
 from services.contracts.streams import CONTROL, state_key
-from services.runtime.bus import KeysLost, RedisBus
+from services.runtime.bus import KeysLost
 from services.runtime.clock import RedisClock
 from services.runtime.loop import ServiceLoop
+from services.runtime.redis_bus import RedisBus
 from services.runtime.service import Service
 
 LEFT_MS, HANGS_MS = 300, 400

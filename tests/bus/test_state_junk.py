@@ -8,9 +8,10 @@ from services.cli.snapshot import board_now
 from services.contracts.envelope import decode
 from services.contracts.messages.alerts import AlertRaised
 from services.contracts.streams import ALERTS, SAID_KEY, state_key
-from services.runtime.bus import KeysLost, RedisBus
+from services.runtime.bus import KeysLost
 from services.runtime.parts import StateUnreadable
 from services.runtime.process import tell_unreadable
+from services.runtime.redis_bus import RedisBus
 from services.runtime.tries import TRYING
 from tests.bus.test_loop import loop_on, request
 

@@ -19,9 +19,9 @@ from services.notifier.journal_source import StreamSource
 from services.notifier.state import NotifierState
 from services.risk.settings import RiskSettings
 from services.risk.shell import risk_service
-from services.runtime.bus import RedisBus
 from services.runtime.clock import RedisClock
 from services.runtime.loop import ServiceLoop
+from services.runtime.redis_bus import RedisBus
 from services.runtime.service import Service
 
 KEY = key_of(COMMANDS, "main")

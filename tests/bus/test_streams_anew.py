@@ -13,7 +13,8 @@ from services.contracts.messages.status import KeysVanished
 from services.contracts.streams import CONTROL, STATUS, STOPS, state_key
 from services.gateway.doubt import Doubt
 from services.gateway.redis_reader import RedisReader
-from services.runtime.bus import BusUnavailable, RedisBus, connect
+from services.runtime.bus import BusUnavailable
+from services.runtime.redis_bus import RedisBus, connect
 from services.runtime.redis_server import find_redis
 from tests.bus.test_outages import alert_ids, ask, loop_on, request
 

@@ -11,10 +11,11 @@ import redis
 
 from services.contracts.streams import SYSTEM_KEY, state_key
 from services.contracts.system import SystemIdentity, SystemMode
-from services.runtime.bus import BusUnavailable, RedisBus
+from services.runtime.bus import BusUnavailable
 from services.runtime.clock import RedisClock
 from services.runtime.loop import ServiceLoop
 from services.runtime.process import EXIT_FOREIGN
+from services.runtime.redis_bus import RedisBus
 from services.runtime.service import Service
 from services.runtime.system import ForeignSystem
 from tests.bus.test_loop import Tally, tally

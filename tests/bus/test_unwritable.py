@@ -12,11 +12,12 @@ from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.control import StopRequested
 from services.contracts.streams import ALERTS, CONTROL, DEAD, LEASE, ORDERS, STATUS, STOPS, Stream, state_key
 from services.contracts.terms import TradingState
-from services.runtime.bus import BusUnavailable, RedisBus, Unwritable, Write
+from services.runtime.bus import BusUnavailable, Unwritable, Write
 from services.runtime.clock import RedisClock
 from services.runtime.loop import ServiceLoop
 from services.runtime.meter import Unmetered
 from services.runtime.parts import StateUnreadable
+from services.runtime.redis_bus import RedisBus
 from services.runtime.service import Service
 from tests.bus.test_outages import Tally, answers, ask, request, tally
 

@@ -47,7 +47,8 @@ from services.contracts.tick_grid import SHARE_TICKS
 from services.contracts.trading_limits import TradingLimits
 from services.market.files import load_market, load_symbol_map, write_day_plan
 from services.market.market_clock import compressed_day
-from services.runtime.bus import RedisBus, Write, connect
+from services.runtime.bus import Write
+from services.runtime.redis_bus import RedisBus, connect
 from services.runtime.settings import config_dir
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.timeout(90)]

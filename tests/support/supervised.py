@@ -27,7 +27,8 @@ from services.gateway.halt_file import HaltFile, LaidBy, look
 from services.gateway.pulse import Pulse, read_pulse
 from services.market.files import load_market, load_symbol_map, write_day_plan
 from services.market.market_clock import DayPlan
-from services.runtime.bus import BusUnavailable, RedisBus, Write, connect
+from services.runtime.bus import BusUnavailable, Write
+from services.runtime.redis_bus import RedisBus, connect
 from services.runtime.redis_server import find_redis
 from services.simulator.admin import Admin
 

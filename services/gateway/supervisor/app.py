@@ -23,10 +23,11 @@ from services.gateway.watched import look
 from services.market.errors import ConfigError
 from services.market.files import MarketRules, load_market, read_day_plan
 from services.market.market_clock import REAL_TIME, MarketClock
-from services.runtime.bus import BusUnavailable, RedisBus, connect
+from services.runtime.bus import BusUnavailable
 from services.runtime.logs import configure_logs
 from services.runtime.private import keep_private
 from services.runtime.process import EXIT_BAD_SETTINGS
+from services.runtime.redis_bus import RedisBus, connect
 from services.runtime.settings import RuntimeSettings, SettingsError, config_dir, load_settings
 from services.runtime.slack import WebhookUnusable, post, webhook_url
 from services.runtime.stop_signals import stop_on_signals

@@ -19,8 +19,9 @@ from services.contracts.messages.alerts import AlertRaised
 from services.contracts.messages.supervision import SupervisorStatus
 from services.contracts.streams import ALERTS, DEAD, STATUS, home_of, key_of
 from services.contracts.terms import Severity
-from services.runtime.bus import BusUnavailable, RedisBus, Write
+from services.runtime.bus import BusUnavailable, Write
 from services.runtime.left_out import LeftOut
+from services.runtime.redis_bus import RedisBus
 from services.runtime.slack import Delivered, Failed, Outcome, RetryAfter
 from services.runtime.slack_blocks import SIGN_OVER, SIGNS, Payload, alert_blocks, escaped
 

@@ -10,7 +10,8 @@ from services.executor.core import decide
 from services.executor.settings import ExecutorSettings
 from services.executor.state import ExecutorState
 from services.gateway.facts import Delivered
-from services.runtime.bus import Write, connect
+from services.runtime.bus import Write
+from services.runtime.redis_bus import connect
 from tests.unit.gateway.desk import fresh
 
 Core = Callable[[Received], list[Message]]

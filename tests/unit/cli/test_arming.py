@@ -33,9 +33,9 @@ from services.contracts.terms import TradingState
 from services.market.market_clock import real_day
 from services.risk.settings import RiskSettings
 from services.risk.shell import risk_service
-from services.runtime.bus import connect
 from services.runtime.clock import RedisClock
 from services.runtime.loop import ServiceLoop
+from services.runtime.redis_bus import connect
 from tests.unit.cli.builders import (
     DATE,
     detector_status,

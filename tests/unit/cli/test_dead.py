@@ -23,9 +23,10 @@ from services.contracts.step import Event, Received, State, Step
 from services.contracts.streams import ALERTS, CONTROL, DEAD, key_of
 from services.contracts.terms import TradingState
 from services.runtime.burials import burial
-from services.runtime.bus import Entry, connect
+from services.runtime.bus import Entry
 from services.runtime.clock import RedisClock
 from services.runtime.loop import ServiceLoop
+from services.runtime.redis_bus import connect
 from services.runtime.retries import entry_of
 from services.runtime.service import Service
 from tests.unit.cli.builders import SAMSUNG, alert

@@ -29,7 +29,7 @@ from services.contracts.messages.alerts import AlertRaised
 from services.contracts.streams import ALERTS, START_KEY, SYSTEM_KEY
 from services.contracts.system import SystemIdentity, SystemMode
 from services.contracts.terms import GatewayMode, Severity
-from services.runtime.bus import RedisBus
+from services.runtime.redis_bus import RedisBus
 from tests.unit.cli.builders import NOW_NS, alert, closed, envelope, gateway_status, heartbeat, risk_status
 
 CONFIG = Path(__file__).parents[3] / "config"

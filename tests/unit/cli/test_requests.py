@@ -30,7 +30,8 @@ from services.contracts.messages.control import (
 from services.contracts.request_life import life_ms_of
 from services.contracts.streams import CONTROL, STOPS, state_key
 from services.contracts.terms import TradingState
-from services.runtime.bus import BusUnavailable, RedisBus
+from services.runtime.bus import BusUnavailable
+from services.runtime.redis_bus import RedisBus
 from services.runtime.standing import Standing
 from tests.unit.cli.builders import NOW_NS
 

@@ -38,9 +38,10 @@ from services.contracts.trading_limits import TradingLimits
 from services.market.files import load_market, load_symbol_map
 from services.notifier.core import decide
 from services.notifier.state import NotifierState
-from services.runtime.bus import RedisBus, Write
+from services.runtime.bus import Write
 from services.runtime.clock import RedisClock
 from services.runtime.loop import ServiceLoop
+from services.runtime.redis_bus import RedisBus
 from services.runtime.service import Service
 from tests.unit.cli.builders import (
     DATE,

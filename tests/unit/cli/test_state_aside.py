@@ -4,7 +4,7 @@ from services.cli.link import Link
 from services.contracts.limits import NS_PER_MS
 from services.contracts.messages.control import StateMovedAside
 from services.contracts.streams import CONTROL, key_of, state_key
-from services.runtime.bus import RedisBus
+from services.runtime.redis_bus import RedisBus
 from tests.unit.cli.test_commands import arb
 from tests.unit.cli.test_dead import link as link  # a Redis of its own
 from tests.unit.risk.desk import heartbeat

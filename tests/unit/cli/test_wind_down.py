@@ -23,7 +23,8 @@ from services.contracts.messages.supervision import SupervisorStatus
 from services.contracts.said import said_field
 from services.contracts.streams import STOPS, home_of, key_of
 from services.contracts.terms import TradingState
-from services.runtime.bus import RedisBus, Write
+from services.runtime.bus import Write
+from services.runtime.redis_bus import RedisBus
 from services.runtime.standing import entry_order
 from tests.unit.cli.builders import executor_status, heartbeat, open_pair, risk_status
 

@@ -10,9 +10,10 @@ from services.contracts.streams import CONTROL, INTENTS, TICKS, VENUE, key_of
 from services.detector.settings import DetectorSettings
 from services.detector.shell import detector_service
 from services.detector.state import DetectorState
-from services.runtime.bus import RedisBus, Write
+from services.runtime.bus import Write
 from services.runtime.clock import RedisClock
 from services.runtime.loop import ServiceLoop
+from services.runtime.redis_bus import RedisBus
 from services.runtime.service import book_of
 from services.runtime.settings import SettingsError, load_settings
 from tests.unit.detector import world

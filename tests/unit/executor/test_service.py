@@ -12,9 +12,10 @@ from services.contracts.messages.status import ExecutorStatus
 from services.contracts.streams import COMMANDS, PAIRS, TICKS, home_of, key_of
 from services.executor.settings import ExecutorSettings
 from services.executor.shell import build
-from services.runtime.bus import RedisBus, Write
+from services.runtime.bus import Write
 from services.runtime.clock import RedisClock
 from services.runtime.loop import ServiceLoop
+from services.runtime.redis_bus import RedisBus
 from services.runtime.settings import RuntimeSettings, load_settings
 
 from .desk import Desk

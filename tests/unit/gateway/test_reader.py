@@ -8,7 +8,8 @@ from services.contracts.streams import CONTROL, LEASE, STOPS
 from services.contracts.terms import TradingState
 from services.gateway.doubt import Doubt
 from services.gateway.redis_reader import INBOX_MOST, RedisReader
-from services.runtime.bus import RedisBus, Write
+from services.runtime.bus import Write
+from services.runtime.redis_bus import RedisBus
 
 
 def test_a_stop_is_read_while_the_qt_thread_has_not_caught_up() -> None:

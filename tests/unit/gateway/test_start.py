@@ -18,9 +18,9 @@ from services.gateway.intention_log import IntentionLog, LogDamaged
 from services.gateway.settings import GatewaySettings, system_of
 from services.gateway.shell import SOURCE
 from services.gateway.state import GatewayState
-from services.runtime.bus import RedisBus
 from services.runtime.parts import StateUnreadable
 from services.runtime.process import EXIT_FOREIGN
+from services.runtime.redis_bus import RedisBus
 from services.runtime.settings import RuntimeSettings, SettingsError
 
 from .desk import fresh

@@ -18,10 +18,11 @@ from services.gateway.outbox import Outbox
 from services.gateway.redis_reader import RedisReader
 from services.gateway.redis_writer import RedisWriter
 from services.gateway.shell import SOURCE, Identity, Shell
-from services.runtime.bus import RedisBus, Write
+from services.runtime.bus import Write
 from services.runtime.clock import ClockReading
 from services.runtime.metrics import Exporter
 from services.runtime.process import EXIT_STATE
+from services.runtime.redis_bus import RedisBus
 from services.runtime.standing import entry_order
 from tests.contracts.examples import EXAMPLES
 

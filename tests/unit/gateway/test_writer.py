@@ -7,9 +7,10 @@ from services.contracts.streams import state_key
 from services.gateway.outbox import Batch, Outbox
 from services.gateway.redis_writer import RedisWriter
 from services.gateway.shell import SOURCE
-from services.runtime.bus import Fenced, RedisBus
+from services.runtime.bus import Fenced
 from services.runtime.metrics import Exporter
 from services.runtime.parts import changed_parts
+from services.runtime.redis_bus import RedisBus
 
 from .desk import Desk
 

@@ -17,7 +17,8 @@ from services.contracts.streams import TICKS, home_of, key_of
 from services.contracts.terms import Severity, Venue
 from services.notifier.core import decide
 from services.notifier.state import Notice, NoticeReason, NotifierState
-from services.runtime.bus import RedisBus, Write
+from services.runtime.bus import Write
+from services.runtime.redis_bus import RedisBus
 
 START_NS = 1_795_390_200 * NS_PER_S
 """2026-11-23 08:30:00 in Korea."""

@@ -20,7 +20,8 @@ from services.contracts.messages.alerts import AlertKind, AlertRaised
 from services.contracts.messages.status import NotifierStatus
 from services.contracts.streams import ALERTS, STATUS
 from services.contracts.terms import Severity
-from services.runtime.bus import RedisBus, Write
+from services.runtime.bus import Write
+from services.runtime.redis_bus import RedisBus
 from services.runtime.redis_server import find_redis
 
 from .builders import alert, wait_for

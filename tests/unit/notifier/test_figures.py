@@ -33,7 +33,8 @@ from services.notifier.jobs import enqueue_digest
 from services.notifier.reported import DeliveryFailed, JournalReported, NoticesDelivered
 from services.notifier.state import Digest, DigestLine, NotifierState
 from services.notifier.wording import Language
-from services.runtime.bus import RedisBus, Write
+from services.runtime.bus import Write
+from services.runtime.redis_bus import RedisBus
 from tests.support.figures import Figures
 
 from .builders import START_NS, acknowledged, alert, quote, received, resolved, send, wait_for

@@ -28,7 +28,7 @@ from services.notifier.poster import Poster, SlackChannel
 from services.notifier.reported import NoticesDelivered
 from services.notifier.state import Digest, DigestLine
 from services.notifier.worker import digest_worker
-from services.runtime.bus import RedisBus
+from services.runtime.redis_bus import RedisBus
 from services.runtime.stop_signals import StopFlag
 
 from .builders import START_NS, alert, notice, wait_for

@@ -26,7 +26,8 @@ from services.notifier.journal import Journal, JournalOptions
 from services.notifier.journal_folder import dates_in, lock, parts_in
 from services.notifier.journal_reader import read_lines
 from services.notifier.journal_source import StreamSource
-from services.runtime.bus import BusUnavailable, RedisBus
+from services.runtime.bus import BusUnavailable
+from services.runtime.redis_bus import RedisBus
 from tests.support.journal_lines import gaps_of, ids, journal_in, lines
 
 from .builders import DEADLINE_S, TICKS_G1, alert, quote, send, wait_for

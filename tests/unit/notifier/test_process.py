@@ -13,7 +13,7 @@ from services.contracts.streams import ALERTS, STATUS
 from services.contracts.terms import Severity
 from services.notifier.journal_folder import dates_in
 from services.notifier.journal_reader import read_lines
-from services.runtime.bus import RedisBus
+from services.runtime.redis_bus import RedisBus
 
 from .builders import DEADLINE_S, acknowledged, alert, quote, resolved, send, wait_for
 from .conftest import Answer, SlackDouble, Start

@@ -28,10 +28,11 @@ from services.risk.settings import RiskSettings
 from services.risk.shell import risk_service
 from services.risk.state import ReloadAsked, RiskState
 from services.risk.status import status_of
-from services.runtime.bus import RedisBus, Write
+from services.runtime.bus import Write
 from services.runtime.clock import RedisClock
 from services.runtime.loop import ServiceLoop
 from services.runtime.parts import changed_parts, restore
+from services.runtime.redis_bus import RedisBus
 from tests.unit.detector import world
 from tests.unit.detector.world import DATE, HYNIX, SAMSUNG
 from tests.unit.risk import desk as d

@@ -20,12 +20,13 @@ from services.contracts.metrics import metrics_of
 from services.contracts.step import Event, Outgoing, Received, State, Step
 from services.contracts.streams import CONTROL
 from services.contracts.terms import Severity, TradingState
-from services.runtime.bus import BusUnavailable, RedisBus, Write
+from services.runtime.bus import BusUnavailable, Write
 from services.runtime.clock import ClockReading, RedisClock
 from services.runtime.loop import ServiceLoop
 from services.runtime.meter import Meter, Round, loop_readings, stream_name
 from services.runtime.metrics import Exporter, Undeclared, serve
 from services.runtime.process_figures import process_figures
+from services.runtime.redis_bus import RedisBus
 from services.runtime.service import Service
 from tests.support.figures import Figures, scraped
 

@@ -7,7 +7,8 @@ from services.contracts.alert_text import raised
 from services.contracts.streams import ALERTS
 from services.contracts.terms import Severity
 from services.gateway.supervisor.reporter import Reporter
-from services.runtime.bus import BusUnavailable, RedisBus
+from services.runtime.bus import BusUnavailable
+from services.runtime.redis_bus import RedisBus
 from services.runtime.slack import Delivered, Outcome
 from services.runtime.slack_blocks import Payload
 
