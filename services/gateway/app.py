@@ -15,34 +15,32 @@ from typing import Any
 import structlog
 from PyQt5.QtCore import QCoreApplication, QTimer
 
-from services.contracts.streams import COMMANDS, CONTROL, STOPS, key_of
 from services.contracts.system import SystemIdentity
-from services.contracts.terms import GatewayMode, TradingDate
+from services.contracts.terms import GatewayMode
 from services.gateway import halt_file
 from services.gateway.adapters.ocx import Ocx
 from services.gateway.adapters.qax import NoControl, create_control
 from services.gateway.control_calls import Calls, OrderPort, Slots
-from services.gateway.core import recovered
 from services.gateway.figures import Figures
 from services.gateway.intention_log import IntentionLog, LogDamaged
 from services.gateway.outbox import Outbox
 from services.gateway.pulse import FENCED, WAITING_FOR_REDIS, PulseFile, Vitals
-from services.gateway.recovery import whole_log
 from services.gateway.redis_reader import RedisReader
 from services.gateway.redis_writer import QtClock, RedisWriter
 from services.gateway.settings import GatewaySettings, system_of
 from services.gateway.shell import SOURCE, Identity, Shell
+from services.gateway.start import joined, positions_of, rehearsed
 from services.gateway.state import GatewayState, initial_state
 from services.market.errors import ConfigError
 from services.market.files import load_market, read_day_plan
 from services.market.market_clock import REAL_TIME
 from services.runtime.build import build_id
-from services.runtime.bus import BusUnavailable, Stored
+from services.runtime.bus import BusUnavailable
 from services.runtime.clock import Sample
 from services.runtime.fenced import Bystander
 from services.runtime.logs import configure_logs
 from services.runtime.metrics import Exporter, serve
-from services.runtime.parts import StateUnreadable, restore
+from services.runtime.parts import StateUnreadable
 from services.runtime.private import keep_private
 from services.runtime.process import (
     EXIT_BAD_SETTINGS,
@@ -118,20 +116,20 @@ def _run(
     _patiently(bus.claim, stop, pulse)
     application = _application()
     ocx = Ocx(create_control())
-    rehearsed = _patiently(lambda: _rehearsed(bus, log, first), stop, pulse)
-    stored = None if rehearsed is None else _patiently(lambda: bus.take_over(SOURCE), stop, pulse)
+    would_start = _patiently(lambda: rehearsed(bus, log, first, SOURCE), stop, pulse)
+    stored = None if would_start is None else _patiently(lambda: bus.take_over(SOURCE), stop, pulse)
     if stored is None:
         return 0
     outbox = Outbox()
-    state = restore(first, stored.parts)
+    state = bus.codec.restore(first, stored.parts)
     writer = RedisWriter(bus, outbox, SOURCE, stored.epoch, state if stored.parts else None, exporter)
     measured = _measured(writer, stop, pulse)
     if measured is None:
         return 0
     clock = QtClock(writer, measured)
     today = first.clock.trading_date_at(clock.now_ns())
-    state = _joined(state, log, today, mend=True)
-    positions = _positions(stored, first.settings)
+    state = joined(state, log, today, mend=True)
+    positions = positions_of(stored.positions, first.settings.name)
     reader = RedisReader(connect(runtime.redis_url), positions, writer.doubt)
     figures = Figures(exporter, writer, clock)
     shell = _shell(
@@ -143,25 +141,6 @@ def _run(
     if code == EXIT_FENCED:
         _stand_by(connect(runtime.redis_url), stop, pulse)
     return code
-
-
-def _rehearsed(bus: RedisBus, log: IntentionLog, first: GatewayState) -> GatewayState:
-    """Recover as the start will, and change nothing: what cannot be read must not fence a live gateway.
-
-    Raises:
-        StateUnreadable, LogDamaged, TooOld: a start would fail.
-        BusUnavailable: no answer.
-    """
-    bus.refuse_old()
-    state = restore(first, bus.parts(SOURCE))
-    today = first.clock.trading_date_at(bus.time_ns())
-    return _joined(state, log, today, mend=False)
-
-
-def _joined(state: GatewayState, log: IntentionLog, today: TradingDate, *, mend: bool) -> GatewayState:
-    lines = log.read(today, mend=mend)
-    state = whole_log(state, lines, today, str(log.path(today)))
-    return recovered(state, lines, today, log.read_before(today, mend=mend))
 
 
 def _stand_by(bus: RedisBus, stop: Stop, pulse: PulseFile) -> None:
@@ -186,11 +165,6 @@ def _measured(writer: RedisWriter, stop: Stop, pulse: PulseFile) -> Sample | Non
             break
         stop.wait(MEASURE_AGAIN_S)
     return sample
-
-
-def _positions(stored: Stored, settings: GatewaySettings) -> dict[str, str]:
-    keys = (STOPS.key, CONTROL.key, key_of(COMMANDS, settings.name))
-    return {key: stored.positions.get(key, "0-0") for key in keys}
 
 
 def _shell(

@@ -1,4 +1,5 @@
-"""The thread that reads: stops, commands and control from their positions, the lease from its newest entry.
+"""What reads, in a thread of its own: stops, commands and control from their positions, the lease from its
+newest entry.
 
 It only decodes and hands over; stops by a way of their own, which nothing else can fill. A position moves
 when the Qt thread has handled the entry, and is written with what the entry caused.
@@ -9,8 +10,7 @@ where the last entries that it remembers begin, without those. A stream that end
 begins anew: it is read from its start.
 """
 
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 
@@ -20,10 +20,11 @@ from services.contracts.envelope import Envelope, NoEnvelope, Unreadable
 from services.contracts.limits import READ_BLOCK_MS, READ_COUNT
 from services.contracts.streams import LEASE, STOPS
 from services.gateway.doubt import Doubt
-from services.runtime.bus import BusUnavailable, Entry
+from services.gateway.redis_thread import RedisThread
+from services.runtime.bus import Bus, BusUnavailable, Entry
+from services.runtime.clock import mono_ns
 from services.runtime.comparison import Comparison
 from services.runtime.lately import HandledEntries
-from services.runtime.redis_bus import RedisBus
 
 RETRY_S = 0.1
 LOG_EVERY = 50
@@ -46,9 +47,14 @@ class Read:
     only_position: bool = False
 
 
-class RedisReader(threading.Thread):
-    def __init__(self, bus: RedisBus, positions: Mapping[str, str], doubt: Doubt) -> None:
-        super().__init__(name="redis-reader", daemon=True)
+class RedisReader:
+    """`start` gives it its thread; whoever has another way to wait calls `step`: the virtual day."""
+
+    def __init__(
+        self, bus: Bus, positions: Mapping[str, str], doubt: Doubt,
+        monotonic_ns: Callable[[], int] = mono_ns,
+    ) -> None:  # fmt: skip
+        self._thread = RedisThread("redis-reader", lambda: self.step(READ_BLOCK_MS))
         self._bus, self._doubt, self._looked = bus, doubt, doubt.raised
         self._cursors = dict(positions)
         self._keys = tuple(positions)
@@ -56,8 +62,7 @@ class RedisReader(threading.Thread):
         self._handled.begin(positions.items())
         self._anew: set[str] = set()
         """Streams that are read anew, until there is something in them that was not handled."""
-        self._comparison = Comparison(bus)
-        self._stopping = threading.Event()
+        self._comparison = Comparison(bus, monotonic_ns)
         self._log = structlog.get_logger(service="gateway")
         self.stops: SimpleQueue[Read] = SimpleQueue()
         self.inbox: SimpleQueue[Read] = SimpleQueue()
@@ -66,39 +71,43 @@ class RedisReader(threading.Thread):
         """Which streams that must be read are none, in words; empty where all are."""
         self._failures = 0
 
-    def finish(self) -> None:
-        self._stopping.set()
-        self.join(2)
+    def start(self) -> None:
+        self._thread.start()
 
-    def run(self) -> None:
+    def finish(self) -> None:
+        self._thread.stop()
+        self._thread.join(2)
+
+    def step(self, block_ms: int) -> float | None:
+        """Read once, and hand over. Returns the seconds to wait before the next step, None if it failed."""
         try:
-            while not self._stopping.is_set():
-                self._turn()
+            return self._step(block_ms)
         except Exception:
             self.failed = True
             self._log.exception("the reader failed")
+            return None
 
-    def _turn(self) -> None:
+    def _step(self, block_ms: int) -> float:
         try:
             renewed = self._look_back_if_in_doubt()
             self._compare()
             if LEASE.key not in self._cursors and not self._doubt.is_set():
                 tail = self._bus.tail(LEASE.key, 1)
                 self._cursors[LEASE.key] = tail[-1].entry_id if tail else "0-0"
-            entries = self._bus.read(self._wanted(), count=READ_COUNT, block_ms=READ_BLOCK_MS)
+            entries = self._bus.read(self._wanted(), count=READ_COUNT, block_ms=block_ms)
         except BusUnavailable as error:
             if self._failures % LOG_EVERY == 0:
                 self._log.warning("bus unavailable", error=str(error))
             self._failures += 1
             self._doubt.set()
-            self._stopping.wait(RETRY_S)
-            return
+            return RETRY_S
         self._failures = 0
         if self._bus.replaced() and not renewed:
             self._doubt.set()
-            return
+            return 0.0
         for entry in entries:
             self._hand_over(entry)
+        return 0.0
 
     def _hand_over(self, entry: Entry) -> None:
         self._cursors[entry.key] = entry.entry_id

@@ -1,4 +1,4 @@
-"""The thread that writes: everything that goes out, in order, and the measure of Redis's clock.
+"""What writes, in a thread of its own: everything that goes out, in order, and the measure of Redis's clock.
 
 A batch that failed is written again until Redis answers: nobody knows whether it took place, ids are
 the same, and readers drop what they have seen. After an error, and on a new connection of either thread, the
@@ -8,12 +8,12 @@ another gateway has taken over.
 
 import contextlib
 import threading
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from services.contracts.envelope import Message
+from services.contracts.limits import NS_PER_S
 from services.contracts.measures.every import BUS_ERRORS, COMMIT, ORDER_PATH
 from services.contracts.messages.status import Heartbeat
 from services.contracts.metric import seconds
@@ -21,16 +21,16 @@ from services.contracts.step import Outgoing
 from services.contracts.streams import TICKS, key_of
 from services.gateway.doubt import Doubt
 from services.gateway.outbox import WRITES_PER_COMMIT, Batch, Outbox, Quote, envelope_of
+from services.gateway.redis_thread import RedisThread
 from services.gateway.state import GatewayState
 from services.runtime import complaints
-from services.runtime.bus import BusUnavailable, Fenced, KeysLost, Unwritable, Write
+from services.runtime.bus import Bus, BusUnavailable, Fenced, KeysLost, Unwritable, Write
 from services.runtime.clock import ClockReading, ClockSetBack, RedisClock, Sample, mono_ns
 from services.runtime.left_out import LeftOut
 from services.runtime.logs import log_said
 from services.runtime.meter import written
 from services.runtime.metrics import Exporter
-from services.runtime.parts import StateUnreadable, changed_parts
-from services.runtime.redis_bus import RedisBus
+from services.runtime.parts import StateUnreadable
 from services.runtime.service import book_of, write_of
 
 WAIT_S = 0.02
@@ -39,19 +39,25 @@ LOG_EVERY = 50
 """In an outage a line each five seconds is enough."""
 
 
-class RedisWriter(threading.Thread):
-    """Started once. `fenced` and `failed` are for the Qt thread to look at; it never waits for them."""
+class RedisWriter:
+    """`fenced` and `failed` are for the Qt thread to look at; it never waits for them.
+
+    `start` gives it its thread; whoever has another way to wait calls `step`: the virtual day.
+    """
 
     def __init__(
-        self, bus: RedisBus, outbox: Outbox, service: str, epoch: int, stored: GatewayState | None,
-        exporter: Exporter,
+        self, bus: Bus, outbox: Outbox, service: str, epoch: int, stored: GatewayState | None,
+        exporter: Exporter, clock: RedisClock | None = None,
     ):  # fmt: skip
-        super().__init__(name="redis-writer", daemon=True)
+        self._thread = RedisThread("redis-writer", lambda: self.step(WAIT_S))
         self._bus, self._outbox, self._service, self.epoch = bus, outbox, service, epoch
         self._stored = stored
-        self._clock = RedisClock(bus.time_ns)
-        self._stop_at: float | None = None
-        self._sampled = 0.0
+        self._clock = clock or RedisClock(bus.time_ns)
+        self._stop_ns: int | None = None
+        self._sampled_ns: int | None = None
+        self._waiting: list[list[Batch]] = []
+        """What was taken of the outbox and is not committed, a commit each."""
+        self._failures = 0
         self._log = structlog.get_logger(service=service)
         self._exporter = exporter
         self._observe_publish = exporter.histogram(ORDER_PATH, "publish")
@@ -75,46 +81,62 @@ class RedisWriter(threading.Thread):
     def measure(self) -> Sample:
         """Compare the clocks once; called before the thread starts too. Raises BusUnavailable."""
         self.sample = self._clock.sample()
-        self._sampled = time.monotonic()
+        self._sampled_ns = self._clock.mono_ns()
         if self._clock.set_back:
             self._clock.begin_anew()
         return self.sample
 
     def finish(self, within_s: float) -> None:
         """Write what waits, for at most so long, and end."""
-        self._stop_at = time.monotonic() + within_s
-        self.join(within_s + 1)
+        self._stop_ns = self._clock.mono_ns() + int(within_s * NS_PER_S)
+        self._thread.join(within_s + 1)
 
-    def run(self) -> None:
+    def start(self) -> None:
+        self._thread.start()
+
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def step(self, wait_s: float) -> float | None:
+        """Write what waits, or what comes within `wait_s`. Returns the seconds to wait before the next step.
+
+        None: there is no next one. All is written and it was told to finish, or could not be in time; it is
+        fenced; or it failed.
+        """
         try:
-            while self._turn():
-                pass
+            return self._step(wait_s)
         except Fenced as error:
             self.fenced = True
             self._log.error("fenced", error=str(error))
         except Exception:
             self.failed = True
             self._log.exception("the writer failed")
+        return None
 
-    def _turn(self) -> bool:
+    def _step(self, wait_s: float) -> float | None:
         self._measure_if_due()
         self._look_back_if_in_doubt()
-        batches = self._outbox.take(WAIT_S)
-        for part in _portions(batches):
-            if not self._commit_until_done(part):
-                return False
+        self._waiting = self._waiting or _portions(self._outbox.take(wait_s))
+        had_work = bool(self._waiting)
+        while self._waiting:
+            retry_s = self._commit(self._waiting[0])
+            if retry_s is not None:
+                late = self._stop_ns is not None and self._clock.mono_ns() > self._stop_ns
+                return None if late else retry_s
+            del self._waiting[0]
         quotes, loose = self._outbox.take_ticks()
-        self._append(quotes, loose)
-        return not (self._stop_at is not None and not batches and not quotes)
+        retry_s = self._append(quotes, loose)
+        return None if self._stop_ns is not None and not had_work and not quotes else retry_s
 
     def _measure_if_due(self) -> None:
-        if time.monotonic() - self._sampled < 1:
+        mono = self._clock.mono_ns()
+        if self._sampled_ns is not None and mono - self._sampled_ns < NS_PER_S:
             return
         try:
             self.measure()
         except BusUnavailable:
             self.doubt.set()
-            self._sampled = time.monotonic()
+            self._sampled_ns = mono
         if self._bus.replaced():
             self.doubt.set()
 
@@ -125,44 +147,43 @@ class RedisWriter(threading.Thread):
                 self._look_back()
             except (Unwritable, StateUnreadable) as error:
                 self._refused(str(error))
-            except BusUnavailable:
-                pass
-
-    def _commit_until_done(self, batches: Sequence[Batch]) -> bool:
-        newest, failures = batches[-1], 0
-        writes = [write for batch in batches for write in batch.writes]
-        while True:
-            started = time.perf_counter()
-            try:
-                if self.doubt.is_set():
-                    self._look_back()
-                parts = changed_parts(self._stored, newest.state)
-                left_out = self._bus.commit(self._service, self.epoch, parts, newest.positions, writes)
-            except (Unwritable, StateUnreadable) as error:
-                self._refused(str(error))
-                if self._stop_at is not None and time.monotonic() > self._stop_at:
-                    return False
-                time.sleep(RETRY_S)
-                continue
             except BusUnavailable as error:
-                self.doubt.set()
-                self._failed()
-                if failures % LOG_EVERY == 0:
-                    self._log.warning("bus unavailable", error=str(error), waiting=len(writes))
-                failures += 1
-                if self._stop_at is not None and time.monotonic() > self._stop_at:
-                    return False
-                time.sleep(RETRY_S)
-                continue
-            except KeysLost as error:
-                self._log.error("redis lost our keys", error=str(error))
-                self.doubt.set()
-                continue
-            self._took_place(writes, time.perf_counter() - started, left_out)
-            for write in writes:
-                log_said(self._log, write.envelope)
-            self._stored = newest.state
-            return True
+                self._unavailable(error)
+
+    def _unavailable(self, error: BusUnavailable) -> None:
+        self._failed()
+        if self._failures % LOG_EVERY == 0:
+            self._log.warning("bus unavailable", error=str(error))
+        self._failures += 1
+
+    def _commit(self, batches: Sequence[Batch]) -> float | None:
+        """Write these in one transaction. Returns the seconds to wait before it is tried again, None where
+        it took place."""
+        newest = batches[-1]
+        writes = [write for batch in batches for write in batch.writes]
+        if self.doubt.is_set():
+            return RETRY_S
+        began_ns = self._clock.mono_ns()
+        try:
+            parts = self._bus.codec.changed(self._stored, newest.state)
+            left_out = self._bus.commit(self._service, self.epoch, parts, newest.positions, writes)
+        except Unwritable as error:
+            self._refused(str(error))
+            return RETRY_S
+        except BusUnavailable as error:
+            self.doubt.set()
+            self._unavailable(error)
+            return RETRY_S
+        except KeysLost as error:
+            self._log.error("redis lost our keys", error=str(error))
+            self.doubt.set()
+            return 0.0
+        self._failures = 0
+        self._took_place(writes, seconds(self._clock.mono_ns() - began_ns), left_out)
+        for write in writes:
+            log_said(self._log, write.envelope)
+        self._stored = newest.state
+        return None
 
     def _refused(self, problem: str) -> None:
         """Redis does not take what must be written: people are told at once, and the Qt thread ends."""
@@ -191,7 +212,7 @@ class RedisWriter(threading.Thread):
         self._exporter.add_all(lambda: written(writes, left_out))
 
     def _failed(self) -> None:
-        self.down_since_ns = self.down_since_ns or mono_ns()
+        self.down_since_ns = self.down_since_ns or self._clock.mono_ns()
         self._exporter.add(BUS_ERRORS.at(1))
 
     def _look_back(self) -> None:
@@ -210,9 +231,10 @@ class RedisWriter(threading.Thread):
         if self.doubt.settle(raised, emptied=stored.emptied) or stored.lost:
             self.forgotten.set()
 
-    def _append(self, quotes: list[Quote], loose: list[Write]) -> None:
+    def _append(self, quotes: list[Quote], loose: list[Write]) -> float:
+        """Publish ticks. Returns the seconds to wait before the next step."""
         if not quotes and not loose:
-            return
+            return 0.0
         now_ns = self._clock.now_ns()
         writes = [
             Write(
@@ -222,20 +244,21 @@ class RedisWriter(threading.Thread):
         ]
         try:
             self._bus.append([*writes, *loose])
-            self.published += len(writes)
-            done_ns = self._clock.now_ns()
-            for quote in quotes:
-                self._observe_publish(max(0.0, seconds(done_ns - quote.event_ns)))
         except Unwritable as error:
             self._failed()
             self._log.error("ticks not written", error=str(error), lost=len(writes))
-            time.sleep(RETRY_S)
+            return RETRY_S
         except BusUnavailable as error:
             self.doubt.set()
             self._failed()
             self._log.warning("ticks not written", error=str(error), waiting=len(writes))
             self._outbox.put_back(quotes)
-            time.sleep(RETRY_S)
+            return RETRY_S
+        self.published += len(writes)
+        done_ns = self._clock.now_ns()
+        for quote in quotes:
+            self._observe_publish(max(0.0, seconds(done_ns - quote.event_ns)))
+        return 0.0
 
 
 def _portions(batches: list[Batch]) -> list[list[Batch]]:
@@ -254,9 +277,9 @@ def _portions(batches: list[Batch]) -> list[list[Batch]]:
 class QtClock:
     """Redis time on the Qt thread, from the writer's samples; never asks Redis itself."""
 
-    def __init__(self, writer: RedisWriter, first: Sample) -> None:
-        self._writer, self._learnt = writer, first
-        self._clock = RedisClock(_never)
+    def __init__(self, writer: RedisWriter, first: Sample, monotonic_ns: Callable[[], int] = mono_ns) -> None:
+        self._writer, self._learnt, self._monotonic_ns = writer, first, monotonic_ns
+        self._clock = RedisClock(_never, monotonic_ns)
         self._clock.learn(first)
 
     def refresh(self) -> None:
@@ -277,7 +300,7 @@ class QtClock:
 
     def mono_ns(self) -> int:
         """Return this machine's monotonic clock: what the lease is counted on."""
-        return mono_ns()
+        return self._monotonic_ns()
 
     def mono_of(self, redis_ns: int) -> int:
         """Return the monotonic time of a past Redis time, on the pessimistic side; 0 where it cannot be told.
@@ -285,7 +308,7 @@ class QtClock:
         Never of the future: what has been read was written before, whatever a Redis that was just replaced
         by another may say.
         """
-        return min(self._clock.mono_of(redis_ns), mono_ns()) if self._clock.trusted else 0
+        return min(self._clock.mono_of(redis_ns), self._monotonic_ns()) if self._clock.trusted else 0
 
     @property
     def reading(self) -> ClockReading:

@@ -36,12 +36,12 @@ _PAIR_ID: Final = re.compile(r'"pair_id"\s*:\s*"([^"]{1,80})"')
 
 def burial(service: str, entry: Entry, reason: str, tries: int) -> EntryBuried:
     """Return what the dead stream keeps of an entry: of a longer one the beginning, length and hash."""
-    size, digest = entry.whole_bytes, entry.sha256
-    if not size and len(entry.text) > BURIED_TEXT_BYTES:
-        size, digest = len(entry.text), hashlib.sha256(entry.text).hexdigest()
+    text, size, digest = entry.raw, entry.whole_bytes, entry.sha256
+    if not size and len(text) > BURIED_TEXT_BYTES:
+        size, digest = len(text), hashlib.sha256(text).hexdigest()
     return EntryBuried(
         stream_key=entry.key, entry_id=entry.entry_id, service=service, reason=reason[:PROBLEM_CHARS],
-        tries=tries, text=entry.text[:BURIED_TEXT_BYTES].decode(errors="replace"), whole_bytes=size,
+        tries=tries, text=text[:BURIED_TEXT_BYTES].decode(errors="replace"), whole_bytes=size,
         sha256=digest,
     )  # fmt: skip
 
@@ -149,8 +149,8 @@ class Burials:
 def _may_name(entry: Entry) -> bool:
     """Whether a core may find something in an entry that is no message: a stop, elsewhere a pair."""
     if entry.key == STOPS.key:
-        return any(stop in entry.text for stop in _STOPS)
-    return entry.text.startswith(b"{")
+        return any(stop in entry.raw for stop in _STOPS)
+    return entry.raw.startswith(b"{")
 
 
 def _told(spell: Spell, now_ns: int) -> Spell:

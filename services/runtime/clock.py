@@ -191,6 +191,10 @@ class RedisClock:
         best = self.best
         return ClockReading(best.offset_ns, best.error_ns, self.offset_us, self.trusted, self.jumps)
 
+    def mono_ns(self) -> int:
+        """Return this machine's monotonic clock, ns."""
+        return self._monotonic_ns()
+
     def now_ns(self) -> int:
         """Return Redis time in ns; never less than what was returned before."""
         if not self._samples:

@@ -5,7 +5,6 @@ commit drops is not counted; one whose reply was lost may be missing. Gauges are
 the last round left, so that a loop that stands still shows ages that grow.
 """
 
-import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from services.contracts.metric import Reading, seconds
 from services.contracts.step import Event, Received, StateT, Step
 from services.contracts.streams import stream_of
 from services.runtime.bus import Write
-from services.runtime.clock import NEVER_MEASURED, ClockReading
+from services.runtime.clock import NEVER_MEASURED, ClockReading, mono_ns
 from services.runtime.metrics import Exporter
 
 ROUND_S: Final = 0.1
@@ -159,10 +158,10 @@ class Meter(Unmetered[StateT]):
         done = self._round
         if done is None:
             return
-        mono_ns = time.monotonic_ns()
-        yield from loop_readings(done, mono_ns)
+        at_ns = mono_ns()
+        yield from loop_readings(done, at_ns)
         if self._readings is not None:
-            yield from self._readings(done.state, done.now_at(mono_ns))
+            yield from self._readings(done.state, done.now_at(at_ns))
 
 
 def loop_readings(done: Round[StateT], mono_ns: int) -> Iterable[Reading]:

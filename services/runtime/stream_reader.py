@@ -14,6 +14,7 @@ import structlog
 from services.contracts.limits import BEHIND_MS, NS_PER_MS, READ_COUNT
 from services.contracts.streams import BACKLOG_KEYS, STOPS
 from services.runtime.bus import Bus, Entry, Unwritable, may_be_left_out
+from services.runtime.clock import mono_ns
 from services.runtime.comparison import Comparison
 from services.runtime.lately import HandledEntries
 from services.runtime.standing import entry_order
@@ -31,12 +32,13 @@ class StreamReader:
     """
 
     def __init__(
-        self, bus: Bus, committed: Sequence[str], newest: Sequence[str], skipped: Callable[[], None]
-    ) -> None:
+        self, bus: Bus, committed: Sequence[str], newest: Sequence[str], skipped: Callable[[], None],
+        monotonic_ns: Callable[[], int] = mono_ns,
+    ) -> None:  # fmt: skip
         self._bus, self._committed, self._newest, self._skipped = bus, committed, newest, skipped
         self._log = structlog.get_logger()
         self._handled = HandledEntries()
-        self._comparison = Comparison(bus)
+        self._comparison = Comparison(bus, monotonic_ns)
         self._passed: list[Entry] = []
         """Entries that the next commit answers."""
         self.positions: dict[str, str] = {}

@@ -65,7 +65,7 @@ def test_a_tick_and_a_heartbeat_come_in_the_middle_of_a_backlog(client: "redis.R
     bus, core = RedisBus(client), Slow()
     loop = loop_on(bus, core)
     put(bus, CONTROL.key, ASKED, 30)
-    loop._beat_ns = 0
+    loop.engine.beat_ns = 0
     beats = client.xlen(STATUS.key)
     began_s, seen = time.monotonic(), []
     core.during = lambda: seen.append(client.xlen(STATUS.key))
@@ -107,7 +107,7 @@ def test_a_tick_says_whether_old_entries_are_unread(client: "redis.Redis", age_m
         client.xadd(CONTROL.key, {"m": text}, id=f"{first_ms}-{number + 1}")
     loop.turn()
     assert core.ticks[0][1] is behind
-    loop._ticked_ns = 0
+    loop.engine.ticked_ns = 0
     loop.turn()
     assert core.ticks[-1][1] is False, "at the end all was read"
 
@@ -121,7 +121,7 @@ def test_a_full_reply_of_old_entries_leaves_the_service_behind(client: "redis.Re
         pipeline.xadd(CONTROL.key, {"m": text}, id=f"5-{number + 1}")
     pipeline.execute()
     bus.portion.most = 4
-    loop._ticked_ns = 0
+    loop.engine.ticked_ns = 0
     loop.turn()
     assert core.ticks[-1][1] is True
 
@@ -131,7 +131,7 @@ def test_after_a_start_nothing_is_decided_by_time_before_all_was_read(client: "r
     put(bus, CONTROL.key, ASKED, 30)
     loop = ServiceLoop(Service("tally", core, State(), (CONTROL.key,)), bus, RedisClock(bus.time_ns))
     loop.turn()
-    loop._ticked_ns = 0
+    loop.engine.ticked_ns = 0
     loop.turn()
     *between, last = [behind for _, behind in core.ticks]
     assert any(between) and last is False

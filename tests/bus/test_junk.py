@@ -73,7 +73,7 @@ def test_junk_before_a_start_costs_a_commit_for_each_one_that_is_kept(
     monkeypatch.setattr(loop._bus, "commit", lambda *args: (commits.append(1), real(*args))[1])
     for _ in range(4):
         loop.turn()
-    assert loop._burials.count(STOPS.key) == JUNK
+    assert loop.engine.burials.count(STOPS.key) == JUNK
     assert len(commits) <= 3 * SAMPLES
 
 

@@ -191,7 +191,7 @@ def test_keys_that_are_gone_are_not_taken_for_a_rival(client: "redis.Redis") -> 
     ask(client, "one")
     with pytest.raises(KeysLost):
         for _ in range(3):
-            loop._reader.go_back(to_the_start=True)
+            loop.reader.go_back(to_the_start=True)
             loop.turn()
 
 

@@ -212,13 +212,13 @@ def test_a_core_that_fails_at_each_tick_is_told_once_and_does_not_beat(client: "
     loop.turn()
     beats = len(said(client, STATUS.key, Heartbeat))
     for _ in range(3):
-        loop._ticked_ns = loop._beat_ns = 0
+        loop.engine.ticked_ns = loop.engine.beat_ns = 0
         loop.turn()
     (alert,) = alerts(client, AlertKind.BUS)
     assert "ZeroDivisionError" in alert.detail and alert.next_step
     assert len(said(client, STATUS.key, Heartbeat)) == beats, "who fails does not say that all is well"
     ask(client, "mends ticks")
-    loop._ticked_ns = loop._beat_ns = 0
+    loop.engine.ticked_ns = loop.engine.beat_ns = 0
     loop.turn()
     assert [told.resolved for told in alerts(client, AlertKind.BUS)] == [False, True]
     assert len(said(client, STATUS.key, Heartbeat)) == beats + 1
@@ -233,7 +233,7 @@ def test_what_a_failed_commit_took_with_it_of_a_failing_tick_is_told_again(
     loop.turn()
 
     def turn(*, failing: bool = False) -> None:
-        loop._ticked_ns = loop._beat_ns = 0
+        loop.engine.ticked_ns = loop.engine.beat_ns = 0
         with monkeypatch.context() as patch:
             if failing:
                 patch.setattr(loop._bus, "commit", refuse)

@@ -152,7 +152,7 @@ def test_entries_below_the_last_position_that_came_later_are_read_once(client: "
     client.restore(state_key("tally"), 0, stored, replace=True)
     client.restore(CONTROL.key, 0, stream, replace=True)
     client.xadd(CONTROL.key, {"m": request("new").encode()}, id="6-0")
-    loop._reader.moved, loop._committed_ns = True, 0
+    loop.reader.moved, loop._committer._committed_ns = True, 0
     with pytest.raises(KeysLost):
         loop.turn()
     loop._forget()
@@ -204,7 +204,7 @@ def test_a_commit_whose_reply_was_lost_is_no_loss_and_can_be_lost_afterwards(cli
     bus = ReplyLost(client)
     loop = loop_on(bus)
     loop.turn()
-    loop._careful = False
+    loop.engine.careful = False
     stored = client.dump(state_key("tally"))
     ask(client, "one")
     bus.lose = True
@@ -212,7 +212,7 @@ def test_a_commit_whose_reply_was_lost_is_no_loss_and_can_be_lost_afterwards(cli
         loop.turn()
     loop._forget()
     loop._recover()
-    assert loop.state.seen == ("one",) and loop._said.lost is None
+    assert loop.state.seen == ("one",) and loop._committer._said.lost is None
     client.restore(state_key("tally"), 0, stored, replace=True)
     client.delete(CONTROL.key, STOPS.key)
     loop._forget()
@@ -309,7 +309,7 @@ def test_a_loop_leaves_a_demoted_server(failover: Failover) -> None:
     address, move, second = failover
     loop = loop_on(connect(address.url))
     with running(loop):
-        until(lambda: loop._handled >= 0 and loop._ready)
+        until(lambda: loop.engine.handled >= 0 and loop.ready)
         move()
         until(
             lambda: second.exists(CONTROL.key) == 0 and second.hget(state_key("tally"), "epoch") is not None
@@ -335,15 +335,15 @@ def test_a_reader_that_comes_to_another_server_hands_over_nothing_twice(client: 
     doubt = Doubt()
     reader = RedisReader(RedisBus(client), {STOPS.key: "0-0", CONTROL.key: "0-0"}, doubt)
     ask(client, "one")
-    reader._turn()
+    reader.step(1)
     doubt.set()
     ask(client, "two")
     client.xadd(STOPS.key, {"m": request("stop").encode()})
-    reader._turn()
+    reader.step(1)
     assert reader.inbox.qsize() == 1 and doubt.is_set(), "nothing before the writer has looked"
     assert reader.stops.qsize() == 1, "but stops"
     doubt.settle(doubt.raised, emptied=False)
     for _ in range(3):
-        reader._turn()
+        reader.step(1)
     read = [reader.inbox.get().envelope for _ in range(reader.inbox.qsize())]
     assert [e.body.reason for e in read if e is not None and hasattr(e.body, "reason")] == ["one", "two"]

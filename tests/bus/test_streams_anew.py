@@ -33,7 +33,7 @@ def test_a_loop_reads_a_stream_anew_and_handles_nothing_twice(client: "redis.Red
     loop.turn()
     client.restore(CONTROL.key, 0, before, replace=True)
     put(client, "three", "6-0")
-    loop._reader._comparison.begin()
+    loop.reader._comparison.begin()
     loop.turn()
     loop.turn()
     assert loop.state.seen == ("one", "two", "three")
@@ -60,9 +60,9 @@ def test_a_stream_that_is_read_from_its_end_is_found_again(client: "redis.Redis"
     loop.turn()
     client.delete(STATUS.key)
     client.xadd(STATUS.key, {"m": "x"}, id="5-0")
-    loop._reader._comparison.begin()
+    loop.reader._comparison.begin()
     loop.turn()
-    assert loop._reader.cursors[STATUS.key] < "9000000000000-0"
+    assert loop.reader.cursors[STATUS.key] < "9000000000000-0"
 
 
 def test_a_persons_view_reads_a_stream_anew(client: "redis.Redis") -> None:
@@ -146,12 +146,12 @@ def test_another_server_behind_a_line_that_stays_is_a_doubt(
     loop.turn()
     doubt = Doubt()
     reader = RedisReader(connect(proxy.url), {STOPS.key: "0-0", CONTROL.key: "0-0"}, doubt)
-    reader._turn()
+    reader.step(1)
     assert not doubt.is_set()
     proxy.path = other
-    loop._reader._comparison.begin()
+    loop.reader._comparison.begin()
     reader._comparison.begin()
-    reader._turn()
+    reader.step(1)
     assert doubt.is_set()
     with pytest.raises(BusUnavailable, match="another server"):
         loop.turn()

@@ -81,13 +81,13 @@ def test_a_service_goes_on_without_a_status_and_tells_it_once(client: "redis.Red
     spoil(client, STATUS.key, how)
     for reason in ("one", "two", "three"):
         ask(client, reason)
-        loop._beat_ns = 0
+        loop.engine.beat_ns = 0
         loop.turn()
     assert answers(client) == ["one", "two", "three"] and counting.left_out == [STATUS.key] * 3
     assert codes(client) == [(AlertCode.OUTPUT_LEFT_OUT, False)]
     client.delete(STATUS.key)
     for _ in range(2):
-        loop._beat_ns = 0
+        loop.engine.beat_ns = 0
         loop.turn()
     assert codes(client)[1:] == [(AlertCode.OUTPUT_LEFT_OUT, True)]
 
@@ -144,8 +144,8 @@ def test_what_must_be_read_or_stored_and_is_of_another_type_halts_the_desk(
     loop = loop_on(client)
     loop.turn()
     spoil(client, key, "another type")
-    loop._reader._comparison.begin()
-    loop._beat_ns = 0
+    loop.reader._comparison.begin()
+    loop.engine.beat_ns = 0
     with pytest.raises((Unwritable, StateUnreadable)):
         loop.run(threading.Event())
     assert [type(body) for body in bodies(client, STOPS.key)] == [StopRequested]

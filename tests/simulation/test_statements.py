@@ -139,7 +139,7 @@ def step(
     if last is not None:
         statements.said(last, 1)
     risk = risk_of(day)
-    heard = {**risk.positions, ORDERS.key: risk.positions[ORDERS.key] - behind}
+    heard = {**risk.positions, **({ORDERS.key: "0-0"} if behind else {})}
     statements.step(day.time.now_ns, [], change(risk.state), heard)
     return statements.untrue
 

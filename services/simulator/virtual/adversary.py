@@ -13,7 +13,8 @@ from services.contracts.limits import NS_PER_MS, NS_PER_S
 from services.contracts.terms import TradingState
 from services.market.dates import time_of_day_ns
 from services.market.market_clock import DayPlan
-from services.simulator.virtual.bus import Unavailable, VirtualBus
+from services.runtime.bus import BusUnavailable
+from services.simulator.virtual.bus import VirtualBus
 from services.simulator.virtual.desk import NIGHTLY_CUT
 from services.simulator.virtual.faults import CALM, DayFaults
 from services.simulator.virtual.operator import Operator
@@ -169,8 +170,7 @@ class Adversary:
             self.bus.lose_reply(process.name)
         if self._chance(faults.second_instance):
             self.count("second_instance", process.name)
-            if process.name in self.bus.kept:
-                self.bus.kept[process.name].epoch += 1
+            self.bus.usurp(process.name)
         if self._chance(faults.clock_jump):
             process.clock_shift_ns = rng.randint(-faults.clock_jump_ms, faults.clock_jump_ms) * NS_PER_MS
             self.count("clock_jump", f"{process.name} {process.clock_shift_ns / NS_PER_MS:+.0f} ms")
@@ -183,7 +183,7 @@ class Adversary:
         try:
             self.operator.ask(target, now_ns)
             self.count("operator", target.value)
-        except Unavailable:
+        except BusUnavailable:
             return
 
     def _halt_symbol(self, now_ns: int) -> None:

@@ -16,7 +16,6 @@ from typing import Any
 
 from services.contracts.limits import NS_PER_MS, NS_PER_S
 from services.contracts.messages.pairs import PairApproved, PairClosed, ResidualOpened
-from services.gateway.shell import EXIT_FAILED
 from services.gateway.state import GatewayState
 from services.lab.fills import DayFills, QuoteTape, fills_of
 from services.lab.invariants import violations
@@ -25,10 +24,10 @@ from services.simulator.events import Event as BrokerEvent
 from services.simulator.options import AccountOptions, BrokerOptions, SimulatorOptions, WorldOptions
 from services.simulator.promptness import Promptness
 from services.simulator.virtual.adversary import Adversary
-from services.simulator.virtual.bus import VirtualBus
+from services.simulator.virtual.bus import VirtualBus, VirtualTime
 from services.simulator.virtual.desk import Desk
 from services.simulator.virtual.faults import CALM, DayFaults, draw
-from services.simulator.virtual.gateway import MemoryLog, VirtualGateway, VirtualTime
+from services.simulator.virtual.gateway import MemoryLog, VirtualGateway
 from services.simulator.virtual.observer import DECISIONS, Observer
 from services.simulator.virtual.operator import Operator
 from services.simulator.virtual.process import VirtualProcess
@@ -40,6 +39,8 @@ names a position that nobody takes, and than the broker's window of queries. Mar
 MENDING_NS = 4 * NS_PER_S
 """The least that a day goes on after the world has healed."""
 STEP_NS = 25 * NS_PER_MS
+CODED_EVERY = 50
+"""In every so manieth seed all messages and states go through JSON, as they do on Redis."""
 START_NS = 1_800_000_000 * NS_PER_S
 HEAL_SHARES = (0.5, 1.05, 1.36)
 HEAL_WEIGHTS = (0.8, 0.14, 0.06)
@@ -89,10 +90,10 @@ class VirtualDay:
         self.time = VirtualTime(START_NS)
         self.plan = desk.plan(START_NS, SECONDS)
         self.world = desk.world(self.plan, options or _options(desk, faults), seed, START_NS)
-        self.bus = VirtualBus()
+        self.bus = VirtualBus(self.time, coded=seed % CODED_EVERY == 0)
         hoga = desk.hoga(faults.terms.nxt_takes_ioc)
         state = desk.gateway_state(self.plan, hoga, faults.terms.queries_used)
-        self.gateway = VirtualGateway(state, self.bus, self.world, self.time, MemoryLog(), self._sending)
+        self.gateway = VirtualGateway(state, self.bus, self.world, MemoryLog(), self._sending)
         services = desk.services(self.plan, faults.terms.clip_shares)
         self.processes = [VirtualProcess(make, self.bus) for make in services]
         self.everyone: list[Any] = [self.gateway, *self.processes]
@@ -198,8 +199,9 @@ class VirtualDay:
         if process is self.gateway:
             self._note_reading(now_ns)
         process.turn(now_ns, die=die)
-        if process is self.gateway and self.gateway.exit_code == EXIT_FAILED:
-            self.witness.failures.append(f"the gateway at {(now_ns - START_NS) / NS_PER_S:.3f} s")
+        for failure in process.failures:
+            self.witness.failures.append(f"{failure} at {(now_ns - START_NS) / NS_PER_S:.3f} s")
+        process.failures.clear()
         if not process.up:
             self.restart_ns[process.name] = now_ns + self.adversary.rng.randint(100, 1_500) * NS_PER_MS
 

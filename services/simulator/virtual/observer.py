@@ -32,10 +32,11 @@ from services.risk.state import RiskState
 from services.simulator.orders import Order
 from services.simulator.virtual.bus import Posted, VirtualBus
 from services.simulator.virtual.calm import DECISIONS_NS, Calm
-from services.simulator.virtual.gateway import MONO_BEHIND_NS, VirtualGateway
+from services.simulator.virtual.failures import is_failure
+from services.simulator.virtual.gateway import VirtualGateway
 from services.simulator.virtual.on_way import OnWay
 from services.simulator.virtual.probes import Probes, unknown_sells
-from services.simulator.virtual.process import VirtualProcess
+from services.simulator.virtual.process import MONO_BEHIND_NS, VirtualProcess
 from services.simulator.virtual.room import Room
 from services.simulator.virtual.sends import Asked, Word, sell_bounds, word_of
 from services.simulator.virtual.statements import Statements, cash_krw_of
@@ -134,6 +135,8 @@ class Observer:
             self.probes.cancelled(self.gateway.state, envelope, *self._gateways_time(now_ns))
         elif isinstance(body, TradeIntent) and not told_again:
             self._intents.append(body)
+        if is_failure(body):
+            self.witness.failures.append(f"{envelope.source}: {body!r}")
         if isinstance(body, PairApproved):
             self._open.add(body.pair_id)
             if not told_again:
@@ -341,7 +344,7 @@ class Observer:
         self._probe_gateway(now_ns)
         if risk.up and risk.loaded:
             for intent in intents:
-                self.probes.intended(risk.state, intent, now_ns + risk.clock_shift_ns)
+                self.probes.intended(risk.state, intent, now_ns + risk.clock_error_ns)
             heard_all = self.statements.step(now_ns, self._working_orders(), risk.state, risk.positions)
             if heard_all:
                 self._hold_exposure(now_ns, risk.state)

@@ -6,8 +6,8 @@ meddles at random; when the world has healed it does what the runbook says until
 
 from dataclasses import dataclass, field
 
-from services.contracts.envelope import Envelope, Message
-from services.contracts.limits import NS_PER_MS, NS_PER_S
+from services.contracts.envelope import Message
+from services.contracts.limits import NS_PER_MS, NS_PER_S, READ_COUNT
 from services.contracts.messages.control import (
     ArmRefused,
     FlattenRequested,
@@ -19,9 +19,12 @@ from services.contracts.messages.control import (
 )
 from services.contracts.messages.orders import ForeignOrderSeen
 from services.contracts.messages.status import ExecutorStatus, RiskStatus
-from services.contracts.streams import CONTROL, ORDERS, STATUS, home_of
+from services.contracts.step import Outgoing
+from services.contracts.streams import CONTROL, ORDERS, STATUS
 from services.contracts.terms import Symbol, TradingState
-from services.simulator.virtual.bus import Unavailable, VirtualBus
+from services.runtime.bus import BusUnavailable
+from services.runtime.service import write_of
+from services.simulator.virtual.bus import Connection, VirtualBus
 
 HALTED = TradingState.HALTED
 LOOK_NS = 500 * NS_PER_MS
@@ -34,7 +37,10 @@ class Operator:
 
     bus: VirtualBus
     name: str = "operator"
-    _cursors: dict[str, int] = field(default_factory=lambda: {STATUS.key: 0, ORDERS.key: 0, CONTROL.key: 0})
+    _line: Connection = field(init=False)
+    _cursors: dict[str, str] = field(
+        default_factory=lambda: dict.fromkeys((STATUS.key, ORDERS.key, CONTROL.key), "0-0")
+    )
     _risk: RiskStatus | None = None
     _executor: ExecutorStatus | None = None
     _foreign: set[Symbol] = field(default_factory=set)
@@ -48,7 +54,7 @@ class Operator:
     hands_off_until_ns: int = 0
 
     def __post_init__(self) -> None:
-        self.bus.follow(self.name, self._cursors)
+        self._line = self.bus.connect(self.name)
 
     def turn(self, now_ns: int) -> None:
         """Look about twice a second and do what is due."""
@@ -59,11 +65,11 @@ class Operator:
             self._look(now_ns)
             if now_ns >= self.hands_off_until_ns:
                 self._mend(now_ns)
-        except Unavailable:
+        except BusUnavailable:
             return
 
     def ask(self, target: TradingState, now_ns: int) -> None:
-        """Ask for a trading state from the one that was last seen. Raises Unavailable."""
+        """Ask for a trading state from the one that was last seen. Raises BusUnavailable."""
         risk, why = self._risk, {"by": self.name, "reason": "as the day goes"}
         shown = -1 if risk is None else risk.stop_count
         request: Message = TradingStateRequested(target=target, stop_count=shown, **why)
@@ -75,9 +81,9 @@ class Operator:
         self._stopped = target is not TradingState.ARMED
 
     def _look(self, now_ns: int) -> None:
-        for posted in self.bus.read(self.name, self._cursors, now_ns):
-            self._cursors[posted.key] = posted.number
-            body = posted.envelope.body
+        for entry in self._line.read(self._cursors, count=READ_COUNT, block_ms=0):
+            self._cursors[entry.key] = entry.entry_id
+            body = entry.decoded().body
             if isinstance(body, RiskStatus):
                 self._risk = body
             elif isinstance(body, ExecutorStatus):
@@ -117,5 +123,4 @@ class Operator:
     def _say(self, message: Message, now_ns: int) -> None:
         self._said += 1
         cause = f"{self.name}-{self._said}"
-        envelope = Envelope.wrap(message, source="cli", now_ns=now_ns, causation_id=cause)
-        self.bus.append([(home_of(type(message)).key, envelope)], now_ns)
+        self._line.append([write_of(Outgoing(message), "cli", cause, 0, now_ns)])

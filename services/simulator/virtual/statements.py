@@ -5,7 +5,7 @@ before. Whenever all has been told and risk has heard all of it, its money and i
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from services.contracts.envelope import Envelope
@@ -134,7 +134,7 @@ class Statements:
 
     # -- every step ------------------------------------------------------------------------------
 
-    def step(self, now_ns: int, working: Iterable[Order], risk: RiskState, heard: dict[str, int]) -> bool:
+    def step(self, now_ns: int, working: Iterable[Order], risk: RiskState, heard: Mapping[str, str]) -> bool:
         """Compare risk's books, if it has `heard` (positions by stream) all that there is to hear; returns
         whether it has."""
         if self._losses != self.bus.losses:
@@ -142,7 +142,7 @@ class Statements:
         self._behind.update(order.request.rqname for order in working)
         for name in [name for name in self._behind if self._is_told(name)]:
             self._behind.discard(name)
-        all_heard = all(heard.get(key, 0) == self.bus.newest(key) for key in (ORDERS.key, PAIRS.key))
+        all_heard = all(heard.get(key, "0-0") == self.bus.newest(key) for key in (ORDERS.key, PAIRS.key))
         if self._behind or not all_heard:
             return False
         cash_krw = self._cash_krw.total() if self.account_krw is None else self.account_krw()

@@ -26,15 +26,15 @@ def test_a_stop_is_read_while_the_qt_thread_has_not_caught_up() -> None:
     start = {STOPS.key: "0-0", CONTROL.key: "0-0", LEASE.key: "0-0"}
     reader = RedisReader(bus, start, Doubt())
     for _ in range(2 * INBOX_MOST):
-        reader._turn()
+        reader.step(1)
         if reader.inbox.qsize() >= INBOX_MOST:
             break
     waiting = reader.inbox.qsize()
     assert waiting < 2 * INBOX_MOST
     put(STOPS.key, StopRequested(target=TradingState.HALTED, by="lee", reason="stop"), 1)
-    reader._turn()
+    reader.step(1)
     assert reader.stops.qsize() == 1 and reader.inbox.qsize() == waiting
     while not reader.inbox.empty():
         reader.inbox.get()
-    reader._turn()
+    reader.step(1)
     assert reader.inbox.qsize() > 0, "and goes on where it was"

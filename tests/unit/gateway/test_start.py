@@ -13,10 +13,10 @@ from services.contracts.streams import state_key
 from services.contracts.system import SystemIdentity, SystemMode
 from services.contracts.terms import GatewayMode, TradingDate
 from services.gateway import intention_log
-from services.gateway.app import _rehearsed
 from services.gateway.intention_log import IntentionLog, LogDamaged
 from services.gateway.settings import GatewaySettings, system_of
 from services.gateway.shell import SOURCE
+from services.gateway.start import rehearsed
 from services.gateway.state import GatewayState
 from services.runtime.parts import StateUnreadable
 from services.runtime.process import EXIT_FOREIGN
@@ -73,7 +73,7 @@ def test_a_log_that_is_damaged_takes_nothing(
     log.path(date).write_bytes(b"no line of ours\n")
     before = held.hgetall(state_key(SOURCE))
     with pytest.raises(LogDamaged):
-        _rehearsed(RedisBus(held), log, first)
+        rehearsed(RedisBus(held), log, first, SOURCE)
     assert held.hgetall(state_key(SOURCE)) == before
 
 
@@ -86,7 +86,7 @@ def test_a_line_that_a_live_gateway_is_writing_stays(
     path = log.path(today)
     torn = path.read_bytes() + b'{"k": "inte'
     path.write_bytes(torn)
-    assert _rehearsed(RedisBus(held), log, first) is not None
+    assert rehearsed(RedisBus(held), log, first, SOURCE) is not None
     assert path.read_bytes() == torn
 
 
@@ -96,7 +96,7 @@ def test_a_stored_state_of_another_build_takes_nothing(
     held.hset(state_key(SOURCE), "working", "no json")
     before = held.hgetall(state_key(SOURCE))
     with pytest.raises(StateUnreadable):
-        _rehearsed(RedisBus(held), IntentionLog(tmp_path), first)
+        rehearsed(RedisBus(held), IntentionLog(tmp_path), first, SOURCE)
     assert held.hgetall(state_key(SOURCE)) == before
 
 

@@ -57,10 +57,10 @@ class Gateway:
     def run(self, turns: int = 4) -> None:
         for _ in range(turns):
             self.reader._comparison.begin()
-            self.reader._turn()
+            self.reader.step(1)
             self._clock.now += S
             self.shell.turn()
-            self.writer._turn()
+            self.writer.step(0)
 
     @property
     def state(self) -> TradingState:
@@ -164,7 +164,7 @@ def test_a_gateway_whose_writes_redis_does_not_take_halts_and_ends(
     if key == ORDERS.key:
         envelope = Envelope.wrap(EXAMPLES["OrderClosed"], source=SOURCE, now_ns=1, causation_id="c")
         gateway.shell._put([Write(ORDERS.key, envelope)])
-    gateway.writer._stop_at = 0.0
+    gateway.writer._stop_ns = 0
     for _ in range(6):
         gateway.run(1)
     assert gateway.ended == [EXIT_STATE] and gateway.state is TradingState.HALTED
