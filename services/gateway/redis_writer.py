@@ -278,7 +278,7 @@ class QtClock:
     """Redis time on the Qt thread, from the writer's samples; never asks Redis itself."""
 
     def __init__(self, writer: RedisWriter, first: Sample, monotonic_ns: Callable[[], int] = mono_ns) -> None:
-        self._writer, self._learnt, self._monotonic_ns = writer, first, monotonic_ns
+        self._writer, self._learnt = writer, first
         self._clock = RedisClock(_never, monotonic_ns)
         self._clock.learn(first)
 
@@ -300,7 +300,7 @@ class QtClock:
 
     def mono_ns(self) -> int:
         """Return this machine's monotonic clock: what the lease is counted on."""
-        return self._monotonic_ns()
+        return self._clock.mono_ns()
 
     def mono_of(self, redis_ns: int) -> int:
         """Return the monotonic time of a past Redis time, on the pessimistic side; 0 where it cannot be told.
@@ -308,7 +308,7 @@ class QtClock:
         Never of the future: what has been read was written before, whatever a Redis that was just replaced
         by another may say.
         """
-        return min(self._clock.mono_of(redis_ns), self._monotonic_ns()) if self._clock.trusted else 0
+        return min(self._clock.mono_of(redis_ns), self._clock.mono_ns()) if self._clock.trusted else 0
 
     @property
     def reading(self) -> ClockReading:

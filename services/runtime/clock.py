@@ -210,8 +210,10 @@ class RedisClock:
 
     def _slew(self, mono: int) -> None:
         """Go on to the target, as far as the time since the last slew allows; without one stay."""
+        if mono <= self._slewed_at_ns:
+            return
         best = self.best
         wanted = best.offset_ns - self._offset_ns if self._settled and best.good else 0
-        allowed = max(0, mono - self._slewed_at_ns) * SLEW_PPM // 1_000_000
+        allowed = (mono - self._slewed_at_ns) * SLEW_PPM // 1_000_000
         self._offset_ns += max(-allowed, min(allowed, wanted))
-        self._slewed_at_ns = max(self._slewed_at_ns, mono)
+        self._slewed_at_ns = mono

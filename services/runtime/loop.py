@@ -132,12 +132,12 @@ class ServiceLoop(Generic[StateT]):
         self._sample_clock()
         self.reader.compare()
         entries = self.reader.read(block_ms)
-        began_s = self._mono_s()
+        began_ns = self._clock.mono_ns()
         self._tell_outage()
         self._tell_lost()
         left: Sequence[Entry] = ()
         for at, entry in enumerate(entries):
-            if self._tick_is_overdue(began_s):
+            if self._tick_is_overdue(began_ns):
                 self._tick_between(entries[at:])
             if not self._handle(entry):
                 left = entries[at:]
@@ -146,15 +146,16 @@ class ServiceLoop(Generic[StateT]):
             self.engine.careful = False
         self._end(left)
         ended_s = self._mono_s()
-        self._meter.turned(ended_s, self._round, ended_s - began_s)
+        self._meter.turned(ended_s, self._round, ended_s - began_ns / NS_PER_S)
         return len(entries)
 
     def _mono_s(self) -> float:
         return self._clock.mono_ns() / NS_PER_S
 
-    def _tick_is_overdue(self, began_s: float) -> bool:
+    def _tick_is_overdue(self, began_ns: int) -> bool:
         """In the middle of a turn, so that a backlog keeps no heartbeat, stop or alarm waiting."""
-        return self._mono_s() - began_s >= TICK_MS / 1_000 and self.engine.tick_is_due(self._clock.now_ns())
+        worked_ns = self._clock.mono_ns() - began_ns
+        return worked_ns >= TICK_MS * NS_PER_MS and self.engine.tick_is_due(self._clock.now_ns())
 
     def _tick_between(self, left: Sequence[Entry]) -> None:
         """Do what ends a turn while entries are `left`, and take the stops that came since."""

@@ -84,10 +84,11 @@ class ObjectParts:
     def changed(self, old: State | None, new: State) -> dict[str, Any]:
         if old is new:
             return {}
+        now, before = new.__dict__, {} if old is None else old.__dict__
         return {
-            name: getattr(new, name)
+            name: now[name]
             for name in type(new).DURABLE
-            if old is None or getattr(old, name) is not getattr(new, name)
+            if name not in before or before[name] is not now[name]
         }
 
     def restore(self, initial: StateT, parts: Mapping[str, Any]) -> StateT:

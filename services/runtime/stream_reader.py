@@ -108,6 +108,9 @@ class StreamReader:
     def read(self, block_ms: int) -> list[Entry]:
         """What is new, stops before all else: each reply has them, however much waits in other streams."""
         found = self._bus.read({**self.cursors, **self.positions}, count=READ_COUNT, block_ms=block_ms)
+        if not found:
+            self._full = {}
+            return []
         counts = Counter(entry.key for entry in found)
         self._full = {entry.key: entry.entry_id for entry in found if counts[entry.key] >= self._bus.asked}
         entries = self._unhandled(found)

@@ -13,7 +13,7 @@ from services.contracts.messages.venue_state import ConnectionState
 from services.contracts.step import Event, Received, Step
 from services.lab.invariants import violations
 from services.runtime.service import Service
-from services.simulator.virtual.day import VirtualDay
+from services.simulator.virtual.day import CODED_EVERY, VirtualDay
 from services.simulator.virtual.desk import Desk, build_desk
 from services.simulator.virtual.faults import CALM
 
@@ -64,3 +64,14 @@ def test_core_that_fails_is_buried_as_in_production_and_is_a_violation(desk: Des
     found = violations(day.witness)
     assert any("EntryBuried" in sentence and "planted" in sentence for sentence in found)
     assert day.witness.ever(AlertRaised), "and people are told"
+
+
+def test_day_is_the_same_whether_messages_and_states_go_through_json(desk: Desk) -> None:
+    said = []
+    for coded in (True, False):
+        day = VirtualDay(desk, CODED_EVERY, CALM)
+        assert day.bus.coded, "the seeds that say so go through JSON"
+        day.bus.coded = coded
+        day.run()
+        said.append(list(day.witness.said.values()))
+    assert said[0] and said[0] == said[1]
