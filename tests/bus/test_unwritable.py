@@ -119,7 +119,7 @@ def test_a_service_that_trades_halts_the_desk_and_ends_where_its_output_is_not_t
 
     loop = loop_on(client)
     refused = bodies_example()
-    loop._service = replace(loop._service, decide=also_on_orders)  # type: ignore[arg-type]
+    loop.engine.service = replace(loop.engine.service, decide=also_on_orders)  # type: ignore[arg-type]
     loop.turn()
     spoil(client, ORDERS.key, "another type")
     ask(client, "one")
