@@ -28,7 +28,7 @@ def desk() -> Desk:
     return build_desk(CONFIG)
 
 
-SEEDS = (*range(1, 8), 9, 11, 23, 24, 28, 30, 32, 49, 122)
+SEEDS = (5, 17, 23, 30, 33, 37, 42, 45)
 """Few days in which every kind of fault strikes."""
 ALONE = frozenset({"cancel_reject", "part_fill", "refusal_shows_rest", "send_failed"})
 """Too rare for so few days: `test_single_faults` has days with one of them."""
@@ -56,7 +56,7 @@ class Counted:
 def calm(desk: Desk) -> Counted:
     """Of a day in which orders are cancelled too, as NXT takes no IOC."""
     resting = replace(CALM, terms=replace(CALM.terms, nxt_takes_ioc=False))
-    day, counters = VirtualDay(desk, 2, resting), Counter[str]()
+    day, counters = VirtualDay(desk, 15, resting), Counter[str]()
 
     def counting(service: Service[Any]) -> Service[Any]:
         def decide(state: Any, event: Event) -> Step[Any]:
