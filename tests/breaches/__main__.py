@@ -55,7 +55,7 @@ def text_of(table: dict[str, dict[str, object]]) -> str:
 
 
 def main(names: Sequence[str]) -> int:
-    configure_logs("CRITICAL")
+    configure_logs("ERROR")
     known = tomllib.loads(FILE.read_text(encoding="utf-8")) if FILE.is_file() else {}
     table, few = {}, []
     for breach in BREACHES:

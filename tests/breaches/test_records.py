@@ -39,7 +39,7 @@ from services.simulator.virtual.faults import CALM
 
 @pytest.fixture(scope="module")
 def clean() -> Record:
-    day = VirtualDay(build_desk(Path(__file__).resolve().parents[2] / "config"), 3, CALM)
+    day = VirtualDay(build_desk(Path(__file__).resolve().parents[2] / "config"), 7, CALM)
     day.run()
     assert violations(day.witness) == []
     return day.witness
